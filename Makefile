@@ -1,0 +1,39 @@
+# Every target makes the environment it needs; nothing has to be installed by hand but python3 (3.11+), pip and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEMO   ?= runs/demo
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check accept clean
+
+help:     ## list the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[draw,dev]'
+	@touch $@
+
+demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw what was learnt
+	$(BIN)/aesm simulate -o $(DEMO)/data --rows 200k --seed 1 --overwrite
+	$(BIN)/aesm compile $(DEMO)/data/fund_search.aesm -o $(DEMO)/plan
+	$(BIN)/aesm train $(DEMO)/data/fund_search.aesm -o $(DEMO)/run --overwrite
+	$(BIN)/aesm visualize $(DEMO)/run -o $(DEMO)/sharing.svg
+	$(BIN)/aesm visualize $(DEMO)/run -o $(DEMO)/sharing.png
+
+test: $(READY)     ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(READY)    ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+accept: $(READY)   ## rewrite the golden files from what the code prints now
+	$(BIN)/python -m pytest --accept
+
+clean:    ## remove the environment, the runs and the caches
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,99 @@
+"""What is wrong, as data: `Diagnostic`, gathered in `Findings`. Words for the terminal are added in render.py.
+
+Families: E1 text and syntax, E2 names, E3 settings, values and units, E4 hierarchy, E5 data against the spec,
+W warnings. Each code's meaning stands once, in codes.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from aesm_dsl.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A second place that a finding is about, with what is to be seen there."""
+
+    span: Span
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. `message` is lower case, without full stop, the user's words in backticks."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    label: str = ""
+    help: tuple[str, ...] = ()
+    second: Related | None = None
+
+    @property
+    def severity(self) -> str:
+        return "warning" if self.code.startswith("W") else "error"
+
+
+@dataclass(slots=True)
+class Findings:
+    """The bag that every stage adds to. Stages never stop at a user's mistake; the pipeline does."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        *,
+        label: str = "",
+        help: str | Sequence[str] = (),
+        second: Related | None = None,
+    ) -> None:
+        lines = (help,) if isinstance(help, str) else tuple(line for line in help if line)
+        self.items.append(Diagnostic(code, message, span, label, lines, second))
+
+    def extend(self, others: Iterable[Diagnostic]) -> None:
+        self.items.extend(others)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [item for item in self.items if item.severity == "error"]
+
+    def sorted(self) -> list[Diagnostic]:
+        """By place: findings without a place last, otherwise in the order they were told."""
+
+        def place(item: Diagnostic) -> tuple[bool, str, int]:
+            span = item.span
+            return (span is None, span.source.path if span else "", span.start if span else 0)
+
+        return sorted(self.items, key=place)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def fold(name: str) -> str:
+    """The form under which two names count as the same: NFKC."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A help line that names the closest known word, or an empty string when none is close."""
+    folded = {fold(name).casefold(): name for name in known}
+    close = difflib.get_close_matches(fold(word).casefold(), folded, n=1, cutoff=0.6)
+    return f"did you mean `{folded[close[0]]}`?" if close else ""
+
+
+def quoted(names: Iterable[str], most: int = 8) -> str:
+    """The names in backticks, separated by commas, cut after `most`."""
+    names = list(names)
+    shown = ", ".join(f"`{name}`" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

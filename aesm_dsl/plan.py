@@ -1,0 +1,251 @@
+"""`Plan`: everything right of the language as plain numbers. No torch here, and no text of the spec.
+
+A plan is what golden tests compare, what a run stores, and all that the data, layers and training rooms read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+FORMAT = 1
+"""Version of the plan's JSON form; a plan of another version is refused."""
+
+MISSING = 0
+"""Row of every embedding table that stands for a missing value."""
+OTHER = 1
+"""Row of a category's table that all values outside its vocabulary share."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlan:
+    """One feature: how its column becomes ids, and the embedding table that the ids look up.
+
+    `kind` and the ids it gives (0 is always the missing value):
+      category  1 = any value outside the vocabulary, 2... = values learnt from the training rows
+      id        1...buckets = hash of the value
+      number    1...quantiles = quantile bucket of the value
+    """
+
+    name: str
+    column: str
+    group: str
+    kind: str
+    rows: int
+    """Rows of the embedding table. Before fitting, a category's is the upper bound that its vocabulary may reach."""
+    width: int
+    min_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    name: str
+    label: str
+    values: tuple[str, ...]
+    """Values of the level's column, written as text, that mean this node."""
+    parents: tuple[int, ...]
+    """Indices, in the level above, of the nodes it lies under; empty on the first level."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """One AES layer (method.md eq. 1-8)."""
+
+    input: int
+    """D, width of x."""
+    context: int
+    """C, width of the context c."""
+    nodes: int
+    """N, gates compared with each other: the level's nodes, or the tasks."""
+    experts: int
+    hidden: tuple[int, ...]
+    """Widths of an expert's Linear layers; the last is its output width F."""
+    specific: int
+    shared: int
+    norm: str
+    """Norm inside the experts: "layer" or "none"."""
+    mixture_norm: str
+    """Norm on the mixture: "layer" or "none" (none is the paper's)."""
+    activation: str
+    """"silu" or "relu"."""
+    dropout: float
+
+    @property
+    def output(self) -> int:
+        return self.hidden[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelPlan:
+    """One scenario level: a stack of AES layers whose gates are the level's nodes."""
+
+    name: str
+    label: str
+    column: str
+    nodes: tuple[NodePlan, ...]
+    width: int
+    """Width of the node embedding."""
+    layers: tuple[LayerPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    name: str
+    label: str
+    column: str
+    rule: str
+    """How the column becomes 0 or 1: "as is", "above" (column > value) or "equals" (column = value as text)."""
+    value: float | str | None
+    after: int | None
+    """Index of the task this one follows in the funnel."""
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLevelPlan:
+    """The last level: gates are the tasks; the first layer has one input for all of them."""
+
+    tasks: tuple[TaskPlan, ...]
+    width: int
+    """Width of the task embedding."""
+    layers: tuple[LayerPlan, ...]
+    tower: tuple[int, ...]
+    """Hidden widths of each task's tower; a last Linear to one logit follows."""
+    tower_activation: str
+    tower_dropout: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoisePlan:
+    """sigma of eq. 2 over training: from `start`, constant ("constant") or linear to 0 ("anneal")."""
+
+    schedule: str
+    start: float
+    over: float
+    """Share of training, in (0, 1], after which annealed noise is 0."""
+    mixture: bool
+    """Whether noise enters the mixture too, not the selection alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    optimizer: str
+    """"adam" or "adamw"."""
+    rate: float
+    weight_decay: float
+    schedule: str
+    """"one_cycle" or "constant"."""
+    batch_rows: int
+    epochs: float | None
+    steps: int | None
+    patience_epochs: int | None
+    """Epochs without a better mean AUC on the validation rows before training stops; None never stops early."""
+    noise: NoisePlan
+    specific_loss: float
+    """lambda_sp."""
+    shared_loss: float
+    """lambda_sh."""
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """Rows taken out of the training table.
+
+    kind "last":   the largest `share` of the rows by `column` (all rows of equal value go together)
+    kind "from":   rows whose `column` is at least `value`
+    kind "equals": rows whose `column` is `value`, compared as text
+    kind "random": a seeded random `share` of the rows
+    """
+
+    kind: str
+    column: str | None
+    value: str | float | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """Where the rows are. Paths are as written: globs, relative to the spec's folder first."""
+
+    train: tuple[str, ...]
+    valid: tuple[str, ...] | SplitPlan | None
+    test: tuple[str, ...] | SplitPlan | None
+    weight: str | None
+    """Column of row weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    name: str
+    label: str
+    features: tuple[FeaturePlan, ...]
+    levels: tuple[LevelPlan, ...]
+    tasks: TaskLevelPlan
+    training: TrainingPlan
+    data: DataPlan | None
+
+    @property
+    def width(self) -> int:
+        """D of the first layer: all features' embeddings, concatenated."""
+        return sum(feature.width for feature in self.features)
+
+    def with_rows(self, rows: dict[str, int]) -> Plan:
+        """The same plan with the features' table rows as fitted (feature name -> rows)."""
+        fitted = tuple(replace(feature, rows=rows[feature.name]) for feature in self.features)
+        return replace(self, features=fitted)
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> Plan:
+        """The plan that `to_json` wrote. Raises ValueError for another format's version."""
+        values: dict[str, Any] = json.loads(text)
+        found = values.pop("format", None)
+        if found != FORMAT:
+            raise ValueError(f"plan format {found}, this version reads format {FORMAT}")
+        return _plan(values)
+
+
+def _plan(values: dict[str, Any]) -> Plan:
+    tasks = values["tasks"]
+    training = values["training"]
+    return Plan(
+        name=values["name"],
+        label=values["label"],
+        features=tuple(FeaturePlan(**feature) for feature in values["features"]),
+        levels=tuple(_level(level) for level in values["levels"]),
+        tasks=TaskLevelPlan(
+            **{
+                **tasks,
+                "tasks": tuple(TaskPlan(**task) for task in tasks["tasks"]),
+                "layers": _layers(tasks["layers"]),
+                "tower": tuple(tasks["tower"]),
+            }
+        ),
+        training=TrainingPlan(**{**training, "noise": NoisePlan(**training["noise"])}),
+        data=_data(values["data"]) if values["data"] else None,
+    )
+
+
+def _level(values: dict[str, Any]) -> LevelPlan:
+    nodes = tuple(
+        NodePlan(node["name"], node["label"], tuple(node["values"]), tuple(node["parents"]))
+        for node in values["nodes"]
+    )
+    return LevelPlan(**{**values, "nodes": nodes, "layers": _layers(values["layers"])})
+
+
+def _layers(values: list[dict[str, Any]]) -> tuple[LayerPlan, ...]:
+    return tuple(LayerPlan(**{**layer, "hidden": tuple(layer["hidden"])}) for layer in values)
+
+
+def _data(values: dict[str, Any]) -> DataPlan:
+    def rows(value: Any) -> tuple[str, ...] | SplitPlan | None:
+        if isinstance(value, dict):
+            return SplitPlan(**value)
+        return tuple(value) if value is not None else None
+
+    return DataPlan(tuple(values["train"]), rows(values["valid"]), rows(values["test"]), values["weight"])
