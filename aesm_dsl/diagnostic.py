@@ -54,7 +54,7 @@ class Findings:
         help: str | Sequence[str] = (),
         second: Related | None = None,
     ) -> None:
-        lines = (help,) if isinstance(help, str) else tuple(line for line in help if line)
+        lines = tuple(line for line in ([help] if isinstance(help, str) else help) if line)
         self.items.append(Diagnostic(code, message, span, label, lines, second))
 
     def extend(self, others: Iterable[Diagnostic]) -> None:

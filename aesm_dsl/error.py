@@ -1,0 +1,17 @@
+"""`AesmError`: a user's mistake, raised where a caller expects a result rather than findings."""
+
+from __future__ import annotations
+
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.render import render
+
+
+class AesmError(Exception):
+    """Carries `findings`; its message is the rendered diagnostics."""
+
+    def __init__(self, findings: Findings) -> None:
+        super().__init__(findings)
+        self.findings = findings
+
+    def __str__(self) -> str:
+        return "\n" + render(self.findings).rstrip()

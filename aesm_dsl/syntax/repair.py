@@ -1,0 +1,68 @@
+"""Takes what could not be read out of a text, with blanks, so that the rest can be read: offsets never move."""
+
+from __future__ import annotations
+
+import re
+
+from aesm_dsl.source import Span
+
+_MARK = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[{}\[\]();\n]')
+_HEAD = re.compile(r'\s*[^\W\d][\w.]*(\s+[^\W\d][\w.]*)?(\s+"[^"\n]*")?\s*')
+
+
+def repair(text: str, wrong: Span, damaged: list[Span]) -> str:
+    """The text without its unreadable statement; what of it was lost is added to `damaged`.
+
+    A block whose head is wrong keeps its braces and as much of its head as can be read, so that what stands inside
+    is still looked at.
+    """
+    source = wrong.source
+    line = text.rfind("\n", 0, wrong.start) + 1
+    if text[wrong.start : wrong.start + 1] == "{" and not text[line : wrong.start].strip() and text[:line].strip():
+        # A brace on a line of its own belongs to the line above, unless that is a comment: join them.
+        above = len(text[:line].rstrip())
+        joined = text[:above] + " " * (wrong.start - above) + text[wrong.start :]
+        if "#" not in text[text.rfind("\n", 0, above) + 1 : above]:
+            return joined
+    start, end, brace = _statement(text, wrong.start)
+    damaged.append(source.span(start, min(max(end, wrong.end), len(source.text))))
+    if not brace:
+        return _blank(text, start, max(end, wrong.end))
+    head = _HEAD.fullmatch(text, start, max(wrong.start, start))
+    if head and wrong.start < end:
+        return _blank(text, wrong.start, end)
+    if "=" in text[start:end] and (key := _HEAD.match(text, start, end)):
+        return _blank(text, key.end(), end)
+    if start < end:
+        return _blank(text, start, end - 1)[: end - 1] + "_" + text[end:]
+    return _blank(_blank(text, end, end + 1), _partner(text, end), _partner(text, end) + 1)
+
+
+def _statement(text: str, place: int) -> tuple[int, int, bool]:
+    """Start and end of the statement around `place`, and whether a block's `{` follows. The end is before the mark."""
+    start, depth = 0, 0
+    for match in _MARK.finditer(text):
+        mark = match.group()
+        if mark in "[(":
+            depth += 1
+        elif mark in "])":
+            depth -= 1
+        elif mark in "{};\n" and depth == 0:
+            if match.start() >= place:
+                return start, match.start(), mark == "{"
+            start = match.end()
+    return start, len(text), False
+
+
+def _partner(text: str, brace: int) -> int:
+    """Where the block that opens at `brace` closes."""
+    depth = 0
+    for match in _MARK.finditer(text, brace):
+        depth += {"{": 1, "}": -1}.get(match.group(), 0)
+        if depth == 0:
+            return match.start()
+    return len(text)
+
+
+def _blank(text: str, start: int, end: int) -> str:
+    return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
