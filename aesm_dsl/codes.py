@@ -11,4 +11,7 @@ CODES: dict[str, str] = {
     "E506": "row of a node that the spec does not name",
     "E507": "row on a path that the hierarchy lacks",
     "E508": "label that is neither 0, 1 nor missing",
+    "E509": "row weight that is negative, missing or not a number",
+    "W501": "task without positive or negative training rows",
+    "W502": "node without training rows",
 }

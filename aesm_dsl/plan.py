@@ -232,8 +232,7 @@ def _plan(values: dict[str, Any]) -> Plan:
 
 def _level(values: dict[str, Any]) -> LevelPlan:
     nodes = tuple(
-        NodePlan(node["name"], node["label"], tuple(node["values"]), tuple(node["parents"]))
-        for node in values["nodes"]
+        NodePlan(node["name"], node["label"], tuple(node["values"]), tuple(node["parents"])) for node in values["nodes"]
     )
     return LevelPlan(**{**values, "nodes": nodes, "layers": _layers(values["layers"])})
 

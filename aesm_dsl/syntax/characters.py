@@ -114,9 +114,7 @@ def _punctuation(draft: _Draft, findings: Findings) -> list[tuple[int, str]]:
     return brackets
 
 
-def _open_string(
-    draft: _Draft, findings: Findings, text: str, start: int, brackets: list[tuple[int, str]]
-) -> int:
+def _open_string(draft: _Draft, findings: Findings, text: str, start: int, brackets: list[tuple[int, str]]) -> int:
     """Tells a string that its line does not close, and blanks the statement it stands in; where the scan goes on."""
     source, end = draft.source, _line_end(text, start)
     findings.add(
@@ -138,15 +136,11 @@ def _open_string(
     return end
 
 
-def _full_width(
-    draft: _Draft, findings: Findings, text: str, start: int, brackets: list[tuple[int, str]]
-) -> int:
+def _full_width(draft: _Draft, findings: Findings, text: str, start: int, brackets: list[tuple[int, str]]) -> int:
     """Tells one look-alike and puts the meant key in its place; where the scan goes on."""
     found, meant, end = text[start], FULL_WIDTH[text[start]], start + 1
     if meant == '"':
-        close = next(
-            (i for i in range(end, _line_end(text, start)) if FULL_WIDTH.get(text[i], text[i]) == '"'), None
-        )
+        close = next((i for i in range(end, _line_end(text, start)) if FULL_WIDTH.get(text[i], text[i]) == '"'), None)
         if close is not None:
             draft.cells[close] = '"'
             end = close + 1
@@ -249,9 +243,7 @@ def _lose_statement(draft: _Draft, start: int, closer: int) -> None:
     draft.lose(first, end)
 
 
-def _mismatched(
-    draft: _Draft, findings: Findings, opener: tuple[int, str], start: int, bracket: str
-) -> None:
+def _mismatched(draft: _Draft, findings: Findings, opener: tuple[int, str], start: int, bracket: str) -> None:
     place, kind = opener
     findings.add(
         "E104",

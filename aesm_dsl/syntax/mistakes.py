@@ -12,12 +12,25 @@ from aesm_dsl.source import Source, Span
 _VALUE = {"NAME", "NUMBER", "STRING", "OPEN_BRACKET"}
 _STATEMENT_END = {"_NEWLINE", "SEMICOLON"}
 
-_SYMBOLS = {"'": 'strings are written with `"`', "`": 'strings are written with `"`', "/": "a comment starts with `#`"}
+_SYMBOLS = {
+    "'": 'strings are written with `"`',
+    "`": 'strings are written with `"`',
+    "/": "a comment starts with `#`",
+}
 _SYMBOLS |= {"-": "names are letters, digits and `_`; a negative number has no blank after its `-`"}
-_SYMBOLS |= {"$": "there are no variables; write the value itself", "\\": "a list or call may simply go on in the next line"}
+_SYMBOLS |= {
+    "$": "there are no variables; write the value itself",
+    "\\": "a list or call may simply go on in the next line",
+}
 _SYMBOLS |= {".": "a number starts and ends with a digit (`0.5`); a dotted name has no blanks"}
-_SYMBOLS |= {"*": "there is no arithmetic; write the value itself", "+": "there is no arithmetic; write the value itself"}
-_SYMBOLS |= {"%": "write `%` right after the number", "<": "write a comparison as a call, such as `above(...)`"}
+_SYMBOLS |= {
+    "*": "there is no arithmetic; write the value itself",
+    "+": "there is no arithmetic; write the value itself",
+}
+_SYMBOLS |= {
+    "%": "write `%` right after the number",
+    "<": "write a comparison as a call, such as `above(...)`",
+}
 _SYMBOLS |= {">": "write a comparison as a call, such as `above(column: ..., value: ...)`"}
 
 
@@ -26,25 +39,44 @@ def situation(acceptable: frozenset[str]) -> tuple[str, str]:
 
     Raises KeyError for a set no rule knows; a test walks every state of the parser to see that none is left.
     """
-    after_name = {"EQUAL", "OPEN_BRACE", "STRING"}
-    rules: tuple[tuple[bool, str, str], ...] = (
-        (after_name <= acceptable, "after a name at the start of a line", '`=` and a value, or the rest of a block: name, "label", `{`'),
+    rules = (
+        (
+            {"EQUAL", "OPEN_BRACE", "STRING"} <= acceptable,
+            "after a name at the start of a line",
+            '`=` and a value, or the rest of a block: name, "label", `{`',
+        ),
         ({"OPEN_BRACE", "STRING"} <= acceptable, "after a block's name", 'a "label", `{` or the end of the line'),
         ("OPEN_BRACE" in acceptable, "after a block's label", "`{` or the end of the line"),
-        ({"COLON", "OPEN_PARENTHESIS"} <= acceptable, "after a name inside a call", "`:` and a value, `,` or `)`"),
+        (
+            {"COLON", "OPEN_PARENTHESIS"} <= acceptable,
+            "after a name inside a call",
+            "`:` and a value, `,` or `)`",
+        ),
         ("CLOSE_BRACKET" in acceptable and acceptable >= _VALUE, "inside a list", "a value or `]`"),
         ("CLOSE_PARENTHESIS" in acceptable and acceptable >= _VALUE, "inside a call", "an argument or `)`"),
-        (acceptable >= _VALUE, "where a value must stand", "a value: a name, a number, a string, a list or a call"),
+        (
+            acceptable >= _VALUE,
+            "where a value must stand",
+            "a value: a name, a number, a string, a list or a call",
+        ),
         ("OPEN_PARENTHESIS" in acceptable, "after a name", "the end of the statement, or `(` for a call"),
-        (bool(acceptable >= {"NAME", "COMMA"}), "after a number", "its unit, or the end of the value"),
-        ({"COMMA", "CLOSE_BRACKET", "CLOSE_PARENTHESIS"} <= acceptable, "after a value", "the end of the statement, or `,` in a list or call"),
+        (acceptable >= {"NAME", "COMMA"}, "after a number", "its unit, or the end of the value"),
+        (
+            {"COMMA", "CLOSE_BRACKET", "CLOSE_PARENTHESIS"} <= acceptable,
+            "after a value",
+            "the end of the statement, or `,` in a list or call",
+        ),
         ("CLOSE_BRACKET" in acceptable, "after a value in a list", "`,` or `]`"),
         ("CLOSE_PARENTHESIS" in acceptable, "after an argument", "`,` or `)`"),
-        ("NAME" in acceptable, "where a statement starts", "a setting `name = value` or a block `kind name { ... }`"),
+        (
+            "NAME" in acceptable,
+            "where a statement starts",
+            "a setting `name = value` or a block `kind name { ... }`",
+        ),
         (bool(acceptable & _STATEMENT_END), "after a statement", "a new line or `;`"),
         ("CLOSE_BRACE" in acceptable, "at the end of a block", "`}`"),
         ("$END" in acceptable, "after the last statement", "the end of the file"),
-    )  # fmt: skip
+    )
     for applies, where, expected in rules:
         if applies:
             return where, expected
@@ -78,7 +110,7 @@ def explain(error: UnexpectedToken | UnexpectedCharacters, source: Source, text:
         span = source.span(span.start, span.start)
     findings.add(
         "E107",
-        f"{shown} {where}",
+        f"unexpected {shown} {where}",
         span,
         label=f"expected {expected}",
         help=_hint(token, takes, source, text),
@@ -101,9 +133,7 @@ def _character(error: UnexpectedCharacters, source: Source, expected: str, findi
     return span
 
 
-def _nothing(
-    token: Token, source: Source, text: str, takes: frozenset[str], expected: str, findings: Findings
-) -> Span:
+def _nothing(token: Token, source: Source, text: str, takes: frozenset[str], expected: str, findings: Findings) -> Span:
     """A value is missing: the place is right after what asked for it."""
     end = len(text) if token.type == "$END" else token.start_pos or 0
     last = max(len(text[:end].rstrip()), 1)

@@ -108,9 +108,7 @@ class _Reader:
         self.next += 1
         return comment
 
-    def statement(
-        self, branch: LarkTree[Token], before: tuple[tree.Comment, ...], limit: int
-    ) -> tree.Statement:
+    def statement(self, branch: LarkTree[Token], before: tuple[tree.Comment, ...], limit: int) -> tree.Statement:
         if branch.data == "setting":
             key, value = self.word(branch.children[0]), self.value(branch.children[1])
             inside = self.until(value.span.end)

@@ -78,7 +78,7 @@ Value = Word | Text | Number | List | Call
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`key = value`. Comments: on lines of their own `before` it, `inside` a value of several lines, `after` it on its line."""
+    """`key = value`. Comments: on lines of their own `before` it, `inside` a long value, `after` it on its last line."""
 
     key: Word
     value: Value
@@ -92,7 +92,7 @@ class Setting:
 class Block:
     """`kind name "label" { statements }`; name, label and braces are each optional.
 
-    Comments: `before` it, at its `opening` brace's line, before its closing brace (`closing`), `after` it on its last line.
+    Comments: `before` it, at its `opening` brace's line, before its closing brace (`closing`), `after` its last line.
     """
 
     kind: Word
@@ -118,7 +118,7 @@ Statement = Setting | Block
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A whole source. `closing` are comments after the last statement; `damaged` places whose text could not be read."""
+    """A whole source. `closing` are comments after the last statement, `damaged` places that could not be read."""
 
     source: Source
     statements: tuple[Statement, ...]

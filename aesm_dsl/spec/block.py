@@ -1,0 +1,63 @@
+"""`Model`, what every block and call of the language is made of, and `setting`, a field with its line of help."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any, Self
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from aesm_dsl.spec.kind import Child, Kind, Members, out_of_range
+
+
+class Model(BaseModel):
+    """A block, or the arguments of a call (then its first field is `call`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
+
+    @classmethod
+    def call_name(cls) -> str:
+        """The name by which a call is written."""
+        (name,) = typing.get_args(cls.model_fields["call"].annotation)
+        return str(name)
+
+    @classmethod
+    def kinds(cls) -> dict[str, Kind | Child | Members]:
+        """Every setting, argument and inner block, by the word that is written, in order."""
+        found: dict[str, Kind | Child | Members] = {}
+        for name, field in cls.model_fields.items():
+            for part in field.metadata:
+                if isinstance(part, Kind | Child | Members):
+                    found[part.kind if isinstance(part, Child) else field.alias or name] = part
+        return found
+
+    @classmethod
+    def field_of(cls, word: str) -> str:
+        """The field that a written word fills."""
+        for name, field in cls.model_fields.items():
+            if (field.alias or name) == word:
+                return name
+            if any(isinstance(part, Child) and part.kind == word for part in field.metadata):
+                return name
+        raise KeyError(word)
+
+    @pydantic.model_validator(mode="after")
+    def _in_range(self) -> Self:
+        """The ranges of the vocabulary hold however the values came."""
+        for word, kind in self.kinds().items():
+            if not isinstance(kind, Child | Members) and (
+                wrong := out_of_range(kind, getattr(self, self.field_of(word)))
+            ):
+                raise ValueError(f"{word}: {wrong}")
+        return self
+
+    @classmethod
+    def help_of(cls, word: str) -> str:
+        """The one line of help of a setting, argument or inner block."""
+        return cls.model_fields[cls.field_of(word)].description or ""
+
+
+def setting(help: str, default: Any = ..., alias: str | None = None) -> Any:
+    """A field with its one line of help; without a default it must be written."""
+    return Field(default, description=help, alias=alias)

@@ -1,0 +1,69 @@
+"""The words for levels, their nodes and experts."""
+
+from __future__ import annotations
+
+import typing
+from typing import Annotated
+
+from aesm_dsl.spec.block import Model, setting
+from aesm_dsl.spec.kind import Auto, Child, Choice, Integer, Literal, Many, Name, Optional, Reference, Share
+
+AutoWord = typing.Literal["auto"]
+
+
+class Experts(Model):
+    """The experts of one level and how they are chosen. At the model's level: the defaults of all levels."""
+
+    count: Annotated[int | AutoWord, Auto(Integer(1, 4096))] = setting("how many experts each layer has", "auto")
+    hidden: Annotated[tuple[int, ...] | AutoWord, Auto(Many(Integer(1, 65_536), least=1))] = setting(
+        "widths of an expert's layers; the last is its output", "auto"
+    )
+    specific: Annotated[int | AutoWord, Auto(Integer(1, 4096))] = setting(
+        "experts a row picks that are most specific to its node (K_sp)", "auto"
+    )
+    shared: Annotated[int | AutoWord, Auto(Integer(0, 4096))] = setting(
+        "experts a row picks that are most shared by all nodes (K_sh)", "auto"
+    )
+    repeat: Annotated[int, Integer(1, 64)] = setting("how many AES layers are stacked in the level", 2)
+    norm: Annotated[typing.Literal["layer", "none"], Choice(("layer", "none"))] = setting(
+        "normalisation inside the experts, after each Linear", "layer"
+    )
+    mixture_norm: Annotated[typing.Literal["layer", "none"], Choice(("layer", "none"))] = setting(
+        "normalisation of the mixture; `none` is the paper's", "layer"
+    )
+    activation: Annotated[typing.Literal["silu", "relu"], Choice(("silu", "relu"))] = setting(
+        "activation inside experts and towers", "silu"
+    )
+    dropout: Annotated[float, Share()] = setting("share of an expert's activations dropped in training", 0.0)
+
+
+class Node(Model):
+    """One value of a level: an entry, a card. Its name is one gate column wherever it occurs."""
+
+    name: str
+    title: str | None = None
+    doc: str = ""
+    value: Annotated[
+        tuple[str | int | float, ...] | None,
+        Optional(Many(Literal('a value of the column, such as `"search"`'), 1, True)),
+    ] = setting("value or values of the level's column that mean this node; by default its name", None)
+    under: Annotated[tuple[str, ...] | None, Many(Reference("node"), 1, True)] = setting(
+        "nodes of the level above it lies under; by default all of them", None
+    )
+
+
+class Level(Model):
+    """One level of the hierarchy: one stack of AES layers whose gates are the nodes."""
+
+    name: str
+    title: str | None = None
+    doc: str = ""
+    under: Annotated[str | None, Reference("level")] = setting("the level above; the first level has none", None)
+    column: Annotated[str | None, Optional(Name("a column"))] = setting(
+        "column that holds each row's node; by default the level's name", None
+    )
+    embed: Annotated[int | None, Optional(Integer(1, 4096))] = setting(
+        "width of the node embedding; by default the model's `embed`", None
+    )
+    nodes: Annotated[tuple[Node, ...], Child("node", many=True)] = setting("a node of the level", ())
+    experts: Annotated[Experts, Child("experts")] = setting("the level's experts", Experts())

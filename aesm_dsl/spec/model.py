@@ -1,0 +1,87 @@
+"""`Spec`: a whole model in the words of the language.
+
+Every word stands in this room with its kind, range, unit, default and one line of help: here and in features.py,
+levels.py, tasks.py, training.py and tables.py. A block is a `Model` (block.py); its fields are its settings and the
+blocks inside it. Validation, "did you mean", the resolved spec, JSON and its schema are made from these classes.
+"""
+
+from __future__ import annotations
+
+import typing
+from typing import Annotated, Self
+
+import pydantic
+from pydantic import PrivateAttr
+
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.error import AesmError
+from aesm_dsl.source import Source
+from aesm_dsl.spec.block import Model, setting
+from aesm_dsl.spec.features import FeatureGroup
+from aesm_dsl.spec.kind import Child, Integer, Optional, Quantity
+from aesm_dsl.spec.levels import Experts, Level
+from aesm_dsl.spec.places import Places
+from aesm_dsl.spec.tables import Data
+from aesm_dsl.spec.tasks import Tasks
+from aesm_dsl.spec.training import Train
+
+EDITION = 1
+"""The newest edition of the language this version reads."""
+
+
+class Budget(Model):
+    """An upper bound for the network without its embedding tables: `2M parameters`, or `20M flops` a row."""
+
+    value: int
+    unit: typing.Literal["parameters", "flops"]
+
+
+class Spec(Model):
+    """A whole model. `Spec.parse(text)` reads one from the language; `model_validate_json` from JSON."""
+
+    edition: int = EDITION
+    name: str
+    title: str | None = None
+    doc: str = ""
+    budget: Annotated[Budget | None, Optional(Quantity({"parameters": Integer(1), "flops": Integer(1)}))] = setting(
+        "what automatic allocation may spend", None
+    )
+    embed: Annotated[int, Integer(1, 4096)] = setting("width of embeddings that say nothing else", 16)
+    features: Annotated[tuple[FeatureGroup, ...], Child("features", many=True)] = setting("a group of features", ())
+    experts: Annotated[Experts, Child("experts")] = setting("what holds for the experts of all levels", Experts())
+    levels: Annotated[tuple[Level, ...], Child("level", many=True)] = setting("a level of the hierarchy", ())
+    tasks: Annotated[Tasks, Child("tasks")] = setting("what is predicted", Tasks())
+    train: Annotated[Train, Child("train")] = setting("how the network learns", Train())
+    data: Annotated[Data | None, Child("data")] = setting("where the rows are", None)
+
+    _places: Places = PrivateAttr(default_factory=Places)
+
+    @property
+    def places(self) -> Places:
+        """Where each value was written, by its dotted path; empty for a spec that was not read from text."""
+        return self._places
+
+    @classmethod
+    def parse(cls, text: str, path: str = "<text>") -> Spec:
+        """The spec that a text in the language describes. Raises AesmError with all findings."""
+        from aesm_dsl.spec.load import load
+
+        findings = Findings()
+        spec = load(Source(path, text), findings)
+        if spec is None or findings.errors:
+            raise AesmError(findings)
+        return spec
+
+    @pydantic.model_validator(mode="after")
+    def _inherit_experts(self) -> Self:
+        """Defaults: built in < model < level, setting by setting."""
+        given = {name: getattr(self.experts, name) for name in self.experts.model_fields_set}
+
+        def inherit(own: Experts) -> Experts:
+            return own.model_copy(update={k: v for k, v in given.items() if k not in own.model_fields_set})
+
+        levels = tuple(level.model_copy(update={"experts": inherit(level.experts)}) for level in self.levels)
+        tasks = self.tasks.model_copy(update={"experts": inherit(self.tasks.experts)})
+        # The model is frozen for everybody else; this is still its making.
+        self.__dict__.update(levels=levels, tasks=tasks)
+        return self
