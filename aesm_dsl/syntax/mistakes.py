@@ -119,7 +119,7 @@ def explain(error: UnexpectedToken | UnexpectedCharacters, source: Source, text:
 
 
 def _character(error: UnexpectedCharacters, source: Source, expected: str, findings: Findings) -> Span:
-    start = error.pos_in_stream
+    start = error.pos_in_stream or 0
     found = source.text[start]
     span = source.span(start, start + 1)
     name = f"`{found}`" if found.isprintable() else f"the invisible character U+{ord(found):04X}"

@@ -78,7 +78,7 @@ Value = Word | Text | Number | List | Call
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`key = value`. Comments: on lines of their own `before` it, `inside` a long value, `after` it on its last line."""
+    """`key = value`. Comments: on lines of their own `before` it, `inside` a long value, `after` its last line."""
 
     key: Word
     value: Value

@@ -1,0 +1,147 @@
+"""Automatic allocation: every `auto` of a spec becomes a number, by rules that can be told in a sentence.
+
+  count     twice the level's nodes, rounded up to a multiple of 4, from 8 to 64
+  specific  2
+  shared    2
+  hidden    [w, w/2]. Without a budget, w is the largest power of two that is at most the width of all features
+            together, from 32 to 256. With one, w is the largest multiple of 8 from 8 to 1024, the same for all levels,
+            with which the whole network stays within the budget; if even 8 is too wide, automatic counts are halved
+            first, down to 4.
+
+A budget counts everything but the embedding tables of the features. `specific` and `shared` never exceed `count`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aesm_dsl.compile import compile_plan
+from aesm_dsl.cost import cost
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.hierarchy import Hierarchy
+from aesm_dsl.spec.block import Model
+from aesm_dsl.spec.check import TASK_LEVEL
+from aesm_dsl.spec.levels import Experts
+from aesm_dsl.spec.model import Spec
+
+FEWEST_EXPERTS, MOST_EXPERTS = 8, 64
+NARROWEST, WIDEST = 32, 256
+STEP, WIDEST_IN_BUDGET = 8, 1024
+FEWEST_IN_BUDGET = 4
+
+Reasons = dict[str, str]
+"""Path of a setting that was `auto` -> why it got its value."""
+
+
+def allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:
+    """The spec with a number for every `auto` and a value for every name and width left out, and why each.
+
+    Tells E410 when the budget cannot be kept.
+    """
+    spec, names = _fill_names(spec, hierarchy)
+    resolved, numbers = _allocate(spec, hierarchy, findings)
+    return resolved, names | numbers
+
+
+def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:
+    """What is called like the thing itself, or as wide as the model says, is written out."""
+    reasons: Reasons = {}
+
+    def choose(model: Model, path: str, word: str, value: object, why: str) -> dict[str, object]:
+        if getattr(model, word) is not None:
+            return {}
+        reasons[f"{path}.{word}"] = why
+        return {word: value}
+
+    levels = []
+    for level in spec.levels:
+        path = f"level.{level.name}"
+        nodes = []
+        for node in level.nodes:
+            value = choose(node, f"{path}.node.{node.name}", "value", (node.name,), "the node's name")
+            nodes.append(node.model_copy(update=value))
+        changes = choose(level, path, "column", level.name, "the level's name")
+        changes |= choose(level, path, "embed", spec.embed, "the model's")
+        levels.append(level.model_copy(update={"nodes": tuple(nodes), **changes}))
+    tasks = []
+    for task in spec.tasks.tasks:
+        label = choose(task, f"tasks.task.{task.name}", "label", task.name, "the task's name")
+        tasks.append(task.model_copy(update=label))
+    embed = choose(spec.tasks, "tasks", "embed", spec.embed, "the model's")
+    last = choose(spec.tasks, "tasks", "under", hierarchy.levels[-2], "the last level") if levels else {}
+    task_level = spec.tasks.model_copy(update={"tasks": tuple(tasks), **embed, **last})
+    return spec.model_copy(update={"levels": tuple(levels), "tasks": task_level}), reasons
+
+
+def _allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:
+    width = _feature_width(spec)
+    natural = max(NARROWEST, min(WIDEST, 1 << (width.bit_length() - 1)))
+    if spec.budget is None:
+        reason = f"the power of two at most {width}, the features' width, from {NARROWEST} to {WIDEST}"
+        return _fill(spec, hierarchy, natural, MOST_EXPERTS, reason)
+    limit, unit = spec.budget.value, spec.budget.unit
+
+    def spent(most: int, wide: int) -> int:
+        filled, _ = _fill(spec, hierarchy, wide, most, "")
+        total = cost(compile_plan(filled, hierarchy)).total
+        return total.parameters if unit == "parameters" else total.selected
+
+    most = MOST_EXPERTS
+    while spent(most, STEP) > limit and most > FEWEST_IN_BUDGET:
+        most //= 2
+    if (least := spent(most, STEP)) > limit:
+        findings.add(
+            "E410",
+            f"the budget of {limit:,} {unit} cannot be kept",
+            spec.places.of("budget"),
+            label=f"the smallest network needs {least:,}",
+            help="raise the budget, or write smaller `count`, `hidden` or `tower`",
+        )
+    wide = STEP * _last(lambda steps: spent(most, STEP * steps) <= limit, WIDEST_IN_BUDGET // STEP)
+    return _fill(spec, hierarchy, wide, most, f"the widest within the budget of {limit:,} {unit}")
+
+
+def _last(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number from 1 to `most` that fits; 1 if none does. `fits` must not come back once it fails."""
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _feature_width(spec: Spec) -> int:
+    members = [feature for group in spec.features for feature in group.members.values()]
+    return max(1, sum(feature.embed or spec.embed for feature in members))
+
+
+def _fill(spec: Spec, hierarchy: Hierarchy, wide: int, most: int, reason: str) -> tuple[Spec, Reasons]:
+    reasons: Reasons = {}
+
+    def fill(path: str, experts: Experts, nodes: int) -> Experts:
+        values: dict[str, object] = {}
+
+        def choose(word: str, value: object, why: str) -> None:
+            values[word] = value
+            reasons[f"{path}.{word}"] = f"auto: {why}"
+
+        count = experts.count
+        if count == "auto":
+            fixed = [one for one in (experts.specific, experts.shared) if isinstance(one, int)]
+            count = max(min(FEWEST_EXPERTS, most), min(most, -(-2 * nodes // 4) * 4), *fixed, 1)
+            choose("count", count, f"twice {nodes} nodes, a multiple of 4, from {min(FEWEST_EXPERTS, most)} to {most}")
+        for word in ("specific", "shared"):
+            if getattr(experts, word) == "auto":
+                choose(word, min(2, count), "2 of each kind")
+        if experts.hidden == "auto":
+            choose("hidden", (wide, max(1, wide // 2)), reason)
+        return experts.model_copy(update=values)
+
+    levels = []
+    for level in spec.levels:
+        nodes = len(hierarchy.nodes(level.name))
+        levels.append(level.model_copy(update={"experts": fill(f"level.{level.name}.experts", level.experts, nodes)}))
+    filled = fill("tasks.experts", spec.tasks.experts, len(hierarchy.nodes(TASK_LEVEL)))
+    tasks = spec.tasks.model_copy(update={"experts": filled})
+    resolved = spec.model_copy(update={"levels": tuple(levels), "tasks": tasks})
+    return resolved, reasons

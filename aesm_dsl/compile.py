@@ -1,0 +1,176 @@
+"""Spec and Hierarchy -> Plan: every layer's sizes and wiring as plain numbers. Every `auto` is a number already."""
+
+from __future__ import annotations
+
+from aesm_dsl.hierarchy import Hierarchy, Vertex
+from aesm_dsl.plan import (
+    DataPlan,
+    FeaturePlan,
+    LayerPlan,
+    LevelPlan,
+    NodePlan,
+    NoisePlan,
+    Plan,
+    SplitPlan,
+    TaskLevelPlan,
+    TaskPlan,
+    TrainingPlan,
+)
+from aesm_dsl.spec.features import CategoryFeature, IdFeature, NumberFeature
+from aesm_dsl.spec.levels import Experts, Level
+from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.tables import Data, Split
+from aesm_dsl.spec.tasks import Task
+from aesm_dsl.spec.training import Anneal, Constant, Train
+
+
+def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
+    """The plan of a resolved spec. Levels come top down; each layer's context grows by its level's node embedding."""
+    features = tuple(
+        _feature(spec, group.name, name, feature) for group in spec.features for name, feature in group.members.items()
+    )
+    by_name = {level.name: level for level in spec.levels}
+    ordered = [by_name[name] for name in hierarchy.levels[:-1]]
+    width, context = sum(feature.width for feature in features), 0
+    levels = []
+    above: list[Vertex] = []
+    for level in ordered:
+        own = hierarchy.nodes(level.name)
+        embed = level.embed or spec.embed
+        context += embed
+        layers = _layers(level.experts, width, context, len(own))
+        levels.append(
+            LevelPlan(
+                level.name,
+                level.title or level.name,
+                level.column or level.name,
+                _nodes(level, hierarchy, own, above),
+                embed,
+                layers,
+            )
+        )
+        above, width = own, layers[-1].output
+    return Plan(
+        name=spec.name,
+        label=spec.title or spec.name,
+        features=features,
+        levels=tuple(levels),
+        tasks=_tasks(spec, width, context),
+        training=_training(spec.train),
+        data=_data(spec.data) if spec.data else None,
+    )
+
+
+def _feature(spec: Spec, group: str, name: str, feature: CategoryFeature | IdFeature | NumberFeature) -> FeaturePlan:
+    column, width, count = feature.column or name, feature.embed or spec.embed, 1
+    match feature:
+        case CategoryFeature(limit=limit, min_count=count):
+            rows = limit + 2
+        case IdFeature(buckets=buckets):
+            rows = buckets + 1
+        case NumberFeature(quantiles=quantiles):
+            rows = quantiles + 1
+    return FeaturePlan(name, column, group, feature.call, rows, width, count)
+
+
+def _layers(experts: Experts, width: int, context: int, nodes: int) -> tuple[LayerPlan, ...]:
+    count, hidden, specific, shared = experts.count, experts.hidden, experts.specific, experts.shared
+    assert count != "auto"
+    assert hidden != "auto"
+    assert specific != "auto"
+    assert shared != "auto"
+    return tuple(
+        LayerPlan(
+            input=width if depth == 0 else hidden[-1],
+            context=context,
+            nodes=nodes,
+            experts=count,
+            hidden=hidden,
+            specific=specific,
+            shared=shared,
+            norm=experts.norm,
+            mixture_norm=experts.mixture_norm,
+            activation=experts.activation,
+            dropout=experts.dropout,
+        )
+        for depth in range(experts.repeat)
+    )
+
+
+def _nodes(level: Level, hierarchy: Hierarchy, own: list[Vertex], above: list[Vertex]) -> tuple[NodePlan, ...]:
+    by_name = {node.name: node for node in level.nodes}
+    found = []
+    for vertex in own:
+        node = by_name[vertex[1]]
+        values = tuple(str(value) for value in node.value or (node.name,))
+        parents = tuple(above.index(parent) for parent in hierarchy.parents(vertex))
+        found.append(NodePlan(node.name, node.title or node.name, values, parents))
+    return tuple(found)
+
+
+def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
+    tasks = spec.tasks
+    names = [task.name for task in tasks.tasks]
+    embed = tasks.embed or spec.embed
+    return TaskLevelPlan(
+        tasks=tuple(_task(task, names) for task in tasks.tasks),
+        width=embed,
+        layers=_layers(tasks.experts, width, context + embed, len(names)),
+        tower=tasks.tower,
+        tower_activation=tasks.experts.activation,
+        tower_dropout=tasks.tower_dropout,
+    )
+
+
+def _task(task: Task, names: list[str]) -> TaskPlan:
+    column, rule, value = task.name, "as is", None
+    if isinstance(task.label, str):
+        column = task.label
+    elif task.label is not None:
+        column, rule = task.label.column, task.label.call
+        value = task.label.value if rule == "above" else str(task.label.value)
+    after = None if task.after is None else names.index(task.after)
+    return TaskPlan(task.name, task.title or task.name, column, rule, value, after, task.weight)
+
+
+def _training(train: Train) -> TrainingPlan:
+    match train.noise:
+        case Constant(sigma=sigma, into=into):
+            noise = NoisePlan("constant", sigma, 1.0, into == "mixture")
+        case Anneal(start=start, over=over, into=into):
+            noise = NoisePlan("anneal", start, over, into == "mixture")
+        case None:
+            noise = NoisePlan("constant", 0.0, 1.0, False)
+    epochs = train.length.unit == "epochs"
+    return TrainingPlan(
+        optimizer=train.optimizer.call,
+        rate=train.optimizer.rate,
+        weight_decay=train.optimizer.weight_decay,
+        schedule=train.schedule,
+        batch_rows=train.batch,
+        epochs=float(train.length.value) if epochs else None,
+        steps=None if epochs else int(train.length.value),
+        patience_epochs=train.stop.patience if train.stop else None,
+        noise=noise,
+        specific_loss=train.specific_loss,
+        shared_loss=train.shared_loss,
+        seed=train.seed,
+    )
+
+
+def _data(data: Data) -> DataPlan:
+    return DataPlan(data.train, _rows(data.valid), _rows(data.test), data.weight)
+
+
+def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan | None:
+    match rows:
+        case Split(last=share, by=by) if share is not None:
+            return SplitPlan("last", by, None, share)
+        case Split(start=start, by=by) if start is not None:
+            return SplitPlan("from", by, start, None)
+        case Split(equals=value, by=by) if value is not None:
+            return SplitPlan("equals", by, str(value), None)
+        case Split(random=share):
+            return SplitPlan("random", None, None, share)
+        case _:
+            return rows

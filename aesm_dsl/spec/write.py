@@ -1,0 +1,117 @@
+"""Spec -> text in the language: every setting written out, so that nothing is left to defaults.
+
+What `write` returns reads back to an equal spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.source import Source
+from aesm_dsl.spec import kind as kinds
+from aesm_dsl.spec.block import Model
+from aesm_dsl.spec.kind import Kind
+from aesm_dsl.spec.model import Spec
+from aesm_dsl.syntax.format import format_file
+from aesm_dsl.syntax.parse import parse
+
+
+def write(spec: Spec, note: Callable[[str], str] | None = None) -> str:
+    """The spec in the language, formatted.
+
+    note  what to say behind a setting, from its dotted path (`level.card.experts.count`); an empty string says nothing
+    """
+    lines = [f"aesm = {spec.edition}", "", *_block("model", spec, "", note or (lambda path: ""))]
+    findings = Findings()
+    file = parse(Source("<written>", "\n".join(lines) + "\n"), findings)
+    assert not findings.items, findings.items
+    return format_file(file)
+
+
+def _block(kind: str, model: Model, path: str, note: Callable[[str], str]) -> Iterator[str]:
+    yield from (f"## {line}".rstrip() for line in getattr(model, "doc", "").splitlines())
+    name, title = getattr(model, "name", None), getattr(model, "title", None)
+    yield " ".join([kind, *([name] if name else []), *([_quoted(title)] if title is not None else []), "{"])
+    for word, one in type(model).kinds().items():
+        value = getattr(model, type(model).field_of(word))
+        inner = f"{path}.{word}" if path else word
+        if isinstance(one, kinds.Members):
+            for member, definition in value.items():
+                yield _setting(member, one.of, definition, f"{path}.{member}", note)
+        elif isinstance(one, kinds.Child):
+            for child in value if one.many else [value] * (value is not None):
+                yield ""
+                yield from _block(word, child, f"{inner}.{child.name}" if one.many else inner, note)
+        elif value is not None or isinstance(one, kinds.Optional):
+            yield _setting(word, one, value, inner, note)
+    yield "}"
+
+
+def _setting(word: str, kind: Kind, value: Any, path: str, note: Callable[[str], str]) -> str:
+    said = note(path)
+    return f"{word} = {_value(kind, value)}" + (f"  # {said}" if said else "")
+
+
+def _value(kind: Kind, value: Any) -> str:
+    match kind:
+        case kinds.Optional(of):
+            return "none" if value is None else _value(of, value)
+        case kinds.Auto(of):
+            return "auto" if value == "auto" else _value(of, value)
+        case kinds.Many(of, _, single):
+            items = [_value(of, item) for item in value]
+            return items[0] if single and len(items) == 1 else f"[{', '.join(items)}]"
+        case kinds.Either(options):
+            calls = isinstance(value, Model)
+            return _value(next(one for one in options if isinstance(one, kinds.Call) == calls), value)
+        case kinds.Call():
+            return _call(value)
+        case kinds.Quantity(units):
+            return f"{_number(units[value.unit], value.value)} {value.unit}"
+        case kinds.Integer(unit=unit):
+            return f"{value}" + (f" {unit}" if unit else "")
+        case kinds.Real() | kinds.Share():
+            return _number(kind, value)
+        case kinds.Text():
+            return _quoted(value)
+        case kinds.Literal():
+            return _quoted(value) if isinstance(value, str) else repr(value)
+        case kinds.Name():
+            return value if _is_name(value) else _quoted(value)
+        case kinds.Choice() | kinds.Reference():
+            return str(value)
+
+
+def _call(model: Model) -> str:
+    """The call with the arguments that differ from their defaults."""
+    arguments = []
+    for word, kind in type(model).kinds().items():
+        field = type(model).field_of(word)
+        value = getattr(model, field)
+        assert not isinstance(kind, kinds.Child | kinds.Members)
+        if value != type(model).model_fields[field].default:
+            arguments.append(f"{word}: {_value(kind, value)}")
+    name = type(model).call_name()
+    return f"{name}({', '.join(arguments)})" if arguments else name
+
+
+def _number(kind: kinds.Integer | kinds.Real | kinds.Share, value: float) -> str:
+    """The shortest text that reads back to the same number; shares as a percentage where that is exact."""
+    if isinstance(kind, kinds.Share):
+        percent = f"{round(value * 100, 6):g}"
+        if float(percent) / 100 == value:
+            return f"{percent}%"
+    text = repr(int(value)) if isinstance(kind, kinds.Integer) or value == int(value) else repr(value)
+    return text.replace("e-0", "e-")
+
+
+def _quoted(text: str) -> str:
+    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
+        text = text.replace(character, escaped)
+    return f'"{text}"'
+
+
+def _is_name(text: str) -> bool:
+    return text not in ("none", "auto") and all(part.isidentifier() for part in text.split("."))
