@@ -1,0 +1,133 @@
+"""`Embedding`: ids -> one vector per row; `Context`: nodes and tasks -> what the gates are told about them.
+
+Axes: B rows, F features, L scenario levels, T tasks, D width of x, C width of a context, W of one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.plan import FeaturePlan, LevelPlan, TaskLevelPlan
+
+START_STD = 0.05
+"""Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it
+has earned a vector, but not so close that the first Linear's bias drowns what the row is."""
+
+
+class Embedding(nn.Module):
+    """x_BD: the vectors of all features, concatenated in the order of the plan.
+
+    ids_BF  int64; per feature a row of its own table, row 0 (missing) a trained vector like any other
+    Raises ValueError, naming the feature, for an id outside its table. On CUDA and in compiled or exported
+    graphs that look would halt the device or break the graph: there such an id is sent outside every table,
+    and the lookup fails (on CUDA by the device's own assertion) instead of reading another feature's row.
+
+    Features of equal width live in one table, one below the other: as many lookups as there are widths.
+    """
+
+    # Shape suffixes, not mixed case.
+    order_F: Tensor  # noqa: N815
+    offset_F: Tensor  # noqa: N815
+    rows_F: Tensor  # noqa: N815
+
+    def __init__(self, features: tuple[FeaturePlan, ...]) -> None:
+        super().__init__()
+        self.features = features
+        widths = sorted({feature.width for feature in features})
+        columns = [[k for k, one in enumerate(features) if one.width == width] for width in widths]
+        offsets = [0] * len(features)
+        self.tables = nn.ModuleList()
+        for width, members in zip(widths, columns, strict=True):
+            above = 0
+            for k in members:
+                offsets[k] = above
+                above += features[k].rows
+            self.tables.append(_table(above, width))
+        self.counts = [len(members) for members in columns]
+        self.runs = _runs(features, widths)
+        # Known from the plan, so they stay out of the state that a run saves.
+        for name, values in (
+            ("order_F", [k for members in columns for k in members]),
+            ("offset_F", offsets),
+            ("rows_F", [feature.rows for feature in features]),
+        ):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
+
+    def forward(self, ids_BF: Tensor) -> Tensor:
+        if _can_look(ids_BF):
+            _refuse_outside(ids_BF, [(f"feature `{one.name}`", "id", one.rows) for one in self.features])
+            row_BF = ids_BF + self.offset_F
+        else:
+            inside_BF = (ids_BF >= 0) & (ids_BF < self.rows_F)
+            row_BF = torch.where(inside_BF, ids_BF + self.offset_F, torch.iinfo(torch.int64).max)
+        of_table = row_BF.index_select(1, self.order_F).split_with_sizes(self.counts, dim=1)
+        vectors = [table(rows) for table, rows in zip(self.tables, of_table, strict=True)]
+        return torch.cat([vectors[group][:, start:stop].flatten(1) for group, start, stop in self.runs], dim=1)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.features)} features -> {sum(feature.width for feature in self.features)}"
+
+
+class Context(nn.Module):
+    """What the gates of each level are told about a row's place (step 1 of an AES layer).
+
+    node_BL  int64; each row's node at every level (L may be 0)
+    returns  per scenario level l: context_BC, the embeddings of the row's nodes at levels 1..l, concatenated;
+             and for the task level context_BTC: all of these, and the task's embedding
+    Raises ValueError, naming the level, for a node it does not have (CPU; elsewhere the lookup fails).
+    """
+
+    def __init__(self, levels: tuple[LevelPlan, ...], tasks: TaskLevelPlan) -> None:
+        super().__init__()
+        self.levels = levels
+        self.nodes = nn.ModuleList(_table(len(level.nodes), level.width) for level in levels)
+        self.tasks = _table(len(tasks.tasks), tasks.width)
+
+    def forward(self, node_BL: Tensor) -> tuple[list[Tensor], Tensor]:
+        if _can_look(node_BL):
+            _refuse_outside(node_BL, [(f"level `{one.name}`", "node", len(one.nodes)) for one in self.levels])
+        task_TW = self.tasks.weight
+        context_BC = task_TW.new_zeros(node_BL.shape[0], 0)
+        levels: list[Tensor] = []
+        for table, node_B in zip(self.nodes, node_BL.unbind(1), strict=True):
+            context_BC = torch.cat([context_BC, table(node_B)], dim=1)
+            levels.append(context_BC)
+        shape = (node_BL.shape[0], task_TW.shape[0], -1)
+        context_BTC = torch.cat([context_BC.unsqueeze(1).expand(shape), task_TW.expand(shape)], dim=2)
+        return levels, context_BTC
+
+
+def _table(rows: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(rows, width)
+    nn.init.normal_(table.weight, std=START_STD)
+    return table
+
+
+def _runs(features: Sequence[FeaturePlan], widths: list[int]) -> list[tuple[int, int, int]]:
+    """(table, start, stop): neighbours of equal width in the plan, as columns of that table's lookup."""
+    runs: list[tuple[int, int, int]] = []
+    seen = [0] * len(widths)
+    for width, neighbours in groupby(features, key=lambda feature: feature.width):
+        table = widths.index(width)
+        start = seen[table]
+        seen[table] += len(list(neighbours))
+        runs.append((table, start, seen[table]))
+    return runs
+
+
+def _can_look(ids: Tensor) -> bool:
+    return ids.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def _refuse_outside(ids_BF: Tensor, columns: list[tuple[str, str, int]]) -> None:
+    if ids_BF.shape[1] != len(columns):
+        raise ValueError(f"{ids_BF.shape[1]} columns of ids, expected {len(columns)}")
+    if ids_BF.numel() == 0:
+        return
+    for (owner, what, rows), low, high in zip(columns, ids_BF.amin(0).tolist(), ids_BF.amax(0).tolist(), strict=True):
+        if low < 0 or high >= rows:
+            raise ValueError(f"{owner}: {what} {low if low < 0 else high}, expected 0 to {rows - 1}")

@@ -1,0 +1,80 @@
+"""`Experts`: the experts of one layer, all of them MLPs of one shape with stacked parameters.
+
+Axes: B rows, G gates per row, E experts, D input width, H width of one block, F output width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aesm_dsl.plan import LayerPlan
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "relu": functional.relu}
+
+
+class Experts(nn.Module):
+    """y_BGF: for each gate of a row, the mixture of expert outputs by `weight` (eq. 7).
+
+    x_BD        one input per row
+    weight_BGE  mixture weights of the row's gates: G = 1 where a row has one gate, G = T where T tasks
+                share the row's input, so that an expert runs once per row and not once per task
+    A weight of exactly 0 means that the row's gate does not need the expert.
+    """
+
+    def __init__(self, plan: LayerPlan) -> None:
+        super().__init__()
+        widths = (plan.input, *plan.hidden)
+        self.blocks = nn.ModuleList(
+            Block(plan.experts, before, after, plan.norm, plan.activation, plan.dropout)
+            for before, after in pairwise(widths)
+        )
+
+    def forward(self, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
+        return run_dense(self.blocks, x_BD, weight_BGE)
+
+
+def run_dense(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
+    """y_BGF, by running every expert on every row.
+
+    Any other way of running the experts takes the same arguments and gives the same result.
+    """
+    h_EBD = x_BD.expand(weight_BGE.shape[-1], *x_BD.shape)
+    for block in blocks:
+        h_EBD = block(h_EBD)
+    return torch.einsum("bge,ebf->bgf", weight_BGE, h_EBD)
+
+
+class Block(nn.Module):
+    """h_EBH from h_EBD: Linear -> norm -> activation -> dropout, each expert with parameters of its own."""
+
+    def __init__(self, experts: int, before: int, after: int, norm: str, activation: str, dropout: float) -> None:
+        super().__init__()
+        if norm not in ("layer", "none"):
+            raise ValueError(f"expert norm {norm!r}, expected 'layer' or 'none'")
+        self.activation = ACTIVATIONS[activation]
+        self.dropout = dropout
+        self.weight_EDH = nn.Parameter(torch.empty(experts, before, after))
+        self.bias_EH = nn.Parameter(torch.empty(experts, after))
+        self.scale_EH = nn.Parameter(torch.ones(experts, after)) if norm == "layer" else None
+        self.shift_EH = nn.Parameter(torch.zeros(experts, after)) if norm == "layer" else None
+        # As nn.Linear starts, by the fan-in of one expert. Drawn for the whole stack, so that no two experts
+        # are equal: equal experts with equal weights get equal gradients and would stay one expert.
+        bound = before**-0.5
+        nn.init.uniform_(self.weight_EDH, -bound, bound)
+        nn.init.uniform_(self.bias_EH, -bound, bound)
+
+    def forward(self, h_EBD: Tensor) -> Tensor:
+        h_EBH = torch.baddbmm(self.bias_EH.unsqueeze(1), h_EBD, self.weight_EDH)
+        if self.scale_EH is not None and self.shift_EH is not None:
+            h_EBH = functional.layer_norm(h_EBH, h_EBH.shape[-1:])
+            h_EBH = torch.addcmul(self.shift_EH.unsqueeze(1), h_EBH, self.scale_EH.unsqueeze(1))
+        return functional.dropout(self.activation(h_EBH), self.dropout, self.training)
+
+    def extra_repr(self) -> str:
+        experts, before, after = self.weight_EDH.shape
+        return f"experts={experts}, {before} -> {after}"

@@ -1,0 +1,151 @@
+"""Plan -> `Network`: the only place where a plan's levels and tasks are unpacked.
+
+Axes: B rows, T tasks, D width of h, C context width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.layers.aes import AESLayer, Noise
+from aesm_dsl.layers.embedding import Context, Embedding
+from aesm_dsl.layers.prediction import TASKS, Prediction
+from aesm_dsl.layers.selection import Selection
+from aesm_dsl.layers.tower import Tower, funnel
+from aesm_dsl.plan import LayerPlan, Plan
+
+
+class Network(nn.Module):
+    """`Prediction` for a `Batch`: embedding, the scenario levels top down, the task level, towers, funnel.
+
+    Parameters are drawn from torch's default generator: seed it for the same network twice. Dropout draws
+    from it too; exploration draws from `noise.generator` and happens in training only.
+    Raises ValueError for a plan whose sizes do not fit each other.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        _refuse_misfit(plan)
+        self.plan = plan
+        self.embedding = Embedding(plan.features)
+        self.context = Context(plan.levels, plan.tasks)
+        self.levels = nn.ModuleList(_stack(level.layers) for level in plan.levels)
+        self.tasks = _stack(plan.tasks.layers)
+        tasks = plan.tasks
+        self.towers = nn.ModuleList(
+            Tower(_output(plan), tasks.tower, tasks.tower_activation, tasks.tower_dropout) for _ in tasks.tasks
+        )
+
+    def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
+        h: Tensor = self.embedding(batch.ids_BF)
+        context_of_level, context_BTC = self.context(batch.node_BL)
+        selection: dict[str, tuple[Selection, ...]] = {}
+        losses: list[tuple[Tensor, Tensor]] = []
+        for index, level in enumerate(self.plan.levels):
+            node_B = batch.node_BL[:, index]
+            h, chosen, lost = _climb(self.levels[index], h, context_of_level[index], node_B, noise)
+            selection[level.name] = chosen
+            losses += lost
+
+        task_BT = torch.arange(len(self.towers), device=h.device).expand(batch.rows, -1)
+        h, selection[TASKS], lost = _climb(self.tasks, h, context_BTC, task_BT, noise)
+        losses += lost
+
+        # Without task layers the towers share one input.
+        h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(self.towers), -1)
+        logits = [tower(h_BD) for tower, h_BD in zip(self.towers, h_BTD.unbind(1), strict=True)]
+        yes, no = funnel(logits, [task.after for task in self.plan.tasks.tasks])
+        names = [task.name for task in self.plan.tasks.tasks]
+        return Prediction(
+            logit=dict(zip(names, logits, strict=True)),
+            log_probability=dict(zip(names, yes, strict=True)),
+            log_complement=dict(zip(names, no, strict=True)),
+            selection=selection,
+            specific_loss=_mean([specific for specific, _ in losses], h),
+            shared_loss=_mean([shared for _, shared in losses], h),
+        )
+
+    def __repr__(self) -> str:
+        return _describe(self.plan, sum(parameter.numel() for parameter in self.parameters()))
+
+
+def _stack(layers: tuple[LayerPlan, ...]) -> nn.ModuleList:
+    return nn.ModuleList(AESLayer(layer) for layer in layers)
+
+
+def _climb(
+    layers: nn.Module, h: Tensor, context: Tensor, node: Tensor, noise: Noise | None
+) -> tuple[Tensor, tuple[Selection, ...], list[tuple[Tensor, Tensor]]]:
+    """h, the selections and the auxiliary losses (specific, shared) after one level's stack of layers."""
+    selections: list[Selection] = []
+    losses: list[tuple[Tensor, Tensor]] = []
+    for layer in layers.children():
+        h, selection, specific_loss, shared_loss = layer(h, context, node, noise)
+        selections.append(selection)
+        losses.append((specific_loss, shared_loss))
+    return h, tuple(selections), losses
+
+
+def _mean(values: list[Tensor], like: Tensor) -> Tensor:
+    return torch.stack(values).mean() if values else like.new_zeros(())
+
+
+def _stacks(plan: Plan) -> list[tuple[str, tuple[LayerPlan, ...]]]:
+    return [*((level.name, level.layers) for level in plan.levels), (TASKS, plan.tasks.layers)]
+
+
+def _output(plan: Plan) -> int:
+    """Width of h below the towers."""
+    layers = [layer for stack in _stacks(plan) for layer in stack[1]]
+    return layers[-1].output if layers else plan.width
+
+
+def _refuse_misfit(plan: Plan) -> None:
+    names = [level.name for level in plan.levels]
+    tasks = [task.name for task in plan.tasks.tasks]
+    if not tasks:
+        raise ValueError("a plan needs at least one task")
+    if len(set(names)) < len(names) or TASKS in names:
+        raise ValueError(f"level names {names} must differ from each other and from `{TASKS}`")
+    if len(set(tasks)) < len(tasks):
+        raise ValueError(f"task names {tasks} must differ from each other")
+    width, context = plan.width, 0
+    for level in plan.levels:
+        context += level.width
+        width = _refuse_layers(level.name, level.layers, width, context, len(level.nodes))
+    _refuse_layers(TASKS, plan.tasks.layers, width, context + plan.tasks.width, len(tasks))
+
+
+def _refuse_layers(name: str, layers: tuple[LayerPlan, ...], width: int, context: int, nodes: int) -> int:
+    """The level's output width; raises if a layer was planned for other sizes than it would be given."""
+    for index, layer in enumerate(layers):
+        planned = {"input": layer.input, "context": layer.context, "nodes": layer.nodes}
+        given = {"input": width, "context": context, "nodes": nodes}
+        for size, expected in given.items():
+            if planned[size] != expected:
+                raise ValueError(f"level `{name}`, layer {index + 1}: {size} {planned[size]} planned, {expected} given")
+        width = layer.output
+    return width
+
+
+def _describe(plan: Plan, parameters: int) -> str:
+    tasks = plan.tasks.tasks
+    lines = [
+        f"Network {plan.name}: {parameters:,} parameters",
+        f"  {len(plan.features)} features -> {plan.width}",
+    ]
+    for name, layers in _stacks(plan):
+        for index, layer in enumerate(layers):
+            widths = " -> ".join(str(width) for width in (layer.input, *layer.hidden))
+            lines.append(
+                f"  {name}[{index}]: {layer.nodes} nodes, {layer.experts} experts {widths}, "
+                f"{layer.specific} specific + {layer.shared} shared, context {layer.context}"
+            )
+    widths = " -> ".join(str(width) for width in (_output(plan), *plan.tasks.tower, 1))
+    lines += [
+        f"  tower {task.name}{'' if task.after is None else f' after {tasks[task.after].name}'}: {widths}"
+        for task in tasks
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from aesm_dsl.layers.selection import compare, diverge, mixture, select
+
+
+def gates(*leading: int, nodes: int = 4, experts: int = 6, spread: float = 1.0, seed: int = 0) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return spread * torch.randn(*leading, nodes, experts, generator=draw, dtype=torch.float64)
+
+
+def nodes_of(*leading: int, nodes: int = 4) -> Tensor:
+    return torch.randint(nodes, leading, generator=torch.Generator().manual_seed(1))
+
+
+def test_nodes_are_compared_per_expert() -> None:
+    p_BNE = compare(gates(7)).exp()
+    torch.testing.assert_close(p_BNE.sum(dim=1), torch.ones(7, 6, dtype=torch.float64))
+
+
+def test_divergences_are_the_two_kullback_leibler_divergences() -> None:
+    gates_BNE, node_B = gates(7), nodes_of(7)
+    specific_BE, shared_BE = diverge(compare(gates_BNE), node_B)
+    p_BNE = gates_BNE.softmax(dim=1)
+    for row, node in enumerate(node_B.tolist()):
+        for e in range(6):
+            q = p_BNE[row, :, e].tolist()
+            onehot = sum(p * math.log(p / q[n]) for n, p in enumerate([float(k == node) for k in range(4)]) if p)
+            uniform = sum(0.25 * math.log(0.25 / one) for one in q)
+            assert specific_BE[row, e].item() == pytest.approx(onehot, abs=1e-12)
+            assert shared_BE[row, e].item() == pytest.approx(uniform, abs=1e-12)
+
+
+def test_divergences_are_finite_in_float32_for_logits_of_spread_1000() -> None:
+    gates_BNE = gates(500, spread=1e3).float().requires_grad_()
+    choice = select(gates_BNE, nodes_of(500), 2, 2)
+    assert choice.specific_divergence.isfinite().all()
+    assert choice.shared_divergence.isfinite().all()
+    specific_loss, shared_loss = choice.losses()
+    (specific_loss + shared_loss).backward()
+    assert gates_BNE.grad is not None
+    assert gates_BNE.grad.isfinite().all()
+    # The probability form is what fails here, so this test has something to catch.
+    assert (gates_BNE.softmax(dim=1) == 0).any()
+
+
+def test_ties_go_to_the_lower_expert() -> None:
+    choice = select(torch.zeros(3, 4, 40), nodes_of(3), 2, 3)
+    assert choice.specific.nonzero()[:, 1].tolist() == [0, 1] * 3
+    assert choice.shared.nonzero()[:, 1].tolist() == [0, 1, 2] * 3
+    one_node = select(torch.zeros(3, 1, 40), torch.zeros(3, dtype=torch.int64), 2, 3)
+    assert one_node.chosen.nonzero()[:, 1].tolist() == [0, 1, 2, 3, 4] * 3
+
+
+def test_one_node_takes_the_largest_gates() -> None:
+    gates_BNE = torch.tensor([[[0.1, 5.0, -2.0, 4.0, 3.0, 0.0]]])
+    choice = select(gates_BNE, torch.tensor([0]), 2, 1)
+    assert choice.specific.tolist() == [[False, True, False, True, False, False]]
+    assert choice.shared.tolist() == [[False, False, False, False, True, False]]
+
+
+@pytest.mark.parametrize(("specific", "shared"), [(1, 1), (2, 2), (3, 1), (1, 4), (6, 6)])
+def test_as_many_experts_run_as_the_union_has(specific: int, shared: int) -> None:
+    choice = select(gates(300), nodes_of(300), specific, shared)
+    assert (choice.specific.sum(1) == specific).all()
+    assert (choice.shared.sum(1) == shared).all()
+    run = choice.chosen.sum(1)
+    assert run.min() >= max(specific, shared)
+    assert run.max() <= min(specific + shared, 6)
+    if (specific, shared) == (2, 2):
+        assert set(run.tolist()) == {2, 3, 4}
+
+
+def test_a_constant_on_all_gates_of_an_expert_moves_the_mixture_and_not_the_selection() -> None:
+    gates_BNE, node_B = gates(200), nodes_of(200)
+    shifted_BNE = gates_BNE + torch.tensor([0.0, 0.0, 3.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+    before, after = select(gates_BNE, node_B, 2, 2), select(shifted_BNE, node_B, 2, 2)
+    assert torch.equal(before.specific, after.specific)
+    assert torch.equal(before.shared, after.shared)
+    was = mixture(gates_BNE, node_B, before.chosen)
+    now = mixture(shifted_BNE, node_B, after.chosen)
+    runs_with_others = before.chosen[:, 2] & (before.chosen.sum(1) > 1)
+    assert runs_with_others.any()
+    assert (now[:, 2] > was[:, 2])[runs_with_others].all()
+
+
+def test_weights_are_a_softmax_over_the_chosen_and_exactly_zero_elsewhere() -> None:
+    gates_BNE, node_B = gates(100), nodes_of(100)
+    chosen_BE = select(gates_BNE, node_B, 2, 1).chosen
+    weight_BE = mixture(gates_BNE, node_B, chosen_BE)
+    for row in range(100):
+        own = gates_BNE[row, node_B[row]]
+        expected = torch.zeros(6, dtype=torch.float64)
+        expected[chosen_BE[row]] = own[chosen_BE[row]].softmax(0)
+        torch.testing.assert_close(weight_BE[row], expected)
+    assert (weight_BE[~chosen_BE] == 0).all()
+
+
+def test_tasks_of_a_row_are_selected_like_rows() -> None:
+    gates_BTNE, node_BT = gates(5, 3), nodes_of(5, 3)
+    together = select(gates_BTNE, node_BT, 2, 1)
+    apart = select(gates_BTNE.flatten(0, 1), node_BT.flatten(), 2, 1)
+    assert torch.equal(together.chosen.flatten(0, 1), apart.chosen)
+    torch.testing.assert_close(together.losses(), apart.losses())
+    torch.testing.assert_close(
+        mixture(gates_BTNE, node_BT, together.chosen).flatten(0, 1),
+        mixture(gates_BTNE.flatten(0, 1), node_BT.flatten(), apart.chosen),
+    )
+
+
+def test_gradients_of_mixture_and_losses_given_the_selection() -> None:
+    gates_BNE, node_B = gates(3).requires_grad_(), nodes_of(3)
+    chosen_BE = select(gates_BNE, node_B, 2, 1).chosen
+    assert torch.autograd.gradcheck(lambda g: mixture(g, node_B, chosen_BE), (gates_BNE,))
+    assert torch.autograd.gradcheck(lambda g: select(g, node_B, 2, 1).losses(), (gates_BNE,))
+
+
+def test_the_losses_lead_an_expert_to_its_node_and_to_all_nodes() -> None:
+    gates_BNE = torch.zeros(1, 3, 1, dtype=torch.float64, requires_grad=True)
+    specific_loss, _ = select(gates_BNE, torch.tensor([1]), 1, 0).losses()
+    (downhill,) = torch.autograd.grad(-specific_loss, gates_BNE)
+    assert (downhill.flatten() > 0).tolist() == [False, True, False]
+    uneven = torch.tensor([[[2.0], [0.0], [0.0]]], requires_grad=True)
+    _, shared_loss = select(uneven, torch.tensor([1]), 0, 1).losses()
+    (downhill,) = torch.autograd.grad(-shared_loss, uneven)
+    assert (downhill.flatten() > 0).tolist() == [False, True, True]

@@ -1,0 +1,95 @@
+"""One AES layer for one row and one gate, in plain loops over floats (method.md eq. 1-8)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from aesm_dsl.layers.aes import AESLayer
+
+Vector = list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    y: Vector
+    specific: set[int]
+    shared: set[int]
+    weight: Vector
+    d_sp: Vector
+    d_sh: Vector
+
+
+def run(
+    layer: AESLayer,
+    x: Vector,
+    context: Vector,
+    node: int,
+    epsilon: list[Vector] | None = None,
+    sigma: float = 0.0,
+    noisy_mixture: bool = False,
+) -> Row:
+    plan = layer.plan
+    state = {name: value.tolist() for name, value in layer.state_dict().items()}
+
+    gates = []
+    for n in range(plan.nodes):
+        gates.append([])
+        for e in range(plan.experts):
+            k = n * plan.experts + e
+            gates[n].append(dot(state["gate.weight"][k], [*x, *context]) + state["gate.bias"][k])
+    noisy = [list(row) for row in gates]
+    if epsilon is not None:
+        for n in range(plan.nodes):
+            for e in range(plan.experts):
+                noisy[n][e] += sigma * epsilon[n][e]
+
+    d_sp, d_sh = [], []
+    for e in range(plan.experts):
+        column = [noisy[n][e] for n in range(plan.nodes)]
+        top = max(column)
+        log_sum = top + math.log(sum(math.exp(g - top) for g in column))
+        log_p = [g - log_sum for g in column]
+        d_sp.append(-log_p[node])
+        d_sh.append(-math.log(plan.nodes) - sum(log_p) / plan.nodes)
+    if plan.nodes == 1:
+        ranked = sorted(range(plan.experts), key=lambda e: (-noisy[0][e], e))
+        specific = set(ranked[: plan.specific])
+        shared = set(ranked[plan.specific : plan.specific + plan.shared])
+    else:
+        specific = set(sorted(range(plan.experts), key=lambda e: (d_sp[e], e))[: plan.specific])
+        shared = set(sorted(range(plan.experts), key=lambda e: (d_sh[e], e))[: plan.shared])
+
+    chosen = sorted(specific | shared)
+    logits = noisy[node] if noisy_mixture else gates[node]
+    top = max(logits[e] for e in chosen)
+    total = sum(math.exp(logits[e] - top) for e in chosen)
+    weight = [math.exp(logits[e] - top) / total if e in chosen else 0.0 for e in range(plan.experts)]
+
+    y = [0.0] * plan.output
+    for e in chosen:
+        y = [have + weight[e] * more for have, more in zip(y, expert(state, plan, e, x), strict=True)]
+    if plan.mixture_norm == "layer":
+        y = normed(y, state["norm.weight"], state["norm.bias"])
+    return Row(y, specific, shared, weight, d_sp, d_sh)
+
+
+def expert(state: dict, plan, e: int, h: Vector) -> Vector:
+    for index, width in enumerate(plan.hidden):
+        block = f"experts.blocks.{index}."
+        weight, bias = state[block + "weight_EDH"][e], state[block + "bias_EH"][e]
+        h = [sum(h[d] * weight[d][k] for d in range(len(h))) + bias[k] for k in range(width)]
+        if plan.norm == "layer":
+            h = normed(h, state[block + "scale_EH"][e], state[block + "shift_EH"][e])
+        h = [v / (1 + math.exp(-v)) if plan.activation == "silu" else max(v, 0.0) for v in h]
+    return h
+
+
+def normed(h: Vector, scale: Vector, shift: Vector) -> Vector:
+    mean = sum(h) / len(h)
+    variance = sum((v - mean) ** 2 for v in h) / len(h)
+    return [(v - mean) / math.sqrt(variance + 1e-5) * a + b for v, a, b in zip(h, scale, shift, strict=True)]
+
+
+def dot(a: Vector, b: Vector) -> float:
+    return sum(u * v for u, v in zip(a, b, strict=True))
