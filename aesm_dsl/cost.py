@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from aesm_dsl.plan import LayerPlan, Plan
+from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def cost(plan: Plan) -> PlanCost:
     total = Cost(tasks * plan.tasks.width, 0, 0)
     for depth, layer in enumerate(plan.tasks.layers):
         total += layer_cost(layer, gates=tasks, inputs=1 if depth == 0 else tasks)
-    levels["tasks"] = total
+    levels[TASKS] = total
     widths = (plan.tasks.layers[-1].output, *plan.tasks.tower, 1)
     parameters, flops = _linears(widths)
     return PlanCost(levels, Cost(tasks * parameters, tasks * flops, tasks * flops))

@@ -9,6 +9,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+TASKS = "tasks"
+"""Name of the task level, in selections, usage and costs."""
+
 FORMAT = 1
 """Version of the plan's JSON form; a plan of another version is refused."""
 

@@ -30,9 +30,9 @@ class Embedding(nn.Module):
     """
 
     # Shape suffixes, not mixed case.
-    order_F: Tensor  # noqa: N815
-    offset_F: Tensor  # noqa: N815
-    rows_F: Tensor  # noqa: N815
+    order_F: Tensor
+    offset_F: Tensor
+    rows_F: Tensor
 
     def __init__(self, features: tuple[FeaturePlan, ...]) -> None:
         super().__init__()

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
-from aesm_dsl.layers.prediction import TASKS, Prediction
+from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.layers.tower import Tower, funnel
-from aesm_dsl.plan import LayerPlan, Plan
+from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
 
 class Network(nn.Module):

@@ -8,9 +8,6 @@ from torch import Tensor
 
 from aesm_dsl.layers.selection import Selection
 
-TASKS = "tasks"
-"""Key of the task level in `Prediction.selection`; no scenario level may have this name."""
-
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

@@ -1,0 +1,172 @@
+"""Do the tables have the columns that the plan uses, and are these of a fitting type?
+
+A `Use` is one reason to need a column. Findings: E503 column missing, E504 wrong type. What has failed here
+is remembered in `Faults`, so that no later stage tells the same thing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from aesm_dsl.data.files import DataFile, Rows
+from aesm_dsl.data.value import as_numbers
+from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
+from aesm_dsl.plan import Plan, SplitPlan
+from aesm_dsl.source import Span
+
+Locate = Callable[[str], Span | None]
+"""Dotted path of a setting (such as "level.card.column") -> its place in the spec, None where unknown."""
+
+VALUE, ID, NUMBER, LABEL = "single values", "whole numbers or text", "numbers", "0 or 1"
+"""What a use needs a column to hold, in the words of its findings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    key: str
+    """Dotted path for `Locate`."""
+    column: str
+    owner: str
+    """Who uses it, in words: "feature `age`"."""
+    needs: str
+
+
+@dataclass(slots=True)
+class Faults:
+    """(part, key) of uses whose column is missing or of the wrong type."""
+
+    known: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, part: str, use: Use) -> None:
+        self.known.add((part, use.key))
+
+    def has(self, part: str, key: str) -> bool:
+        return (part, key) in self.known
+
+
+def uses(plan: Plan, labels: bool) -> list[Use]:
+    """The columns that every table needs; those of labels and row weights only when `labels`."""
+    wanted = [
+        Use(f"features.{one.group}.{one.name}", one.column, f"feature `{one.name}`", _FEATURE[one.kind])
+        for one in plan.features
+    ]
+    wanted += [Use(f"level.{one.name}.column", one.column, f"level `{one.name}`", VALUE) for one in plan.levels]
+    if labels:
+        for task in plan.tasks.tasks:
+            key, owner = f"tasks.task.{task.name}.label", f"task `{task.name}`"
+            wanted.append(Use(key, task.column, owner, _LABEL[task.rule]))
+        if plan.data is not None and plan.data.weight is not None:
+            wanted.append(Use("data.weight", plan.data.weight, "the row weight", NUMBER))
+    return wanted
+
+
+def split_uses(plan: Plan) -> list[Use]:
+    """The columns that only the training table needs: those it is split by."""
+    data = plan.data
+    parts = {} if data is None else {"test": data.test, "valid": data.valid}
+    return [
+        Use(f"data.{part}", rule.column, f"the {_PART[part]} split", VALUE)
+        for part, rule in parts.items()
+        if isinstance(rule, SplitPlan) and rule.column is not None
+    ]
+
+
+def check_columns(
+    tables: Mapping[str, tuple[Sequence[DataFile], Sequence[Use]]],
+    findings: Findings,
+    locate: Locate,
+    faults: Faults,
+) -> None:
+    """Per column one E503 that names all files without it; per use at most one E504, for its first table.
+
+    tables  part ("train", "valid", "test") -> its files and what they are used for
+    """
+    lacking: dict[str, tuple[list[Use], list[DataFile]]] = {}
+    for part, (files, wanted) in tables.items():
+        for use in wanted:
+            without = [file for file in files if use.column not in file.schema]
+            if without:
+                faults.add(part, use)
+                owners, named = lacking.setdefault(use.column, ([], []))
+                owners.extend([use] if use not in owners else [])
+                named.extend(file for file in without if file not in named)
+    for column, (owners, named) in lacking.items():
+        _tell_missing(column, owners, named, findings, locate)
+    told: set[str] = set()
+    for part, (files, wanted) in tables.items():
+        for use in wanted:
+            wrong = [file for file in files if use.column in file.schema and _holds(use, file.schema[use.column])]
+            if wrong:
+                faults.add(part, use)
+            if wrong and use.key not in told:
+                told.add(use.key)
+                _tell_type(use, wrong, findings, locate)
+
+
+def check_numbers(
+    part: str, rows: Rows, wanted: Sequence[Use], findings: Findings, locate: Locate, faults: Faults
+) -> None:
+    """E504 for text where numbers are needed: how many cells, and the first. Row weights come later."""
+    for use in wanted:
+        if use.needs != NUMBER or use.key == "data.weight" or faults.has(part, use.key):
+            continue
+        column = rows.frame[use.column]
+        bad = as_numbers(column)[1]
+        if bad.any():
+            faults.add(part, use)
+            first = int(bad.argmax())
+            message = (
+                f"{use.owner} needs numbers, but column `{use.column}` holds text in "
+                f"{counted(int(bad.sum()))}; "
+                f"the first is `{column[first]}` in {rows.place(first)}"
+            )
+            helps = "leave the cell of a missing number empty" if bad.mean() < 0.5 else _AS_TEXT
+            findings.add("E504", message, locate(use.key), label=f"`{use.column}` is not a number", help=helps)
+
+
+def counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
+_FEATURE = {"category": VALUE, "id": ID, "number": NUMBER}
+_LABEL = {"as is": LABEL, "above": NUMBER, "equals": VALUE}
+_PART = {"test": "test", "valid": "validation"}
+_AS_TEXT = "read it as a `category`, or as an `id` if it has very many values"
+
+
+def _tell_missing(
+    column: str, owners: Sequence[Use], named: Sequence[DataFile], findings: Findings, locate: Locate
+) -> None:
+    helps = [did_you_mean(column, named[0].schema) or f"its columns are {quoted(named[0].schema)}"]
+    if len(owners) > 1:
+        helps.append("used by " + ", ".join(use.owner for use in owners))
+    message = f"no column `{column}` in {quoted((file.name for file in named), 3)}"
+    findings.add("E503", message, locate(owners[0].key), label=f"{owners[0].owner} reads it", help=helps)
+
+
+def _tell_type(use: Use, wrong: Sequence[DataFile], findings: Findings, locate: Locate) -> None:
+    held = _holds(use, wrong[0].schema[use.column])
+    files = quoted((file.name for file in wrong), 3)
+    message = f"{use.owner} needs {use.needs}, but column `{use.column}` of {files} holds {held}"
+    helps = ""
+    if use.needs == ID and held == "floats":
+        helps = "store ids as integers or text: floats lose digits above 2^53, and two ids become one"
+    findings.add("E504", message, locate(use.key), label=f"`{use.column}` holds {held}", help=helps)
+
+
+def _holds(use: Use, dtype: pl.DataType) -> str:
+    """What the column holds that does not fit, in words; empty where it fits."""
+    if dtype.is_nested():
+        return "lists" if isinstance(dtype, pl.List | pl.Array) else "structs"
+    if isinstance(dtype, pl.Binary | pl.Object):
+        return "bytes" if isinstance(dtype, pl.Binary) else "objects"
+    if use.needs == ID and dtype.is_float():
+        return "floats"
+    if use.needs in (NUMBER, LABEL) and isinstance(dtype, pl.Time):
+        return "times of day"
+    dated = dtype.is_temporal()
+    number_feature = use.key.startswith("features.")
+    return "dates" if dated and use.needs in (NUMBER, LABEL) and not number_feature else ""

@@ -1,0 +1,58 @@
+"""`EncodedTable`: a whole table as tensors, and its batches.
+
+Axes: R rows of the table, B rows of a batch, F features, L scenario levels, T tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aesm_dsl.data.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTable:
+    ids_RF: Tensor
+    """int32; ids of each feature in the plan's order (batches widen them to int64)."""
+    node_RL: Tensor
+    """int64; each row's node at every scenario level."""
+    label_RT: Tensor
+    """float32; 0, 1, or NaN where the label is missing."""
+    weight_R: Tensor
+    """float32; row weights, 1 where the plan names none."""
+
+    def __len__(self) -> int:
+        return self.ids_RF.shape[0]
+
+    def to(self, device: torch.device | str) -> EncodedTable:
+        """The same table there; its batches are then gathered there too."""
+        return EncodedTable(
+            self.ids_RF.to(device),
+            self.node_RL.to(device),
+            self.label_RT.to(device),
+            self.weight_R.to(device),
+        )
+
+    def batches(self, rows: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        """All rows once, `rows` at a time, the last batch with what is left.
+
+        In the table's order, or in a random one drawn from `generator` when it is given (one permutation of
+        all rows; each batch gathers its slice of it at once, never row by row).
+        """
+        if rows < 1:
+            raise ValueError(f"a batch needs at least 1 row, not {rows}")
+        if generator is None:
+            for start in range(0, len(self), rows):
+                yield self._batch(slice(start, start + rows))
+            return
+        order_R = torch.randperm(len(self), generator=generator, device=generator.device)
+        order_R = order_R.to(self.ids_RF.device)
+        for start in range(0, len(self), rows):
+            yield self._batch(order_R[start : start + rows])
+
+    def _batch(self, chosen: slice | Tensor) -> Batch:
+        return Batch(self.ids_RF[chosen].long(), self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen])

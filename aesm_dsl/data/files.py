@@ -1,0 +1,221 @@
+"""Finding data files and reading them: paths as written -> `DataFile`s -> `Rows`.
+
+parquet (.parquet, .pq) and csv (.csv, .tsv, also .gz), one file, several, globs, or folders of them. A csv
+has no types: its cells stay text and are read as numbers where numbers are needed, so that a file's other
+rows never change what a cell means.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.value import as_text
+from aesm_dsl.diagnostic import Findings, did_you_mean
+from aesm_dsl.source import Span
+
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    path: Path
+    name: str
+    """What findings call it: as written where no glob was, else relative to the root it was found under."""
+    schema: pl.Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows read from files, which remember where they come from. R rows."""
+
+    frame: pl.DataFrame
+    files: tuple[str, ...]
+    starts: tuple[int, ...]
+    """Where each file's rows start in the frame."""
+
+    @staticmethod
+    def of(frame: pl.DataFrame, name: str) -> Rows:
+        """Rows that were in memory already, under a name for findings."""
+        return Rows(frame, (name,), (0,))
+
+    def place(self, row: int) -> str:
+        """The frame's row in words: the file, and its row there, from 1 (a csv's header is not counted)."""
+        file = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return f"row {row - self.starts[file] + 1} of `{self.files[file]}`"
+
+
+def find(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, findings: Findings) -> list[DataFile]:
+    """The files that the patterns mean, in order of patterns and then of names; each once.
+
+    A relative pattern is tried under each root; the first root where anything matches wins. A folder means
+    all parquet files below it, or all csv files if there are none. Adds E501 for a pattern without a file,
+    E502 for a file that cannot be opened; such files are left out.
+    """
+    found: dict[Path, str] = {}
+    for pattern in patterns:
+        matches = _matches(pattern, roots)
+        if not matches:
+            looked = [str(root / pattern) for root in roots] or [pattern]
+            looked = [pattern] if Path(pattern).is_absolute() else looked
+            helps = ["looked for " + ", then ".join(f"`{place}`" for place in looked), _near(looked)]
+            findings.add("E501", f"no file `{pattern}`", span, label="nothing found", help=helps)
+        for path, name in matches:
+            found.setdefault(path, name)
+    opened = [_open(path, name, span, findings) for path, name in found.items()]
+    return [file for file in opened if file is not None]
+
+
+def read(
+    files: Sequence[DataFile], columns: Sequence[str] | None, span: Span | None, findings: Findings
+) -> Rows | None:
+    """All rows of the files, with these columns (those that every file has), or all columns when None.
+
+    Adds E502 for a file whose rows cannot be read, and then returns None. A column of different types in
+    different files becomes text, which loses no digit of an id.
+    """
+    frames: list[pl.DataFrame] = []
+    shared = [name for name in files[0].schema if all(name in file.schema for file in files)]
+    wanted = [name for name in shared if columns is None or name in columns]
+    for file in files:
+        rows = _attempt(partial(_collect, file, wanted), file.path, file.name, span, findings)
+        if rows is not None:
+            frames.append(rows)
+    if len(frames) < len(files):
+        return None
+    starts = np.cumsum([0, *(frame.height for frame in frames)])[:-1]
+    names = tuple(file.name for file in files)
+    return Rows(_stack(frames, wanted), names, tuple(int(start) for start in starts))
+
+
+def _matches(pattern: str, roots: Sequence[Path]) -> list[tuple[Path, str]]:
+    if Path(pattern).is_absolute():
+        return [(path, str(path)) for path in _files(Path("/"), pattern.lstrip("/"))]
+    for root in roots:
+        paths = _files(root, pattern)
+        if paths:
+            return [(path, _name(path, root)) for path in paths]
+    return []
+
+
+def _files(root: Path, pattern: str) -> list[Path]:
+    literal = root / pattern
+    hits = [literal] if literal.exists() else sorted(root / hit for hit in _glob(pattern, root))
+    files: list[Path] = []
+    for hit in hits:
+        files.extend(_below(hit) if hit.is_dir() else [hit])
+    return files
+
+
+def _glob(pattern: str, root: Path) -> list[str]:
+    return glob.glob(pattern, root_dir=root, recursive=True)
+
+
+def _below(folder: Path) -> list[Path]:
+    """Data files below a folder, leaving out hidden ones and those that writers start with an underscore."""
+    for endings in (PARQUET, CSV):
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(endings))
+        files = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
+        if files:
+            return files
+    return []
+
+
+def _name(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _near(looked: Sequence[str]) -> str:
+    for place in looked:
+        parent = Path(place).parent
+        if parent.is_dir():
+            close = did_you_mean(Path(place).name, (path.name for path in parent.iterdir()))
+            if close:
+                return close
+    return ""
+
+
+def _open(path: Path, name: str, span: Span | None, findings: Findings) -> DataFile | None:
+    if not path.name.endswith(PARQUET + CSV):
+        known = ", ".join(PARQUET + CSV)
+        findings.add("E502", f"`{name}` is no kind of file that is read here", span, help=f"known: {known}")
+        return None
+    return _attempt(lambda: DataFile(path, name, _scan(path).collect_schema()), path, name, span, findings)
+
+
+def _attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | None, findings: Findings) -> Read | None:
+    """What `reading` returns, or None after adding E502."""
+    try:
+        return reading()
+    except (pl.exceptions.PolarsError, OSError) as fault:
+        said = str(fault)
+    except BaseException as fault:
+        # A damaged parquet file can make polars panic, which is no Exception.
+        if type(fault).__name__ != "PanicException":
+            raise
+        said = "its contents are damaged"
+    findings.add("E502", f"`{name}` cannot be read", span, label=_why(file), help=f"the reader says: {_first(said)}")
+    return None
+
+
+def _why(file: Path) -> str:
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as opened:
+            head = opened.read(4)
+            opened.seek(max(size - 4, 0))
+            tail = opened.read(4)
+    except OSError as fault:
+        return (fault.strerror or str(fault)).lower()
+    if not size:
+        return "the file is empty"
+    if not file.name.endswith(PARQUET):
+        return "not a well-formed csv file"
+    if head != b"PAR1":
+        return "not a parquet file"
+    return "damaged" if tail == b"PAR1" else "cut off: the end of the parquet file is missing"
+
+
+def _first(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[0] if lines else "nothing"
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    if path.name.endswith(PARQUET):
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    separator = "\t" if ".tsv" in path.suffixes else ","
+    return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
+
+
+def _collect(file: DataFile, columns: Sequence[str]) -> pl.DataFrame:
+    frame = _scan(file.path).select(columns).collect()
+    return frame if file.path.name.endswith(PARQUET) else frame.with_columns(_said(frame[c]) for c in columns)
+
+
+def _said(column: pl.Series) -> pl.Series:
+    """A csv's cells as text: "1.0" and "True" are how other writers put 1 and true."""
+    text = column.str.replace(r"^(-?\d+)\.0+$", "$1")
+    return text.str.replace("^(?:True|TRUE)$", "true").str.replace("^(?:False|FALSE)$", "false")
+
+
+def _stack(frames: Sequence[pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
+    if len(frames) == 1:
+        return frames[0]
+    stacked: list[pl.Series] = []
+    for column in columns:
+        parts = [frame[column] for frame in frames if frame.height] or [frames[0][column]]
+        if len({part.dtype for part in parts}) > 1:
+            parts = [as_text(part) for part in parts]
+        stacked.append(pl.concat(parts))
+    return pl.DataFrame(stacked)

@@ -1,0 +1,90 @@
+"""A column as text or as numbers: the one place that says when two cells mean the same.
+
+Training and serving tables differ in their types (an integer column becomes floats once a value is missing, a
+csv has no types at all), so cells are compared by what they say, never by their column's type.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def as_text(column: pl.Series) -> pl.Series:
+    """The cells as text, null where missing: null, NaN and the empty text.
+
+    Whole floats are written as integers ("1", not "1.0"), decimals without trailing zeros after the point,
+    booleans as "true" and "false", dates as "2017-04-01", datetimes (in UTC where they have a zone) as
+    "2017-04-01 12:30:00", or as the date alone at midnight, since many writers store dates as datetimes.
+    """
+    dtype = column.dtype
+    if dtype.is_float():
+        return _float_text(column)
+    if dtype.is_decimal():
+        return column.cast(pl.String).str.replace(r"\.0*$", "").str.replace(r"(\.\d*[1-9])0+$", "$1")
+    if isinstance(dtype, pl.Datetime):
+        utc = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
+        return utc.dt.strftime("%Y-%m-%d %H:%M:%S%.f").str.replace(" 00:00:00$", "")
+    if isinstance(dtype, pl.Duration):
+        return _float_text(column.dt.total_microseconds() / 86_400e6)
+    text = column.cast(pl.String)
+    return text.set(text == "", None) if _is_text(dtype) else text
+
+
+def as_numbers(column: pl.Series) -> tuple[Numbers, Mask]:
+    """The cells as float64, NaN where missing, and which cells are there but are not numbers (NaN as well).
+
+    Booleans count as 0 and 1; dates, datetimes and durations in days (dates since 1970-01-01, in UTC where
+    they have a zone). Text counts as the number, "true" or "false" (any case), ISO date or datetime that it
+    writes.
+    """
+    dtype = column.dtype
+    if _is_text(dtype):
+        return _read_numbers(as_text(column))
+    if isinstance(dtype, pl.Datetime | pl.Duration):
+        units = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
+        days = column.to_physical().cast(pl.Float64) / (86_400 * units)
+        return _floats(days), np.zeros(len(column), dtype=np.bool_)
+    plain = column.to_physical() if dtype == pl.Date else column
+    return _floats(plain.cast(pl.Float64)), np.zeros(len(column), dtype=np.bool_)
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def _float_text(column: pl.Series) -> pl.Series:
+    column = column.fill_nan(None)
+    whole = column.is_finite() & (column == column.round()) & (column.abs() < 2.0**63)
+    integers = column.cast(pl.Int64, strict=False).cast(pl.String)
+    chosen = pl.when(pl.lit(whole)).then(pl.lit(integers)).otherwise(pl.lit(column.cast(pl.String)))
+    return pl.select(chosen.alias(column.name)).to_series()
+
+
+def _read_numbers(text: pl.Series) -> tuple[Numbers, Mask]:
+    text = text.str.strip_chars()
+    values = _floats(text.cast(pl.Float64, strict=False))
+    bad = (text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()).to_numpy().copy()
+    if bad.any():
+        rest = text.filter(pl.Series(bad))
+        moments = rest.str.replace("T", " ").str.replace(r"^\d{4}-\d\d-\d\d$", "${0} 00:00:00")
+        days = moments.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us").to_physical()
+        words = rest.str.to_lowercase()
+        read = pl.select(
+            pl.when(pl.lit(words) == "true")
+            .then(1.0)
+            .when(pl.lit(words) == "false")
+            .then(0.0)
+            .otherwise(pl.lit(days.cast(pl.Float64) / 86_400e6))
+        ).to_series()
+        values[bad] = _floats(read)
+        bad[bad] = read.is_null().to_numpy()
+    return values, bad
+
+
+def _floats(column: pl.Series) -> Numbers:
+    """A writable copy, NaN for null."""
+    return np.array(column.cast(pl.Float64).to_numpy(), dtype=np.float64)

@@ -1,0 +1,194 @@
+"""`Run`: the folder that a training leaves behind, read and written here only.
+
+spec.aesm            the resolved spec: nothing left to defaults
+plan.json            the plan, with the tables' sizes as fitted
+encoders.json        vocabularies, hashes, quantiles
+weights.safetensors  the network's weights
+metrics.json         scores of every leaf x task on the rows the run was measured on
+usage.json           which experts every node used on these rows
+history.jsonl        one line per epoch
+run.json             versions, device, seed, files, and the digest of every other file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from aesm_dsl.data.encode import Encoders
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.layers.network import Network
+from aesm_dsl.plan import Plan
+from aesm_dsl.training.loop import Epoch
+from aesm_dsl.training.metric import Score
+from aesm_dsl.training.usage import Usage
+
+FORMAT = 1
+"""Version of the run folder; a folder of another version is refused."""
+
+FILES = (
+    "spec.aesm",
+    "plan.json",
+    "encoders.json",
+    "weights.safetensors",
+    "metrics.json",
+    "usage.json",
+    "history.jsonl",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A trained model with all that is known about it. The network is in evaluation mode."""
+
+    folder: Path
+    spec: str
+    """The resolved spec, in the language."""
+    plan: Plan
+    encoders: Encoders
+    network: Network
+    scores: tuple[Score, ...]
+    """Of the rows named by `info["measured on"]`: test rows, or validation rows, or training rows."""
+    usage: Usage
+    history: tuple[Epoch, ...]
+    info: dict[str, Any]
+
+    @property
+    def metrics(self) -> pl.DataFrame:
+        """One row per leaf x task: leaf, task, rows, positives, auc, log_loss."""
+        return metrics_frame(self.scores)
+
+
+def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
+    """Scores as a data frame; `auc` is null where only one class was seen."""
+    schema = {
+        "leaf": pl.String,
+        "task": pl.String,
+        "rows": pl.Int64,
+        "positives": pl.Int64,
+        "auc": pl.Float64,
+        "log_loss": pl.Float64,
+    }
+    return pl.DataFrame([asdict(score) for score in scores], schema=schema)
+
+
+def save_run(run: Run, *, overwrite: bool) -> None:
+    """Writes the folder under a temporary name beside its place, then renames it.
+
+    With `overwrite` an older folder of the name is removed once the new one is complete.
+    Raises FileExistsError when there is one and `overwrite` is not set.
+    """
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{run.folder.name}.", dir=run.folder.parent))
+    try:
+        _write(run, new)
+        new.chmod(0o755)
+        if run.folder.exists():
+            if not overwrite:
+                raise FileExistsError(run.folder)
+            old = Path(tempfile.mkdtemp(prefix=f".{run.folder.name}.", dir=run.folder.parent))
+            os.replace(run.folder, old / "old")
+            os.replace(new, run.folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(new, run.folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _write(run: Run, folder: Path) -> None:
+    texts = {
+        "spec.aesm": run.spec,
+        "plan.json": run.plan.to_json(),
+        "encoders.json": run.encoders.to_json(),
+        "metrics.json": json.dumps([asdict(score) for score in run.scores], ensure_ascii=False, indent=1) + "\n",
+        "usage.json": run.usage.to_json(),
+        "history.jsonl": "".join(json.dumps(asdict(epoch)) + "\n" for epoch in run.history),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.network.state_dict().items()}
+    save_file(weights, folder / "weights.safetensors")
+    digests = {name: _digest(folder / name) for name in FILES}
+    info = json.dumps({"format": FORMAT, **run.info, "sha256": digests}, ensure_ascii=False, indent=2)
+    (folder / "run.json").write_text(info + "\n", encoding="utf-8")
+
+
+def load_run(folder: Path, findings: Findings) -> Run | None:
+    """The run of a folder, its network on the CPU; None after telling why the folder is none (E602).
+
+    Nothing in a run folder is ever executed: it holds JSON, text and safetensors.
+    """
+    info = _info(folder, findings)
+    if info is None:
+        return None
+    try:
+        plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
+        network = Network(plan)
+        network.load_state_dict(load_file(folder / "weights.safetensors"))
+        network.eval()
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        history = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        return Run(
+            folder,
+            (folder / "spec.aesm").read_text(encoding="utf-8"),
+            plan,
+            Encoders.from_json((folder / "encoders.json").read_text(encoding="utf-8")),
+            network,
+            tuple(Score(**score) for score in metrics),
+            Usage.from_json((folder / "usage.json").read_text(encoding="utf-8")),
+            tuple(Epoch(**json.loads(line)) for line in history),
+            info,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        findings.add(
+            "E602", f"the run `{folder}` cannot be read: {_first_line(error)}", help="train it again with this version"
+        )
+        return None
+
+
+def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
+    """What run.json says, once every file is there and is the one that was written."""
+    if not folder.is_dir():
+        findings.add("E602", f"there is no run `{folder}`", help="`aesm train SPEC -o RUN` makes one")
+        return None
+    missing = [name for name in ("run.json", *FILES) if not (folder / name).is_file()]
+    if missing:
+        listed = ", ".join(f"`{name}`" for name in missing)
+        findings.add("E602", f"`{folder}` is not a run: {listed} missing", help="`aesm train SPEC -o RUN` makes one")
+        return None
+    try:
+        info: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        version, digests = info.pop("format"), dict(info.pop("sha256"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        findings.add("E602", f"`{folder / 'run.json'}` is damaged", help="train the model again")
+        return None
+    if version != FORMAT:
+        findings.add("E602", f"the run `{folder}` has format {version}, this version reads format {FORMAT}")
+        return None
+    changed = [name for name in FILES if digests.get(name) != _digest(folder / name)]
+    if changed:
+        listed = ", ".join(f"`{name}`" for name in changed)
+        findings.add("E602", f"in the run `{folder}`, {listed} changed since it was written", help="train it again")
+        return None
+    return info
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,146 @@
+"""`Sharing`: what one layer's usage says about its nodes and experts (method.md, "What is learnt").
+
+Axes: N nodes, E experts. Throughout, w[n, e] is the mean mixture weight of expert e over node n's rows
+(`weight_NE`), q[n] = rows[n] / all rows is the node's share of traffic, and logarithms are natural (nats).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # usage.py loads torch, and drawing a structure has no need of it
+    from aesm_dsl.training.usage import LayerUsage
+
+DEAD = 0.001
+"""An expert is dead when its mean mixture weight is below this at every node: under 0.1 % of any mixture."""
+
+USES = 0.25
+"""A node uses an expert when its weight is at least this share of the heaviest user's (and at least DEAD).
+
+Relative to the heaviest user, because the question is whose expert it is, not how much it matters.
+"""
+
+ROLES = ("specific", "group", "shared", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Whose expert it is.
+
+    kind   "specific" to one node, a "group" of nodes, "shared" by all nodes that have rows, or "dead".
+           On a level where only one node has rows an expert in use is "specific".
+    nodes  the nodes that use it, in the level's order; empty when dead
+    """
+
+    kind: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharingMatrix:
+    """How much two nodes share, in [0, 1]: 1 is the same mixture, 0 no expert in common; symmetric.
+
+    J[n, m] = sum over e of min(w[n, e], w[m, e]) / sum over e of max(w[n, e], w[m, e])   (weighted Jaccard)
+
+    A node without rows shares nothing that is known: its row, column and diagonal are 0.
+    """
+
+    nodes: tuple[str, ...]
+    matrix: NDArray[np.float64]
+    """(N, N), read-only."""
+
+    def between(self, first: str, second: str) -> float:
+        """The entry of two nodes by name. Raises ValueError when a node is unknown."""
+        return float(self.matrix[self.nodes.index(first), self.nodes.index(second)])
+
+    def frame(self) -> pl.DataFrame:
+        """The first column, `node`, names the rows; then one column per node, under its name."""
+        head = "node"
+        while head in self.nodes:
+            head += "_"
+        columns = {node: self.matrix[:, index] for index, node in enumerate(self.nodes)}
+        return pl.DataFrame({head: list(self.nodes), **columns})
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What one layer learnt to share."""
+
+    level: str
+    layer: int
+    matrix: SharingMatrix
+    roles: tuple[Role, ...]
+    """One per expert."""
+    share: tuple[float, ...]
+    """p[e] = sum over n of q[n] w[n, e], scaled to sum to 1: the expert's part in all mixtures together."""
+    entropy: float
+    """H = - sum over e of p[e] log p[e], in nats: how widely the experts are used."""
+    evenness: float
+    """H / log E, in [0, 1]: 1 when all experts carry the same (or E = 1), 0 when one carries everything."""
+    mutual_information: float
+    """I(expert; node) = sum over n of q[n] sum over e of p[e | n] log(p[e | n] / p[e]), in nats, with
+    p[e | n] = w[n, e] scaled to sum to 1. 0 when every node has the same mixture; at most log E, and at most
+    the entropy of q."""
+
+
+def sharing(usage: LayerUsage) -> Sharing:
+    """Sharing matrix, roles, entropy and mutual information of one layer; all 0, or dead, without rows."""
+    weight_NE = np.asarray(usage.weight_NE, dtype=np.float64).reshape(len(usage.nodes), -1)
+    rows_N = np.asarray(usage.rows_N, dtype=np.float64)
+    share_E = _normalised(rows_N @ weight_NE)
+    entropy = _entropy(share_E)
+    experts = len(share_E)
+    evenness = entropy / np.log(experts) if experts > 1 else float(share_E.sum())
+    return Sharing(
+        usage.level,
+        usage.layer,
+        SharingMatrix(usage.nodes, _jaccard(weight_NE)),
+        tuple(_role(weight_NE[:, expert], rows_N, usage.nodes) for expert in range(experts)),
+        tuple(share_E.tolist()),
+        entropy,
+        float(min(evenness, 1.0)),
+        _mutual_information(weight_NE, rows_N),
+    )
+
+
+def _jaccard(weight_NE: NDArray[np.float64]) -> NDArray[np.float64]:
+    least = np.minimum(weight_NE[:, None], weight_NE[None]).sum(axis=2)
+    most = np.maximum(weight_NE[:, None], weight_NE[None]).sum(axis=2)
+    matrix: NDArray[np.float64] = np.divide(least, most, out=np.zeros_like(least), where=most > 0)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def _role(weight_N: NDArray[np.float64], rows_N: NDArray[np.float64], nodes: tuple[str, ...]) -> Role:
+    seen = rows_N > 0
+    most = weight_N[seen].max(initial=0.0)
+    if most < DEAD:
+        return Role("dead", ())
+    uses = seen & (weight_N >= max(DEAD, USES * most))
+    users = tuple(node for node, used in zip(nodes, uses, strict=True) if used)
+    if len(users) == 1:
+        return Role("specific", users)
+    return Role("shared" if len(users) == seen.sum() else "group", users)
+
+
+def _entropy(share: NDArray[np.float64]) -> float:
+    positive = share[share > 0]
+    return float(max(0.0, -(positive * np.log(positive)).sum()))
+
+
+def _mutual_information(weight_NE: NDArray[np.float64], rows_N: NDArray[np.float64]) -> float:
+    """As H(p) - sum over n of q[n] H(p[. | n]): the same, where p is the mean of p[. | n] by traffic."""
+    given_NE = np.array([_normalised(weight_E) for weight_E in weight_NE])
+    traffic_N = _normalised(rows_N * (given_NE.sum(axis=1) > 0))
+    inner = sum(q * _entropy(given_E) for q, given_E in zip(traffic_N, given_NE, strict=True))
+    return float(max(0.0, _entropy(traffic_N @ given_NE) - inner))
+
+
+def _normalised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = values.sum()
+    return values / total if total > 0 else np.zeros_like(values)

@@ -1,0 +1,150 @@
+"""`Usage`: which experts every node used, counted over rows. `UsageMeter` streams selections into it.
+
+Axes: B rows (on the task level one per row and task), N nodes of the level, E experts. Numbers are counts of
+rows, shares in [0, 1] and mixture weights (method.md eq. 6-7), all kept in float64.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aesm_dsl.layers.selection import Selection
+from aesm_dsl.plan import TASKS, Plan
+
+FORMAT = 1
+"""Version of the usage's JSON form; a usage of another version is refused."""
+
+Table = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUsage:
+    """What the nodes of one layer used. A node that no row visited has zeros everywhere."""
+
+    level: str
+    """The level's name; the task level is "tasks"."""
+    layer: int
+    """Index in the level's stack, from 0."""
+    nodes: tuple[str, ...]
+    rows_N: tuple[int, ...]
+    """Rows seen of each node."""
+    specific_NE: Table
+    """Share of the node's rows that selected the expert as specific."""
+    shared_NE: Table
+    """Share of the node's rows that selected the expert as shared."""
+    weight_NE: Table
+    """Mean mixture weight of the expert over the node's rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Usage of every layer of a network: levels top down, "tasks" last, a level's layers in order."""
+
+    layers: tuple[LayerUsage, ...]
+
+    def __iter__(self) -> Iterator[LayerUsage]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def level(self, name: str) -> tuple[LayerUsage, ...]:
+        """The layers of one level, in order. Raises KeyError when no level has this name."""
+        found = tuple(layer for layer in self.layers if layer.level == name)
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def to_json(self) -> str:
+        layers = [json.dumps(asdict(layer), ensure_ascii=False) for layer in self.layers]
+        return f'{{"format": {FORMAT}, "layers": [\n' + ",\n".join(layers) + "\n]}\n"
+
+    @staticmethod
+    def from_json(text: str) -> Usage:
+        """The very usage that `to_json` wrote. Raises ValueError for another format's version."""
+        values: dict[str, Any] = json.loads(text)
+        found = values.get("format")
+        if found != FORMAT:
+            raise ValueError(f"usage format {found}, this version reads format {FORMAT}")
+        return Usage(tuple(_layer(layer) for layer in values["layers"]))
+
+
+class UsageMeter:
+    """Adds up selections batch by batch; keeps one table of sums per layer, on the device of the selections.
+
+    Rows whose node lies outside [0, N), a node that the plan does not name, are not counted.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._nodes = {level.name: tuple(node.name for node in level.nodes) for level in plan.levels}
+        self._nodes[TASKS] = tuple(task.name for task in plan.tasks.tasks)
+        layers = {level.name: level.layers for level in plan.levels} | {TASKS: plan.tasks.layers}
+        self._experts = {
+            (name, index): layer.experts for name, stack in layers.items() for index, layer in enumerate(stack)
+        }
+        self._sums: dict[tuple[str, int], Tensor] = {}
+
+    @torch.no_grad()
+    def add(self, selection: dict[str, tuple[Selection, ...]]) -> None:
+        """Counts a batch: level name -> the `Selection` of each of its layers. Levels may be left out."""
+        for name, stack in selection.items():
+            for index, chosen in enumerate(stack):
+                sums = _sums(chosen, len(self._nodes[name]))
+                seen = self._sums.get((name, index))
+                self._sums[name, index] = sums if seen is None else seen.add_(sums)
+
+    def result(self) -> Usage:
+        """The usage of all rows added so far, every layer of the plan included. One copy to the host."""
+        keys = list(self._sums)
+        parts = [self._sums[key].flatten() for key in keys]
+        host = torch.cat(parts).cpu() if parts else torch.zeros(0, dtype=torch.float64)
+        tables = dict(zip(keys, torch.split(host, [part.numel() for part in parts]), strict=True))
+        layers = []
+        for key, experts in self._experts.items():
+            name, index = key
+            nodes = self._nodes[name]
+            empty = torch.zeros(len(nodes) * (1 + 3 * experts), dtype=torch.float64)
+            sums = tables.get(key, empty).view(len(nodes), 1 + 3 * experts)
+            layers.append(_usage(name, index, nodes, sums))
+        return Usage(tuple(layers))
+
+
+def _sums(chosen: Selection, nodes: int) -> Tensor:
+    """float64 (N, 1 + 3E): rows, and sums over them of specific, shared and weight.
+
+    A product with the one-hot nodes rather than a scattered sum: on a GPU the latter adds in another order
+    every time, and the same run would not give the same usage twice.
+    """
+    node_B = chosen.node.reshape(-1)
+    if node_B.device.type == "mps":  # has no float64
+        return _sums(Selection(*(part.cpu() for part in _parts(chosen))), nodes)
+    parts = [part.reshape(-1, part.shape[-1]).double() for part in _parts(chosen)[1:]]
+    counted = torch.cat([torch.ones_like(node_B, dtype=torch.float64)[:, None], *parts], dim=1)
+    onehot_NB = torch.arange(nodes, device=node_B.device)[:, None] == node_B
+    return onehot_NB.double() @ counted
+
+
+def _parts(chosen: Selection) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return chosen.node, chosen.specific, chosen.shared, chosen.weight
+
+
+def _usage(level: str, layer: int, nodes: tuple[str, ...], sums: Tensor) -> LayerUsage:
+    rows = sums[:, :1]
+    specific, shared, weight = (sums[:, 1:] / rows.clamp(min=1)).chunk(3, dim=1)
+    counts = tuple(int(count) for count in rows[:, 0].tolist())
+    return LayerUsage(level, layer, nodes, counts, _table(specific), _table(shared), _table(weight))
+
+
+def _table(values: Tensor) -> Table:
+    return tuple(tuple(row) for row in values.tolist())
+
+
+def _layer(values: dict[str, Any]) -> LayerUsage:
+    tables = {name: tuple(tuple(row) for row in values[name]) for name in ("specific_NE", "shared_NE", "weight_NE")}
+    return LayerUsage(**{**values, **tables, "nodes": tuple(values["nodes"]), "rows_N": tuple(values["rows_N"])})
