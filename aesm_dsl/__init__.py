@@ -1,0 +1,18 @@
+"""aesm: one ranking model for many scenarios and many tasks, from a small spec."""
+
+from aesm_dsl.error import AesmError
+from aesm_dsl.pipeline import build_from_spec, check, compile_spec, evaluate, load_run, predict, train, visualize
+from aesm_dsl.spec.model import Spec
+
+__all__ = [
+    "AesmError",
+    "Spec",
+    "build_from_spec",
+    "check",
+    "compile_spec",
+    "evaluate",
+    "load_run",
+    "predict",
+    "train",
+    "visualize",
+]

@@ -182,7 +182,9 @@ def _response(
     return np.asarray(1 / (1 + np.exp(-odds)))
 
 
-def _truth(rows: int, seed: int, first_test_day: int, test: pl.DataFrame, scores: dict[str, float | None]) -> dict[str, Any]:
+def _truth(
+    rows: int, seed: int, first_test_day: int, test: pl.DataFrame, scores: dict[str, float | None]
+) -> dict[str, Any]:
     leaves = []
     for leaf in LEAVES:
         own = test.filter(entry=leaf.entry, card=leaf.card)

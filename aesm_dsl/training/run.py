@@ -32,6 +32,7 @@ from aesm_dsl.layers.network import Network
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.loop import Epoch
 from aesm_dsl.training.metric import Score
+from aesm_dsl.training.sharing import Sharing, sharing
 from aesm_dsl.training.usage import Usage
 
 FORMAT = 1
@@ -63,6 +64,13 @@ class Run:
     usage: Usage
     history: tuple[Epoch, ...]
     info: dict[str, Any]
+
+    def sharing(self, level: str, layer: int = -1) -> Sharing:
+        """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
+
+        Raises KeyError when no level has this name.
+        """
+        return sharing(self.usage.level(level)[layer])
 
     @property
     def metrics(self) -> pl.DataFrame:

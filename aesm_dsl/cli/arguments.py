@@ -1,0 +1,44 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class FindingsFormat(StrEnum):
+    full = "full"
+    concise = "concise"
+    json = "json"
+    github = "github"
+
+
+class ResultFormat(StrEnum):
+    text = "text"
+    json = "json"
+
+
+class ShowFormat(StrEnum):
+    aesm = "aesm"
+    json = "json"
+
+
+class Layers(StrEnum):
+    last = "last"
+    all = "all"
+
+
+SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm file.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Override a setting: `--set level.card.experts.count=4`. Repeatable."
+    ),
+]
+Device = Annotated[str, typer.Option("--device", help="`auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older result, once the new one is complete.")]
+AsResult = Annotated[ResultFormat, typer.Option("--format", help="How the result is printed.")]

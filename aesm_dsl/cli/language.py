@@ -1,0 +1,61 @@
+"""Commands about a spec's text: check, show."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aesm_dsl import pipeline
+from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPath
+from aesm_dsl.cli.output import colour, console, say
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.render import render
+
+
+def check(
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="One or more specs.")],
+    data: Annotated[bool, typer.Option("--data", help="Also read and check the tables the specs name.")] = False,
+    form: Annotated[FindingsFormat, typer.Option("--format", help="How findings are printed.")] = FindingsFormat.full,
+    overrides: Overrides = None,
+) -> None:
+    """Find every mistake in specs: text, names, values, hierarchy, and with --data the tables."""
+    findings = Findings()
+    for spec in specs:
+        findings.extend(pipeline.check(spec, overrides or (), data=data))
+    sys.stdout.write(render(findings, form.value, colour=colour(sys.stdout)))
+    if form is FindingsFormat.full and not findings.items:
+        say(f"{len(specs)} spec{'s' * (len(specs) > 1)} checked, no findings")
+    if findings.errors:
+        raise typer.Exit(1)
+
+
+def show(
+    spec: SpecPath,
+    stage: Annotated[
+        str, typer.Option("--stage", help="Of `tree`, `spec`, `hierarchy`, `plan`; several with commas.")
+    ] = "spec",
+    form: Annotated[
+        ShowFormat, typer.Option("--format", help="In the language's words, or as JSON.")
+    ] = ShowFormat.aesm,
+    overrides: Overrides = None,
+) -> None:
+    """Print what a stage makes of a spec: its tree, the resolved spec with every value's origin, its paths, its plan."""
+    from aesm_dsl.report.stages import STAGES, show_stage, show_tree
+    from aesm_dsl.report.tables import layer_table
+
+    stages = [one.strip() for one in stage.split(",")]
+    unknown = [one for one in stages if one not in STAGES]
+    if unknown:
+        raise typer.BadParameter(f"no stage `{unknown[0]}`; stages are {', '.join(STAGES)}", param_hint="--stage")
+    as_json = form is ShowFormat.json
+    compiled = None if stages == ["tree"] else pipeline.compile_spec(spec, overrides=overrides or ())
+    for one in stages:
+        if one == "tree" or compiled is None:
+            sys.stdout.write(show_tree(pipeline.read_tree(spec), as_json))
+        elif one == "plan" and not as_json:
+            console(sys.stdout).print(layer_table(compiled.plan))
+        else:
+            sys.stdout.write(show_stage(one, compiled, as_json))

@@ -1,0 +1,49 @@
+"""The app and its entry point. Exit 0 done, 1 findings or failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from aesm_dsl.cli import language, network, world
+from aesm_dsl.cli.output import colour, say
+from aesm_dsl.error import AesmError
+from aesm_dsl.render import render
+
+app = typer.Typer(
+    name="aesm",
+    help="One ranking model for many scenarios and many tasks, from a small spec.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(language.check)
+app.command()(language.show)
+app.command("compile")(network.compile_)
+app.command()(world.simulate)
+app.command()(network.train)
+app.command()(network.evaluate)
+app.command()(network.predict)
+app.command()(network.visualize)
+
+
+def main() -> None:
+    """The entry point: a user's mistake is told, never shown as a traceback."""
+    try:
+        app()
+    except AesmError as error:
+        sys.stderr.write(render(error.findings, colour=colour(sys.stderr)))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted; nothing was written")
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(1)

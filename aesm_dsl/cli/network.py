@@ -1,0 +1,121 @@
+"""Commands about a network: compile, train, evaluate, predict, visualize."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aesm_dsl import pipeline
+from aesm_dsl.cli.arguments import AsResult, Device, Layers, Overrides, Overwrite, ResultFormat, RunPath, SpecPath
+from aesm_dsl.cli.output import console, print_json, say, warn
+
+
+def compile_(
+    spec: SpecPath,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for plan.json, hierarchy.json and spec.aesm.")
+    ] = None,
+    form: AsResult = ResultFormat.text,
+    overrides: Overrides = None,
+) -> None:
+    """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
+    from aesm_dsl.cost import cost
+    from aesm_dsl.report.tables import cost_data, layer_table
+
+    compiled = pipeline.compile_spec(spec, out, overrides or ())
+    if form is ResultFormat.json:
+        print_json(
+            {"name": compiled.plan.name, "levels": cost_data(cost(compiled.plan)), "paths": compiled.hierarchy.arrows()}
+        )
+    else:
+        console(sys.stdout).print(layer_table(compiled.plan))
+    if out is not None:
+        say(f"wrote {out / 'plan.json'}, {out / 'hierarchy.json'}, {out / 'spec.aesm'}")
+
+
+def train(
+    spec: SpecPath,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/NAME, numbered.")
+    ] = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    form: AsResult = ResultFormat.text,
+    overrides: Overrides = None,
+) -> None:
+    """Train a spec on its data; prints AUC and log loss of every leaf and task, and leaves a run folder."""
+    from aesm_dsl.report.tables import metrics_table
+    from aesm_dsl.training.progress import bar
+
+    with bar(console(sys.stderr)) as watch:
+        run = pipeline.train(
+            spec, out, device=device, overwrite=overwrite, overrides=overrides or (), warn=warn, watch=watch
+        )
+    if form is ResultFormat.json:
+        print_json({"run": str(run.folder), **run.info, "metrics": run.metrics.to_dicts()})
+    else:
+        title = f"{run.plan.label} ({run.plan.name}): {run.info['measured on']} rows, {run.info['seconds']} s"
+        console(sys.stdout).print(metrics_table(run.metrics, title))
+    say(f"wrote {run.folder}")
+
+
+def evaluate(
+    run: RunPath,
+    data: Annotated[Path | None, typer.Option("--data", metavar="TABLE", help="Another table with labels.")] = None,
+    device: Device = "auto",
+    form: AsResult = ResultFormat.text,
+) -> None:
+    """Measure a run on the rows its training set aside, or on another table: every leaf and task."""
+    from aesm_dsl.report.tables import metrics_table
+
+    loaded = pipeline.load_run(run)
+    found = pipeline.evaluate(loaded, data, device=device)
+    if form is ResultFormat.json:
+        print_json(found.to_dicts())
+    else:
+        title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
+        console(sys.stdout).print(metrics_table(found, title))
+
+
+def predict(
+    run: RunPath,
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A parquet or csv file with the features' columns.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="A .parquet or .csv file: one probability per task and row.")
+    ],
+    device: Device = "auto",
+) -> None:
+    """Score a table: the probability of every task for every row, in the table's order."""
+    if out.suffix not in (".parquet", ".csv"):
+        raise typer.BadParameter("the ending must be .parquet or .csv", param_hint="-o")
+    found = pipeline.predict(run, table, device=device)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new = out.with_name(f".{out.name}.new")
+    try:
+        if out.suffix == ".csv":
+            found.write_csv(new)
+        else:
+            found.write_parquet(new)
+        os.replace(new, out)
+    finally:
+        new.unlink(missing_ok=True)
+    say(f"wrote {out}: {found.height:,} rows")
+
+
+def visualize(
+    what: Annotated[
+        Path, typer.Argument(metavar="SPEC|RUN", help="A spec draws its structure, a run what was learnt.")
+    ],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="A .svg, .png, .pdf or .dot file.")] = None,
+    layers: Annotated[
+        Layers, typer.Option("--layers", help="Of a run: each level's last layer, or all.")
+    ] = Layers.last,
+    overrides: Overrides = None,
+) -> None:
+    """Draw the hierarchy of a spec, or which experts the nodes of a run learnt to share."""
+    default = what / "sharing.svg" if what.is_dir() else Path(f"{what.stem}.svg")
+    say(f"wrote {pipeline.visualize(what, out or default, layers=layers.value, overrides=overrides or ())}")

@@ -1,0 +1,261 @@
+"""The whole story as functions: text -> spec -> hierarchy -> plan -> network -> run -> picture.
+
+What the command line and Python both call. Every function raises AesmError for a user's mistake, with all findings that
+can be told in one go. torch and the data libraries are loaded by the functions that need them: checking a spec needs
+neither.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aesm_dsl.compiled import Compiled, compile_loaded
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.error import AesmError
+from aesm_dsl.source import Source
+from aesm_dsl.spec.load import load
+from aesm_dsl.spec.model import Spec
+from aesm_dsl.syntax.parse import parse
+from aesm_dsl.syntax.tree import File
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from aesm_dsl.layers.network import Network
+    from aesm_dsl.training.loop import Progress
+    from aesm_dsl.training.run import Run
+
+SpecLike = str | Path | Spec
+"""A spec, or the path of one."""
+
+
+def check(spec: SpecLike, overrides: Sequence[str] = (), *, data: bool = False) -> Findings:
+    """All findings about a spec, and with `data` about its tables too, warnings included; never raises for them."""
+    findings = Findings()
+    compiled = _compile(spec, overrides, findings)
+    if data and compiled is not None:
+        from aesm_dsl.training.train import tables_of
+
+        tables_of(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of)
+    return findings
+
+
+def compile_spec(spec: SpecLike, out: str | Path | None = None, overrides: Sequence[str] = ()) -> Compiled:
+    """The compiled spec; with `out`, writes plan.json, hierarchy.json and the resolved spec.aesm into that folder."""
+    findings = Findings()
+    compiled = _compile(spec, overrides, findings)
+    if compiled is None:
+        raise AesmError(findings)
+    if out is not None:
+        texts = {
+            "plan.json": compiled.plan.to_json(),
+            "hierarchy.json": compiled.hierarchy.to_json(),
+            "spec.aesm": compiled.resolved(),
+        }
+        for name, text in texts.items():
+            write_text(Path(out) / name, text)
+    return compiled
+
+
+def build_from_spec(spec: SpecLike, overrides: Sequence[str] = ()) -> Network:
+    """The network of a spec, a torch.nn.Module, freshly initialised from the spec's seed.
+
+    Its embedding tables have the size the spec allows; `train` fits them to the data. torch's global generator is left
+    as it was.
+    """
+    from aesm_dsl.training.train import new_network
+
+    return new_network(compile_spec(spec, overrides=overrides).plan)
+
+
+def train(
+    spec: SpecLike,
+    out: str | Path | None = None,
+    *,
+    device: str = "auto",
+    overwrite: bool = False,
+    overrides: Sequence[str] = (),
+    warn: Callable[[Findings], None] = lambda findings: None,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """Trains a spec on its data and leaves a run folder behind (default `runs/NAME`, numbered if there is one).
+
+    device     "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1"
+    overwrite  replace the folder `out`, once the new run is complete
+    warn       called once with the warnings, before the first step
+    watch      called every few steps
+
+    The run is measured on the test rows; without any on the validation rows, else on the training rows.
+    """
+    from aesm_dsl.training.train import train_plan
+
+    findings = Findings()
+    compiled = _compile(spec, overrides, findings)
+    if compiled is None:
+        raise AesmError(findings)
+    name = compiled.spec.name
+    folder = Path(out) if out is not None else _free(Path("runs") / name)
+    if folder.exists() and not overwrite:
+        findings.add(
+            "E601",
+            f"`{folder}` exists already",
+            help=["`--overwrite` replaces it once the new run is complete", "`-o` names another folder"],
+        )
+    if folder.exists() and overwrite and not (folder / "run.json").is_file() and any(folder.iterdir()):
+        findings.add("E601", f"`{folder}` is not a run, so it is not replaced", help="`-o` names another folder")
+    run = train_plan(
+        compiled.plan,
+        compiled.resolved(),
+        folder,
+        _roots(compiled.spec),
+        device,
+        overwrite,
+        findings,
+        compiled.spec.places.of,
+        warn,
+        watch,
+    )
+    if run is None:
+        raise AesmError(findings)
+    return run
+
+
+def load_run(folder: str | Path) -> Run:
+    """The run of a folder."""
+    from aesm_dsl.training import run as runs
+
+    findings = Findings()
+    run = runs.load_run(Path(folder), findings)
+    if run is None:
+        raise AesmError(findings)
+    return run
+
+
+def evaluate(
+    run: Run | str | Path, data: str | Path | pl.DataFrame | None = None, *, device: str = "auto"
+) -> pl.DataFrame:
+    """Metrics per leaf x task of a run: on the rows it was measured on, or on another table.
+
+    returns  leaf, task, rows, positives, auc (null with one class only), log_loss
+    """
+    from aesm_dsl.training.train import evaluate_run
+
+    findings = Findings()
+    found = evaluate_run(_run(run), data, device, findings)
+    if found is None:
+        raise AesmError(findings)
+    return found
+
+
+def predict(run: Run | str | Path, data: str | Path | pl.DataFrame, *, device: str = "auto") -> pl.DataFrame:
+    """The probability of every task for every row of a table, in its order: one float column per task.
+
+    The table needs the columns of features and levels; labels are not looked at.
+    """
+    from aesm_dsl.training.train import predict_run
+
+    findings = Findings()
+    found = predict_run(_run(run), data, device, findings)
+    if found is None:
+        raise AesmError(findings)
+    return found
+
+
+def visualize(what: SpecLike | Run, out: str | Path, *, layers: str = "last", overrides: Sequence[str] = ()) -> Path:
+    """Draws a spec's hierarchy, or what a run learnt to share, into a .svg, .png, .pdf or .dot file; returns its path.
+
+    layers  "last" draws each level's last layer, "all" every layer (of a run)
+    """
+    from aesm_dsl.report.picture import DrawingError, draw, sharing_graph, structure
+
+    if isinstance(what, Spec) or (isinstance(what, str | Path) and not Path(what).is_dir()):
+        dot = structure(compile_spec(what, overrides=overrides).hierarchy.graph)
+    else:
+        run = _run(what)
+        dot = sharing_graph(run.plan, run.usage, layers)
+    try:
+        draw(dot, Path(out))
+    except (DrawingError, OSError) as error:
+        findings = Findings()
+        findings.add("E605", f"the picture was not drawn: {error}")
+        raise AesmError(findings) from error
+    return Path(out)
+
+
+def read_source(path: str | Path, findings: Findings) -> Source | None:
+    """The text of a spec file; None after telling why it cannot be read."""
+    try:
+        return Source(str(path), Path(path).read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        findings.add("E110", f"no file `{path}`", help="give the path of a .aesm file")
+    except IsADirectoryError:
+        findings.add("E110", f"`{path}` is a folder", help="give the path of a .aesm file")
+    except UnicodeDecodeError as error:
+        findings.add(
+            "E110",
+            f"`{path}` is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02X}",
+            help="save it as UTF-8",
+        )
+    except OSError as error:
+        findings.add("E110", f"`{path}` cannot be read: {error.strerror}")
+    return None
+
+
+def read_tree(path: str | Path) -> File:
+    """The tree of a spec file. Raises AesmError when its syntax is not sound."""
+    findings = Findings()
+    source = read_source(path, findings)
+    file = parse(source, findings) if source is not None else None
+    if file is None or findings.errors:
+        raise AesmError(findings)
+    return file
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file under a temporary name, then renames it; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _compile(spec: SpecLike, overrides: Sequence[str], findings: Findings) -> Compiled | None:
+    if isinstance(spec, Spec):
+        if overrides:
+            raise ValueError("overrides go with a spec's path; a Spec has `model_copy`")
+        loaded: Spec | None = spec
+    else:
+        source = read_source(spec, findings)
+        loaded = load(source, findings, overrides) if source is not None else None
+    return compile_loaded(loaded, findings) if loaded is not None else None
+
+
+def _run(run: Any) -> Run:
+    return load_run(run) if isinstance(run, str | Path) else run
+
+
+def _roots(spec: Spec) -> list[Path]:
+    """Where relative data paths are looked up: beside the spec, in the working folder, in the folder of AESM_DATA."""
+    place = spec.places.of("")
+    beside = [Path(place.source.path).parent.absolute()] if place else []
+    named = os.environ.get("AESM_DATA")
+    roots = [*beside, Path.cwd(), *([Path(named).absolute()] if named else [])]
+    return list(dict.fromkeys(roots))
+
+
+def _free(folder: Path) -> Path:
+    """The folder, or the first of folder-2, folder-3, ... that does not exist."""
+    number, free = 1, folder
+    while free.exists():
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free

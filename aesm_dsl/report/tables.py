@@ -1,0 +1,95 @@
+"""Plan and metrics as tables for a terminal (rich)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+from rich.table import Table
+
+from aesm_dsl.cost import Cost, PlanCost, cost
+from aesm_dsl.plan import TASKS, LayerPlan, Plan
+
+
+def layer_table(plan: Plan) -> Table:
+    """One line per level: nodes, experts, widths, K, parameters, FLOPs a row with all and with the chosen experts."""
+    found = cost(plan)
+    table = Table(
+        title=f"{plan.label} ({plan.name})", title_justify="left", caption=_caption(plan), caption_justify="left"
+    )
+    table.add_column("level")
+    for name in ("nodes", "layers", "experts", "input", "widths", "K", "parameters", "FLOPs dense", "FLOPs selected"):
+        table.add_column(name, justify="right")
+    for level in plan.levels:
+        _level(table, level.name, len(level.nodes), level.layers, found.levels[level.name])
+    _level(table, TASKS, len(plan.tasks.tasks), plan.tasks.layers, found.levels[TASKS])
+    tower = " > ".join(str(width) for width in (*plan.tasks.tower, 1))
+    width = str(plan.tasks.layers[-1].output)
+    table.add_row("towers", str(len(plan.tasks.tasks)), "", "", width, tower, "", *_costs(found.towers))
+    table.add_section()
+    table.add_row("all", "", "", "", "", "", "", *_costs(found.total), style="bold")
+    return table
+
+
+def _level(table: Table, name: str, nodes: int, layers: Sequence[LayerPlan], spent: Cost) -> None:
+    first = layers[0]
+    table.add_row(
+        name,
+        str(nodes),
+        str(len(layers)),
+        str(first.experts),
+        str(first.input),
+        " > ".join(str(width) for width in first.hidden),
+        f"{first.specific}+{first.shared}",
+        *_costs(spent),
+    )
+
+
+def _costs(spent: Cost) -> tuple[str, str, str]:
+    return f"{spent.parameters:,}", f"{spent.dense:,}", f"{spent.selected:,}"
+
+
+def _caption(plan: Plan) -> str:
+    rows = sum(feature.rows * feature.width for feature in plan.features)
+    return (
+        f"{len(plan.features)} features make {plan.width} inputs; their tables hold at most {rows:,} more parameters.\n"
+        "K: specific + shared experts a row runs. FLOPs a row; selected is an upper bound."
+    )
+
+
+def cost_data(found: PlanCost) -> dict[str, dict[str, int]]:
+    """The costs of every level, the towers and all, as plain values."""
+    parts = {**found.levels, "towers": found.towers, "all": found.total}
+    return {
+        name: {"parameters": one.parameters, "flops_dense": one.dense, "flops_selected": one.selected}
+        for name, one in parts.items()
+    }
+
+
+def metrics_table(metrics: pl.DataFrame, title: str) -> Table:
+    """One line per leaf, with rows, and per task its rate of positives, AUC and log loss."""
+    tasks = metrics["task"].unique(maintain_order=True).to_list()
+    table = Table(title=title, title_justify="left", caption=_footnote(metrics), caption_justify="left")
+    table.add_column("leaf")
+    table.add_column("rows", justify="right")
+    for task in tasks:
+        table.add_column(f"{task}\nrate", justify="right")
+        table.add_column("\nAUC", justify="right", style="bold")
+        table.add_column("\nlog loss", justify="right")
+    for (leaf,), rows in metrics.group_by(["leaf"], maintain_order=True):
+        if leaf == "all":
+            table.add_section()
+        by_task = {row["task"]: row for row in rows.iter_rows(named=True)}
+        cells = [str(leaf), f"{max(row['rows'] for row in by_task.values()):,}"]
+        for task in tasks:
+            row = by_task[task]
+            cells.append(f"{row['positives'] / row['rows']:.1%}" if row["rows"] else "-")
+            cells.append("-" if row["auc"] is None else f"{row['auc']:.4f}")
+            cells.append("-" if row["log_loss"] is None else f"{row['log_loss']:.4f}")
+        table.add_row(*cells)
+    return table
+
+
+def _footnote(metrics: pl.DataFrame) -> str:
+    undefined = metrics["auc"].null_count()
+    return f"- : AUC is undefined with one class only ({undefined} of {len(metrics)})" if undefined else ""
