@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+PROJECT = Path(__file__).parent.parent
 
 # A busy machine is no failure: examples have no time limit each.
 settings.register_profile("aesm", deadline=None)
 settings.load_profile("aesm")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept", action="store_true", help="rewrite golden files from what the code prints now")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compares a text with a golden file; `pytest --accept` rewrites the file instead."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--accept"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.exists(), f"no {path.relative_to(PROJECT)}; `make accept` writes it"
+        assert path.read_text(encoding="utf-8") == text, f"{path.relative_to(PROJECT)} differs; see `make accept`"
+
+    return compare
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of the real tables: AESM_DATA, else ../shared/data beside the project; skips where there is none."""
-    project = Path(__file__).parent.parent
-    folder = Path(os.environ.get("AESM_DATA") or project.parent / "shared" / "data")
+    folder = Path(os.environ.get("AESM_DATA") or PROJECT.parent / "shared" / "data")
     if not any(folder.glob("*.parquet")):
         pytest.skip(f"no real tables in {folder}; set AESM_DATA to their folder")
     return folder

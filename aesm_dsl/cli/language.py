@@ -42,7 +42,7 @@ def show(
     ] = ShowFormat.aesm,
     overrides: Overrides = None,
 ) -> None:
-    """Print what a stage makes of a spec: its tree, the resolved spec with every value's origin, its paths, its plan."""
+    """Print what a stage makes of a spec: its tree, the resolved spec with every value's origin, paths, or plan."""
     from aesm_dsl.report.stages import STAGES, show_stage, show_tree
     from aesm_dsl.report.tables import layer_table
 
