@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from aesm_dsl.lookalike import skeleton, tell_apart
 from aesm_dsl.source import Span
 
 
@@ -58,18 +59,22 @@ class Findings:
         self.items.append(Diagnostic(code, message, span, label, lines, second))
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
-        self.items.extend(others)
+        """Adds findings, except those that are there already: two specs may import the same file."""
+        self.items.extend(item for item in others if item not in self.items)
 
     @property
     def errors(self) -> list[Diagnostic]:
         return [item for item in self.items if item.severity == "error"]
 
     def sorted(self) -> list[Diagnostic]:
-        """By place: findings without a place last, otherwise in the order they were told."""
+        """By place: the asked-for file, then what it imports; findings without a place last, as they were told."""
 
-        def place(item: Diagnostic) -> tuple[bool, str, int]:
-            span = item.span
-            return (span is None, span.source.path if span else "", span.start if span else 0)
+        def place(item: Diagnostic) -> tuple[bool, str, bool, str, int]:
+            if item.span is None:
+                return (True, "", False, "", 0)
+            source = item.span.source
+            asked_for = source.inclusions[-1].source if source.inclusions else source
+            return (False, asked_for.path, source is not asked_for, source.path, item.span.start)
 
         return sorted(self.items, key=place)
 
@@ -87,9 +92,19 @@ def fold(name: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A help line that names the closest known word, or an empty string when none is close."""
+    known = list(known)
+    if same := tell_apart(word, known):
+        return same
     folded = {fold(name).casefold(): name for name in known}
     close = difflib.get_close_matches(fold(word).casefold(), folded, n=1, cutoff=0.6)
     return f"did you mean `{folded[close[0]]}`?" if close else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, or None."""
+    folded = {skeleton(name).casefold(): name for name in known}
+    close = difflib.get_close_matches(skeleton(word).casefold(), folded, n=1, cutoff=0.7)
+    return folded[close[0]] if close else None
 
 
 def quoted(names: Iterable[str], most: int = 8) -> str:

@@ -76,11 +76,12 @@ def build_hierarchy(spec: Spec, findings: Findings) -> Hierarchy | None:
     above: list[Vertex] = []
     for level in levels:
         own: list[Vertex] = []
+        known = {name: (level, name) for level, name in above}
         for node in level.nodes:
             vertex = (level.name, node.name)
             graph.add_node(vertex, level=level.name, name=node.name, label=node.title or node.name)
-            wanted = None if node.under is None else set(node.under)
-            graph.add_edges_from((parent, vertex) for parent in above if wanted is None or parent[1] in wanted)
+            parents = above if node.under is None else [known[name] for name in node.under if name in known]
+            graph.add_edges_from((parent, vertex) for parent in parents)
             own.append(vertex)
         above = own
     _tasks(spec, graph, above, findings)

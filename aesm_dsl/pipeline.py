@@ -8,6 +8,7 @@ neither.
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -216,13 +217,14 @@ def read_tree(path: str | Path) -> File:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file under a temporary name, then renames it; makes its folder."""
+    """Writes a file under a temporary name, then renames it; makes its folder, keeps the mode of a file it replaces."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -42,7 +42,10 @@ def summary(items: Iterable[Diagnostic]) -> str:
 
 
 def as_data(item: Diagnostic) -> dict[str, Any]:
-    """A finding as plain values: lines and columns count from 1, columns in characters, the end excluded."""
+    """A finding as plain values: lines and columns count from 1, columns in characters, the end excluded.
+
+    A place's `included_from` are the imports through which its file came in, the nearest first.
+    """
     data: dict[str, Any] = {"code": item.code, "severity": item.severity, "message": item.message}
     data |= {"place": _place(item.span), "label": item.label, "help": list(item.help)}
     data["second"] = {"place": _place(item.second.span), "label": item.second.label} if item.second else None
@@ -54,7 +57,9 @@ def _place(span: Span | None) -> dict[str, Any] | None:
         return None
     end_line, end_column = span.source.position(span.end)
     place = {"path": span.source.path, "line": span.line, "column": span.column}
-    return {**place, "end_line": end_line, "end_column": end_column, "start": span.start, "end": span.end}
+    place |= {"end_line": end_line, "end_column": end_column, "start": span.start, "end": span.end}
+    chain = [{"path": one.source.path, "line": one.line, "column": one.column} for one in span.source.inclusions]
+    return {**place, "included_from": chain}
 
 
 def _concise(item: Diagnostic) -> str:
@@ -90,6 +95,8 @@ def _full(item: Diagnostic, colour: bool) -> str:
         source, (line, column) = span.source, span.source.position(span.start)
         arrow = "-->" if mark == "^" else ":::"
         lines.append(paint(f"{margin}{arrow}", "blue") + f" {source.path}:{line}:{column}")
+        for one in source.inclusions:
+            lines.append(paint(f"{margin}:::", "blue") + f" included from {one.source.path}:{one.line}:{one.column}")
         shown, before, width = _window(source.line(line), column - 1, span.end - span.start)
         bar = paint("|", "blue")
         lines.append(f"{margin} {bar}")

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text and where it came from: a file's path, or a name such as `<text>` or `--set`."""
+    """A text and where it came from: a file's path, or a name such as `<text>` or `--set`.
+
+    included_from  the `import` that asked for the file; None for the file that the user named
+    """
 
     path: str
     text: str
+    included_from: Span | None = field(default=None, repr=False, compare=False)
     line_starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = [0]
-        starts.extend(i + 1 for i, character in enumerate(self.text) if character == "\n")
+        # A carriage return alone ends a line too; offsets stay what they are.
+        object.__setattr__(self, "text", re.sub("\r(?!\n)", "\n", self.text))
+        starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
         object.__setattr__(self, "line_starts", tuple(starts))
+
+    @property
+    def inclusions(self) -> tuple[Span, ...]:
+        """The imports through which the text came in, the nearest first."""
+        found: list[Span] = []
+        source: Source | None = self
+        while source is not None and source.included_from is not None:
+            found.append(source.included_from)
+            source = source.included_from.source
+        return tuple(found)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1, columns in characters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ class Model(BaseModel):
         return str(name)
 
     @classmethod
+    @functools.cache
     def kinds(cls) -> dict[str, Kind | Child | Members]:
         """Every setting, argument and inner block, by the word that is written, in order."""
         found: dict[str, Kind | Child | Members] = {}
@@ -33,6 +35,7 @@ class Model(BaseModel):
         return found
 
     @classmethod
+    @functools.cache
     def field_of(cls, word: str) -> str:
         """The field that a written word fills."""
         for name, field in cls.model_fields.items():

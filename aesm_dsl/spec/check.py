@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from aesm_dsl.diagnostic import Findings, Related, did_you_mean, fold, quoted
+from aesm_dsl.lookalike import describe, skeleton, strangers
 from aesm_dsl.source import Span
 from aesm_dsl.spec.levels import Experts
 from aesm_dsl.spec.model import Spec
@@ -17,7 +18,7 @@ TASK_LEVEL = "tasks"
 
 def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
     """Runs every rule. `damaged` is text that could not be read: a name that stands in it is not called unknown."""
-    lost = {fold(word) for span in damaged for word in re.findall(r"\w+", span.text)}
+    lost = {fold(word) for span in (*damaged, *spec.places.lost) for word in re.findall(r"\w+", span.text)}
     for rule in RULES:
         rule(spec, lost, findings)
 
@@ -72,6 +73,28 @@ def _known(
         label="not declared",
         help=[title or did_you_mean(name, names), listed if names else f"no {kind} is declared"],
     )
+
+
+def _scripts(spec: Spec, lost: set[str], findings: Findings) -> None:
+    """A name is written in one script: nobody can type a name whose letters only look right."""
+    told = {line for item in findings if item.code == "E203" for line in item.help}
+    named = {f"features.{group.name}": group.name for group in spec.features}
+    named |= {f"features.{group.name}.{name}": name for group in spec.features for name in group.members}
+    named |= {f"level.{level.name}": level.name for level in spec.levels}
+    named |= {f"level.{level.name}.node.{node.name}": node.name for level in spec.levels for node in level.nodes}
+    named |= {f"tasks.task.{task.name}": task.name for task in spec.tasks.tasks}
+    for path, name in named.items():
+        if name.isascii() or not (odd := strangers(name)):
+            continue
+        if any(line.startswith(f"`{name}` looks the same") for line in told):
+            continue
+        findings.add(
+            "W104",
+            f"the name `{name}` mixes scripts",
+            spec.places.keys.get(path) or spec.places.of(path),
+            label=" and ".join(f"{describe(one)}" for one in odd),
+            help=f"write `{skeleton(name)}`, all in Latin letters" if skeleton(name).isascii() else "",
+        )
 
 
 def _feature_names(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -247,6 +270,7 @@ def _twice(spec: Spec, findings: Findings, code: str, message: str, path: str, f
 
 RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
     _references,
+    _scripts,
     _feature_names,
     _node_values,
     _reserved,

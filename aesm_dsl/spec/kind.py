@@ -6,6 +6,7 @@ are all made from it; each of those rooms has one function per kind.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -198,7 +199,7 @@ def within(kind: Integer | Real | Share, value: float) -> bool:
         case Integer(least, most):
             return least <= value <= most
         case Real(least, most, is_open):
-            return (least < value if is_open else least <= value) and value <= most
+            return (least < value if is_open else least <= value) and value <= most and math.isfinite(value)
         case Share(is_open):
             return 0 < value < 1 if is_open else 0 <= value <= 1
 

@@ -11,14 +11,14 @@ import typing
 from typing import Annotated, Self
 
 import pydantic
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.source import Source
 from aesm_dsl.spec.block import Model, setting
 from aesm_dsl.spec.features import FeatureGroup
-from aesm_dsl.spec.kind import Child, Integer, Optional, Quantity
+from aesm_dsl.spec.kind import Child, Integer, Many, Optional, Quantity, Reference
 from aesm_dsl.spec.levels import Experts, Level
 from aesm_dsl.spec.places import Places
 from aesm_dsl.spec.tables import Data
@@ -47,6 +47,12 @@ class Spec(Model):
         "what automatic allocation may spend", None
     )
     embed: Annotated[int, Integer(1, 4096)] = setting("width of embeddings that say nothing else", 16)
+    # Always None: imports.py puts the groups that are taken where `use` stands, so a Spec needs no other file.
+    use: Annotated[None, Many(Reference("feature group"), single=True)] = Field(
+        None,
+        description="feature groups taken from imports: `fund.product`, or `fund` for all of the file",
+        exclude=True,
+    )
     features: Annotated[tuple[FeatureGroup, ...], Child("features", many=True)] = setting("a group of features", ())
     experts: Annotated[Experts, Child("experts")] = setting("what holds for the experts of all levels", Experts())
     levels: Annotated[tuple[Level, ...], Child("level", many=True)] = setting("a level of the hierarchy", ())
@@ -63,7 +69,10 @@ class Spec(Model):
 
     @classmethod
     def parse(cls, text: str, path: str = "<text>") -> Spec:
-        """The spec that a text in the language describes. Raises AesmError with all findings."""
+        """The spec that a text in the language describes. Raises AesmError with all findings.
+
+        path  where the text counts as standing: imports are looked up beside it, in the working folder without one
+        """
         from aesm_dsl.spec.load import load
 
         findings = Findings()

@@ -19,6 +19,8 @@ class Places:
     keys: dict[str, Span] = field(default_factory=dict, compare=False)
     """Path of a setting or argument -> its key."""
     broken: set[str] = field(default_factory=set, compare=False)
+    lost: list[Span] = field(default_factory=list, compare=False)
+    """Blocks that could not be understood: a name that stands in one is not called unknown."""
 
     def of(self, path: str) -> Span | None:
         """The place of a path, or of the nearest block around it that was written."""
@@ -33,8 +35,10 @@ class Places:
         return any(one == path or one.startswith(f"{path}.") for one in self.broken)
 
     def origin(self, path: str) -> str:
-        """Who set the value: a flag, the place in the file, or "built in"."""
+        """Who set the value: a flag, the place in the file or in an imported one, or "built in"."""
         span = self.values.get(path)
         if span is None:
             return "built in"
-        return span.source.path if span.source.path.startswith("--") else f"line {span.line}"
+        if span.source.path.startswith("--"):
+            return span.source.path
+        return f"{span.source.path}:{span.line}" if span.source.included_from else f"line {span.line}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aesm_dsl.diagnostic import Findings, Related, did_you_mean, fold, quoted
+from aesm_dsl.diagnostic import Findings, Related, closest, did_you_mean, fold, quoted
+from aesm_dsl.memory import no_collection
 from aesm_dsl.source import Span
 from aesm_dsl.spec.block import Model
 from aesm_dsl.spec.kind import Child, Members
@@ -20,6 +21,7 @@ from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.tree import documentation
 
 
+@no_collection()
 def read(file: tree.File, findings: Findings, overrides: Sequence[tree.Setting] = ()) -> Spec | None:
     """The spec that a tree describes, or None when there is no model to speak of.
 
@@ -61,7 +63,9 @@ class _Reader:
                     f"`{one.key.text}` stands outside the model",
                     one.key.span,
                     label="only `aesm = 1` may stand here",
-                    help="settings belong inside `model NAME { ... }`",
+                    help="did you mean `aesm`?"
+                    if first is None and closest(one.key.text, ["aesm"])
+                    else "settings belong inside `model NAME { ... }`",
                 )
             elif one is not first:
                 assert first is not None
@@ -69,6 +73,8 @@ class _Reader:
                     "E205", "`aesm` is set twice", one.key.span, label="again", second=Related(first.span, "first here")
                 )
         if first is None:
+            if any(closest(one.key.text, ["aesm"]) for one in settings) or self._stands_damaged("aesm"):
+                return True
             start = self.file.statements[0].span if self.file.statements else self.file.source.span(0, 0)
             self.values.tell(
                 "W101",
@@ -92,13 +98,19 @@ class _Reader:
             return False
         return True
 
+    def _stands_damaged(self, word: str) -> bool:
+        return any(word in span.text.split() for span in self.file.damaged)
+
     def model(self) -> tree.Block | None:
         models: list[tree.Block] = []
+        meant: list[tree.Block] = []
         for one in self.file.statements:
             if isinstance(one, tree.Block) and one.kind.text == "model":
                 models.append(one)
             elif isinstance(one, tree.Block):
                 self._unknown_block(one, {"model"}, {"aesm"}, "a file")
+                meant += [one] * (closest(one.kind.text, ["model"]) is not None)
+        models = models or meant
         for extra in models[1:]:
             second = Related(models[0].head, "the first model")
             self.values.tell("E204", "a file holds one model", extra.head, label="a second one", second=second)
@@ -128,13 +140,14 @@ class _Reader:
             if model.model_fields[model.field_of(word)].is_required() and word not in seen and word not in children
         ]
         if missing:
-            if not self.values.lost(block.span):
+            untold = [word for word in missing if _join(path, word) not in self.places.broken]
+            if untold and not self.values.lost(block.span):
                 self.values.tell(
                     "E307",
-                    f"`{block.kind.text}` needs {quoted(missing)}",
+                    f"`{block.kind.text}` needs {quoted(untold)}",
                     block.head,
                     label="missing in this block",
-                    help=[f"`{word}`: {model.help_of(word)}" for word in missing],
+                    help=[f"`{word}`: {model.help_of(word)}" for word in untold],
                 )
             self._neutral(model, missing, path, found)
         return found
@@ -195,10 +208,10 @@ class _Reader:
         kind = members[1].of if members else kinds.get(word)
         if kind is None or isinstance(kind, Child | Members):
             self._unknown_setting(setting, kinds, block, isinstance(kind, Child))
+            self._excuse(word, kinds, path)
             return
         if word in seen:
-            second = Related(seen[word].key.span, "first set here")
-            self.values.tell("E205", f"`{word}` is set twice", setting.key.span, label="again", second=second)
+            self._twice(seen[word].key, setting.key, "feature" if members else "")
             return
         seen[word] = setting
         if inner in self.overrides and inner not in self.used:
@@ -241,7 +254,13 @@ class _Reader:
             words = {name for name, one in kinds.items() if isinstance(one, Child)}
             settings = {name for name, one in kinds.items() if not isinstance(one, Child | Members)}
             self._unknown_block(block, words, settings, f"`{parent.kind.text}`")
-            return
+            self._excuse(word, kinds, path)
+            guess = closest(word, words)
+            kind = kinds.get(guess or "")
+            if guess is None or word in settings or not isinstance(kind, Child):
+                self.places.lost.append(block.span)
+                return
+            word = guess
         name = fold(block.name.text) if kind.many and block.name else ""
         earlier = children.setdefault(word, {}).get(name)
         if earlier is not None:
@@ -263,6 +282,23 @@ class _Reader:
             found[field] = (*found.get(field, ()), inner)
         else:
             found[field] = inner
+
+    def _excuse(self, word: str, kinds: dict[str, Any], path: str) -> None:
+        """An unknown word stands for the one that was probably meant: that one is not called missing."""
+        if (guess := closest(word, kinds)) is not None:
+            self.places.broken.add(_join(path, guess))
+
+    def _twice(self, first: tree.Word, again: tree.Word, what: str) -> None:
+        word = fold(again.text)
+        help = "" if first.text == again.text else "names are compared after Unicode normalisation (NFKC)"
+        self.values.tell(
+            "E204" if what else "E205",
+            f"a second {what} `{word}`" if what else f"`{word}` is set twice",
+            again.span,
+            label="again",
+            help=help,
+            second=Related(first.span, "first here"),
+        )
 
     def _unknown_setting(self, setting: tree.Setting, kinds: dict[str, Any], block: tree.Block, is_block: bool) -> None:
         word, known = setting.key.text, [w for w, one in kinds.items() if not isinstance(one, Child | Members)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,7 +74,7 @@ class Values:
                 if isinstance(value, tree.Text):
                     return value.text
                 if isinstance(value, tree.Number) and not value.unit:
-                    return value.value
+                    return self._finite(value, what)
                 if isinstance(value, tree.Word):
                     self.wrong_type(kind, value, what, help=f'write it in quotes: `"{value.text}"`')
         return self.wrong_type(kind, value, what)
@@ -175,7 +176,7 @@ class Values:
         if value.percent and not may_be_percent:
             self.tell("E301", f"`{what}` must be {describe(kind)}", value.digits, label="this is a percentage")
             raise Wrong
-        if whole and number != int(number):
+        if whole and math.isfinite(number) and number != int(number):
             self.tell("E301", f"`{what}` must be {describe(kind)}", value.digits, label="this is not whole")
             raise Wrong
         if not within(kind, number):
@@ -185,6 +186,12 @@ class Values:
             self.tell("E302", f"`{what}` must be {bounds(kind)}", value.digits, label="out of range", help=percent)
             raise Wrong
         return int(number) if whole else float(number)
+
+    def _finite(self, value: tree.Number, what: str) -> int | float:
+        if not math.isfinite(value.value):
+            self.tell("E302", f"`{what}` is too large a number", value.span, label="out of range")
+            raise Wrong
+        return value.value
 
     def _call(self, models: dict[str, type[Model]], value: tree.Value, what: str, path: str) -> dict[str, Any]:
         kind = kinds.Call(tuple(models.values()))

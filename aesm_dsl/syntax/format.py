@@ -1,7 +1,8 @@
 """Tree -> text in the one layout: two blanks a level, one statement a line, neighbours aligned, all comments kept.
 
 A block that was written on one line stays on one if it fits; everything else about the layout is the formatter's.
-Blank lines between statements are kept, at most one at a time.
+Blank lines are kept, at most one at a time, but not before a closing brace. A list or call that does not fit on its line, or holds
+comments, takes several: plain values fill lines, anything else stands on lines of its own.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wcwidth import wcswidth
+from wcwidth import wcwidth
 
 from aesm_dsl.syntax import tree
 
 WIDEST = 100
-"""Columns a line may have before a list, call or block is broken over several."""
+"""Columns a line may have, its comment aside, before a list, call or block is broken over several."""
+WIDEST_ALIGNED = 120
+"""Columns a line may have once it is aligned with its neighbours; where one has more, none of them is aligned."""
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class _Line:
 def format_file(file: tree.File) -> str:
     """The file's text in the one layout. The file must be undamaged: what is not in the tree is not printed."""
     lines: list[_Line] = []
-    _statements(file.statements, file.closing, 0, lines)
+    _statements(file.statements, file.closing, None, 0, lines)
     return _print(lines)
 
 
@@ -44,18 +47,21 @@ def format_value(value: tree.Value) -> str:
         case tree.List(items):
             return f"[{', '.join(format_value(item) for item in items)}]"
         case tree.Call(name, arguments):
-            return f"{name.text}({', '.join(_argument(one) for one in arguments)})"
+            return f"{name.text}({', '.join(_name(one) + format_value(one.value) for one in arguments)})"
 
 
-def _argument(argument: tree.Argument) -> str:
-    name = f"{argument.name.text}: " if argument.name else ""
-    return name + format_value(argument.value)
+def _name(argument: tree.Argument) -> str:
+    return f"{argument.name.text}: " if argument.name else ""
 
 
 def _statements(
-    statements: Sequence[tree.Statement], closing: tuple[tree.Comment, ...], indent: int, lines: list[_Line]
+    statements: Sequence[tree.Statement],
+    closing: tuple[tree.Comment, ...],
+    end: int | None,
+    indent: int,
+    lines: list[_Line],
 ) -> None:
-    end: int | None = None
+    """`end` is where that ends which stands above, None at the start of a file."""
     for statement in statements:
         end = _comments(statement.before, end, indent, lines)
         _gap(statement.span.start, end, statement, lines)
@@ -82,48 +88,94 @@ def _gap(start: int, end: int | None, what: tree.Statement | tree.Comment, lines
 
 
 def _setting(setting: tree.Setting, indent: int, lines: list[_Line]) -> None:
-    comment = setting.after.text.rstrip() if setting.after else ""
-    value = format_value(setting.value)
-    fits = 2 * indent + wcswidth(f"{setting.key.text} = {value}") <= WIDEST
-    if (fits and not setting.inside) or not isinstance(setting.value, tree.List | tree.Call):
-        lines.append(_Line(indent, (setting.key.text, f"= {value}"), "setting", comment))
-        return
-    if isinstance(setting.value, tree.List):
-        opening, closing = "[", "]"
-        items = [(item.span, format_value(item)) for item in setting.value.items]
+    key, value = setting.key.text, setting.value
+    text = format_value(value)
+    if not setting.inside and (_fits(indent, f"{key} = {text}") or not _breakable(value)):
+        lines.append(_Line(indent, (key, f"= {text}"), "setting"))
     else:
-        opening, closing = f"{setting.value.name.text}(", ")"
-        items = [(argument.span, _argument(argument)) for argument in setting.value.arguments]
-    lines.append(_Line(indent, (f"{setting.key.text} = {opening}",)))
-    pending = list(setting.inside)
-    for position, (span, text) in enumerate(items):
-        following = items[position + 1][0].start if position + 1 < len(items) else setting.span.end
-        while pending and pending[0].span.start < span.start:
-            lines.append(_Line(indent + 1, (pending.pop(0).text.rstrip(),)))
-        line = _Line(indent + 1, (f"{text},",))
-        lines.append(line)
-        source = span.source.text
-        inner = [one for one in pending if one.span.start < following and "\n" not in source[span.end : one.span.start]]
-        inner += [one for one in pending if one.span.start < span.end and one not in inner]
-        for one in inner:
-            pending.remove(one)
-        line.comment = inner[0].text.rstrip() if inner else ""
-        lines.extend(_Line(indent + 1, (one.text.rstrip(),)) for one in inner[1:])
-    lines.extend(_Line(indent + 1, (one.text.rstrip(),)) for one in pending)
-    lines.append(_Line(indent, (closing,), comment=comment))
+        _broken(f"{key} = ", value, "", indent, list(setting.inside), lines)
+    if setting.after:
+        lines[-1].comment = setting.after.text.rstrip()
+
+
+def _breakable(value: tree.Value) -> bool:
+    return bool(value.items if isinstance(value, tree.List) else isinstance(value, tree.Call) and value.arguments)
+
+
+def _broken(
+    head: str, value: tree.Value, tail: str, indent: int, inside: list[tree.Comment], lines: list[_Line]
+) -> None:
+    """A list or call over several lines, with those of the comments `inside` that stand in it; these are taken out."""
+    assert isinstance(value, tree.List | tree.Call)
+    items: list[tuple[str, tree.Value, int]]
+    if isinstance(value, tree.List):
+        start, opening, closing = value.span.start, "[", "]"
+        items = [("", item, item.span.start) for item in value.items]
+    else:
+        start, opening, closing = value.name.span.end, f"{value.name.text}(", ")"
+        items = [(_name(one), one.value, one.span.start) for one in value.arguments]
+    lines.append(_Line(indent, (head + opening,)))
+    limits = [first for _, _, first in items[1:]] + [value.span.end]
+    _beside(value, start, items[0][2] if items else value.span.end, inside, lines)
+    if _plain(value) and not _within(value.span.end, inside):
+        _fill([name + format_value(item) for name, item, _ in items], indent + 1, lines)
+        items = []
+    for (name, item, _), limit in zip(items, limits, strict=False):
+        _above(item.span.start, inside, indent + 1, lines)
+        text = f"{name}{format_value(item)},"
+        if _within(item.span.end, inside) or (_breakable(item) and not _fits(indent + 1, text)):
+            _broken(name, item, ",", indent + 1, inside, lines)
+        else:
+            lines.append(_Line(indent + 1, (text,), "item"))
+        _beside(value, item.span.end, limit, inside, lines)
+    _above(value.span.end, inside, indent + 1, lines)
+    lines.append(_Line(indent, (closing + tail,)))
+
+
+def _plain(value: tree.Value) -> bool:
+    """Whether it is a list of words, strings and numbers."""
+    return isinstance(value, tree.List) and not any(isinstance(item, tree.List | tree.Call) for item in value.items)
+
+
+def _within(end: int, inside: list[tree.Comment]) -> bool:
+    return bool(inside) and inside[0].span.start < end
+
+
+def _above(end: int, inside: list[tree.Comment], indent: int, lines: list[_Line]) -> None:
+    """The comments before `end`, on lines of their own."""
+    while _within(end, inside):
+        lines.append(_Line(indent, (inside.pop(0).text.rstrip(),)))
+
+
+def _beside(value: tree.Value, start: int, limit: int, inside: list[tree.Comment], lines: list[_Line]) -> None:
+    """The next comment, if it stands on the line of `start` and before `limit`, goes behind the last line."""
+    if _within(limit, inside) and "\n" not in value.span.source.text[start : inside[0].span.start]:
+        lines[-1].comment = inside.pop(0).text.rstrip()
+
+
+def _fill(texts: list[str], indent: int, lines: list[_Line]) -> None:
+    row = ""
+    for text in texts:
+        if row and not _fits(indent, f"{row} {text},"):
+            lines.append(_Line(indent, (row,)))
+            row = ""
+        row += f"{' ' * bool(row)}{text},"
+    if row:
+        lines.append(_Line(indent, (row,)))
 
 
 def _block(block: tree.Block, indent: int, lines: list[_Line]) -> None:
     head = _head(block)
     comment = block.after.text.rstrip() if block.after else ""
     if (body := _one_line(block)) is not None:
-        whole = " ".join([*head, body]).rstrip()
-        if 2 * indent + wcswidth(whole) <= WIDEST or not block.statements:
+        whole = " ".join(part for part in (*head, body) if part)
+        if not block.statements or _fits(indent, whole):
             lines.append(_Line(indent, (*head, body), f"{block.kind.text} {bool(block.name)}", comment))
             return
     opening = block.opening.text.rstrip() if block.opening else ""
     lines.append(_Line(indent, (" ".join([*(part for part in head if part), "{"]),), comment=opening))
-    _statements(block.statements, block.closing, indent + 1, lines)
+    above = block.opening.span.end if block.opening else block.span.source.text.index("{", block.head.end)
+    _statements(block.statements, block.closing, above, indent + 1, lines)
     lines.append(_Line(indent, ("}",), comment=comment))
 
 
@@ -137,10 +189,12 @@ def _one_line(block: tree.Block) -> str | None:
     """The body of a block that stands on one line, braces included; None when it takes several."""
     if not block.braces:
         return ""
-    if block.opening or block.closing or "\n" in block.span.text:
+    if block.opening or block.closing:
         return None
     if not block.statements:
         return "{}"
+    if "\n" in block.span.text:
+        return None
     parts = []
     for statement in block.statements:
         if isinstance(statement, tree.Setting):
@@ -156,17 +210,10 @@ def _print(lines: list[_Line]) -> str:
     text: list[str] = []
     start = 0
     while start < len(lines):
-        end = start + 1
-        while (
-            end < len(lines)
-            and lines[start].run
-            and (lines[end].run, lines[end].indent)
-            == (
-                lines[start].run,
-                lines[start].indent,
-            )
-        ):
-            end += 1
+        first, end = lines[start], start + 1
+        if first.run:
+            while end < len(lines) and (lines[end].run, lines[end].indent) == (first.run, first.indent):
+                end += 1
         text.extend(_aligned(lines[start:end]))
         start = end
     return "".join(f"{line}\n" for line in text)
@@ -174,22 +221,32 @@ def _print(lines: list[_Line]) -> str:
 
 def _aligned(run: list[_Line]) -> list[str]:
     """The run's lines: every cell but the last padded to its column's width, comments in one column."""
-    columns = max(len(line.cells) for line in run)
-    widths = [max(_width(line.cells, i) for line in run) for i in range(columns)]
-    rows = []
-    for line in run:
-        cells = [
-            cell if i + 1 == len(line.cells) else cell + " " * (widths[i] - wcswidth(cell))
-            for i, cell in enumerate(line.cells)
+    blanks = "  " * run[0].indent
+    rows = [blanks + " ".join(cell for cell in line.cells if cell) for line in run]
+    if len(run) > 1 and len(run[0].cells) > 1:
+        widths = [max(map(columns, column)) for column in zip(*(line.cells for line in run), strict=True)]
+        padded = [
+            blanks + " ".join(_pad(cell, width) for cell, width in zip(line.cells, widths, strict=True) if width)
+            for line in run
         ]
-        kept = [cell for cell, width in zip(cells, widths, strict=False) if width]
-        rows.append(("  " * line.indent + " ".join(kept)).rstrip())
-    edge = max((wcswidth(row) for row, line in zip(rows, run, strict=True) if line.comment), default=0)
+        padded = [row.rstrip() if line.cells[-1] == "" else row for row, line in zip(padded, run, strict=True)]
+        if max(map(columns, padded)) <= WIDEST_ALIGNED:
+            rows = padded
+    edge = max((columns(row) for row, line in zip(rows, run, strict=True) if line.comment), default=0)
     return [
-        f"{row}{' ' * (edge - wcswidth(row) + 2)}{line.comment}" if line.comment else row
+        f"{_pad(row.rstrip(), edge)}  {line.comment}" if line.comment else row.rstrip()
         for row, line in zip(rows, run, strict=True)
     ]
 
 
-def _width(cells: tuple[str, ...], column: int) -> int:
-    return wcswidth(cells[column]) if column < len(cells) else 0
+def _pad(cell: str, width: int) -> str:
+    return cell + " " * (width - columns(cell))
+
+
+def _fits(indent: int, text: str) -> bool:
+    return 2 * indent + columns(text) <= WIDEST
+
+
+def columns(text: str) -> int:
+    """How wide a terminal shows the text; characters without a width, such as controls, count as nothing."""
+    return len(text) if text.isascii() and text.isprintable() else sum(max(wcwidth(one), 0) for one in text)

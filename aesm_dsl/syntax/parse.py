@@ -1,9 +1,10 @@
-"""Source -> Tree. Recovery: tell the mistake, take its text out with blanks, parse again; offsets never move."""
+"""Source -> Tree. What cannot be read is told and left out (characters.py, recover.py); the rest becomes the tree."""
 
 from __future__ import annotations
 
 import functools
 import itertools
+import math
 import re
 from pathlib import Path
 
@@ -13,31 +14,33 @@ from lark import Tree as LarkTree
 from lark.lexer import Token
 
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.memory import no_collection
 from aesm_dsl.source import Source, Span
 from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.characters import COMMENT, clean
-from aesm_dsl.syntax.mistakes import explain
-from aesm_dsl.syntax.repair import repair
-
-MOST_MISTAKES = 50
-"""Mistakes of syntax told in one go; a file with more is not a spec."""
+from aesm_dsl.syntax.recover import recover
 
 _SCALE = {"k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
-_ESCAPES = {"n": "\n", "t": "\t"}
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _ESCAPE = re.compile(r"\\(.)")
 
 
+@no_collection()
 def parse(source: Source, findings: Findings) -> tree.File:
     """The tree of a source. Whatever cannot be read is told as E1 and left out of the tree (`damaged`)."""
-    text, damaged = clean(source, findings)
-    for _ in range(MOST_MISTAKES):
-        try:
-            parsed = parser().parse(text)
-            break
-        except (UnexpectedToken, UnexpectedCharacters) as error:
-            text = repair(text, explain(error, source, text, findings), damaged)
-    else:
+    told = Findings()
+    text, damaged = clean(source, told)
+    findings.extend(told.sorted()[:MOST_MISTAKES])
+    if len(told) > MOST_MISTAKES:
         return tree.File(source, (), (), (source.span(0, len(source.text)),))
+    try:
+        parsed = parser().parse(text)
+    except (UnexpectedToken, UnexpectedCharacters):
+        readable = recover(parser(), source, text, damaged, findings)
+        if readable is None:
+            return tree.File(source, (), (), (source.span(0, len(source.text)),))
+        parsed = parser().parse(readable)
     comments = [
         tree.Comment(match.group(), source.span(match.start(), match.end()))
         for match in COMMENT.finditer(source.text)
@@ -171,17 +174,18 @@ class _Reader:
 
     def number(self, children: list[Token | LarkTree[Token]]) -> tree.Number:
         span = self.span(children[0])
-        digits = span.text.replace("_", "")
+        digits = str(children[0]).replace("_", "")
         unit = self.word(children[1]) if len(children) > 1 else None
         percent, scale = digits.endswith("%"), _SCALE.get(digits[-1], 1)
         digits = digits.rstrip("%kMB")
-        whole = not set(digits) & set(".eE")
+        # More digits than a float can hold count as infinite, which is out of every range.
+        whole = not set(digits) & set(".eE") and len(digits) <= 290
         value: int | float = int(digits) if whole else float(digits)
         if percent:
             value = value / 100
         elif scale > 1:
             value = value * scale
-            value = int(value) if value == int(value) else value
+            value = int(value) if math.isfinite(value) and value == int(value) else value
         return tree.Number(value, percent, unit, span.to(unit.span) if unit else span)
 
     def text(self, token: Token | LarkTree[Token]) -> tree.Text:

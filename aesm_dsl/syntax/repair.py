@@ -10,8 +10,10 @@ _MARK = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[{}\[\]();\n]')
 _HEAD = re.compile(r'\s*[^\W\d][\w.]*(\s+[^\W\d][\w.]*)?(\s+"[^"\n]*")?\s*')
 
 
-def repair(text: str, wrong: Span, damaged: list[Span]) -> str:
-    """The text without its unreadable statement; what of it was lost is added to `damaged`.
+def repair(text: str, wrong: Span, since: int, damaged: list[Span]) -> tuple[str, int]:
+    """The text without its unreadable statement, and where it first differs; what was lost is added to `damaged`.
+
+    since  where the statement, or one before it, starts
 
     A block whose head is wrong keeps its braces and as much of its head as can be read, so that what stands inside
     is still looked at.
@@ -23,25 +25,26 @@ def repair(text: str, wrong: Span, damaged: list[Span]) -> str:
         above = len(text[:line].rstrip())
         joined = text[:above] + " " * (wrong.start - above) + text[wrong.start :]
         if "#" not in text[text.rfind("\n", 0, above) + 1 : above]:
-            return joined
-    start, end, brace = _statement(text, wrong.start)
+            return joined, text.rfind("\n", 0, above) + 1
+    start, end, brace = _statement(text, wrong.start, since)
     damaged.append(source.span(start, min(max(end, wrong.end), len(source.text))))
     if not brace:
-        return _blank(text, start, max(end, wrong.end))
+        return _blank(text, start, max(end, wrong.end)), start
     head = _HEAD.fullmatch(text, start, max(wrong.start, start))
     if head and wrong.start < end:
-        return _blank(text, wrong.start, end)
+        return _blank(text, wrong.start, end), start
     if "=" in text[start:end] and (key := _HEAD.match(text, start, end)):
-        return _blank(text, key.end(), end)
+        return _blank(text, key.end(), end), start
     if start < end:
-        return _blank(text, start, end - 1)[: end - 1] + "_" + text[end:]
-    return _blank(_blank(text, end, end + 1), _partner(text, end), _partner(text, end) + 1)
+        return _blank(text, start, end - 1)[: end - 1] + "_" + text[end:], start
+    partner = _partner(text, end)
+    return _blank(_blank(text, end, end + 1), partner, partner + 1), start
 
 
-def _statement(text: str, place: int) -> tuple[int, int, bool]:
+def _statement(text: str, place: int, since: int) -> tuple[int, int, bool]:
     """Start and end of the statement around `place`, and whether a block's `{` follows. The end is before the mark."""
-    start, depth = 0, 0
-    for match in _MARK.finditer(text):
+    start, depth = since, 0
+    for match in _MARK.finditer(text, since):
         mark = match.group()
         if mark in "[(":
             depth += 1

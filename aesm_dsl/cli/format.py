@@ -1,0 +1,97 @@
+"""The command about a spec's layout: fmt."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aesm_dsl import pipeline
+from aesm_dsl.cli.output import say, warn
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.source import Source
+from aesm_dsl.spec.tidy import FULL_WIDTH, tidy
+
+
+def fmt(
+    specs: Annotated[
+        list[Path],
+        typer.Argument(metavar="SPEC...", help="One or more .aesm files; `-` reads standard input, writes output."),
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; name the files that would change, exit 1 if any.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Change nothing; print what would change.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Also write the keys that full-width punctuation stands for.")
+    ] = False,
+) -> None:
+    """Bring specs into the one layout. Comments stay; a missing `aesm = 1` is added; a faulty file is left alone.
+
+    Two blanks a level, neighbouring settings and blocks aligned, lines of up to 100 columns, LF line ends.
+    """
+    changed, faulty = 0, 0
+    for path in specs:
+        source = _read(path)
+        text = _tidy(source, fix) if source is not None else None
+        if source is None or text is None:
+            faulty += 1
+            continue
+        different = text != source.text
+        changed += different
+        if diff:
+            sys.stdout.write(_difference(source, text))
+        if check:
+            sys.stdout.write(f"{source.path}\n" * (different and not diff))
+        elif not diff and path == Path("-"):
+            sys.stdout.write(text)
+        elif not diff and different:
+            pipeline.write_text(path.resolve(), text)
+            say(f"formatted {path}")
+    if len(specs) > 1 or check:
+        say(_summary(len(specs), changed, faulty, wrote=not check and not diff))
+    if faulty or (check and changed):
+        raise typer.Exit(1)
+
+
+def _read(path: Path) -> Source | None:
+    """The file's text with its line ends as they are; None after saying why it cannot be formatted."""
+    findings = Findings()
+    source = None
+    if path.suffix == ".json":
+        findings.add("E110", f"`{path}` is JSON", help="`aesm fmt` formats .aesm files")
+    elif path == Path("-"):
+        try:
+            source = Source("<stdin>", sys.stdin.buffer.read().decode("utf-8"))
+        except UnicodeDecodeError as error:
+            findings.add("E110", f"standard input is not UTF-8 at byte {error.start}")
+    else:
+        source = pipeline.read_source(path, findings)
+    warn(findings)
+    return source
+
+
+def _tidy(source: Source, fix: bool) -> str | None:
+    findings = Findings()
+    text = tidy(source, findings, mend=fix)
+    warn(findings)
+    if text is None and all(one.code == FULL_WIDTH for one in findings.errors):
+        say("`aesm fmt --fix` writes the keys that are meant")
+    return text
+
+
+def _difference(source: Source, text: str) -> str:
+    before, after = list(io.StringIO(source.text, newline="\n")), list(io.StringIO(text, newline="\n"))
+    lines = difflib.unified_diff(before, after, source.path, f"{source.path} (formatted)")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _summary(files: int, changed: int, faulty: int, wrote: bool) -> str:
+    done = "formatted" if wrote else "would change"
+    parts = [f"{changed} {done}", f"{files - changed - faulty} as they should be", f"{faulty} with mistakes"]
+    counts = [part for part, count in zip(parts, (changed, files - changed - faulty, faulty), strict=True) if count]
+    return f"{files} file{'s' * (files > 1)}: {', '.join(counts)}"

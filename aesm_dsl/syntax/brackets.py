@@ -1,0 +1,212 @@
+"""Pairs the brackets of a text; what has no partner is told where it was opened, or where it closes nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aesm_dsl.diagnostic import Findings, Related
+from aesm_dsl.source import Source
+from aesm_dsl.syntax.draft import COMMENT, Draft, indent, line_end, line_start
+
+MOST_NESTED = 64
+"""Brackets within brackets beyond this are refused: no spec needs them."""
+
+MOST_MISTAKES = 50
+"""Mistakes of syntax told in one go; a file with more is not a spec."""
+
+_CLOSER = {"{": "}", "[": "]", "(": ")"}
+
+Bracket = tuple[int, str]
+"""Its offset and its character."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """`unclosed`, `mismatched`, `stray` or `deep`; `end` is where what was left open ends at the latest."""
+
+    what: str
+    opener: Bracket
+    closer: Bracket
+
+
+def pair_brackets(draft: Draft, brackets: list[Bracket], findings: Findings) -> None:
+    """Tells and repairs every bracket without a partner."""
+    if _sound(brackets):
+        return
+    faults, pairs = _pair(draft.source, brackets)
+    while len(faults) <= MOST_MISTAKES and (
+        stray := next((one for one in faults if one.what == "stray" and one.closer[1] == "}"), None)
+    ):
+        # The brace too many is rarely the last one: blame one that stands where no block of its depth ends.
+        odd = [closer for opener, closer in pairs if closer < stray.closer[0] and _odd(draft.source, opener, closer)]
+        culprit = (odd[-1] if odd else stray.closer[0], "}")
+        _stray(draft, findings, culprit)
+        brackets = [one for one in brackets if one != culprit]
+        faults, pairs = _pair(draft.source, brackets)
+    # One more than is told: the text is then given up as a whole, so the rest need no repair.
+    for fault in faults[: MOST_MISTAKES + 1]:
+        if fault.what == "deep":
+            _too_deep(draft, findings, fault.opener[0])
+        elif fault.what == "stray":
+            _stray(draft, findings, fault.closer)
+        elif fault.what == "mismatched":
+            _mismatched(draft, findings, fault.opener, fault.closer)
+        else:
+            _unclosed(draft, findings, fault.opener, fault.closer[0])
+
+
+def _sound(brackets: list[Bracket]) -> bool:
+    """Whether every bracket has its partner, however badly the text is indented."""
+    stack: list[str] = []
+    for _, bracket in brackets:
+        if bracket in _CLOSER:
+            stack.append(_CLOSER[bracket])
+        elif not stack or stack.pop() != bracket:
+            return False
+        if len(stack) > MOST_NESTED:
+            return False
+    return not stack
+
+
+def _pair(source: Source, brackets: list[Bracket]) -> tuple[list[_Fault], list[tuple[int, int]]]:
+    """The faults, in the order they show, and opener and closer of every sound pair of braces."""
+    stack: list[Bracket] = []
+    faults: list[_Fault] = []
+    pairs: list[tuple[int, int]] = []
+    open_kinds = dict.fromkeys("{[(", 0)
+    for closer in brackets:
+        start, bracket = closer
+        if bracket in _CLOSER:
+            stack.append(closer)
+            open_kinds[bracket] += 1
+            if len(stack) > MOST_NESTED:
+                return [*faults, _Fault("deep", closer, closer)], pairs
+            continue
+        kind = {"}": "{", "]": "[", ")": "("}[bracket]
+        if not open_kinds[kind]:
+            if stack and stack[-1][1] != "{" and bracket != "}":
+                open_kinds[stack[-1][1]] -= 1
+                faults.append(_Fault("mismatched", stack.pop(), closer))
+            else:
+                faults.append(_Fault("stray", closer, closer))
+            continue
+        while not _closes(source, stack, start, bracket):
+            open_kinds[stack[-1][1]] -= 1
+            faults.append(_Fault("unclosed", stack.pop(), closer))
+        open_kinds[kind] -= 1
+        opener = stack.pop()
+        if bracket == "}":
+            pairs.append((opener[0], start))
+    end = (len(source.text), "")
+    faults.extend(_Fault("unclosed", opener, end) for opener in reversed(stack))
+    return faults, pairs
+
+
+def _closes(source: Source, stack: list[Bracket], start: int, bracket: str) -> bool:
+    """Whether the closing bracket belongs to the innermost opener: by kind and, for braces, by indentation."""
+    opener, kind = stack[-1]
+    if _CLOSER[kind] != bracket:
+        return False
+    text = source.text
+    if bracket != "}" or text[line_start(text, start) : start].strip():
+        return True
+    own = indent(text, start)
+    if own >= indent(text, opener):
+        return True
+    return not any(kind == "{" and indent(text, other) == own for other, kind in stack[:-1])
+
+
+def _odd(source: Source, opener: int, closer: int) -> bool:
+    """Whether a brace on another line than its partner stands behind something, or at another indentation."""
+    text, line = source.text, line_start(source.text, closer)
+    if opener >= line:
+        return False
+    return bool(text[line:closer].strip()) or indent(text, closer) != indent(text, opener)
+
+
+def _unclosed(draft: Draft, findings: Findings, opener: Bracket, closer: int) -> None:
+    start, bracket = opener
+    findings.add(
+        "E103",
+        f"this `{bracket}` is not closed",
+        draft.source.span(start, start + 1),
+        label=f"no `{_CLOSER[bracket]}` belongs to it",
+        help=f"write the missing `{_CLOSER[bracket]}`",
+    )
+    if bracket == "{":
+        _close_block(draft, start, closer)
+    else:
+        _lose_statement(draft, start, closer)
+
+
+def _close_block(draft: Draft, start: int, closer: int) -> None:
+    """Puts a `}` where the indentation says that the block ends, at the latest right before `closer`."""
+    text = draft.source.text
+    at = line_end(text, start)
+    while at < closer:
+        line = at + 1
+        at = line_end(text, line)
+        content = text[line:at].strip()
+        if content and not content.startswith("#") and indent(text, line) <= indent(text, start):
+            closer = min(closer, line + indent(text, line))
+            break
+    if closer == len(text):
+        draft.cells.append("}")
+        return
+    cell = closer - 1
+    if draft.cells[cell] == "\n":
+        # A comment would swallow the brace: it gives its place, since comments are read from the source itself.
+        line = line_start(text, cell)
+        for match in COMMENT.finditer(text, line, cell):
+            if match.group("comment"):
+                cell = match.start()
+                draft.blank(cell, closer - 1)
+    draft.cells[cell] = "}"
+
+
+def _lose_statement(draft: Draft, start: int, closer: int) -> None:
+    """Blanks the statement around a list or call left open; the lines after it too while it plainly goes on."""
+    text = draft.source.text
+    first = max(text.rfind(mark, 0, start) for mark in "{;\n") + 1
+    match = re.compile(r"[;}\n]").search(text, start, closer)
+    end = match.start() if match else closer
+    while end < closer and text[end] == "\n" and text[first:end].rstrip().endswith(("[", "(", ",")):
+        end = min(line_end(text, end + 1), closer)
+    draft.lose(first, end)
+
+
+def _mismatched(draft: Draft, findings: Findings, opener: Bracket, closer: Bracket) -> None:
+    (place, kind), (start, bracket) = opener, closer
+    findings.add(
+        "E104",
+        f"`{bracket}` where `{_CLOSER[kind]}` would close the `{kind}`",
+        draft.source.span(start, start + 1),
+        label=f"write `{_CLOSER[kind]}`",
+        second=Related(draft.source.span(place, place + 1), "opened here"),
+    )
+    draft.cells[start] = _CLOSER[kind]
+
+
+def _stray(draft: Draft, findings: Findings, closer: Bracket) -> None:
+    start, bracket = closer
+    opener = next(key for key, value in _CLOSER.items() if value == bracket)
+    findings.add(
+        "E104",
+        f"this `{bracket}` closes nothing",
+        draft.source.span(start, start + 1),
+        label="one `}` too many" if bracket == "}" else f"no open `{opener}` before it",
+        help=f"delete it, or write the `{opener}` it belongs to",
+    )
+    draft.cells[start] = " "
+
+
+def _too_deep(draft: Draft, findings: Findings, start: int) -> None:
+    findings.add(
+        "E109",
+        f"more than {MOST_NESTED} brackets inside each other",
+        draft.source.span(start, start + 1),
+        label="too deep",
+        help="a spec needs about six",
+    )
+    draft.lose(0, len(draft.cells))

@@ -1,0 +1,67 @@
+"""Recovery: tell a mistake, take its text out with blanks, go on from the statement before it; offsets never move.
+
+The parser runs here without building anything, from one remembered start of a statement to the next mistake, so that
+many mistakes in a long file cost little more than one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lark import Lark, UnexpectedCharacters, UnexpectedToken
+from lark.lexer import Token
+from lark.parsers.lalr_parser_state import ParseConf, ParserState
+
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.source import Source, Span
+from aesm_dsl.syntax.brackets import MOST_MISTAKES
+from aesm_dsl.syntax.mistakes import explain
+from aesm_dsl.syntax.repair import repair
+
+_BOUNDARIES = ("_NEWLINE", "SEMICOLON", "OPEN_BRACE", "CLOSE_BRACE")
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The parser as it stood where a statement may start."""
+
+    offset: int
+    states: list[Any]
+    values: list[Any]
+
+
+def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findings: Findings) -> str | None:
+    """The text without its mistakes, which are told; None when there are too many to go on."""
+    starts, most = [_Start(0, [], [])], len(findings) + MOST_MISTAKES
+    while len(findings) < most:
+        try:
+            _run(parser, text, starts)
+            return text
+        except (UnexpectedToken, UnexpectedCharacters) as error:
+            wrong = explain(error, source, text, findings)
+            while starts[-1].offset > wrong.start:
+                starts.pop()
+            text, changed = repair(text, wrong, starts[-1].offset, damaged)
+            while starts[-1].offset > changed:
+                starts.pop()
+    return None
+
+
+def _run(parser: Lark, text: str, starts: list[_Start]) -> None:
+    """Parses from the last start to the end or the next mistake; adds the starts it passes."""
+    session = parser.parse_interactive(text)
+    thread, table = session.lexer_thread, session.parser_state.parse_conf.parse_table
+    thread.state.line_ctr.char_pos = starts[-1].offset
+    # Without callbacks a value is the list of its parts: nothing is built, and nothing shared is changed.
+    state = ParserState(ParseConf(table, {}, "file"), thread, starts[-1].states.copy(), starts[-1].values.copy())
+    token = None
+    for token in thread.lex(state):
+        state.feed_token(token)
+        if token.type in _BOUNDARIES and _starts_statement(table.states[state.position]):
+            starts.append(_Start(token.end_pos or 0, state.state_stack.copy(), state.value_stack.copy()))
+    state.feed_token(Token.new_borrow_pos("$END", "", token) if token else Token("$END", "", 0, 1, 1), True)
+
+
+def _starts_statement(actions: dict[str, Any]) -> bool:
+    return "NAME" in actions and "NUMBER" not in actions and "COMMA" not in actions

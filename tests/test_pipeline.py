@@ -1,0 +1,275 @@
+"""The whole way on small simulated rows, from Python: train, run folder, evaluate, predict, visualize."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import aesm_dsl
+from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, visualize
+from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.simulate import write_world
+from aesm_dsl.data.world_spec import world_spec
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.training.run import FILES, Run
+from aesm_dsl.training.train import tables_of
+
+SMALL = [
+    "train.length=3 epochs",
+    "train.batch=256 rows",
+    "train.noise=none",
+    "train.optimizer=adam(rate: 1e-2)",
+    "experts.repeat=1",
+    "features.user.user_id=id(buckets: 100, embed: 4)",
+    "features.item.fund_id=id(buckets: 50, embed: 4)",
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, 6000, 3)
+    (folder / "fund_search.aesm").write_text(world_spec(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(world: Path) -> Run:
+    return train(world / "fund_search.aesm", world / "run", device="cpu", overrides=SMALL)
+
+
+@pytest.fixture
+def copy(run: Run, tmp_path: Path) -> Iterator[Path]:
+    shutil.copytree(run.folder, tmp_path / "copy")
+    yield tmp_path / "copy"
+
+
+def test_training_learns_something(run: Run) -> None:
+    overall = run.metrics.filter(pl.col("leaf") == "all")
+    assert overall["auc"].min() > 0.55  # type: ignore[operator]
+    first, last = run.history[0].train_losses, run.history[-1].train_losses
+    assert all(last[task] < first[task] for task in ("click", "purchase"))
+
+
+def test_metrics_have_every_leaf_and_task(run: Run) -> None:
+    metrics = run.metrics
+    assert metrics.columns == ["leaf", "task", "rows", "positives", "auc", "log_loss"]
+    assert metrics["leaf"].unique(maintain_order=True).to_list() == [
+        "search > hot_funds",
+        "search > fund_product",
+        "search > theme",
+        "search > article",
+        "wealth > hot_funds",
+        "wealth > fund_product",
+        "wealth > theme",
+        "all",
+    ]
+    assert metrics.height == 16
+    leaves = metrics.filter(pl.col("leaf") != "all").group_by("task").agg(pl.col("rows", "positives").sum())
+    whole = metrics.filter(pl.col("leaf") == "all").select("task", "rows", "positives")
+    assert leaves.sort("task").equals(whole.sort("task"))
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(world: Path, run: Run) -> None:
+    torch.manual_seed(1234)  # somebody else's seed must not matter
+    state = torch.random.get_rng_state()
+    again = train(world / "fund_search.aesm", world / "again", device="cpu", overrides=SMALL)
+    assert torch.equal(torch.random.get_rng_state(), state), "training moved the global generator"
+    for name, tensor in run.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    assert again.scores == run.scores
+    assert [epoch.train_losses for epoch in again.history] == [epoch.train_losses for epoch in run.history]
+    other = train(world / "fund_search.aesm", world / "other", device="cpu", overrides=[*SMALL, "train.seed=8"])
+    assert other.scores != run.scores
+
+
+def test_a_run_comes_back_from_its_folder(run: Run) -> None:
+    back = load_run(run.folder)
+    assert back.plan == run.plan
+    assert back.scores == run.scores
+    assert back.usage == run.usage
+    assert back.history == run.history
+    assert Spec.parse(back.spec).name == "fund_search"
+    assert {path.name for path in run.folder.iterdir()} == {*FILES, "run.json"}
+    assert not list(run.folder.parent.glob(".run*")), "temporary folders are left"
+
+
+def test_evaluate_repeats_the_metrics_and_takes_another_table(run: Run, world: Path) -> None:
+    assert evaluate(run).equals(run.metrics)
+    assert evaluate(run.folder, world / "test.parquet").equals(run.metrics)
+    half = pl.read_parquet(world / "test.parquet").head(500)
+    assert evaluate(run, half).filter(pl.col("leaf") == "all")["rows"].to_list() == [500, 500]
+
+
+def test_predict_gives_the_probabilities_that_were_measured(run: Run, world: Path) -> None:
+    table = pl.read_parquet(world / "test.parquet")
+    found = predict(run, table)
+    assert found.columns == ["click", "purchase"]
+    assert found.height == table.height
+    assert ((found["purchase"] <= found["click"]) & (found["purchase"] > 0)).all()
+    loss = -np.where(table["is_click"] == 1, np.log(found["click"]), np.log1p(-found["click"])).mean()
+    expected = run.metrics.filter((pl.col("leaf") == "all") & (pl.col("task") == "click"))["log_loss"].item()
+    assert loss == pytest.approx(expected, rel=1e-5)
+    unlabelled = predict(run, table.drop("is_click", "is_buy"))
+    assert unlabelled.equals(found)
+    shuffled = table.sample(fraction=1, shuffle=True, seed=1)
+    again = predict(run, shuffled.with_columns(table.row(0, named=True)["age"] * pl.lit(0) + pl.col("age")))
+    assert again.height == found.height
+
+
+def test_sharing_is_read_by_name(run: Run) -> None:
+    sharing = run.sharing("card")
+    assert sharing.matrix.nodes == ("hot_funds", "fund_product", "theme", "article")
+    assert sharing.matrix.matrix.shape == (4, 4)
+    assert run.sharing("tasks").matrix.nodes == ("click", "purchase")
+    with pytest.raises(KeyError):
+        run.sharing("nothing")
+
+
+def test_pictures_of_a_spec_and_of_a_run(run: Run, world: Path, tmp_path: Path) -> None:
+    structure = visualize(world / "fund_search.aesm", tmp_path / "structure.svg").read_text(encoding="utf-8")
+    assert "理财TAB" in structure
+    learnt = visualize(run, tmp_path / "sharing.svg").read_text(encoding="utf-8")
+    assert "热门基金" in learnt
+    assert learnt != structure
+    assert visualize(run.folder, tmp_path / "all.dot", layers="all").stat().st_size > 0
+    assert visualize(run, tmp_path / "sharing.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(AesmError, match=r"E605.*\.gif"):
+        visualize(run, tmp_path / "sharing.gif")
+
+
+def test_build_from_spec_takes_a_path_a_spec_and_text(world: Path) -> None:
+    path = world / "fund_search.aesm"
+    state = torch.random.get_rng_state()
+    networks = [build_from_spec(path), build_from_spec(str(path)), build_from_spec(Spec.parse(world_spec()))]
+    assert torch.equal(torch.random.get_rng_state(), state)
+    first = networks[0].state_dict()
+    for network in networks[1:]:
+        assert all(torch.equal(first[name], tensor) for name, tensor in network.state_dict().items())
+    assert "scenario" in repr(networks[0])
+
+
+def test_a_network_built_from_a_spec_takes_encoded_rows(world: Path) -> None:
+    network = build_from_spec(world / "fund_search.aesm")
+    findings = Findings()
+    tables = tables_of(network.plan, [world], findings, lambda path: None)
+    assert tables is not None
+    encoders = Encoders.fit(network.plan, tables.train.frame)
+    from aesm_dsl.data.table import encode
+
+    batch = next(encode(encoders, tables.train).batches(64))
+    prediction = network(batch)
+    assert prediction.probability["purchase"].shape == (64,)
+    assert len(prediction.selection["card"]) == 2
+    assert prediction.selection["card"][0].weight.shape == (64, 8)
+
+
+def test_the_output_folder_is_looked_at_before_the_first_step(run: Run, world: Path, tmp_path: Path) -> None:
+    steps: list[int] = []
+    with pytest.raises(AesmError, match="E601"):
+        train(world / "fund_search.aesm", run.folder, overrides=SMALL, watch=lambda now: steps.append(now.step))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(AesmError, match=r"E601.*not a run"):
+        train(world / "fund_search.aesm", tmp_path / "mine", overwrite=True, overrides=SMALL)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    assert not steps
+
+
+def test_overwriting_keeps_the_old_run_until_the_new_one_is_complete(copy: Path, world: Path) -> None:
+    before = (copy / "weights.safetensors").read_bytes()
+
+    def fail(now: object) -> None:
+        raise RuntimeError("the machine dies here")
+
+    with pytest.raises(RuntimeError, match="dies"):
+        train(world / "fund_search.aesm", copy, overwrite=True, overrides=SMALL, watch=fail)
+    assert (copy / "weights.safetensors").read_bytes() == before
+    train(world / "fund_search.aesm", copy, overwrite=True, overrides=[*SMALL, "train.seed=9"])
+    assert (copy / "weights.safetensors").read_bytes() != before
+
+
+def test_a_damaged_run_is_refused(copy: Path, tmp_path: Path) -> None:
+    weights = copy / "weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(AesmError, match=r"E602.*weights.safetensors.*changed"):
+        load_run(copy)
+    weights.unlink()
+    with pytest.raises(AesmError, match=r"E602.*weights.safetensors.*missing"):
+        load_run(copy)
+    with pytest.raises(AesmError, match="there is no run"):
+        load_run(tmp_path / "nowhere")
+    (copy / "run.json").write_text("{")
+    weights.write_bytes(data)
+    with pytest.raises(AesmError, match=r"run.json.*damaged"):
+        load_run(copy)
+
+
+def test_another_format_of_run_is_refused(copy: Path) -> None:
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, "format": 99}))
+    with pytest.raises(AesmError, match="format 99"):
+        load_run(copy)
+
+
+def test_mistakes_in_the_data_are_told_together(world: Path, tmp_path: Path) -> None:
+    table = pl.read_parquet(world / "train.parquet")
+    bad = table.drop("fee").with_columns(
+        pl.when(pl.int_range(pl.len()) < 3).then(pl.lit("popup")).otherwise("entry").alias("entry"),
+        pl.when(pl.int_range(pl.len()) == 7).then(2).otherwise("is_click").alias("is_click"),
+    )
+    bad.write_parquet(tmp_path / "train.parquet")
+    shutil.copy(world / "test.parquet", tmp_path)
+    (tmp_path / "fund_search.aesm").write_text(world_spec(), encoding="utf-8")
+    with pytest.raises(AesmError) as caught:
+        train(tmp_path / "fund_search.aesm", tmp_path / "run")
+    assert sorted(item.code for item in caught.value.findings.errors) == ["E503", "E506", "E508"]
+    text = str(caught.value)
+    assert "fee" in text
+    assert "popup" in text
+    assert "fund_search.aesm:" in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_absent_device_is_told(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(AesmError, match="E604"):
+        train(world / "fund_search.aesm", tmp_path / "run", device="cuda:77", overrides=SMALL)
+
+
+def test_a_loss_that_is_no_number_stops_training(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(AesmError, match=r"E603.*not finite at step"):
+        train(
+            world / "fund_search.aesm",
+            tmp_path / "run",
+            overrides=[*SMALL, "train.optimizer=adam(rate: 1e30)", "experts.mixture_norm=none", "experts.norm=none"],
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_steps_noise_and_early_stop(world: Path, tmp_path: Path) -> None:
+    overrides = [*SMALL[1:], "train.length=7 steps", "train.noise=constant(sigma: 0.3, into: mixture)"]
+    run = train(world / "fund_search.aesm", tmp_path / "steps", overrides=overrides)
+    assert run.info["steps"] == 7
+    stopped = train(
+        world / "fund_search.aesm",
+        tmp_path / "stopped",
+        overrides=[*SMALL[1:], "train.length=40 epochs", "train.stop=early(patience: 1)", "train.schedule=constant"],
+    )
+    assert stopped.info["stopped early"]
+    values = [epoch.valid_mean_auc for epoch in stopped.history]
+    best = max(range(len(values)), key=lambda i: values[i] or 0)
+    assert stopped.info["best step"] == stopped.history[best].step
+    assert best == len(values) - 2
+
+
+def test_public_names() -> None:
+    assert sorted(aesm_dsl.__all__) == aesm_dsl.__all__
