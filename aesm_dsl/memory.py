@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """A tree is a hundred thousand small values without a cycle: looking for one takes half of the time of reading it."""
+    """A tree is many small values without a cycle: looking for one takes half of the time of reading it."""
     was = gc.isenabled()
     gc.disable()
     try:

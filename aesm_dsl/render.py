@@ -95,8 +95,10 @@ def _full(item: Diagnostic, colour: bool) -> str:
         source, (line, column) = span.source, span.source.position(span.start)
         arrow = "-->" if mark == "^" else ":::"
         lines.append(paint(f"{margin}{arrow}", "blue") + f" {source.path}:{line}:{column}")
-        for one in source.inclusions:
-            lines.append(paint(f"{margin}:::", "blue") + f" included from {one.source.path}:{one.line}:{one.column}")
+        lines.extend(
+            paint(f"{margin}:::", "blue") + f" included from {one.source.path}:{one.line}:{one.column}"
+            for one in source.inclusions
+        )
         shown, before, width = _window(source.line(line), column - 1, span.end - span.start)
         bar = paint("|", "blue")
         lines.append(f"{margin} {bar}")

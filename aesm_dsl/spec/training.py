@@ -56,8 +56,8 @@ class Anneal(Model):
     """Gate noise that falls in a straight line to nothing."""
 
     call: typing.Literal["anneal"]
-    start: Annotated[float, Real()] = setting("standard deviation at the first step", 2.0, alias="from")
-    over: Annotated[float, Real(0, 1, open=True)] = setting("share of training after which there is no noise", 1.0)
+    start: Annotated[float, Real()] = setting("standard deviation at the first step", 1.0, alias="from")
+    over: Annotated[float, Real(0, 1, open=True)] = setting("share of training after which there is no noise", 0.3)
     into: Annotated[typing.Literal["selection", "mixture"], Choice(("selection", "mixture"))] = setting(
         "whether the noise moves the selection alone or the mixture too", "selection"
     )

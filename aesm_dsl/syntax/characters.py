@@ -1,4 +1,4 @@
-"""What is wrong before the grammar looks: conflict markers, full-width punctuation, strings left open; brackets.py next.
+"""What is wrong before the grammar looks: conflict markers, full-width punctuation, strings left open.
 
 Every fault is told and repaired in place, so that offsets never move and the grammar sees no echo of it.
 Safe oddities (a byte order mark, CRLF, tabs) are blanks to the grammar and need no finding.

@@ -1,8 +1,8 @@
 """Tree -> text in the one layout: two blanks a level, one statement a line, neighbours aligned, all comments kept.
 
 A block that was written on one line stays on one if it fits; everything else about the layout is the formatter's.
-Blank lines are kept, at most one at a time, but not before a closing brace. A list or call that does not fit on its line, or holds
-comments, takes several: plain values fill lines, anything else stands on lines of its own.
+Blank lines are kept, at most one at a time, but not before a closing brace. A list or call that does not fit on its
+line, or holds comments, takes several: plain values fill lines, anything else stands on lines of its own.
 """
 
 from __future__ import annotations

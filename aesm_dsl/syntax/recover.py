@@ -52,11 +52,12 @@ def _run(parser: Lark, text: str, starts: list[_Start]) -> None:
     """Parses from the last start to the end or the next mistake; adds the starts it passes."""
     session = parser.parse_interactive(text)
     thread, table = session.lexer_thread, session.parser_state.parse_conf.parse_table
+    assert thread.state is not None
     thread.state.line_ctr.char_pos = starts[-1].offset
     # Without callbacks a value is the list of its parts: nothing is built, and nothing shared is changed.
     state = ParserState(ParseConf(table, {}, "file"), thread, starts[-1].states.copy(), starts[-1].values.copy())
     token = None
-    for token in thread.lex(state):
+    for token in thread.lex(state):  # type: ignore[no-untyped-call]
         state.feed_token(token)
         if token.type in _BOUNDARIES and _starts_statement(table.states[state.position]):
             starts.append(_Start(token.end_pos or 0, state.state_stack.copy(), state.value_stack.copy()))

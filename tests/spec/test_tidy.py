@@ -92,9 +92,7 @@ def test_other_mistakes_are_told_at_their_place_in_the_file_as_it_is() -> None:
     assert "E102" not in codes("model m ｛ a = }", mend=True)[1:]
 
 
-@pytest.mark.parametrize(
-    "printed", ["", "x = 2\n", "aesm = 1\nx = 1\n", "aesm = 1\nx = \n"]
-)
+@pytest.mark.parametrize("printed", ["", "x = 2\n", "aesm = 1\nx = 1\n", "aesm = 1\nx = \n"])
 def test_a_printer_that_fails_is_found_out(printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tidy_module, "format_file", lambda file: printed)
     with pytest.raises(LayoutError, match=r"spec\.aesm was left alone"):
