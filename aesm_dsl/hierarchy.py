@@ -110,6 +110,9 @@ def _chain(spec: Spec, findings: Findings) -> list[Level] | None:
         sound = False
     children: dict[str | None, Level] = {}
     for level in known:
+        if level.name == "_" and "level.?" in spec.places.broken:
+            sound = False  # it has no name, and that has been told
+            continue
         if level.under not in children:
             children[level.under] = level
             continue

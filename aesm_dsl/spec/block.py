@@ -64,3 +64,14 @@ class Model(BaseModel):
 def setting(help: str, default: Any = ..., alias: str | None = None) -> Any:
     """A field with its one line of help; without a default it must be written."""
     return Field(default, description=help, alias=alias)
+
+
+def model_of(model: type[Model], field: str) -> type[Model]:
+    """The model of an inner block, from the field's type: `Experts`, `tuple[Node, ...]` or `Data | None`."""
+    pending: list[Any] = [model.model_fields[field].annotation]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, type) and issubclass(one, Model):
+            return one
+        pending.extend(getattr(one, "__args__", ()))
+    raise TypeError(field)

@@ -1,4 +1,7 @@
-"""Source -> Spec: parse, read and check, in this order; all findings of the three in one bag."""
+"""Source -> Spec: parse (the language, or JSON by its ending), read and check, in this order.
+
+All findings of the three go into one bag.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source
 from aesm_dsl.spec.check import check
+from aesm_dsl.spec.json import tree_of_json
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
 from aesm_dsl.syntax import tree
@@ -19,7 +23,7 @@ def load(source: Source, findings: Findings, overrides: Sequence[str] = ()) -> S
     overrides  texts such as `level.card.experts.count=4`, as given to `--set`
     """
     settings = [one for text in overrides for one in override(text, findings)]
-    file = parse(source, findings)
+    file = tree_of_json(source, findings) if source.path.endswith(".json") else parse(source, findings)
     spec = read(file, findings, settings)
     if spec is not None:
         check(spec, file.damaged, findings)

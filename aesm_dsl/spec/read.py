@@ -12,7 +12,7 @@ from typing import Any
 from aesm_dsl.diagnostic import Findings, Related, closest, did_you_mean, fold, quoted
 from aesm_dsl.memory import no_collection
 from aesm_dsl.source import Span
-from aesm_dsl.spec.block import Model
+from aesm_dsl.spec.block import Model, model_of
 from aesm_dsl.spec.kind import Child, Members
 from aesm_dsl.spec.model import EDITION, Spec
 from aesm_dsl.spec.places import Places
@@ -75,7 +75,9 @@ class _Reader:
         if first is None:
             if any(closest(one.key.text, ["aesm"]) for one in settings) or self._stands_damaged("aesm"):
                 return True
-            start = self.file.statements[0].span if self.file.statements else self.file.source.span(0, 0)
+            if not self.file.statements:
+                return True  # that there is nothing at all is told elsewhere
+            start = self.file.statements[0].span
             self.values.tell(
                 "W101",
                 "the language edition is not stated",
@@ -85,7 +87,8 @@ class _Reader:
             )
             return True
         value = first.value
-        if not isinstance(value, tree.Number) or value.unit or value.percent or value.value not in range(1, 10**6):
+        whole = isinstance(value, tree.Number) and isinstance(value.value, int) and not value.unit
+        if not isinstance(value, tree.Number) or not whole or value.value < 1:
             self.values.tell("E310", "the edition is a whole number", value.span, label=f"write `{EDITION}`")
         elif value.value > EDITION:
             self.values.tell(
@@ -123,6 +126,10 @@ class _Reader:
     def block(self, model: type[Model], block: tree.Block, path: str) -> dict[str, Any]:
         """The fields that a block's statements give, for the model to fill the rest."""
         self.places.values[path] = block.head
+        if self.values.lost(block.span):
+            self.places.broken.add(_join(path, "?"))  # something in it could not be read
+        if "name" in model.model_fields and block.name is None:
+            self.places.broken.add(_join(path, "?"))  # which one it is has not been said
         found: dict[str, Any] = self._head(model, block)
         kinds = model.kinds()
         members = next(((word, kind) for word, kind in kinds.items() if isinstance(kind, Members)), None)
@@ -277,7 +284,7 @@ class _Reader:
             return
         children[word][name] = block
         field = model.field_of(word)
-        inner = self.block(_model_of(model, field), block, _join(path, f"{word}.{name}" if name else word))
+        inner = self.block(model_of(model, field), block, _join(path, f"{word}.{name}" if name else word))
         if kind.many:
             found[field] = (*found.get(field, ()), inner)
         else:
@@ -292,7 +299,7 @@ class _Reader:
         word = fold(again.text)
         help = "" if first.text == again.text else "names are compared after Unicode normalisation (NFKC)"
         self.values.tell(
-            "E204" if what else "E205",
+            "E205" if not what else "E204" if first.text == again.text else "E207",
             f"a second {what} `{word}`" if what else f"`{word}` is set twice",
             again.span,
             label="again",
@@ -336,17 +343,6 @@ class _Reader:
                     label="not known",
                     help=did_you_mean(path, self.known),
                 )
-
-
-def _model_of(model: type[Model], field: str) -> type[Model]:
-    """The model of an inner block, from the field's type: `Experts`, `tuple[Node, ...]` or `Data | None`."""
-    pending: list[Any] = [model.model_fields[field].annotation]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, type) and issubclass(one, Model):
-            return one
-        pending.extend(getattr(one, "__args__", ()))
-    raise TypeError(field)
 
 
 def _join(path: str, word: str) -> str:

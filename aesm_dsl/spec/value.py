@@ -40,6 +40,9 @@ class Values:
         """The Python value, or Wrong. `what` is the setting's name for the sentences."""
         match kind:
             case kinds.Optional(of):
+                nothing = isinstance(value, tree.Word) and value.text.casefold() in _NOTHING
+                if nothing and not isinstance(of, kinds.Name):
+                    self.wrong_type(kind, value, what, help="write `none`")
                 return None if _is_word(value, "none") else self.read(of, value, what, path)
             case kinds.Auto(of):
                 return "auto" if _is_word(value, "auto") else self.read(of, value, what, path)
@@ -58,8 +61,10 @@ class Values:
             case kinds.Integer() | kinds.Real() | kinds.Share():
                 return self._number(kind, value, what)
             case kinds.Name():
-                if isinstance(value, tree.Word | tree.Text):
+                if isinstance(value, tree.Word):
                     return fold(value.text)
+                if isinstance(value, tree.Text):
+                    return value.text
             case kinds.Reference():
                 if isinstance(value, tree.Word):
                     return fold(value.text)
@@ -145,7 +150,7 @@ class Values:
                 f"`{what}` takes no unit",
                 value.unit.span,
                 label="not needed",
-                help=f"write `{value.digits.text}`",
+                help=f"write `{value.digits.text}{'%' * (value.unit.text.casefold() in _PERCENT)}`",
             )
             raise Wrong
         return self._amount(kind, value, what)
@@ -273,6 +278,10 @@ class Values:
         if not sound:
             raise Wrong
         return found
+
+
+_PERCENT = ("percent", "pct")
+_NOTHING = ("false", "no", "off", "null", "nil")
 
 
 def _is_word(value: tree.Value, word: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aesm_dsl.diagnostic import Findings, Related
 from aesm_dsl.source import Source
-from aesm_dsl.syntax.draft import COMMENT, Draft, indent, line_end, line_start
+from aesm_dsl.syntax.draft import Draft, content_end, indent, line_end, line_start
 
 MOST_NESTED = 64
 """Brackets within brackets beyond this are refused: no spec needs them."""
@@ -38,9 +38,9 @@ def pair_brackets(draft: Draft, brackets: list[Bracket], findings: Findings) -> 
     while len(faults) <= MOST_MISTAKES and (
         stray := next((one for one in faults if one.what == "stray" and one.closer[1] == "}"), None)
     ):
-        # The brace too many is rarely the last one: blame one that stands where no block of its depth ends.
+        # The brace too many is rarely the last one: blame the first that stands where no block of its depth ends.
         odd = [closer for opener, closer in pairs if closer < stray.closer[0] and _odd(draft.source, opener, closer)]
-        culprit = (odd[-1] if odd else stray.closer[0], "}")
+        culprit = (odd[0] if odd else stray.closer[0], "}")
         _stray(draft, findings, culprit)
         brackets = [one for one in brackets if one != culprit]
         faults, pairs = _pair(draft.source, brackets)
@@ -152,17 +152,20 @@ def _close_block(draft: Draft, start: int, closer: int) -> None:
             closer = min(closer, line + indent(text, line))
             break
     if closer == len(text):
-        draft.cells.append("}")
+        draft.cells += ["\n", "}"]
         return
-    cell = closer - 1
-    if draft.cells[cell] == "\n":
-        # A comment would swallow the brace: it gives its place, since comments are read from the source itself.
-        line = line_start(text, cell)
-        for match in COMMENT.finditer(text, line, cell):
-            if match.group("comment"):
-                cell = match.start()
-                draft.blank(cell, closer - 1)
-    draft.cells[cell] = "}"
+    cell = content_end(draft.cells, closer)
+    was, draft.cells[cell] = draft.cells[cell], "}"
+    if was == "#":
+        # The comment gives its place: comments are read from the source itself.
+        draft.blank(cell + 1, line_end(text, cell))
+    between = draft.cells[cell + 1 : closer]
+    if "\n" in between or text[closer] in "}])":
+        return
+    if between:
+        draft.cells[cell + 1] = ";"
+    else:
+        draft.lose(closer, len(text))
 
 
 def _lose_statement(draft: Draft, start: int, closer: int) -> None:

@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     + "".join(FULL_WIDTH)
     + "])"
 )
+_WORD = re.compile(r"\w")
 _LEFT_OPEN = re.compile(r'"[^"“]*”')
 """A string that opens with the key and closes with a look-alike: what follows is outside, whatever quote comes next."""
 
@@ -115,6 +116,10 @@ def _open_string(
         draft.cells[close] = '"'
         wide.append(close)
         return close + 1
+    line = line_start(text, start)
+    start = next((at for at, stop in _strings(text, line, start) if _WORD.match(text, stop)), start)
+    while brackets and (brackets[-1][0] > start or (brackets[-1][1] in "[(" and brackets[-1][0] >= line)):
+        brackets.pop()
     findings.add(
         "E101",
         "this string is not closed",
@@ -128,7 +133,6 @@ def _open_string(
         brackets.append((brace, "{"))
         draft.blank(start, brace)
         return end
-    line = line_start(text, start)
     last = max([line, text.rfind(";", line, start) + 1, *(at + 1 for at, _ in brackets[-1:] if at >= line)])
     closers = re.search(r"[\s}]*\Z", text[start:end])
     # What was opened on this line before the string closes on it too: `node a { value = "x }`.
@@ -142,6 +146,12 @@ def _open_string(
     draft.lose(last, kept)
     brackets.extend((offset, "}") for offset in range(kept, end) if text[offset] == "}")
     return end
+
+
+def _strings(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the strings between two places start and end: one with a word right behind it was left open before."""
+    found = (match for match in _TOKEN.finditer(text, start, end) if match.lastgroup == "string")
+    return [(match.start(), match.end()) for match in found]
 
 
 def _full_width(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aesm_dsl.source import Source, Span
@@ -35,6 +36,20 @@ def line_start(text: str, offset: int) -> int:
 def line_end(text: str, offset: int) -> int:
     end = text.find("\n", offset)
     return len(text) if end < 0 else end
+
+
+def content_end(text: Sequence[str], end: int) -> int:
+    """The first place before `end` with nothing behind it but blanks and comments."""
+    while end > 0:
+        line = end - 1
+        while line > 0 and text[line - 1] != "\n":
+            line -= 1
+        written = "".join(text[line:end])
+        comment = next((match.start() for match in COMMENT.finditer(written) if match.group("comment")), len(written))
+        if content := written[:comment].rstrip():
+            return line + len(content)
+        end = line
+    return 0
 
 
 def indent(text: str, offset: int) -> int:

@@ -7,17 +7,21 @@ line, or holds comments, takes several: plain values fill lines, anything else s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wcwidth import wcwidth
 
+from aesm_dsl.diagnostic import fold
 from aesm_dsl.syntax import tree
 
 WIDEST = 100
 """Columns a line may have, its comment aside, before a list, call or block is broken over several."""
 WIDEST_ALIGNED = 120
 """Columns a line may have once it is aligned with its neighbours; where one has more, none of them is aligned."""
+
+_WORD = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
 @dataclass(slots=True)
@@ -250,3 +254,8 @@ def _fits(indent: int, text: str) -> bool:
 def columns(text: str) -> int:
     """How wide a terminal shows the text; characters without a width, such as controls, count as nothing."""
     return len(text) if text.isascii() and text.isprintable() else sum(max(wcwidth(one), 0) for one in text)
+
+
+def is_word(text: str) -> bool:
+    """Whether a text can stand as a bare name, dots included, and reads back as itself."""
+    return bool(_WORD.fullmatch(text)) and fold(text) == text

@@ -6,6 +6,7 @@ many mistakes in a long file cost little more than one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,10 @@ from lark.parsers.lalr_parser_state import ParseConf, ParserState
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source, Span
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
-from aesm_dsl.syntax.mistakes import explain
+from aesm_dsl.syntax.mistakes import acceptable, explain
 from aesm_dsl.syntax.repair import repair
 
+_SETTING = re.compile(r"\w+[ \t]*=")
 _BOUNDARIES = ("_NEWLINE", "SEMICOLON", "OPEN_BRACE", "CLOSE_BRACE")
 
 
@@ -33,18 +35,38 @@ class _Start:
 
 def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findings: Findings) -> str | None:
     """The text without its mistakes, which are told; None when there are too many to go on."""
+    given_up: list[Span] = []
     starts, most = [_Start(0, [], [])], len(findings) + MOST_MISTAKES
     while len(findings) < most:
         try:
             _run(parser, text, starts)
+            damaged += given_up
             return text
         except (UnexpectedToken, UnexpectedCharacters) as error:
             wrong = explain(error, source, text, findings)
+            if any(place.start <= wrong.start < place.end for place in given_up):
+                findings.items.pop()  # it follows from what was told of this statement
+            if (separated := _separated(text, wrong.start, error)) is not None:
+                text = separated
+                while starts[-1].offset >= wrong.start:
+                    starts.pop()
+                continue
             while starts[-1].offset > wrong.start:
                 starts.pop()
-            text, changed = repair(text, wrong, starts[-1].offset, damaged)
+            text, changed = repair(text, wrong, starts[-1].offset, given_up)
             while starts[-1].offset > changed:
                 starts.pop()
+    return None
+
+
+def _separated(text: str, place: int, error: UnexpectedToken | UnexpectedCharacters) -> str | None:
+    """The text with a `;` before a statement that plainly starts here, on the line of the last one."""
+    if not isinstance(error, UnexpectedToken) or error.token.type != "NAME":
+        return None
+    if text[place - 1 : place] not in (" ", "\t") or "SEMICOLON" not in acceptable(error.state):
+        return None
+    if text[max(place - 200, 0) : place].rstrip(" \t").endswith("}") or _SETTING.match(text, place):
+        return f"{text[: place - 1]};{text[place:]}"
     return None
 
 

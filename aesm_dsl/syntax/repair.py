@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from aesm_dsl.source import Span
+from aesm_dsl.syntax.draft import content_end, line_start
 
 _MARK = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[{}\[\]();\n]')
 _HEAD = re.compile(r'\s*[^\W\d][\w.]*(\s+[^\W\d][\w.]*)?(\s+"[^"\n]*")?\s*')
+_STATEMENT = re.compile(r'(\s|#[^\n]*)*([^\W\d][\w.]*\s*([={"\w]|$)|\})', re.MULTILINE)
 
 
 def repair(text: str, wrong: Span, since: int, damaged: list[Span]) -> tuple[str, int]:
@@ -21,11 +23,9 @@ def repair(text: str, wrong: Span, since: int, damaged: list[Span]) -> tuple[str
     source = wrong.source
     line = text.rfind("\n", 0, wrong.start) + 1
     if text[wrong.start : wrong.start + 1] == "{" and not text[line : wrong.start].strip() and text[:line].strip():
-        # A brace on a line of its own belongs to the line above, unless that is a comment: join them.
-        above = len(text[:line].rstrip())
-        joined = text[:above] + " " * (wrong.start - above) + text[wrong.start :]
-        if "#" not in text[text.rfind("\n", 0, above) + 1 : above]:
-            return joined, text.rfind("\n", 0, above) + 1
+        # A brace on a line of its own belongs to the statement above: join them.
+        above = content_end(text, line)
+        return text[:above] + " " * (wrong.start - above) + text[wrong.start :], line_start(text, above)
     start, end, brace = _statement(text, wrong.start, since)
     damaged.append(source.span(start, min(max(end, wrong.end), len(source.text))))
     if not brace:
@@ -33,11 +33,18 @@ def repair(text: str, wrong: Span, since: int, damaged: list[Span]) -> tuple[str
     head = _HEAD.fullmatch(text, start, max(wrong.start, start))
     if head and wrong.start < end:
         return _blank(text, wrong.start, end), start
+    partner = _partner(text, end)
+    if not _STATEMENT.match(text, end + 1):
+        # What stands in the braces is not ours: it goes with them.
+        damaged[-1] = source.span(start, min(partner + 1, len(source.text)))
+        return _blank(text, start, partner + 1), start
     if "=" in text[start:end] and (key := _HEAD.match(text, start, end)):
         return _blank(text, key.end(), end), start
+    if text[start:end].strip() == "_":
+        # Not even a name may stand here: the block goes as a whole.
+        return _blank(text, start, partner + 1), start
     if start < end:
         return _blank(text, start, end - 1)[: end - 1] + "_" + text[end:], start
-    partner = _partner(text, end)
     return _blank(_blank(text, end, end + 1), partner, partner + 1), start
 
 
@@ -68,4 +75,5 @@ def _partner(text: str, brace: int) -> int:
 
 
 def _blank(text: str, start: int, end: int) -> str:
+    end = min(end, len(text))
     return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]

@@ -1,0 +1,184 @@
+"""JSON -> the same tree that a text in the language gives, so that reading, defaults, `--set` and checks are shared.
+
+The keys are those of `Spec.model_dump(mode="json", by_alias=True)`; left out, they have their defaults. Told here is
+what only JSON can get wrong: types, unknown, missing and repeated keys. Where the language has one unit only, it is
+implied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
+from aesm_dsl.source import Source, Span
+from aesm_dsl.spec import kind as kinds
+from aesm_dsl.spec.block import Model, model_of
+from aesm_dsl.spec.json_value import JsonValues, json_keys
+from aesm_dsl.spec.kind import Kind
+from aesm_dsl.spec.model import EDITION, Spec
+from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.format import is_word
+from aesm_dsl.syntax.json import Json, Member, parse_json
+
+
+def tree_of_json(source: Source, findings: Findings) -> tree.File:
+    """The tree of a spec in JSON. What cannot be used is told and left out (`damaged`)."""
+    found = parse_json(source, findings)
+    if found is None:
+        return tree.File(source, (), (), (source.span(0, len(source.text)),))
+    return _Converter(source, findings).file(found)
+
+
+def name_paths(source: Source, findings: Findings) -> None:
+    """Adds to every finding that points into the JSON text the path of the value it points at."""
+    found = parse_json(source, Findings())
+    for position, item in enumerate(findings.items):
+        if found is not None and item.span is not None and item.span.source == source:
+            path = _path_at(found, item.span.start)
+            findings.items[position] = replace(item, help=(*item.help, f"this is `{path}`")) if path else item
+
+
+def _path_at(value: Json, offset: int) -> str:
+    """The path of the innermost value, or member, that covers an offset."""
+    if isinstance(value.value, tuple):
+        for member in value.value:
+            if member.place.start <= offset < member.value.span.end:
+                return _path_at(member.value, offset)
+    elif isinstance(value.value, list):
+        for item in value.value:
+            if item.span.start <= offset < item.span.end:
+                return _path_at(item, offset)
+    return value.path
+
+
+class _Converter(JsonValues):
+    def file(self, found: Json) -> tree.File:
+        statements: list[tree.Statement] = []
+        if isinstance(found.value, tuple):
+            edition = next((one for one in found.value if one.key == "edition"), None)
+            statements += self.edition(edition, found)
+            statements.append(self.block("model", Spec, found, found.span))
+        else:
+            self.wrong("a spec", "an object", found)
+        return tree.File(self.source, tuple(statements), (), tuple(self.damaged))
+
+    def edition(self, member: Member | None, whole: Json) -> list[tree.Setting]:
+        place = self.source.span(whole.span.start, whole.span.start)
+        if member is None:
+            help = f'write `"edition": {EDITION}`'
+            message, label = "the language edition is not stated", f"edition {EDITION} is assumed"
+            self.findings.add("W101", message, place, label=label, help=help)
+            value: tree.Value | None = tree.Number(EDITION, False, None, place)
+        else:
+            value = self.value(kinds.Integer(1), member.value, "edition")
+        key = tree.Word("aesm", member.place if member else place)
+        # An edition that cannot be read has been told; the rest is looked at as if it were ours.
+        value = value or tree.Number(EDITION, False, None, key.span)
+        return [tree.Setting(key, value, key.span)]
+
+    def block(self, word: str, model: type[Model], found: Json, key: Span) -> tree.Block:
+        """The block of an object; `key` is its place in the file for blocks without a name."""
+        members = self.members(model, found, word)
+        name, label, before = self.head(model, members, found, word)
+        place = name.span if name else key if word != "model" else self.source.span(found.span.start, found.span.start)
+        statements: list[tree.Statement] = []
+        for inner, kind in model.kinds().items():
+            field = model.field_of(inner)
+            member = members.get(field)
+            if member is None or model.model_fields[field].exclude:
+                continue
+            if member.value.value is None and model.model_fields[field].default is None:
+                if isinstance(kind, kinds.Optional):
+                    none = tree.Word("none", member.value.span)
+                    statements.append(tree.Setting(tree.Word(inner, member.place), none, member.place))
+            elif isinstance(kind, kinds.Child):
+                statements += self.children(inner, kind, model_of(model, field), member)
+            elif isinstance(kind, kinds.Members):
+                statements += self.features(kind, member)
+            else:
+                statements += self.setting(inner, kind, member)
+        kind_word = tree.Word(word, place)
+        return tree.Block(kind_word, name, label, True, tuple(statements), found.span, before)
+
+    def members(self, model: type[Model], found: Json, word: str) -> dict[str, Member]:
+        """The object's members by field, known ones only, each once."""
+        keys, members = json_keys(model), dict[str, Member]()
+        assert isinstance(found.value, tuple)
+        for member in found.value:
+            field = keys.get(member.key)
+            if field is None:
+                help = [did_you_mean(member.key, keys), f"keys here are {quoted(keys, 14)}"]
+                message = f"`{word}` has no key `{member.key}`"
+                self.findings.add("E202", message, member.place, label="not known", help=help)
+            elif not self.twice(members.get(field), member):
+                members[field] = member
+        return members
+
+    def head(
+        self, model: type[Model], members: dict[str, Member], found: Json, word: str
+    ) -> tuple[tree.Word | None, tree.Text | None, tuple[tree.Comment, ...]]:
+        """Name, title and documentation, as far as this kind of block has them."""
+        name: tree.Word | None = None
+        label: tree.Text | None = None
+        before: tuple[tree.Comment, ...] = ()
+        if "name" in model.model_fields:
+            text = self.string(members.get("name"))
+            name = self.name(text, word) if text else None
+            if name is None:
+                place = self.source.span(found.span.start, found.span.start + 1)
+                if "name" not in members:
+                    self.findings.add("E307", f"`{word}` needs `name`", place, label="missing in this object")
+                self.damaged.append(place)
+        if (title := self.string(members.get("title"))) is not None and isinstance(title.value, str):
+            label = tree.Text(title.value, name.span if name else title.span)
+        if (doc := self.string(members.get("doc"))) is not None and isinstance(doc.value, str):
+            before = tuple(tree.Comment(f"## {line}", doc.span) for line in doc.value.split("\n") if doc.value)
+        return name, label, before
+
+    def string(self, member: Member | None) -> Json | None:
+        if member is None or (member.value.value is None and member.key == "title"):
+            return None
+        if not isinstance(member.value.value, str):
+            self.wrong(f"`{member.key}`", "`null` or a string" if member.key == "title" else "a string", member.value)
+            return None
+        return member.value
+
+    def name(self, found: Json, word: str) -> tree.Word | None:
+        text = str(found.value)
+        if is_word(text) and "." not in text:
+            return tree.Word(text, found.span)
+        help = "a name starts with a letter, and has only letters, digits and `_`"
+        self.findings.add("E206", f"`{text}` is not a name", found.span, label=f"the name of a {word}", help=help)
+        return None
+
+    def children(self, word: str, kind: kinds.Child, model: type[Model], member: Member) -> list[tree.Block]:
+        if not kind.many:
+            if isinstance(member.value.value, tuple):
+                return [self.block(word, model, member.value, member.place)]
+            self.wrong(f"`{member.key}`", "an object", member.value)
+            return []
+        if not isinstance(member.value.value, list):
+            self.wrong(f"`{member.key}`", f"an array: each an object, a {word}", member.value)
+            return []
+        blocks = []
+        for item in member.value.value:
+            if isinstance(item.value, tuple):
+                blocks.append(self.block(word, model, item, item.span))
+            else:
+                self.wrong(f"a {word}", "an object", item)
+        return blocks
+
+    def features(self, kind: kinds.Members, member: Member) -> list[tree.Setting]:
+        if not isinstance(member.value.value, tuple):
+            self.wrong(f"`{member.key}`", "an object", member.value)
+            return []
+        settings: list[tree.Setting] = []
+        for inner in member.value.value:
+            key = Json(inner.key, inner.place, inner.value.path)
+            if self.name(key, "feature"):
+                settings += self.setting(inner.key, kind.of, inner)
+        return settings
+
+    def setting(self, word: str, kind: Kind, member: Member) -> list[tree.Setting]:
+        value = self.value(kind, member.value, member.key)
+        return [tree.Setting(tree.Word(word, member.place), value, member.value.span)] if value is not None else []
