@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import polars as pl
 from rich.table import Table
 
 from aesm_dsl.cost import Cost, PlanCost, cost
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
+
+if TYPE_CHECKING:
+    # Commands that only speak of layers do without the data libraries.
+    import polars as pl
 
 
 def layer_table(plan: Plan) -> Table:

@@ -1,0 +1,132 @@
+"""The rooms and their borders, as docs/architecture.md draws them: imports go one way, each library has its room."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aesm_dsl
+from tests.conftest import PROJECT
+
+PACKAGE = PROJECT / "aesm_dsl"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+ROOMS = (
+    ("version", "memory", "lookalike", "source"),
+    ("diagnostic", "codes"),
+    ("render", "error"),
+    ("syntax",),
+    ("spec",),
+    ("hierarchy",),
+    ("plan", "cost", "compile", "allocate", "compiled"),
+    ("data",),
+    ("layers",),
+    ("training",),
+    ("report", "serving"),
+    ("pipeline",),
+    ("cli", "editor", "__init__"),
+)
+"""From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
+
+RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
+
+LIBRARIES = {
+    "lark": ("syntax",),
+    "pydantic": ("spec",),
+    "networkx": ("hierarchy", "report"),
+    "torch": ("data", "layers", "training", "report", "serving"),
+    "safetensors": ("training", "serving"),
+    "polars": ("data", "training", "report", "serving", "pipeline"),
+    "numpy": ("data", "layers", "training", "report", "serving"),
+    "graphviz": ("report",),
+    "typer": ("cli",),
+    "pygls": ("editor",),
+}
+"""Where a library may be imported."""
+
+
+def room_of(module: str) -> str:
+    """The room of `aesm_dsl.spec.read`: `spec`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every module that a file imports, wherever in it, and the line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            assert node.module is not None
+            yield node.module, node.lineno
+
+
+def test_the_modules_are_found() -> None:
+    assert len(MODULES) > 80
+    assert {room_of(name_of(path)) for path in MODULES} <= set(RANK), "a room without a place on the line"
+
+
+def test_imports_go_one_way() -> None:
+    wrong = [
+        f"{path.relative_to(PROJECT)}:{line} imports {module}, a later room"
+        for path in MODULES
+        for module, line in imports(path)
+        if module.split(".")[0] == "aesm_dsl" and RANK[room_of(module)] > RANK[room_of(name_of(path))]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    wrong = [
+        f"{path.relative_to(PROJECT)}:{line} imports {module}; its rooms are {', '.join(LIBRARIES[library])}"
+        for path in MODULES
+        for module, line in imports(path)
+        if (library := module.split(".")[0]) in LIBRARIES and room_of(name_of(path)) not in LIBRARIES[library]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_door_has_a_sign() -> None:
+    for path in MODULES:
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
+
+
+def test_the_public_names() -> None:
+    assert aesm_dsl.__all__ == [
+        "AesmError",
+        "Spec",
+        "build_from_spec",
+        "check",
+        "compile_spec",
+        "evaluate",
+        "load_run",
+        "predict",
+        "train",
+        "visualize",
+    ]
+    assert all(getattr(aesm_dsl, name).__doc__ for name in aesm_dsl.__all__)
+
+
+@pytest.mark.parametrize("command", [["check"], ["fmt", "--check"], ["show"], ["compile"]], ids=lambda one: one[0])
+def test_commands_about_the_language_need_no_data_libraries(command: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from aesm_dsl.cli.main import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "heavy = {'torch', 'numpy', 'polars', 'pandas', 'graphviz', 'pygraphviz'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    spec = str(PROJECT / "specs" / "fund_search.aesm")
+    done = subprocess.run([sys.executable, "-c", code, *command, spec], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
