@@ -1,0 +1,238 @@
+"""The commands about networks, as typed: simulate, compile, train, evaluate, predict, visualize."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from aesm_dsl import Spec
+from aesm_dsl.cli.main import main
+from aesm_dsl.plan import Plan
+
+SMALL = (
+    "--set=train.length=2 epochs",
+    "--set=train.batch=256 rows",
+    "--set=experts.repeat=1",
+    "--set=features.user.user_id=id(buckets: 100, embed: 4)",
+    "--set=features.item.fund_id=id(buckets: 50, embed: 4)",
+)
+
+
+class Seen(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Aesm = Callable[..., Seen]
+
+
+@pytest.fixture
+def aesm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Aesm:
+    """Types a command and gives its exit code and what was seen."""
+
+    def type_(*words: str | Path) -> Seen:
+        monkeypatch.setattr(sys, "argv", ["aesm", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        assert isinstance(code, int | None)
+        return Seen(code or 0, *capsys.readouterr())
+
+    return type_
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def world(aesm: Aesm, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The simulated world, made by the command on first use."""
+    monkeypatch.chdir(home)
+    if not (home / "world").exists():
+        done = aesm("simulate", "-o", "world", "--rows", "3k", "--seed", "3")
+        assert done.code == 0
+        assert done.out == ""
+        assert "wrote world/train.parquet, world/test.parquet" in done.err
+        assert "the best AUC any model can reach on the test rows: click 0." in done.err
+    return home / "world"
+
+
+@pytest.fixture
+def run(aesm: Aesm, world: Path) -> Path:
+    """The run folder, made by the command on first use."""
+    if not (world.parent / "run").exists():
+        done = aesm("train", world / "fund_search.aesm", "-o", "run", *SMALL)
+        assert done.code == 0
+        assert "基金搜索 (fund_search): test rows" in done.out
+        assert "wealth > theme" in done.out
+        assert done.err.endswith("wrote run\n")
+    return world.parent / "run"
+
+
+def test_a_world_is_not_overwritten_unasked(aesm: Aesm, world: Path) -> None:
+    before = (world / "train.parquet").read_bytes()
+    done = aesm("simulate", "-o", world, "--rows", "3k")
+    assert done.code == 1
+    assert "error[E601]" in done.err
+    assert "`--overwrite`" in done.err
+    assert (world / "train.parquet").read_bytes() == before
+    assert aesm("simulate", "-o", world, "--rows", "3k", "--seed", "3", "--overwrite").code == 0
+    assert (world / "train.parquet").read_bytes() == before, "the same seed gives the same rows"
+
+
+@pytest.mark.parametrize("rows", ["many", "5", "-3k", ""])
+def test_rows_that_are_no_number_are_wrong_usage(aesm: Aesm, tmp_path: Path, rows: str) -> None:
+    done = aesm("simulate", "-o", tmp_path / "world", f"--rows={rows}")
+    assert done.code == 2
+    assert "--rows" in done.err
+    assert not (tmp_path / "world").exists()
+
+
+def test_compile_prints_the_layers_and_writes_three_files(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    done = aesm("compile", world / "fund_search.aesm", "-o", tmp_path / "plan")
+    assert done.code == 0
+    for words in ("scenario", "card", "tasks", "towers", "parameters", "FLOPs selected", "2+2"):
+        assert words in done.out
+    assert sorted(path.name for path in (tmp_path / "plan").iterdir()) == ["hierarchy.json", "plan.json", "spec.aesm"]
+    plan = Plan.from_json((tmp_path / "plan" / "plan.json").read_text(encoding="utf-8"))
+    assert [level.name for level in plan.levels] == ["scenario", "card"]
+    hierarchy = json.loads((tmp_path / "plan" / "hierarchy.json").read_text(encoding="utf-8"))
+    assert "search -> hot_funds -> click -> purchase" in hierarchy["paths"]
+    again = aesm("compile", tmp_path / "plan" / "spec.aesm", "--format", "json")
+    assert json.loads(again.out)["levels"]["all"]["parameters"] > 0
+    resolved = Spec.parse((tmp_path / "plan" / "spec.aesm").read_text(encoding="utf-8"))
+    assert "auto" not in {resolved.tasks.experts.count, resolved.tasks.experts.specific}
+
+
+def test_compile_tells_a_mistake_and_writes_nothing(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    done = aesm("compile", world / "fund_search.aesm", "-o", tmp_path / "plan", "--set=level.card.experts.specific=99")
+    assert done.code == 1
+    assert done.out == ""
+    assert "error[E408]" in done.err
+    assert "--> --set:1:" in done.err
+    assert not (tmp_path / "plan").exists()
+
+
+def test_train_as_json(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    done = aesm("train", world / "fund_search.aesm", "-o", tmp_path / "run", "--format", "json", *SMALL)
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert found["run"] == str(tmp_path / "run")
+    assert found["rows"] == {"train": 2200, "valid": 200, "test": 600}
+    assert {row["leaf"] for row in found["metrics"]} >= {"all", "search > article"}
+    assert len(found["metrics"]) == 16
+
+
+def test_runs_are_numbered_when_nobody_names_them(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    spec = world / "fund_search.aesm"
+    for folder in ("runs/fund_search", "runs/fund_search-2"):
+        done = aesm("train", spec, *SMALL, "--set=train.length=2 steps")
+        assert done.err.endswith(f"wrote {folder}\n")
+        assert (Path.cwd() / folder / "run.json").is_file()
+
+
+def test_train_refuses_a_folder_that_is_there(aesm: Aesm, run: Path, world: Path) -> None:
+    before = sorted((path.name, path.read_bytes()) for path in run.iterdir())
+    done = aesm("train", world / "fund_search.aesm", "-o", run, *SMALL)
+    assert done.code == 1
+    assert "error[E601]" in done.err
+    assert sorted((path.name, path.read_bytes()) for path in run.iterdir()) == before
+
+
+def test_train_names_the_table_that_is_missing(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "alone.aesm"
+    spec.write_text((world / "fund_search.aesm").read_text(encoding="utf-8"), encoding="utf-8")
+    done = aesm("train", spec, "-o", tmp_path / "run")
+    assert done.code == 1
+    assert "error[E501]" in done.err
+    assert "train.parquet" in done.err
+    assert f"--> {spec}:" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_evaluate_prints_the_table_of_the_training_again(aesm: Aesm, run: Path, world: Path) -> None:
+    stored = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    found = json.loads(aesm("evaluate", run, "--format", "json").out)
+    assert [(row["leaf"], row["task"], row["auc"]) for row in found] == [
+        (row["leaf"], row["task"], row["auc"]) for row in stored
+    ]
+    other = aesm("evaluate", run, "--data", world / "train.parquet")
+    assert other.code == 0
+    assert "train.parquet" in other.out
+    assert "2,400" in other.out
+
+
+def test_evaluate_tells_what_is_wrong_with_a_table(aesm: Aesm, run: Path, world: Path, tmp_path: Path) -> None:
+    pl.read_parquet(world / "test.parquet").drop("fee", "is_buy").write_parquet(tmp_path / "less.parquet")
+    done = aesm("evaluate", run, "--data", tmp_path / "less.parquet")
+    assert done.code == 1
+    assert done.err.count("error[E503]") == 2
+    assert "`fee`" in done.err
+    assert "`is_buy`" in done.err
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_predict_writes_a_probability_per_task_and_row(
+    aesm: Aesm, run: Path, world: Path, tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / "deep" / f"scores.{ending}"
+    done = aesm("predict", run, world / "test.parquet", "-o", out)
+    assert done.code == 0
+    assert done.err == f"wrote {out}: 600 rows\n"
+    found = pl.read_parquet(out) if ending == "parquet" else pl.read_csv(out)
+    assert found.columns == ["click", "purchase"]
+    assert found.height == 600
+    assert found.select(pl.all().is_between(0, 1).all()).row(0) == (True, True)
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+def test_predict_names_its_endings(aesm: Aesm, run: Path, world: Path, tmp_path: Path) -> None:
+    done = aesm("predict", run, world / "test.parquet", "-o", tmp_path / "scores.xlsx")
+    assert done.code == 2
+    assert ".parquet" in done.err
+
+
+def test_visualize_draws_a_spec_and_a_run(aesm: Aesm, run: Path, world: Path, tmp_path: Path) -> None:
+    done = aesm("visualize", world / "fund_search.aesm", "-o", tmp_path / "structure.svg")
+    assert (done.code, done.err) == (0, f"wrote {tmp_path / 'structure.svg'}\n")
+    assert "基金产品" in (tmp_path / "structure.svg").read_text(encoding="utf-8")
+    assert aesm("visualize", run).err == f"wrote {run / 'sharing.svg'}\n"
+    assert "基金产品" in (run / "sharing.svg").read_text(encoding="utf-8")
+    assert aesm("evaluate", run).code == 0, "a picture in a run's folder does no harm"
+    done = aesm("visualize", run, "-o", tmp_path / "sharing.bmp")
+    assert done.code == 1
+    assert "error[E605]" in done.err
+    done = aesm("visualize", tmp_path / "nothing.aesm")
+    assert done.code == 1
+    assert "error[E110]" in done.err
+
+
+def test_what_is_no_run_is_told(aesm: Aesm, world: Path) -> None:
+    for command in (["evaluate", world], ["predict", world, world / "test.parquet", "-o", "scores.csv"]):
+        done = aesm(*command)
+        assert done.code == 1
+        assert "error[E602]" in done.err
+        assert "`aesm train SPEC -o RUN` makes one" in done.err
+
+
+def test_every_command_has_help_worth_reading(aesm: Aesm) -> None:
+    listed = aesm("--help")
+    assert listed.code == 0
+    for command in ("check", "fmt", "show", "compile", "simulate", "train", "evaluate", "predict", "visualize"):
+        assert command in listed.out
+        shown = aesm(command, "--help")
+        assert shown.code == 0
+        assert "Usage:" in shown.out
+        assert len(shown.out.splitlines()) > 8
+    assert aesm("tain", "x").code == 2
+    assert aesm("train").code == 2
