@@ -73,15 +73,16 @@ def _feature(spec: Spec, group: str, name: str, feature: CategoryFeature | IdFea
     return FeaturePlan(name, column, group, feature.call, rows, width, count)
 
 
-def _layers(experts: Experts, width: int, context: int, nodes: int) -> tuple[LayerPlan, ...]:
+def _layers(experts: Experts, width: int, context: int, nodes: int, budget: int | None = None) -> tuple[LayerPlan, ...]:
     count, hidden, specific, shared = experts.count, experts.hidden, experts.specific, experts.shared
     assert count != "auto"
     assert hidden != "auto"
     assert specific != "auto"
     assert shared != "auto"
+    inputs = [width, *[hidden[-1]] * (experts.repeat - 1)]
     return tuple(
         LayerPlan(
-            input=width if depth == 0 else hidden[-1],
+            input=before,
             context=context,
             nodes=nodes,
             experts=count,
@@ -92,8 +93,12 @@ def _layers(experts: Experts, width: int, context: int, nodes: int) -> tuple[Lay
             mixture_norm=experts.mixture_norm,
             activation=experts.activation,
             dropout=experts.dropout,
+            temperature=experts.temperature,
+            residual=experts.residual == "add" and before == hidden[-1],
+            compare=experts.compare,
+            budget=budget,
         )
-        for depth in range(experts.repeat)
+        for before in inputs
     )
 
 
@@ -115,7 +120,7 @@ def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
     return TaskLevelPlan(
         tasks=tuple(_task(task, names) for task in tasks.tasks),
         width=embed,
-        layers=_layers(tasks.experts, width, context + embed, len(names)),
+        layers=_layers(tasks.experts, width, context + embed, len(names), tasks.budget),
         tower=tasks.tower,
         tower_activation=tasks.experts.activation,
         tower_dropout=tasks.tower_dropout,

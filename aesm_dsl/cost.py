@@ -58,7 +58,7 @@ def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:
     inputs  how many different inputs a row has: 1, or T after the first task layer; an expert runs once per input
     """
     expert_parameters, expert_flops = _linears((layer.input, *layer.hidden))
-    if layer.norm == "layer":
+    if layer.norm != "none":
         expert_parameters += 2 * sum(layer.hidden)
     columns = layer.nodes * layer.experts
     gate_input = layer.input + layer.context
@@ -67,7 +67,8 @@ def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:
         parameters += 2 * layer.output
     gate_flops = gates * 2 * gate_input * columns
     picked = min(layer.experts, layer.specific + layer.shared)
-    chosen = inputs * picked if inputs > 1 else min(layer.experts, gates * picked)
+    most = layer.experts if layer.budget is None else min(layer.experts, layer.budget)
+    chosen = inputs * min(picked, most) if inputs > 1 else min(most, gates * picked)
     return Cost(
         parameters,
         inputs * layer.experts * expert_flops + gate_flops,

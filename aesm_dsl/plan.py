@@ -67,12 +67,20 @@ class LayerPlan:
     specific: int
     shared: int
     norm: str
-    """Norm inside the experts: "layer" or "none"."""
+    """Norm inside the experts: "layer", "batch" (over the rows that run the expert) or "none"."""
     mixture_norm: str
     """Norm on the mixture: "layer" or "none" (none is the paper's)."""
     activation: str
     """"silu" or "relu"."""
     dropout: float
+    temperature: float = 1.0
+    """Divides the gate logits before the softmax of the mixture (eq. 7); the selection does not see it."""
+    residual: bool = False
+    """Whether the layer's input is added to its output; both then have the same width."""
+    compare: str = "level"
+    """Which nodes eq. 3 compares: all of the "level", or the "siblings" of the row's node under the row's parent."""
+    budget: int | None = None
+    """Upper bound on the distinct experts that a row runs for all its tasks; on the task level only."""
 
     @property
     def output(self) -> int:

@@ -123,3 +123,20 @@ def test_the_resolved_spec_compiles_to_the_same_plan() -> None:
     for path in SPECS:
         compiled = compile_spec(path)
         assert compile_spec(Spec.parse(compiled.resolved())).plan == compiled.plan
+
+
+def test_options_of_a_layer_reach_the_plan() -> None:
+    text = THREE_LEVELS.replace("embed = 4", "embed = 4\n experts { norm = batch; temperature = 0.5 }", 1)
+    text = text.replace("level card {", "level card {\n experts { residual = add; compare = siblings; hidden = [24] }")
+    text = text.replace("tasks {", "tasks {\n budget = 5 experts")
+    plan = compile_spec(Spec.parse(text)).plan
+    layers = [*(layer for level in plan.levels for layer in level.layers), *plan.tasks.layers]
+    assert {layer.norm for layer in layers} == {"batch"}
+    assert {layer.temperature for layer in layers} == {0.5}
+    assert [layer.compare for layer in plan.levels[2].layers] == ["siblings"] * 2
+    # The first layer's input is as wide as the level above, so only the second can add it.
+    assert [layer.residual for layer in plan.levels[2].layers] == [False, True]
+    assert [layer.budget for layer in layers] == [None] * 6 + [5, 5]
+    assert build_from_spec(Spec.parse(text))
+    plain = compile_spec(Spec.parse(text.replace("budget = 5 experts", ""))).plan
+    assert cost(plan).levels["tasks"].selected < cost(plain).levels["tasks"].selected

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.layers.experts import Experts
-from aesm_dsl.layers.selection import Selection, mixture, select
+from aesm_dsl.layers.selection import Selection, mixture, select, within_budget
 from aesm_dsl.plan import LayerPlan
 
 
@@ -37,6 +37,8 @@ class AESLayer(nn.Module):
         x_BD,  context_BTC, node_BT  -> y_BTF   the first task layer: one input, experts run once a row
         x_BTD, context_BTC, node_BT  -> y_BTF   later task layers: an input per task
 
+    `among` (bool, the shape of `node` with an axis N more) says which nodes each gate is compared with, the row's
+    own included; without it with all N.
     returns  y; Selection with the leading shape of `node`; L_sp and L_sh of eq. 8 (scalars, nats)
     `noise` is ignored outside training.
     """
@@ -49,6 +51,10 @@ class AESLayer(nn.Module):
             raise ValueError("a row must select at least one expert, specific or shared")
         if plan.mixture_norm not in ("layer", "none"):
             raise ValueError(f"mixture norm {plan.mixture_norm!r}, expected 'layer' or 'none'")
+        if plan.residual and plan.input != plan.output:
+            raise ValueError(f"a residual adds equal widths, not {plan.input} and {plan.output}")
+        if plan.budget is not None and plan.budget < min(plan.nodes, plan.experts):
+            raise ValueError(f"a budget of {plan.budget} experts for {plan.nodes} tasks, each of which keeps its best")
         self.plan = plan
         # All gates start equal: which expert serves which node is decided by noise and data, not by the draw.
         self.gate = nn.Linear(plan.input + plan.context, plan.nodes * plan.experts)
@@ -58,13 +64,16 @@ class AESLayer(nn.Module):
         self.norm = nn.LayerNorm(plan.output) if plan.mixture_norm == "layer" else None
 
     def forward(
-        self, x: Tensor, context: Tensor, node: Tensor, noise: Noise | None = None
+        self, x: Tensor, context: Tensor, node: Tensor, noise: Noise | None = None, among: Tensor | None = None
     ) -> tuple[Tensor, Selection, Tensor, Tensor]:
         gates = self.logits(x, context)
         noisy = _explore(gates, noise) if noise is not None and self.training else gates
-        choice = select(noisy, node, self.plan.specific, self.plan.shared)
+        choice = select(noisy, node, self.plan.specific, self.plan.shared, among)
         mixed = noisy if noise is not None and noise.mixture else gates
-        weight = mixture(mixed, node, choice.chosen)
+        weight = mixture(mixed, node, choice.chosen, self.plan.temperature)
+        if self.plan.budget is not None and node.dim() == 2:
+            choice = choice.only(within_budget(choice.chosen, weight, self.plan.budget))
+            weight = mixture(mixed, node, choice.chosen, self.plan.temperature)
 
         shared_input = x.dim() < context.dim()
         per_row = context.shape[-2] if shared_input else 1
@@ -73,6 +82,8 @@ class AESLayer(nn.Module):
         y = self.experts(x_RD, weight_RGE).reshape(*node.shape, self.plan.output)
         if self.norm is not None:
             y = self.norm(y)
+        if self.plan.residual:
+            y = y + (x.unsqueeze(-2) if shared_input else x)
         specific_loss, shared_loss = choice.losses()
         return y, Selection(node, choice.specific, choice.shared, weight), specific_loss, shared_loss
 

@@ -16,6 +16,9 @@ from aesm_dsl.plan import LayerPlan
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "relu": functional.relu}
 
+MOMENTUM = 0.1
+"""How much of a batch's statistics enters the running ones, where batch norm is asked for."""
+
 
 class Experts(nn.Module):
     """y_BGF: for each gate of a row, the mixture of expert outputs by `weight` (eq. 7).
@@ -44,36 +47,72 @@ def run_dense(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor) -> Tensor
     Any other way of running the experts takes the same arguments and gives the same result.
     """
     h_EBD = x_BD.expand(weight_BGE.shape[-1], *x_BD.shape)
+    runs_EB = (weight_BGE != 0).any(dim=1).T
     for block in blocks:
-        h_EBD = block(h_EBD)
+        h_EBD = block(h_EBD, runs_EB)
     return torch.einsum("bge,ebf->bgf", weight_BGE, h_EBD)
 
 
 class Block(nn.Module):
-    """h_EBH from h_EBD: Linear -> norm -> activation -> dropout, each expert with parameters of its own."""
+    """h_EBH from h_EBD: Linear -> norm -> activation -> dropout, each expert with parameters of its own.
+
+    runs_EB  bool; the rows that run each expert. Batch norm takes its statistics from them alone, so that an
+             expert learns the same whether or not it is computed on rows that have no use for it.
+    """
+
+    # Shape suffixes, not mixed case.
+    mean_EH: Tensor
+    variance_EH: Tensor
 
     def __init__(self, experts: int, before: int, after: int, norm: str, activation: str, dropout: float) -> None:
         super().__init__()
-        if norm not in ("layer", "none"):
-            raise ValueError(f"expert norm {norm!r}, expected 'layer' or 'none'")
+        if norm not in ("layer", "batch", "none"):
+            raise ValueError(f"expert norm {norm!r}, expected 'layer', 'batch' or 'none'")
+        self.norm = norm
         self.activation = ACTIVATIONS[activation]
         self.dropout = dropout
         self.weight_EDH = nn.Parameter(torch.empty(experts, before, after))
         self.bias_EH = nn.Parameter(torch.empty(experts, after))
-        self.scale_EH = nn.Parameter(torch.ones(experts, after)) if norm == "layer" else None
-        self.shift_EH = nn.Parameter(torch.zeros(experts, after)) if norm == "layer" else None
+        self.scale_EH = nn.Parameter(torch.ones(experts, after)) if norm != "none" else None
+        self.shift_EH = nn.Parameter(torch.zeros(experts, after)) if norm != "none" else None
+        if norm == "batch":
+            self.register_buffer("mean_EH", torch.zeros(experts, after))
+            self.register_buffer("variance_EH", torch.ones(experts, after))
         # As nn.Linear starts, by the fan-in of one expert. Drawn for the whole stack, so that no two experts
         # are equal: equal experts with equal weights get equal gradients and would stay one expert.
         bound = before**-0.5
         nn.init.uniform_(self.weight_EDH, -bound, bound)
         nn.init.uniform_(self.bias_EH, -bound, bound)
 
-    def forward(self, h_EBD: Tensor) -> Tensor:
+    def forward(self, h_EBD: Tensor, runs_EB: Tensor) -> Tensor:
         h_EBH = torch.baddbmm(self.bias_EH.unsqueeze(1), h_EBD, self.weight_EDH)
         if self.scale_EH is not None and self.shift_EH is not None:
-            h_EBH = functional.layer_norm(h_EBH, h_EBH.shape[-1:])
+            if self.norm == "batch":
+                h_EBH = self._batch_norm(h_EBH, runs_EB)
+            else:
+                h_EBH = functional.layer_norm(h_EBH, h_EBH.shape[-1:])
             h_EBH = torch.addcmul(self.shift_EH.unsqueeze(1), h_EBH, self.scale_EH.unsqueeze(1))
         return functional.dropout(self.activation(h_EBH), self.dropout, self.training)
+
+    def _batch_norm(self, h_EBH: Tensor, runs_EB: Tensor) -> Tensor:
+        """h_EBH, normalised by the mean and variance over the expert's own rows of the batch.
+
+        Outside training, and for an expert that fewer than two rows of the batch run, by the running ones.
+        """
+        mean_EH, variance_EH = self.mean_EH, self.variance_EH
+        if self.training:
+            runs_EB1 = runs_EB.unsqueeze(-1).to(h_EBH.dtype)
+            rows_E1 = runs_EB1.sum(dim=1)
+            own_mean_EH = (h_EBH * runs_EB1).sum(dim=1) / rows_E1.clamp(min=1)
+            squares_EH = ((h_EBH - own_mean_EH.unsqueeze(1)).square() * runs_EB1).sum(dim=1)
+            enough_E1 = rows_E1 > 1
+            mean_EH = torch.where(enough_E1, own_mean_EH, mean_EH)
+            variance_EH = torch.where(enough_E1, squares_EH / rows_E1.clamp(min=1), variance_EH)
+            with torch.no_grad():  # as nn.BatchNorm1d: a tenth of the new, of the unbiased variance
+                unbiased_EH = torch.where(enough_E1, squares_EH / (rows_E1 - 1).clamp(min=1), self.variance_EH)
+                self.mean_EH.lerp_(mean_EH, MOMENTUM)
+                self.variance_EH.lerp_(unbiased_EH, MOMENTUM)
+        return (h_EBH - mean_EH.unsqueeze(1)) * (variance_EH.unsqueeze(1) + 1e-5).rsqrt()
 
     def extra_repr(self) -> str:
         experts, before, after = self.weight_EDH.shape

@@ -13,6 +13,7 @@ from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import Selection
+from aesm_dsl.layers.siblings import Siblings
 from aesm_dsl.layers.tower import Tower, funnel
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
@@ -32,6 +33,7 @@ class Network(nn.Module):
         self.embedding = Embedding(plan.features)
         self.context = Context(plan.levels, plan.tasks)
         self.levels = nn.ModuleList(_stack(level.layers) for level in plan.levels)
+        self.siblings = Siblings(plan.levels)
         self.tasks = _stack(plan.tasks.layers)
         tasks = plan.tasks
         self.towers = nn.ModuleList(
@@ -41,11 +43,14 @@ class Network(nn.Module):
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
         h: Tensor = self.embedding(batch.ids_BF)
         context_of_level, context_BTC = self.context(batch.node_BL)
+        among_of_level = self.siblings(batch.node_BL)
         selection: dict[str, tuple[Selection, ...]] = {}
         losses: list[tuple[Tensor, Tensor]] = []
         for index, level in enumerate(self.plan.levels):
             node_B = batch.node_BL[:, index]
-            h, chosen, lost = _climb(self.levels[index], h, context_of_level[index], node_B, noise)
+            h, chosen, lost = _climb(
+                self.levels[index], h, context_of_level[index], node_B, noise, among_of_level[index]
+            )
             selection[level.name] = chosen
             losses += lost
 
@@ -76,13 +81,13 @@ def _stack(layers: tuple[LayerPlan, ...]) -> nn.ModuleList:
 
 
 def _climb(
-    layers: nn.Module, h: Tensor, context: Tensor, node: Tensor, noise: Noise | None
+    layers: nn.Module, h: Tensor, context: Tensor, node: Tensor, noise: Noise | None, among: Tensor | None = None
 ) -> tuple[Tensor, tuple[Selection, ...], list[tuple[Tensor, Tensor]]]:
     """h, the selections and the auxiliary losses (specific, shared) after one level's stack of layers."""
     selections: list[Selection] = []
     losses: list[tuple[Tensor, Tensor]] = []
     for layer in layers.children():
-        h, selection, specific_loss, shared_loss = layer(h, context, node, noise)
+        h, selection, specific_loss, shared_loss = layer(h, context, node, noise, among)
         selections.append(selection)
         losses.append((specific_loss, shared_loss))
     return h, tuple(selections), losses

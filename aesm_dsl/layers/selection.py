@@ -57,49 +57,86 @@ class Choice:
         """L_sp and L_sh: each divergence's mean over rows and their selected sets (eq. 8); 0 without rows."""
         return _mean(self.specific_divergence, self.specific), _mean(self.shared_divergence, self.shared)
 
+    def only(self, kept: Tensor) -> Choice:
+        """The same choice without the experts that are not kept."""
+        return Choice(self.specific & kept, self.shared & kept, self.specific_divergence, self.shared_divergence)
 
-def select(gates_BNE: Tensor, node_B: Tensor, specific: int, shared: int) -> Choice:
+
+def select(gates_BNE: Tensor, node_B: Tensor, specific: int, shared: int, among_BN: Tensor | None = None) -> Choice:
     """Experts each row runs: its node's `specific` most specific and the `shared` most shared ones (eq. 4-6).
 
     gates_BNE  gate logits, noise included if there is any
     node_B     each row's node, int64 in [0, N)
+    among_BN   bool; the nodes that each row's node is compared with, itself included; None: all of them
     returns    both sets as masks, and both divergences; ties go to the lower expert index
 
     With one node there is nothing to compare and both divergences are 0: the experts with the largest gates
     are taken, the first `specific` of them as specific, the next `shared` as shared.
     """
-    logP_BNE = compare(gates_BNE)
-    specific_BE, shared_BE = diverge(logP_BNE, node_B)
-    if gates_BNE.shape[-2] == 1:
-        order_BE = gates_BNE.squeeze(-2).argsort(dim=-1, descending=True, stable=True)
-        first_BK, next_BK = order_BE[..., :specific], order_BE[..., specific : specific + shared]
-    else:
-        first_BK = specific_BE.argsort(dim=-1, stable=True)[..., :specific]
-        next_BK = shared_BE.argsort(dim=-1, stable=True)[..., :shared]
-    return Choice(_mask(first_BK, specific_BE), _mask(next_BK, shared_BE), specific_BE, shared_BE)
+    logP_BNE = compare(gates_BNE, among_BN)
+    specific_BE, shared_BE = diverge(logP_BNE, node_B, among_BN)
+    only_one = gates_BNE.shape[-2] == 1
+    if only_one or among_BN is not None:
+        order_BE = of_node(gates_BNE, node_B).argsort(dim=-1, descending=True, stable=True)
+        first_BE = _mask(order_BE[..., :specific], specific_BE)
+        next_BE = _mask(order_BE[..., specific : specific + shared], specific_BE)
+    if not only_one:
+        closest_BE = _mask(specific_BE.argsort(dim=-1, stable=True)[..., :specific], specific_BE)
+        evenest_BE = _mask(shared_BE.argsort(dim=-1, stable=True)[..., :shared], specific_BE)
+        if among_BN is not None:
+            alone_B1 = among_BN.sum(dim=-1, keepdim=True) == 1
+            first_BE = torch.where(alone_B1, first_BE, closest_BE)
+            next_BE = torch.where(alone_B1, next_BE, evenest_BE)
+        else:
+            first_BE, next_BE = closest_BE, evenest_BE
+    return Choice(first_BE, next_BE, specific_BE, shared_BE)
 
 
-def compare(gates_BNE: Tensor) -> Tensor:
-    """logP_BNE: per expert, the log-softmax of its gate logits over the nodes (eq. 3)."""
+def compare(gates_BNE: Tensor, among_BN: Tensor | None = None) -> Tensor:
+    """logP_BNE: per expert, the log-softmax of its gate logits over the compared nodes (eq. 3), -inf on others."""
+    if among_BN is not None:
+        gates_BNE = gates_BNE.masked_fill(~among_BN.unsqueeze(-1), -math.inf)
     return torch.log_softmax(gates_BNE, dim=-2)
 
 
-def diverge(logP_BNE: Tensor, node_B: Tensor) -> tuple[Tensor, Tensor]:
+def diverge(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """d_sp_BE and d_sh_BE: how far each expert is from the row's node alone, and all alike (eq. 4, 5).
 
     Both are closed forms on log-softmax. Through probabilities they are infinite as soon as one underflows.
     """
     specific_BE = -of_node(logP_BNE, node_B)
-    shared_BE = -math.log(logP_BNE.shape[-2]) - logP_BNE.mean(dim=-2)
-    return specific_BE, shared_BE
+    if among_BN is None:
+        return specific_BE, -math.log(logP_BNE.shape[-2]) - logP_BNE.mean(dim=-2)
+    nodes_B1 = among_BN.sum(dim=-1, keepdim=True)
+    total_BE = logP_BNE.masked_fill(~among_BN.unsqueeze(-1), 0.0).sum(dim=-2)
+    return specific_BE, -nodes_B1.to(total_BE.dtype).log() - total_BE / nodes_B1
 
 
-def mixture(gates_BNE: Tensor, node_B: Tensor, chosen_BE: Tensor) -> Tensor:
+def mixture(gates_BNE: Tensor, node_B: Tensor, chosen_BE: Tensor, temperature: float = 1.0) -> Tensor:
     """a_BE: softmax of the gates of the row's node over the chosen experts, exactly 0 on the others (eq. 7).
 
     Masked with -inf, not by a large product: a product turns an unselected negative logit into the winner.
     """
-    return of_node(gates_BNE, node_B).masked_fill(~chosen_BE, -math.inf).softmax(dim=-1)
+    own_BE = of_node(gates_BNE, node_B)
+    if temperature != 1.0:
+        own_BE = own_BE / temperature
+    return own_BE.masked_fill(~chosen_BE, -math.inf).softmax(dim=-1)
+
+
+def within_budget(chosen_BTE: Tensor, weight_BTE: Tensor, budget: int) -> Tensor:
+    """bool (B, 1, E): the experts that a row may run for all its tasks together, at most `budget` of them.
+
+    chosen_BTE  what each task selected, with the mixture weights `weight_BTE` it would give
+    Every task keeps the expert of its largest weight; what is left of the budget goes to the experts with the
+    largest claim, the sum of their weights over the tasks. Ties go to the lower expert index.
+    Where the tasks select no more than the budget allows, all they selected is kept.
+    """
+    best_BE = _mask(weight_BTE.argmax(dim=-1, keepdim=True), weight_BTE).any(dim=-2)
+    order_BE = weight_BTE.sum(dim=-2).argsort(dim=-1, descending=True, stable=True)
+    rank_BE = best_BE.int() + chosen_BTE.any(dim=-2).int()
+    again_BE = rank_BE.gather(-1, order_BE).argsort(dim=-1, descending=True, stable=True)
+    kept_BK = order_BE.gather(-1, again_BE)[..., :budget]
+    return _mask(kept_BK, rank_BE).unsqueeze(-2)
 
 
 def of_node(values_BNE: Tensor, node_B: Tensor) -> Tensor:

@@ -183,6 +183,22 @@ def _experts(spec: Spec, lost: set[str], findings: Findings) -> None:
                 )
 
 
+def _task_budget(spec: Spec, lost: set[str], findings: Findings) -> None:
+    """The budget of experts leaves every task its best one."""
+    budget, count, tasks = spec.tasks.budget, spec.tasks.experts.count, len(spec.tasks.tasks)
+    needed = tasks if count == "auto" else min(tasks, count)
+    if budget is None or budget >= needed or lost or spec.places.is_broken("tasks"):
+        return
+    place = spec.places.of("tasks")
+    findings.add(
+        "E411",
+        f"`budget = {budget} experts` is too small for {tasks} tasks",
+        spec.places.of("tasks.budget"),
+        label=f"at least {needed}, as every task keeps its best expert",
+        second=Related(place, f"{tasks} tasks") if place else None,
+    )
+
+
 def _all_experts(spec: Spec) -> Iterator[tuple[str, Experts]]:
     for level in spec.levels:
         yield f"level.{level.name}.experts", level.experts
@@ -276,6 +292,7 @@ RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
     _reserved,
     _something,
     _experts,
+    _task_budget,
     _splits,
     _leaks,
     _early_stop,

@@ -6,7 +6,7 @@ import typing
 from typing import Annotated
 
 from aesm_dsl.spec.block import Model, setting
-from aesm_dsl.spec.kind import Auto, Child, Choice, Integer, Literal, Many, Name, Optional, Reference, Share
+from aesm_dsl.spec.kind import Auto, Child, Choice, Integer, Literal, Many, Name, Optional, Real, Reference, Share
 
 AutoWord = typing.Literal["auto"]
 
@@ -25,8 +25,10 @@ class Experts(Model):
         "experts a row picks that are most shared by all nodes (K_sh)", "auto"
     )
     repeat: Annotated[int, Integer(1, 64)] = setting("how many AES layers are stacked in the level", 2)
-    norm: Annotated[typing.Literal["layer", "none"], Choice(("layer", "none"))] = setting(
-        "normalisation inside the experts, after each Linear", "layer"
+    norm: Annotated[typing.Literal["layer", "batch", "none"], Choice(("layer", "batch", "none"))] = setting(
+        "normalisation inside the experts, after each Linear; `batch` averages over the rows that run the expert, "
+        "a mix of nodes that changes as the selection does",
+        "layer",
     )
     mixture_norm: Annotated[typing.Literal["layer", "none"], Choice(("layer", "none"))] = setting(
         "normalisation of the mixture; `none` is the paper's", "layer"
@@ -35,6 +37,17 @@ class Experts(Model):
         "activation inside experts and towers", "silu"
     )
     dropout: Annotated[float, Share()] = setting("share of an expert's activations dropped in training", 0.0)
+    residual: Annotated[typing.Literal["none", "add"], Choice(("none", "add"))] = setting(
+        "`add` adds a layer's input to its output wherever both have the same width", "none"
+    )
+    temperature: Annotated[float, Real(0, 1000, open=True)] = setting(
+        "divides the gates before the softmax over the selected experts: above 1 evens the mixture out, below 1 "
+        "sharpens it",
+        1.0,
+    )
+    compare: Annotated[typing.Literal["level", "siblings"], Choice(("level", "siblings"))] = setting(
+        "nodes an expert is compared over: all of the level, or those that lie under the row's own parent", "level"
+    )
 
 
 class Node(Model):

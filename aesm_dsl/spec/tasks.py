@@ -69,5 +69,8 @@ class Tasks(Model):
     )
     tower: Annotated[tuple[int, ...], Many(Integer(1, 65_536))] = setting("hidden widths of each task's tower", (64,))
     tower_dropout: Annotated[float, Share()] = setting("share of a tower's activations dropped in training", 0.0)
+    budget: Annotated[int | None, Optional(Integer(1, 4096, unit="experts"))] = setting(
+        "the most different experts a row may run for all its tasks together, in each layer", None
+    )
     tasks: Annotated[tuple[Task, ...], Child("task", many=True)] = setting("something to predict", ())
     experts: Annotated[Experts, Child("experts")] = setting("the experts shared by the tasks", Experts())

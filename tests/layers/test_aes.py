@@ -42,6 +42,10 @@ SHAPES = [
     {"specific": 1, "shared": 3, "hidden": (6,)},
     {"specific": 5, "shared": 5},
     {"specific": 0, "shared": 2},
+    {"temperature": 0.3},
+    {"temperature": 4.0, "residual": True},
+    {"budget": 4},
+    {"budget": 4, "specific": 3, "shared": 3, "temperature": 2.0},
 ]
 
 
@@ -54,24 +58,34 @@ def test_equals_the_plain_loop_twin(kind: str, changes: dict, noise: Noise | Non
 
 
 @pytest.mark.parametrize("noise", [None, Noise(1.5)], ids=["quiet", "noise"])
+def test_equals_the_twin_when_siblings_are_compared(noise: Noise | None) -> None:
+    x, context, node = make_input("level")
+    among = torch.rand(ROWS, LAYER.nodes, generator=torch.Generator().manual_seed(4)) < 0.5
+    among |= torch.nn.functional.one_hot(node, LAYER.nodes).bool()
+    assert {1, 2, 3} <= set(among.sum(1).tolist()), "no row without siblings, or none with"
+    compare_with_twin(make_layer(), x, context, node, noise, among)
+
+
+@pytest.mark.parametrize("noise", [None, Noise(1.5)], ids=["quiet", "noise"])
 def test_equals_the_twin_with_one_node(noise: Noise | None) -> None:
     compare_with_twin(make_layer(nodes=1), *make_input("level", nodes=1), noise)
 
 
-def compare_with_twin(layer: AESLayer, x: Tensor, context: Tensor, node: Tensor, noise: Noise | None) -> None:
+def compare_with_twin(
+    layer: AESLayer, x: Tensor, context: Tensor, node: Tensor, noise: Noise | None, among: Tensor | None = None
+) -> None:
     plan = layer.plan
     epsilon = None
     if noise is not None:
         noise = replace(noise, generator=torch.Generator().manual_seed(5))
         shape = (*node.shape, plan.nodes, plan.experts)
         epsilon = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    y, selection, specific_loss, shared_loss = layer(x, context, node, noise)
+    y, selection, specific_loss, shared_loss = layer(x, context, node, noise, among)
 
     assert y.shape == (*node.shape, plan.output)
-    d_sp, d_sh = [], []
-    for place in torch.cartesian_prod(*(torch.arange(n) for n in node.shape)).reshape(-1, node.dim()).tolist():
-        at = tuple(place)
-        seen = twin.run(
+
+    def run(at: tuple[int, ...], kept: set[int] | None = None) -> twin.Row:
+        return twin.run(
             layer,
             x[at[: x.dim() - 1]].tolist(),
             context[at].tolist(),
@@ -79,7 +93,16 @@ def compare_with_twin(layer: AESLayer, x: Tensor, context: Tensor, node: Tensor,
             None if epsilon is None else epsilon[at].tolist(),
             0.0 if noise is None else noise.sigma,
             noise is not None and noise.mixture,
+            None if among is None else among[at].nonzero().flatten().tolist(),
+            kept,
         )
+
+    d_sp, d_sh = [], []
+    for place in torch.cartesian_prod(*(torch.arange(n) for n in node.shape)).reshape(-1, node.dim()).tolist():
+        at, kept = tuple(place), None
+        if plan.budget is not None and node.dim() == 2:
+            kept = twin.budgeted([run((at[0], task)) for task in range(node.shape[1])], plan.budget)
+        seen = run(at, kept)
         assert set(selection.specific[at].nonzero().flatten().tolist()) == seen.specific
         assert set(selection.shared[at].nonzero().flatten().tolist()) == seen.shared
         assert selection.weight[at].tolist() == pytest.approx(seen.weight, abs=1e-10)
@@ -173,10 +196,12 @@ def test_no_rows(kind: str) -> None:
         {"shared": -1},
         {"specific": 0, "shared": 0},
         {"mixture_norm": "batch"},
-        {"norm": "batch"},
+        {"norm": "group"},
+        {"residual": True, "input": 9},
+        {"budget": 3},
     ],
     ids=str,
 )
 def test_refuses_plans_it_cannot_run(changes: dict) -> None:
-    with pytest.raises(ValueError, match=r"experts|expert|norm"):
+    with pytest.raises(ValueError, match=r"experts|expert|norm|residual"):
         AESLayer(replace(LAYER, **changes))

@@ -80,3 +80,54 @@ def test_dropout_is_off_in_eval() -> None:
     assert not torch.equal(experts(x_BD, weight_BGE), experts(x_BD, weight_BGE))
     experts.eval()
     assert torch.equal(experts(x_BD, weight_BGE), experts(x_BD, weight_BGE))
+
+
+def batch_normed(experts: Experts, x_BD: torch.Tensor, weight_BGE: torch.Tensor) -> torch.Tensor:
+    """y_BGF with every expert as torch's own modules, on the rows alone that have a weight for it."""
+    y_BGF = torch.zeros(*weight_BGE.shape[:2], experts.blocks[-1].weight_EDH.shape[2], dtype=x_BD.dtype)
+    for e in range(weight_BGE.shape[2]):
+        rows = (weight_BGE[:, :, e] != 0).any(dim=1).nonzero().flatten()
+        h = x_BD[rows]
+        for block in experts.blocks:
+            norm = nn.BatchNorm1d(block.weight_EDH.shape[2]).double()
+            norm.weight.data, norm.bias.data = block.scale_EH[e], block.shift_EH[e]
+            h = nn.functional.silu(norm(h @ block.weight_EDH[e] + block.bias_EH[e]))
+        y_BGF[rows] += weight_BGE[rows, :, e].unsqueeze(2) * h.unsqueeze(1)
+    return y_BGF
+
+
+def test_batch_norm_averages_over_the_rows_that_run_the_expert() -> None:
+    torch.manual_seed(0)
+    experts = Experts(replace(LAYER, norm="batch")).double()
+    for parameter in experts.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    x_BD, weight_BGE = torch.randn(12, 6).double(), torch.rand(12, 2, 5).double()
+    weight_BGE[torch.rand(weight_BGE.shape) < 0.7] = 0
+    assert 1 < (weight_BGE != 0).any(1).sum(0).min() < 12
+    expected = batch_normed(experts, x_BD, weight_BGE)
+    torch.testing.assert_close(experts(x_BD, weight_BGE), expected, rtol=0, atol=1e-12)
+
+
+def test_batch_norm_runs_on_what_it_has_seen() -> None:
+    torch.manual_seed(0)
+    experts = Experts(replace(LAYER, norm="batch", hidden=(4,)))
+    (block,) = experts.blocks
+    modules = [nn.BatchNorm1d(4) for _ in range(5)]
+    for step in range(3):
+        x_BD, weight_BGE = torch.randn(10, 6), torch.ones(10, 1, 5)
+        weight_BGE[:, :, 3] = 0  # nobody runs it
+        weight_BGE[1:, :, 4] = 0  # one row runs it: no variance to learn from
+        weight_BGE[step:5, :, 1] = 0
+        experts(x_BD, weight_BGE)
+        for e in (0, 1, 2):
+            rows = weight_BGE[:, 0, e] != 0
+            modules[e](x_BD[rows] @ block.weight_EDH[e] + block.bias_EH[e])
+    for e, module in enumerate(modules):
+        torch.testing.assert_close(block.mean_EH[e], module.running_mean)
+        torch.testing.assert_close(block.variance_EH[e], module.running_var)
+    experts.eval()
+    x_BD, only = torch.randn(7, 6), torch.eye(5)[2].expand(7, 1, 5)
+    module = modules[2].eval()
+    expected = nn.functional.silu(module(x_BD @ block.weight_EDH[2] + block.bias_EH[2]))
+    torch.testing.assert_close(experts(x_BD, only)[:, 0], expected)
+    assert "blocks.0.mean_EH" in experts.state_dict()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from aesm_dsl.layers.selection import compare, diverge, mixture, select
+from aesm_dsl.layers.selection import compare, diverge, mixture, select, within_budget
 
 
 def gates(*leading: int, nodes: int = 4, experts: int = 6, spread: float = 1.0, seed: int = 0) -> Tensor:
@@ -129,3 +129,64 @@ def test_the_losses_lead_an_expert_to_its_node_and_to_all_nodes() -> None:
     _, shared_loss = select(uneven, torch.tensor([1]), 0, 1).losses()
     (downhill,) = torch.autograd.grad(-shared_loss, uneven)
     assert (downhill.flatten() > 0).tolist() == [False, True, True]
+
+
+def test_siblings_are_compared_as_if_the_level_had_no_other_nodes() -> None:
+    gates_BNE, node_B = gates(200), torch.arange(200) % 2
+    among_BN = torch.tensor([True, True, False, False]).expand(200, 4)
+    among, apart = select(gates_BNE, node_B, 2, 1, among_BN), select(gates_BNE[:, :2], node_B, 2, 1)
+    assert torch.equal(among.specific, apart.specific)
+    assert torch.equal(among.shared, apart.shared)
+    torch.testing.assert_close(among.losses(), apart.losses())
+    only_child = torch.nn.functional.one_hot(node_B, 4).bool()
+    alone = select(gates_BNE, node_B, 2, 1, only_child)
+    largest_BK = gates_BNE[torch.arange(200), node_B].argsort(dim=1, descending=True)
+    assert torch.equal(alone.chosen, torch.zeros(200, 6, dtype=torch.bool).scatter(1, largest_BK[:, :3], True))
+    assert alone.losses()[0].item() == 0
+
+
+def test_all_nodes_as_siblings_is_the_whole_level() -> None:
+    gates_BNE, node_B = gates(200).requires_grad_(), nodes_of(200)
+    among = select(gates_BNE, node_B, 2, 2, torch.ones(200, 4, dtype=torch.bool))
+    level = select(gates_BNE, node_B, 2, 2)
+    assert torch.equal(among.specific, level.specific)
+    assert torch.equal(among.shared, level.shared)
+    (one,), (other,) = (torch.autograd.grad(sum(choice.losses()), gates_BNE) for choice in (among, level))
+    torch.testing.assert_close(one, other)
+
+
+def test_gradients_of_siblings_are_finite_and_stay_among_them() -> None:
+    gates_BNE = gates(50, spread=1e3).requires_grad_()
+    among_BN = torch.tensor([True, True, False, False]).expand(50, 4)
+    sum(select(gates_BNE, torch.zeros(50, dtype=torch.int64), 2, 2, among_BN).losses()).backward()
+    assert gates_BNE.grad.isfinite().all()
+    assert gates_BNE.grad[:, :2].any()
+    assert not gates_BNE.grad[:, 2:].any()
+
+
+@pytest.mark.parametrize("budget", [3, 4, 5, 6])
+def test_a_budget_bounds_the_experts_of_a_row_and_leaves_every_task_its_best(budget: int) -> None:
+    gates_BTNE, node_BT = gates(300, 3), nodes_of(300, 3)
+    chosen_BTE = select(gates_BTNE, node_BT, 2, 2).chosen
+    weight_BTE = mixture(gates_BTNE, node_BT, chosen_BTE)
+    kept_B1E = within_budget(chosen_BTE, weight_BTE, budget)
+    runs_BTE = chosen_BTE & kept_B1E
+    assert runs_BTE.any(1).sum(1).max() <= budget
+    assert (runs_BTE & (weight_BTE == weight_BTE.amax(2, keepdim=True))).any(2).all()
+    fits_B = chosen_BTE.any(1).sum(1) <= budget
+    assert fits_B.any()
+    assert fits_B.all() == (budget == 6)
+    assert torch.equal(runs_BTE[fits_B], chosen_BTE[fits_B])
+    claim_BE = weight_BTE.sum(1)
+    for row in (~fits_B).nonzero().flatten().tolist():
+        best = weight_BTE[row].argmax(1)
+        free = set(range(6)) - set(best.tolist())
+        kept = {e for e in free if runs_BTE[row, :, e].any()}
+        assert len(kept) + len(set(best.tolist())) == budget
+        assert all(claim_BE[row, e] >= claim_BE[row, other] for e in kept for other in free - kept)
+
+
+def test_a_budget_breaks_ties_for_the_lower_expert() -> None:
+    weight_BTE = torch.tensor([[[0.4, 0.3, 0.3, 0.0], [0.0, 0.3, 0.3, 0.4]]])
+    kept = within_budget(weight_BTE > 0, weight_BTE, 3)
+    assert kept.tolist() == [[[True, True, False, True]]]

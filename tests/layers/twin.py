@@ -28,7 +28,10 @@ def run(
     epsilon: list[Vector] | None = None,
     sigma: float = 0.0,
     noisy_mixture: bool = False,
+    among: list[int] | None = None,
+    kept: set[int] | None = None,
 ) -> Row:
+    """The row under one gate. `among`: nodes that are compared; `kept`: experts that a budget leaves."""
     plan = layer.plan
     state = {name: value.tolist() for name, value in layer.state_dict().items()}
 
@@ -44,24 +47,27 @@ def run(
             for e in range(plan.experts):
                 noisy[n][e] += sigma * epsilon[n][e]
 
+    compared = list(range(plan.nodes)) if among is None else among
     d_sp, d_sh = [], []
     for e in range(plan.experts):
-        column = [noisy[n][e] for n in range(plan.nodes)]
+        column = [noisy[n][e] for n in compared]
         top = max(column)
         log_sum = top + math.log(sum(math.exp(g - top) for g in column))
         log_p = [g - log_sum for g in column]
-        d_sp.append(-log_p[node])
-        d_sh.append(-math.log(plan.nodes) - sum(log_p) / plan.nodes)
-    if plan.nodes == 1:
-        ranked = sorted(range(plan.experts), key=lambda e: (-noisy[0][e], e))
+        d_sp.append(-log_p[compared.index(node)])
+        d_sh.append(-math.log(len(compared)) - sum(log_p) / len(compared))
+    if len(compared) == 1:
+        ranked = sorted(range(plan.experts), key=lambda e: (-noisy[node][e], e))
         specific = set(ranked[: plan.specific])
         shared = set(ranked[plan.specific : plan.specific + plan.shared])
     else:
         specific = set(sorted(range(plan.experts), key=lambda e: (d_sp[e], e))[: plan.specific])
         shared = set(sorted(range(plan.experts), key=lambda e: (d_sh[e], e))[: plan.shared])
 
+    if kept is not None:
+        specific, shared = specific & kept, shared & kept
     chosen = sorted(specific | shared)
-    logits = noisy[node] if noisy_mixture else gates[node]
+    logits = [g / plan.temperature for g in (noisy[node] if noisy_mixture else gates[node])]
     top = max(logits[e] for e in chosen)
     total = sum(math.exp(logits[e] - top) for e in chosen)
     weight = [math.exp(logits[e] - top) / total if e in chosen else 0.0 for e in range(plan.experts)]
@@ -71,7 +77,19 @@ def run(
         y = [have + weight[e] * more for have, more in zip(y, expert(state, plan, e, x), strict=True)]
     if plan.mixture_norm == "layer":
         y = normed(y, state["norm.weight"], state["norm.bias"])
+    if plan.residual:
+        y = [have + more for have, more in zip(y, x, strict=True)]
     return Row(y, specific, shared, weight, d_sp, d_sh)
+
+
+def budgeted(tasks: list[Row], budget: int) -> set[int]:
+    """Experts that the tasks of one row keep: each its best, then the largest sums of weights."""
+    wanted = {e for task in tasks for e in task.specific | task.shared}
+    kept = {max(range(len(task.weight)), key=lambda e: (task.weight[e], -e)) for task in tasks}
+    for e in sorted(wanted - kept, key=lambda e: (-sum(task.weight[e] for task in tasks), e)):
+        if len(kept) < budget:
+            kept.add(e)
+    return kept
 
 
 def expert(state: dict, plan, e: int, h: Vector) -> Vector:
