@@ -14,4 +14,5 @@ CODES: dict[str, str] = {
     "E509": "row weight that is negative, missing or not a number",
     "W501": "task without positive or negative training rows",
     "W502": "node without training rows",
+    "W503": "training rows of nodes that the spec does not name",
 }

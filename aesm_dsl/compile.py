@@ -17,7 +17,7 @@ from aesm_dsl.plan import (
     TrainingPlan,
 )
 from aesm_dsl.spec.features import CategoryFeature, IdFeature, NumberFeature
-from aesm_dsl.spec.levels import Experts, Level
+from aesm_dsl.spec.levels import Experts, Level, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Data, Split
 from aesm_dsl.spec.tasks import Task
@@ -38,7 +38,8 @@ def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
         own = hierarchy.nodes(level.name)
         embed = level.embed or spec.embed
         context += embed
-        layers = _layers(level.experts, width, context, len(own))
+        hide = level.unknown.hide if isinstance(level.unknown, RunsShared) else None
+        layers = _layers(level.experts, width, context, len(own), unknown=hide is not None)
         levels.append(
             LevelPlan(
                 level.name,
@@ -47,6 +48,8 @@ def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
                 _nodes(level, hierarchy, own, above),
                 embed,
                 layers,
+                hide is not None,
+                hide or 0.0,
             )
         )
         above, width = own, layers[-1].output
@@ -73,7 +76,9 @@ def _feature(spec: Spec, group: str, name: str, feature: CategoryFeature | IdFea
     return FeaturePlan(name, column, group, feature.call, rows, width, count)
 
 
-def _layers(experts: Experts, width: int, context: int, nodes: int, budget: int | None = None) -> tuple[LayerPlan, ...]:
+def _layers(
+    experts: Experts, width: int, context: int, nodes: int, *, budget: int | None = None, unknown: bool = False
+) -> tuple[LayerPlan, ...]:
     count, hidden, specific, shared = experts.count, experts.hidden, experts.specific, experts.shared
     assert count != "auto"
     assert hidden != "auto"
@@ -97,6 +102,7 @@ def _layers(experts: Experts, width: int, context: int, nodes: int, budget: int 
             residual=experts.residual == "add" and before == hidden[-1],
             compare=experts.compare,
             budget=budget,
+            unknown=unknown,
         )
         for before in inputs
     )
@@ -120,7 +126,7 @@ def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
     return TaskLevelPlan(
         tasks=tuple(_task(task, names) for task in tasks.tasks),
         width=embed,
-        layers=_layers(tasks.experts, width, context + embed, len(names), tasks.budget),
+        layers=_layers(tasks.experts, width, context + embed, len(names), budget=tasks.budget),
         tower=tasks.tower,
         tower_activation=tasks.experts.activation,
         tower_dropout=tasks.tower_dropout,

@@ -39,7 +39,7 @@ def cost(plan: Plan) -> PlanCost:
     """What the plan costs, level by level."""
     levels = {}
     for level in plan.levels:
-        nodes = Cost(len(level.nodes) * level.width, 0, 0)
+        nodes = Cost((len(level.nodes) + level.unknown) * level.width, 0, 0)
         levels[level.name] = sum((layer_cost(layer) for layer in level.layers), nodes)
     tasks = len(plan.tasks.tasks)
     total = Cost(tasks * plan.tasks.width, 0, 0)

@@ -20,6 +20,9 @@ MISSING = 0
 OTHER = 1
 """Row of a category's table that all values outside its vocabulary share."""
 
+UNKNOWN = -1
+"""Node of a row whose node is missing or not in the plan; only levels with `unknown` take such rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeaturePlan:
@@ -81,6 +84,8 @@ class LayerPlan:
     """Which nodes eq. 3 compares: all of the "level", or the "siblings" of the row's node under the row's parent."""
     budget: int | None = None
     """Upper bound on the distinct experts that a row runs for all its tasks; on the task level only."""
+    unknown: bool = False
+    """Whether rows may have an unknown node; they run their shared experts alone."""
 
     @property
     def output(self) -> int:
@@ -98,6 +103,10 @@ class LevelPlan:
     width: int
     """Width of the node embedding."""
     layers: tuple[LayerPlan, ...]
+    unknown: bool = False
+    """Whether a row may have a node that is missing or not in the plan; else such rows are refused."""
+    hide: float = 0.0
+    """Share of training rows whose node is hidden, so that what unknown nodes run on is learnt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,5 +270,36 @@ def test_steps_noise_and_early_stop(world: Path, tmp_path: Path) -> None:
     assert best == len(values) - 2
 
 
+def test_rows_of_unknown_nodes_from_training_to_prediction(world: Path, tmp_path: Path) -> None:
+    lenient = [*SMALL[1:], "train.length=12 steps"]
+    lenient += ["level.scenario.unknown=shared(hide: 20%)", "level.card.unknown=shared"]
+    run = train(world / "fund_search.aesm", tmp_path / "run", device="cpu", overrides=lenient)
+    start = build_from_spec(world / "fund_search.aesm", overrides=lenient)
+    for learnt, drawn in zip(run.network.context.nodes, start.context.nodes, strict=True):
+        assert not torch.equal(learnt.weight[-1], drawn.weight[-1]), "nothing was hidden"
+
+    table = pl.read_parquet(world / "test.parquet").head(300)
+    strange = table.with_columns(
+        pl.when(pl.int_range(pl.len()) < 40).then(pl.lit("popup")).otherwise("entry").alias("entry"),
+        pl.when(pl.int_range(pl.len()).is_between(30, 99)).then(None).otherwise("card").alias("card"),
+    )
+    expected, found = predict(run, table), predict(load_run(run.folder), strange)
+    assert found.tail(200).equals(expected.tail(200)), "known rows are not to notice"
+    lost = found.head(100).to_numpy()
+    assert ((lost > 0) & (lost < 1)).all()
+    assert (lost != expected.head(100).to_numpy()).all()
+
+    metrics = evaluate(run, strange)
+    rows = {leaf: n for leaf, task, n in metrics.select("leaf", "task", "rows").iter_rows() if task == "click"}
+    assert rows["(unknown) > (unknown)"] == 10
+    assert sum(n for leaf, n in rows.items() if leaf.startswith("(unknown)")) == 40
+    assert sum(n for leaf, n in rows.items() if leaf.endswith("(unknown)")) == 70
+    assert sum(n for leaf, n in rows.items() if leaf != "all") == rows["all"] == 300
+
+    strict = train(world / "fund_search.aesm", tmp_path / "strict", device="cpu", overrides=lenient[:-2])
+    with pytest.raises(AesmError, match=r"E506.*names no node of level `scenario` in 40 rows"):
+        predict(strict, strange)
+
+
 def test_public_names() -> None:
     assert sorted(aesm_dsl.__all__) == aesm_dsl.__all__

@@ -140,3 +140,16 @@ def test_options_of_a_layer_reach_the_plan() -> None:
     assert build_from_spec(Spec.parse(text))
     plain = compile_spec(Spec.parse(text.replace("budget = 5 experts", ""))).plan
     assert cost(plan).levels["tasks"].selected < cost(plain).levels["tasks"].selected
+
+
+def test_levels_say_what_becomes_of_unknown_nodes() -> None:
+    text = THREE_LEVELS.replace("level page {", "level page {\n unknown = shared(hide: 5%)")
+    text = text.replace("level card {", "level card {\n unknown = shared").replace('cn "中国"', "cn")
+    compiled = compile_spec(Spec.parse(text))
+    found = [(level.unknown, level.hide) for level in compiled.plan.levels]
+    assert found == [(False, 0.0), (True, 0.05), (True, 0.02)]
+    assert [{layer.unknown for layer in level.layers} for level in compiled.plan.levels] == [{False}, {True}, {True}]
+    assert not any(layer.unknown for layer in compiled.plan.tasks.layers)
+    assert "unknown = shared(hide: 5%)" in compiled.resolved()
+    assert compile_spec(Spec.parse(compiled.resolved())).plan == compiled.plan
+    assert Plan.from_json(compiled.plan.to_json()) == compiled.plan

@@ -16,7 +16,8 @@ class Batch:
     ids_BF: Tensor
     """int64; ids of each feature in the plan's order, row indices of its own embedding table."""
     node_BL: Tensor
-    """int64; each row's node at every scenario level, in the plan's order (L may be 0)."""
+    """int64; each row's node at every scenario level, in the plan's order (L may be 0); UNKNOWN (-1) where the node is
+    missing or not in the plan, which only levels with `unknown` take."""
     label_BT: Tensor
     """float32; 0, 1, or NaN where the label is missing. Only training and metrics look at it."""
     weight_B: Tensor

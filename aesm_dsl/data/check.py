@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -129,6 +130,11 @@ def check_numbers(
 
 def counted(rows: int) -> str:
     return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
+def shown(value: Any) -> str:
+    """A cell as a finding shows it."""
+    return "a missing value" if value is None or value == "" else f"`{value}`"
 
 
 _FEATURE = {"category": VALUE, "id": ID, "number": NUMBER}

@@ -19,7 +19,7 @@ class EncodedTable:
     ids_RF: Tensor
     """int32; ids of each feature in the plan's order (batches widen them to int64)."""
     node_RL: Tensor
-    """int64; each row's node at every scenario level."""
+    """int64; each row's node at every scenario level, UNKNOWN where it is missing or not in the plan."""
     label_RT: Tensor
     """float32; 0, 1, or NaN where the label is missing."""
     weight_R: Tensor

@@ -16,13 +16,13 @@ import polars as pl
 import torch
 
 from aesm_dsl.data import split, target
-from aesm_dsl.data.check import Faults, Locate, Use, check_columns, check_numbers, split_uses, uses
+from aesm_dsl.data.check import Faults, Locate, Use, check_columns, check_numbers, counted, shown, split_uses, uses
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile, Rows, find, read
 from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings, quoted
-from aesm_dsl.plan import DataPlan, Plan, SplitPlan
+from aesm_dsl.plan import UNKNOWN, DataPlan, Plan, SplitPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,8 @@ def _split(
 
 
 def _warn(plan: Plan, train: Table, findings: Findings, locate: Locate) -> None:
-    """W501 for a task that the training rows cannot teach, W502 for a node that they do not show."""
+    """W501 for a task that the training rows cannot teach, W502 for a node that they do not show, W503 for rows of
+    unknown nodes."""
     for place, task in enumerate(plan.tasks.tasks):
         label_R = train.label_RT[:, place]
         ones, zeros = int((label_R == 1).sum()), int((label_R == 0).sum())
@@ -209,9 +210,19 @@ def _warn(plan: Plan, train: Table, findings: Findings, locate: Locate) -> None:
         label = f"column `{task.column}`" + (f", {task.rule} `{task.value}`" if task.rule != "as is" else "")
         findings.add("W501", message, locate(f"tasks.task.{task.name}.label"), label=label)
     for place, level in enumerate(plan.levels):
-        rows_N = np.bincount(train.node_RL[:, place], minlength=len(level.nodes))
+        node_R = train.node_RL[:, place]
+        rows_N = np.bincount(node_R[node_R != UNKNOWN], minlength=len(level.nodes))
         for node, rows in zip(level.nodes, rows_N.tolist(), strict=True):
             if not rows:
                 message = f"node `{node.name}` of level `{level.name}` has no training rows"
                 label = f"no row has {quoted(node.values)} in column `{level.column}`"
                 findings.add("W502", message, locate(f"level.{level.name}.node.{node.name}"), label=label)
+        if strange := int((node_R == UNKNOWN).sum()):
+            first = train.frame[level.column][int((node_R == UNKNOWN).argmax())]
+            findings.add(
+                "W503",
+                f"column `{level.column}` names no node of level `{level.name}` in {counted(strange)} of the "
+                f"{len(train):,} training rows; the first is {shown(first)}",
+                locate(f"level.{level.name}.unknown"),
+                label="they run on the shared experts alone",
+            )

@@ -6,19 +6,14 @@ E509 weight. Axes: R rows, L levels, T tasks.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.check import Faults, Locate, counted
+from aesm_dsl.data.check import Faults, Locate, counted, shown
 from aesm_dsl.data.files import Rows
 from aesm_dsl.data.value import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
-from aesm_dsl.plan import LevelPlan, Plan, TaskPlan
-
-UNKNOWN = -1
-"""Node of a row whose node is missing or not in the plan; a table with one is refused."""
+from aesm_dsl.plan import UNKNOWN, LevelPlan, Plan, TaskPlan
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 Nodes = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -26,7 +21,10 @@ Node = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def nodes(plan: Plan, part: str, rows: Rows, findings: Findings, locate: Locate, faults: Faults) -> Nodes:
-    """node_RL, UNKNOWN where the value names no node; adds E506 per level and E507 per path."""
+    """node_RL, UNKNOWN where the value names no node; adds E506 per level that refuses such rows, and E507 per path.
+
+    A path is looked at from node to node: where one of two neighbours is unknown there is nothing to hold against it.
+    """
     node_RL = np.full((rows.frame.height, len(plan.levels)), UNKNOWN, dtype=np.int64)
     for place, level in enumerate(plan.levels):
         if faults.has(part, f"level.{level.name}.column"):
@@ -74,7 +72,7 @@ def _level(level: LevelPlan, rows: Rows, findings: Findings, locate: Locate) -> 
     node_R = text.replace_strict(known, places, default=UNKNOWN, return_dtype=pl.Int64).to_numpy()
     node_R = np.where(text.is_null().to_numpy(), UNKNOWN, node_R)
     lost = node_R == UNKNOWN
-    if lost.any():
+    if lost.any() and not level.unknown:
         counts = text.filter(pl.Series(lost)).drop_nulls().rename("value").value_counts()
         named = counts.sort("count", "value", descending=[True, False])["value"].to_list()
         missing = text.null_count()
@@ -92,6 +90,7 @@ def _level(level: LevelPlan, rows: Rows, findings: Findings, locate: Locate) -> 
                 f"{counted(missing)} with a missing value" if missing else "",
                 did_you_mean(named[0], index) if named else "",
                 f"the nodes' values are {quoted(index)}",
+                "`unknown = shared` in the level lets such rows run on the shared experts",
             ],
         )
     return node_R
@@ -152,8 +151,4 @@ def _label(task: TaskPlan, rows: Rows, findings: Findings, locate: Locate) -> Nu
 
 def _first(rows: Rows, column: str, bad: Mask) -> str:
     first = int(bad.argmax())
-    return f"the first is {_shown(rows.frame[column][first])} in {rows.place(first)}"
-
-
-def _shown(value: Any) -> str:
-    return "a missing value" if value is None or value == "" else f"`{value}`"
+    return f"the first is {shown(rows.frame[column][first])} in {rows.place(first)}"

@@ -37,6 +37,7 @@ class AESLayer(nn.Module):
         x_BD,  context_BTC, node_BT  -> y_BTF   the first task layer: one input, experts run once a row
         x_BTD, context_BTC, node_BT  -> y_BTF   later task layers: an input per task
 
+    `node` may be UNKNOWN where the plan says so: such a row runs its shared experts alone, mixed by its mean gates.
     `among` (bool, the shape of `node` with an axis N more) says which nodes each gate is compared with, the row's
     own included; without it with all N.
     returns  y; Selection with the leading shape of `node`; L_sp and L_sh of eq. 8 (scalars, nats)
@@ -51,6 +52,8 @@ class AESLayer(nn.Module):
             raise ValueError("a row must select at least one expert, specific or shared")
         if plan.mixture_norm not in ("layer", "none"):
             raise ValueError(f"mixture norm {plan.mixture_norm!r}, expected 'layer' or 'none'")
+        if plan.unknown and plan.shared == 0:
+            raise ValueError("rows of unknown nodes run shared experts alone, and there are none")
         if plan.residual and plan.input != plan.output:
             raise ValueError(f"a residual adds equal widths, not {plan.input} and {plan.output}")
         if plan.budget is not None and plan.budget < min(plan.nodes, plan.experts):
@@ -68,21 +71,22 @@ class AESLayer(nn.Module):
     ) -> tuple[Tensor, Selection, Tensor, Tensor]:
         gates = self.logits(x, context)
         noisy = _explore(gates, noise) if noise is not None and self.training else gates
-        choice = select(noisy, node, self.plan.specific, self.plan.shared, among)
+        plan = self.plan
+        choice = select(noisy, node, plan.specific, plan.shared, among, plan.unknown)
         mixed = noisy if noise is not None and noise.mixture else gates
-        weight = mixture(mixed, node, choice.chosen, self.plan.temperature)
-        if self.plan.budget is not None and node.dim() == 2:
-            choice = choice.only(within_budget(choice.chosen, weight, self.plan.budget))
-            weight = mixture(mixed, node, choice.chosen, self.plan.temperature)
+        weight = mixture(mixed, node, choice.chosen, plan.temperature, among, plan.unknown)
+        if plan.budget is not None and node.dim() == 2:
+            choice = choice.only(within_budget(choice.chosen, weight, plan.budget))
+            weight = mixture(mixed, node, choice.chosen, plan.temperature)
 
         shared_input = x.dim() < context.dim()
         per_row = context.shape[-2] if shared_input else 1
         x_RD = x.flatten(0, -2)
-        weight_RGE = weight.reshape(x_RD.shape[0], per_row, self.plan.experts)
-        y = self.experts(x_RD, weight_RGE).reshape(*node.shape, self.plan.output)
+        weight_RGE = weight.reshape(x_RD.shape[0], per_row, plan.experts)
+        y = self.experts(x_RD, weight_RGE).reshape(*node.shape, plan.output)
         if self.norm is not None:
             y = self.norm(y)
-        if self.plan.residual:
+        if plan.residual:
             y = y + (x.unsqueeze(-2) if shared_input else x)
         specific_loss, shared_loss = choice.losses()
         return y, Selection(node, choice.specific, choice.shared, weight), specific_loss, shared_loss

@@ -11,7 +11,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.plan import FeaturePlan, LevelPlan, TaskLevelPlan
+from aesm_dsl.plan import UNKNOWN, FeaturePlan, LevelPlan, TaskLevelPlan
 
 START_STD = 0.05
 """Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it
@@ -75,7 +75,8 @@ class Embedding(nn.Module):
 class Context(nn.Module):
     """What the gates of each level are told about a row's place (step 1 of an AES layer).
 
-    node_BL  int64; each row's node at every level (L may be 0)
+    node_BL  int64; each row's node at every level (L may be 0), UNKNOWN where the level takes such rows: they
+             share a trained embedding of their own, the last of the table
     returns  per scenario level l: context_BC, the embeddings of the row's nodes at levels 1..l, concatenated;
              and for the task level context_BTC: all of these, and the task's embedding
     Raises ValueError, naming the level, for a node it does not have (CPU; elsewhere the lookup fails).
@@ -84,16 +85,19 @@ class Context(nn.Module):
     def __init__(self, levels: tuple[LevelPlan, ...], tasks: TaskLevelPlan) -> None:
         super().__init__()
         self.levels = levels
-        self.nodes = nn.ModuleList(_table(len(level.nodes), level.width) for level in levels)
+        self.nodes = nn.ModuleList(_table(len(level.nodes) + level.unknown, level.width) for level in levels)
         self.tasks = _table(len(tasks.tasks), tasks.width)
 
     def forward(self, node_BL: Tensor) -> tuple[list[Tensor], Tensor]:
         if _can_look(node_BL):
-            _refuse_outside(node_BL, [(f"level `{one.name}`", "node", len(one.nodes)) for one in self.levels])
+            sizes = [(f"level `{one.name}`", "node", len(one.nodes)) for one in self.levels]
+            _refuse_outside(node_BL, sizes, [UNKNOWN if one.unknown else 0 for one in self.levels])
         task_TW = self.tasks.weight
         context_BC = task_TW.new_zeros(node_BL.shape[0], 0)
         levels: list[Tensor] = []
-        for table, node_B in zip(self.nodes, node_BL.unbind(1), strict=True):
+        for level, table, node_B in zip(self.levels, self.nodes, node_BL.unbind(1), strict=True):
+            if level.unknown:
+                node_B = torch.where(node_B == UNKNOWN, len(level.nodes), node_B)
             context_BC = torch.cat([context_BC, table(node_B)], dim=1)
             levels.append(context_BC)
         shape = (node_BL.shape[0], task_TW.shape[0], -1)
@@ -123,11 +127,13 @@ def _can_look(ids: Tensor) -> bool:
     return ids.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def _refuse_outside(ids_BF: Tensor, columns: list[tuple[str, str, int]]) -> None:
+def _refuse_outside(ids_BF: Tensor, columns: list[tuple[str, str, int]], least: Sequence[int] | None = None) -> None:
+    """Raises for a column (owner, what it holds, how many there are) with a number outside [least, how many)."""
     if ids_BF.shape[1] != len(columns):
         raise ValueError(f"{ids_BF.shape[1]} columns of ids, expected {len(columns)}")
     if ids_BF.numel() == 0:
         return
-    for (owner, what, rows), low, high in zip(columns, ids_BF.amin(0).tolist(), ids_BF.amax(0).tolist(), strict=True):
-        if low < 0 or high >= rows:
-            raise ValueError(f"{owner}: {what} {low if low < 0 else high}, expected 0 to {rows - 1}")
+    lows, highs = ids_BF.amin(0).tolist(), ids_BF.amax(0).tolist()
+    for (owner, what, rows), first, low, high in zip(columns, least or [0] * len(columns), lows, highs, strict=True):
+        if low < first or high >= rows:
+            raise ValueError(f"{owner}: {what} {low if low < first else high}, expected {first} to {rows - 1}")

@@ -119,6 +119,8 @@ def _refuse_misfit(plan: Plan) -> None:
     width, context = plan.width, 0
     for level in plan.levels:
         context += level.width
+        if any(layer.unknown != level.unknown for layer in level.layers):
+            raise ValueError(f"level `{level.name}`: its layers must take unknown nodes just where the level does")
         width = _refuse_layers(level.name, level.layers, width, context, len(level.nodes))
     _refuse_layers(TASKS, plan.tasks.layers, width, context + plan.tasks.width, len(tasks))
 

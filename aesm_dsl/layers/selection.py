@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from aesm_dsl.plan import UNKNOWN
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -21,7 +23,7 @@ class Selection:
     """
 
     node: Tensor
-    """int64 (...): the row's node, or the task."""
+    """int64 (...): the row's node, or the task; UNKNOWN where the level does not know it."""
     specific: Tensor
     """bool (..., E): S_sp."""
     shared: Tensor
@@ -62,22 +64,30 @@ class Choice:
         return Choice(self.specific & kept, self.shared & kept, self.specific_divergence, self.shared_divergence)
 
 
-def select(gates_BNE: Tensor, node_B: Tensor, specific: int, shared: int, among_BN: Tensor | None = None) -> Choice:
+def select(
+    gates_BNE: Tensor,
+    node_B: Tensor,
+    specific: int,
+    shared: int,
+    among_BN: Tensor | None = None,
+    unknown: bool = False,
+) -> Choice:
     """Experts each row runs: its node's `specific` most specific and the `shared` most shared ones (eq. 4-6).
 
     gates_BNE  gate logits, noise included if there is any
     node_B     each row's node, int64 in [0, N)
     among_BN   bool; the nodes that each row's node is compared with, itself included; None: all of them
+    unknown    whether rows may have the node UNKNOWN: nothing is specific to it, and its S_sp is empty
     returns    both sets as masks, and both divergences; ties go to the lower expert index
 
     With one node there is nothing to compare and both divergences are 0: the experts with the largest gates
     are taken, the first `specific` of them as specific, the next `shared` as shared.
     """
     logP_BNE = compare(gates_BNE, among_BN)
-    specific_BE, shared_BE = diverge(logP_BNE, node_B, among_BN)
+    specific_BE, shared_BE = diverge(logP_BNE, node_B.clamp(min=0) if unknown else node_B, among_BN)
     only_one = gates_BNE.shape[-2] == 1
     if only_one or among_BN is not None:
-        order_BE = of_node(gates_BNE, node_B).argsort(dim=-1, descending=True, stable=True)
+        order_BE = own_gates(gates_BNE, node_B, among_BN, unknown).argsort(dim=-1, descending=True, stable=True)
         first_BE = _mask(order_BE[..., :specific], specific_BE)
         next_BE = _mask(order_BE[..., specific : specific + shared], specific_BE)
     if not only_one:
@@ -89,6 +99,8 @@ def select(gates_BNE: Tensor, node_B: Tensor, specific: int, shared: int, among_
             next_BE = torch.where(alone_B1, next_BE, evenest_BE)
         else:
             first_BE, next_BE = closest_BE, evenest_BE
+    if unknown:
+        first_BE = first_BE & (node_B != UNKNOWN).unsqueeze(-1)
     return Choice(first_BE, next_BE, specific_BE, shared_BE)
 
 
@@ -112,15 +124,35 @@ def diverge(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None) ->
     return specific_BE, -nodes_B1.to(total_BE.dtype).log() - total_BE / nodes_B1
 
 
-def mixture(gates_BNE: Tensor, node_B: Tensor, chosen_BE: Tensor, temperature: float = 1.0) -> Tensor:
-    """a_BE: softmax of the gates of the row's node over the chosen experts, exactly 0 on the others (eq. 7).
+def mixture(
+    gates_BNE: Tensor,
+    node_B: Tensor,
+    chosen_BE: Tensor,
+    temperature: float = 1.0,
+    among_BN: Tensor | None = None,
+    unknown: bool = False,
+) -> Tensor:
+    """a_BE: softmax of the row's own gates over the chosen experts, exactly 0 on the others (eq. 7).
 
     Masked with -inf, not by a large product: a product turns an unselected negative logit into the winner.
     """
-    own_BE = of_node(gates_BNE, node_B)
+    own_BE = own_gates(gates_BNE, node_B, among_BN, unknown)
     if temperature != 1.0:
         own_BE = own_BE / temperature
     return own_BE.masked_fill(~chosen_BE, -math.inf).softmax(dim=-1)
+
+
+def own_gates(gates_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None, unknown: bool = False) -> Tensor:
+    """G_BE of each row's node; with `unknown`, for a row without one the mean over the nodes it is compared with."""
+    if not unknown:
+        return of_node(gates_BNE, node_B)
+    if among_BN is None:
+        mean_BE = gates_BNE.mean(dim=-2)
+    else:
+        total_BE = gates_BNE.masked_fill(~among_BN.unsqueeze(-1), 0.0).sum(dim=-2)
+        mean_BE = total_BE / among_BN.sum(dim=-1, keepdim=True)
+    known_BE = of_node(gates_BNE, node_B.clamp(min=0))
+    return torch.where((node_B == UNKNOWN).unsqueeze(-1), mean_BE, known_BE)
 
 
 def within_budget(chosen_BTE: Tensor, weight_BTE: Tensor, budget: int) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from aesm_dsl.diagnostic import Findings, Related, did_you_mean, fold, quoted
 from aesm_dsl.lookalike import describe, skeleton, strangers
 from aesm_dsl.source import Span
-from aesm_dsl.spec.levels import Experts
+from aesm_dsl.spec.levels import Experts, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Split
 
@@ -199,6 +199,25 @@ def _task_budget(spec: Spec, lost: set[str], findings: Findings) -> None:
     )
 
 
+def _unknown_nodes(spec: Spec, lost: set[str], findings: Findings) -> None:
+    """Rows of unknown nodes have shared experts to run on."""
+    for level in spec.levels:
+        own, other = f"level.{level.name}.unknown", _given(spec, f"level.{level.name}.experts", "shared")
+        if not isinstance(level.unknown, RunsShared) or level.experts.shared != 0:
+            continue
+        if spec.places.is_broken(own) or spec.places.is_broken(other):
+            continue
+        place = spec.places.of(other)
+        findings.add(
+            "E412",
+            f"rows of unknown nodes of level `{level.name}` have no experts to run on",
+            spec.places.of(own),
+            label="they run on the shared experts alone",
+            help="write `shared = 1` or more, or `unknown = error`",
+            second=Related(place, "there are none") if place else None,
+        )
+
+
 def _all_experts(spec: Spec) -> Iterator[tuple[str, Experts]]:
     for level in spec.levels:
         yield f"level.{level.name}.experts", level.experts
@@ -293,6 +312,7 @@ RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
     _something,
     _experts,
     _task_budget,
+    _unknown_nodes,
     _splits,
     _leaks,
     _early_stop,

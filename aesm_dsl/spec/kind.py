@@ -176,7 +176,7 @@ def describe(kind: Kind) -> str:
         case Optional(of):
             return f"`none` or {describe(of)}"
         case Call(models):
-            return " or ".join(f"`{model.call_name()}(...)`" for model in models)
+            return " or ".join(f"`{model.call_name()}{'(...)' if model.kinds() else ''}`" for model in models)
         case Either(kinds):
             return " or ".join(describe(each) for each in kinds)
 

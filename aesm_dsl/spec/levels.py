@@ -5,8 +5,10 @@ from __future__ import annotations
 import typing
 from typing import Annotated
 
+from pydantic import Field
+
 from aesm_dsl.spec.block import Model, setting
-from aesm_dsl.spec.kind import Auto, Child, Choice, Integer, Literal, Many, Name, Optional, Real, Reference, Share
+from aesm_dsl.spec.kind import Auto, Call, Child, Choice, Integer, Literal, Many, Name, Optional, Real, Reference, Share
 
 AutoWord = typing.Literal["auto"]
 
@@ -65,6 +67,21 @@ class Node(Model):
     )
 
 
+class Refused(Model):
+    """A row whose node is missing or not declared is an error, told by its value."""
+
+    call: typing.Literal["error"]
+
+
+class RunsShared(Model):
+    """A row whose node is missing or not declared runs on the shared experts alone."""
+
+    call: typing.Literal["shared"]
+    hide: Annotated[float, Share()] = setting(
+        "share of training rows whose node is hidden, so that this way is learnt", 0.02
+    )
+
+
 class Level(Model):
     """One level of the hierarchy: one stack of AES layers whose gates are the nodes."""
 
@@ -77,6 +94,10 @@ class Level(Model):
     )
     embed: Annotated[int | None, Optional(Integer(1, 4096))] = setting(
         "width of the node embedding; by default the model's `embed`", None
+    )
+    unknown: Annotated[Refused | RunsShared, Call((Refused, RunsShared)), Field(discriminator="call")] = setting(
+        "what becomes of a row whose node is missing or not declared: an `error`, or it runs on `shared` experts",
+        Refused(call="error"),
     )
     nodes: Annotated[tuple[Node, ...], Child("node", many=True)] = setting("a node of the level", ())
     experts: Annotated[Experts, Child("experts")] = setting("the level's experts", Experts())

@@ -18,6 +18,7 @@ from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan import NoisePlan, Plan, TrainingPlan
 from aesm_dsl.training.evaluate import forecast, judge
+from aesm_dsl.training.hide import hide_nodes
 from aesm_dsl.training.loss import loss
 from aesm_dsl.training.metric import ALL, Score, mean_auc
 
@@ -130,6 +131,7 @@ class _Stepper:
         """The losses of the tasks, stacked, still on the device."""
         self.network.train()
         noise = Noise(sigma(self.plan.training.noise, done / self.steps), self.plan.training.noise.mixture, self.noise)
+        batch = hide_nodes(batch, self.plan.levels, self.noise)
         found = loss(self.network(batch, noise), batch, self.plan)
         self.optimizer.zero_grad(set_to_none=True)
         found.total.backward()  # type: ignore[no-untyped-call]

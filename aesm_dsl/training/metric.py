@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from aesm_dsl.data.auc import auc
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan import UNKNOWN, Plan
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
 ALL = "all"
 """Name of the leaf that stands for all rows."""
+
+OUTSIDE = "(unknown)"
+"""Stands for an unknown node in a leaf's name; no node can be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,10 @@ def scores(plan: Plan, yes_RT: Floats, no_RT: Floats, label_RT: Floats, node_RL:
 
 
 def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
-    """Name of each leaf of the hierarchy -> its rows, in order; leaves without rows are there with none."""
+    """Name of each leaf of the hierarchy -> its rows, in order; leaves without rows are there with none.
+
+    Rows with an unknown node come behind these, a leaf for each path with `(unknown)` in it that has rows.
+    """
     paths: list[tuple[int, ...]] = [()]
     for level in plan.levels:
         paths = [
@@ -72,16 +78,25 @@ def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
             for index, node in enumerate(level.nodes)
             if not node.parents or path[-1] in node.parents
         ]
-    sizes = [len(level.nodes) for level in plan.levels]
-    key_R = np.ravel_multi_index(tuple(node_RL.T), sizes) if len(node_RL) else np.zeros(0, np.int64)
+    sizes = [len(level.nodes) - UNKNOWN for level in plan.levels]
+    key_R = np.ravel_multi_index(tuple(node_RL.T - UNKNOWN), sizes) if len(node_RL) else np.zeros(0, np.int64)
     order_R = np.argsort(key_R, kind="stable")
     keys, starts = np.unique(key_R[order_R], return_index=True)
     rows_of = dict(zip(keys.tolist(), np.split(order_R, starts[1:]), strict=True)) if len(keys) else {}
     found: dict[str, Whole] = {}
     for path in paths:
-        name = " > ".join(level.nodes[index].name for level, index in zip(plan.levels, path, strict=True))
-        found[name] = rows_of.get(int(np.ravel_multi_index(path, sizes)), np.zeros(0, np.int64))
+        key = int(np.ravel_multi_index([index - UNKNOWN for index in path], sizes))
+        found[_name(plan, path)] = rows_of.get(key, np.zeros(0, np.int64))
+    for key, rows in rows_of.items():
+        path = tuple(int(index) + UNKNOWN for index in np.unravel_index(key, sizes))
+        if UNKNOWN in path:
+            found[_name(plan, path)] = rows
     return found
+
+
+def _name(plan: Plan, path: tuple[int, ...]) -> str:
+    pairs = zip(plan.levels, path, strict=True)
+    return " > ".join(OUTSIDE if index == UNKNOWN else level.nodes[index].name for level, index in pairs)
 
 
 def mean_auc(found: tuple[Score, ...]) -> float | None:

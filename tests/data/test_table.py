@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from aesm_dsl.data.check import Locate
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.table import Table, Tables, encode, encode_tables, read_table, read_tables, table_of
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import DataPlan, Plan, SplitPlan
+from aesm_dsl.plan import UNKNOWN, DataPlan, Plan, SplitPlan
 
 from .plans import Make
 
@@ -243,7 +244,43 @@ def test_unknown_nodes(tmp_path: Path, locate: Locate) -> None:
         "1 row with a missing value",
         "did you mean `search`?",
         "the nodes' values are `search`, `wealth`",
+        "`unknown = shared` in the level lets such rows run on the shared experts",
     )
+
+
+def test_a_level_may_take_rows_of_unknown_nodes(tmp_path: Path, locate: Locate) -> None:
+    write(tmp_path, entry=["search", "popup", None, "wealth"], card=["hot", "article", "video", "video"])
+    whole = plan()
+    lenient = replace(whole, levels=tuple(replace(level, unknown=True) for level in whole.levels))
+    findings = Findings()
+    tables = read_tables(lenient, [tmp_path], findings, locate)
+    assert tables is not None
+    assert tables.train.node_RL.tolist() == [[0, 0], [UNKNOWN, 1], [UNKNOWN, UNKNOWN], [1, UNKNOWN]]
+    encoded = encode(Encoders.fit(lenient, tables.train.frame), tables.train)
+    assert encoded.node_RL.tolist() == tables.train.node_RL.tolist()
+    assert [(one.code, one.message, one.span.text if one.span else "") for one in findings if one.code == "W503"] == [
+        (
+            "W503",
+            "column `entry` names no node of level `scenario` in 2 rows of the 4 training rows; the first is `popup`",
+            "level.scenario.unknown",
+        ),
+        (
+            "W503",
+            "column `card` names no node of level `card` in 2 rows of the 4 training rows; the first is `video`",
+            "level.card.unknown",
+        ),
+    ]
+
+
+def test_a_strict_level_beside_a_lenient_one(tmp_path: Path, locate: Locate) -> None:
+    write(tmp_path, entry=["popup", "wealth", None, "wealth"], card=["hot", "article", "hot", "video"])
+    scenario, card = plan().levels
+    findings = Findings()
+    read_tables(replace(plan(), levels=(replace(scenario, unknown=True), card)), [tmp_path], findings, locate)
+    assert [(one.code, one.span.text if one.span else "") for one in findings.errors] == [
+        ("E506", "level.card.column"),  # video
+        ("E507", "level.card.node.article"),  # under wealth; what lies under popup is not held against it
+    ]
 
 
 def test_a_node_is_its_value_whatever_the_type(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.layers.aes import AESLayer, Noise
+from aesm_dsl.plan import UNKNOWN
 
 from . import twin
 from .plans import LAYER, stir
@@ -64,6 +65,20 @@ def test_equals_the_twin_when_siblings_are_compared(noise: Noise | None) -> None
     among |= torch.nn.functional.one_hot(node, LAYER.nodes).bool()
     assert {1, 2, 3} <= set(among.sum(1).tolist()), "no row without siblings, or none with"
     compare_with_twin(make_layer(), x, context, node, noise, among)
+
+
+@pytest.mark.parametrize("noise", [None, Noise(1.5), Noise(1.5, mixture=True)], ids=["quiet", "noise", "both"])
+@pytest.mark.parametrize("compared", ["level", "siblings", "one node"])
+def test_equals_the_twin_with_unknown_nodes(compared: str, noise: Noise | None) -> None:
+    nodes = 1 if compared == "one node" else LAYER.nodes
+    x, context, node = make_input("level", nodes)
+    node[::3] = UNKNOWN
+    among = None
+    if compared == "siblings":
+        among = torch.rand(ROWS, LAYER.nodes, generator=torch.Generator().manual_seed(4)) < 0.5
+        among[torch.arange(ROWS), node.clamp(min=0)] = True
+    layer = make_layer(unknown=True, nodes=nodes, shared=2, temperature=0.7)
+    compare_with_twin(layer, x, context, node, noise, among)
 
 
 @pytest.mark.parametrize("noise", [None, Noise(1.5)], ids=["quiet", "noise"])
@@ -199,6 +214,7 @@ def test_no_rows(kind: str) -> None:
         {"norm": "group"},
         {"residual": True, "input": 9},
         {"budget": 3},
+        {"unknown": True, "shared": 0},
     ],
     ids=str,
 )

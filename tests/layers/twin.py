@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from aesm_dsl.layers.aes import AESLayer
+from aesm_dsl.plan import UNKNOWN
 
 Vector = list[float]
 
@@ -54,20 +55,28 @@ def run(
         top = max(column)
         log_sum = top + math.log(sum(math.exp(g - top) for g in column))
         log_p = [g - log_sum for g in column]
-        d_sp.append(-log_p[compared.index(node)])
+        d_sp.append(-log_p[compared.index(node)] if node != UNKNOWN else math.nan)
         d_sh.append(-math.log(len(compared)) - sum(log_p) / len(compared))
+    own, noisy_own = (
+        row[node]
+        if node != UNKNOWN
+        else [sum(row[n][e] for n in compared) / len(compared) for e in range(plan.experts)]
+        for row in (gates, noisy)
+    )
     if len(compared) == 1:
-        ranked = sorted(range(plan.experts), key=lambda e: (-noisy[node][e], e))
+        ranked = sorted(range(plan.experts), key=lambda e: (-noisy_own[e], e))
         specific = set(ranked[: plan.specific])
         shared = set(ranked[plan.specific : plan.specific + plan.shared])
     else:
         specific = set(sorted(range(plan.experts), key=lambda e: (d_sp[e], e))[: plan.specific])
         shared = set(sorted(range(plan.experts), key=lambda e: (d_sh[e], e))[: plan.shared])
 
+    if node == UNKNOWN:
+        specific = set()
     if kept is not None:
         specific, shared = specific & kept, shared & kept
     chosen = sorted(specific | shared)
-    logits = [g / plan.temperature for g in (noisy[node] if noisy_mixture else gates[node])]
+    logits = [g / plan.temperature for g in (noisy_own if noisy_mixture else own)]
     top = max(logits[e] for e in chosen)
     total = sum(math.exp(logits[e] - top) for e in chosen)
     weight = [math.exp(logits[e] - top) / total if e in chosen else 0.0 for e in range(plan.experts)]
