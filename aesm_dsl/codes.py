@@ -1,18 +1,83 @@
-"""Every diagnostic code with its title. A finding's code must stand here; a test looks."""
+"""The one list of all codes: every code's title and page, read from pages/*.md, one file per family.
+
+To add a code, add its section to the file of its family:
+
+    ## E999: what is wrong, in a few words
+
+    What it means. `Wrong:` and `Right:` each with an example, then `Why:` aesm is strict about it.
+
+An example is a file of the language or of JSON, or a part of a model (the rest is made up), a table with its name
+(`csv train.csv`), or commands (`console`). Tests run both: the wrong one gives exactly its code, the right one nothing.
+"""
 
 from __future__ import annotations
 
-CODES: dict[str, str] = {
-    "E501": "data file not found",
-    "E502": "data file cannot be read",
-    "E503": "column missing from a table",
-    "E504": "column of the wrong type",
-    "E505": "no rows",
-    "E506": "row of a node that the spec does not name",
-    "E507": "row on a path that the hierarchy lacks",
-    "E508": "label that is neither 0, 1 nor missing",
-    "E509": "row weight that is negative, missing or not a number",
-    "W501": "task without positive or negative training rows",
-    "W502": "node without training rows",
-    "W503": "training rows of nodes that the spec does not name",
-}
+import functools
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+_SECTION = re.compile(r"^## ([EW]\d{3}): (.+)\n", re.MULTILINE)
+_PART = re.compile(r"^(Wrong|Right):\n", re.MULTILINE)
+_WHY = re.compile(r"^Why: ", re.MULTILINE)
+FENCE = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""An example in a page: its language, the name of a table, its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One block of an example: `language` is aesm, json, csv or console; a table has a file's `name`."""
+
+    language: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All about one code. `text` is the page as it is written, in Markdown; `meaning` and `why` are parts of it."""
+
+    code: str
+    title: str
+    text: str
+    meaning: str
+    wrong: tuple[Example, ...]
+    right: tuple[Example, ...]
+    why: str
+
+    @property
+    def family(self) -> str:
+        return self.code[:2]
+
+
+@functools.cache
+def pages() -> dict[str, Page]:
+    """Every code with its page, in order."""
+    return dict(sorted((page.code, page) for family in _texts().values() for page in _pages(family)))
+
+
+@functools.cache
+def families() -> dict[str, str]:
+    """What the codes of a family, such as `E1`, are about."""
+    return {family: text.partition("\n")[0].removeprefix("# ") for family, text in _texts().items()}
+
+
+@functools.cache
+def _texts() -> dict[str, str]:
+    found = (path for path in files("aesm_dsl").joinpath("pages").iterdir() if path.name.endswith(".md"))
+    return {path.name.removesuffix(".md"): path.read_text(encoding="utf-8") for path in sorted(found, key=str)}
+
+
+def _pages(text: str) -> list[Page]:
+    _, *parts = _SECTION.split(text)
+    return [_page(code, title, body) for code, title, body in zip(*[iter(parts)] * 3, strict=True)]
+
+
+def _page(code: str, title: str, body: str) -> Page:
+    meaning, _, wrong, _, rest = _PART.split(body)
+    right, why = _WHY.split(rest)
+    return Page(code, title, body.strip(), meaning.strip(), _examples(wrong), _examples(right), why.strip())
+
+
+def _examples(text: str) -> tuple[Example, ...]:
+    return tuple(Example(*match.groups()) for match in FENCE.finditer(text))

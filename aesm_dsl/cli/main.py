@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from aesm_dsl.cli import format, language, network, world
+from aesm_dsl.cli import explain, format, language, network, world
 from aesm_dsl.cli.output import colour, say
 from aesm_dsl.error import AesmError
 from aesm_dsl.render import render
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(language.check)
 app.command()(format.fmt)
 app.command()(language.show)
+app.command()(explain.explain)
 app.command("compile")(network.compile_)
 app.command()(world.simulate)
 app.command()(network.train)

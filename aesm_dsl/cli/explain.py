@@ -1,0 +1,69 @@
+"""The command about codes: explain."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from textwrap import indent
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.markup import escape
+
+from aesm_dsl.cli.arguments import AsResult, ResultFormat
+from aesm_dsl.cli.output import console, print_json
+from aesm_dsl.codes import FENCE, Page, families, pages
+from aesm_dsl.diagnostic import did_you_mean
+
+
+def explain(
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="CODE", help="A code such as E203, in any case; without one, all are listed."),
+    ] = None,
+    form: AsResult = ResultFormat.text,
+) -> None:
+    """Explain a finding: what its code means, an example with its right form, and why aesm is strict about it."""
+    known = pages()
+    page = known.get(code.upper()) if code is not None else None
+    if code is not None and page is None:
+        family = [one for one in known if one.startswith(code.upper()[:2])]
+        help = did_you_mean(code.upper(), family or known) or "`aesm explain` lists all codes"
+        raise typer.BadParameter(f"there is no code `{code}`; {help}", param_hint="CODE")
+    if form is ResultFormat.json:
+        print_json(_data(page) if page else [_data(one) for one in known.values()])
+    elif page is not None:
+        show_page(page, console(sys.stdout))
+    else:
+        show_codes(console(sys.stdout))
+
+
+def show_page(page: Page, out: Console) -> None:
+    """Prints a page: laid out on a terminal, elsewhere as plain text."""
+    title = f"{page.code}: {page.title}"
+    if out.is_terminal:
+        out.print(Markdown(f"# {title}\n\n{page.text}"))
+        return
+    plain = FENCE.sub(lambda match: indent(_named(match.group(2)) + match.group(3).rstrip(), "    "), page.text)
+    out.file.write(f"{title}\n\n{plain}\n")
+
+
+def show_codes(out: Console) -> None:
+    """Prints every code with its title, by family."""
+    for family, about in families().items():
+        out.print(f"[bold]{family}[/]  {about}")
+        for page in pages().values():
+            if page.family == family:
+                out.print(f"  [bold]{page.code}[/]  {escape(page.title)}")
+    out.print("`aesm explain CODE` says more about one.", markup=False)
+
+
+def _named(table: str) -> str:
+    return f"# {table}\n" if table else ""
+
+
+def _data(page: Page) -> dict[str, object]:
+    severity = "warning" if page.code.startswith("W") else "error"
+    return {"severity": severity, **{key: value for key, value in asdict(page).items() if key != "text"}}

@@ -1,0 +1,70 @@
+"""Runs the examples of the pages about codes, as a reader would: in a folder of their own."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from contextlib import chdir
+from pathlib import Path
+from textwrap import indent
+
+from typer.testing import CliRunner
+
+from aesm_dsl.cli.main import app
+from aesm_dsl.codes import Example, Page
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.error import AesmError
+from aesm_dsl.pipeline import check
+
+TABLE = "age,click\n" + "".join(f"{20 + row % 7},{row % 2}\n" for row in range(40))
+
+
+def wrong(page: Page, folder: Path) -> Findings:
+    """What is told of the page's wrong example."""
+    return _told(page.wrong, folder)
+
+
+def right(page: Page, folder: Path) -> Findings:
+    """What is told of its right form; files that it does not show again stay as they were in the wrong one."""
+    again = {(one.language, one.name) for one in page.right}
+    return _told([*page.right, *(one for one in page.wrong if (one.language, one.name) not in again)], folder)
+
+
+def _told(examples: Sequence[Example], folder: Path) -> Findings:
+    tables = {one.name: one.text for one in examples if one.language == "csv"}
+    commands = [line for one in examples if one.language == "console" for line in one.text.splitlines()]
+    text = next((one.text for one in examples if one.language in ("aesm", "json")), "")
+    ending = next((one.language for one in examples if one.language in ("aesm", "json")), "aesm")
+    spec = folder / f"spec.{ending}"
+    spec.write_text(text if ending == "json" else whole(text, bool(tables or commands)), encoding="utf-8")
+    for name, table in (tables or {"train.csv": TABLE}).items():
+        (folder / name).write_text(table, encoding="utf-8")
+    with chdir(folder):
+        return _run(commands) if commands else check(spec.name, data=bool(tables))
+
+
+def whole(part: str, data: bool = False) -> str:
+    """A part of a model as a whole file: what it says nothing about is made up."""
+    if re.search(r"^(model|aesm)\b", part, re.MULTILINE):
+        return part
+    made_up = {"features": "features user { age = number() }", "tasks": "tasks { task click }"}
+    made_up |= {"data": 'data { train = "train.csv" }'} if data else {}
+    lines = [line for kind, line in made_up.items() if not re.search(rf"^{kind}\b", part, re.MULTILINE)]
+    inside = indent(part, "  ", lambda line: not line.startswith(("<<<<<<<", "=======", ">>>>>>>")))
+    return f"aesm = 1\n\nmodel example {{\n{inside}{indent(chr(10).join(lines), '  ')}\n}}\n"
+
+
+def _run(commands: Sequence[str]) -> Findings:
+    """What the last command tells; the ones before it succeed."""
+    for place, line in enumerate(commands, 1):
+        _, *arguments = shlex.split(line.removeprefix("$ "))
+        if arguments[0] == "check":
+            overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
+            return check(arguments[1], overrides)
+        done = CliRunner().invoke(app, arguments)
+        if isinstance(done.exception, AesmError):
+            assert place == len(commands), line
+            return done.exception.findings
+        assert done.exit_code == 0, done.output
+    return Findings()
