@@ -20,9 +20,9 @@ from aesm_dsl.cost import cost
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.hierarchy import Hierarchy
 from aesm_dsl.spec.block import Model
-from aesm_dsl.spec.check import TASK_LEVEL
 from aesm_dsl.spec.levels import Experts
 from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.names import TASK_LEVEL
 
 FEWEST_EXPERTS, MOST_EXPERTS = 8, 64
 NARROWEST, WIDEST = 32, 256

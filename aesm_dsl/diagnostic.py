@@ -22,6 +22,11 @@ class Related:
     span: Span
     label: str
 
+    @staticmethod
+    def at(span: Span | None, label: str) -> Related | None:
+        """The second place, if it was written at all."""
+        return Related(span, label) if span is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:

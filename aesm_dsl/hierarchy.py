@@ -14,9 +14,9 @@ from itertools import pairwise
 import networkx as nx
 
 from aesm_dsl.diagnostic import Findings, Related, quoted
-from aesm_dsl.spec.check import TASK_LEVEL
 from aesm_dsl.spec.levels import Level
 from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.names import TASK_LEVEL
 
 Vertex = tuple[str, str]
 
@@ -130,7 +130,7 @@ def _chain(spec: Spec, findings: Findings) -> list[Level] | None:
             spec.places.of(f"level.{level.name}"),
             label="not part of the chain" if level.under is None else "the second one",
             help=help,
-            second=Related(place, "the first level" if level.under is None else "the first one") if place else None,
+            second=Related.at(place, "the first level" if level.under is None else "the first one"),
         )
         sound = False
     if not sound:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from aesm_dsl.diagnostic import Findings, Related, did_you_mean, fold, quoted
-from aesm_dsl.lookalike import describe, skeleton, strangers
+from aesm_dsl.diagnostic import Findings, Related, fold
 from aesm_dsl.source import Span
+from aesm_dsl.spec import names
 from aesm_dsl.spec.levels import Experts, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Split
-
-TASK_LEVEL = "tasks"
-"""The name under which the task level is reported; no level of the user's may have it."""
 
 
 def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
@@ -21,100 +18,6 @@ def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
     lost = {fold(word) for span in (*damaged, *spec.places.lost) for word in re.findall(r"\w+", span.text)}
     for rule in RULES:
         rule(spec, lost, findings)
-
-
-def _references(spec: Spec, lost: set[str], findings: Findings) -> None:
-    """Every name that is referred to is declared."""
-    levels = [level.name for level in spec.levels]
-    titles = {level.title: level.name for level in spec.levels}
-    for level in spec.levels:
-        path = f"level.{level.name}"
-        if level.under is not None:
-            _known(spec, lost, findings, f"{path}.under", level.under, levels, "level", "", titles)
-        above = next((one for one in spec.levels if one.name == level.under), None)
-        if above is None:
-            continue
-        names = [node.name for node in above.nodes]
-        node_titles = {node.title: node.name for node in above.nodes}
-        for node in level.nodes:
-            for position, parent in enumerate(node.under or ()):
-                place = f"{path}.node.{node.name}.under"
-                within = f" in level `{above.name}`"
-                item = f"{place}.{position}" if f"{place}.{position}" in spec.places.values else place
-                _known(spec, lost, findings, item, parent, names, "node", within, node_titles)
-    if spec.tasks.under is not None:
-        _known(spec, lost, findings, "tasks.under", spec.tasks.under, levels, "level", "", titles)
-    tasks = [task.name for task in spec.tasks.tasks]
-    task_titles = {task.title: task.name for task in spec.tasks.tasks}
-    for task in spec.tasks.tasks:
-        if task.after is not None:
-            _known(spec, lost, findings, f"tasks.task.{task.name}.after", task.after, tasks, "task", "", task_titles)
-
-
-def _known(
-    spec: Spec,
-    lost: set[str],
-    findings: Findings,
-    path: str,
-    name: str,
-    names: list[str],
-    kind: str,
-    within: str,
-    titles: dict[str | None, str],
-) -> None:
-    if name in names or name in lost or spec.places.is_broken(path):
-        return
-    listed = f"the {kind}s{' of' + within.removeprefix(' in level') if within else ''} are {quoted(names)}"
-    title = f'"{name}" is the label of `{titles[name]}`; refer to {kind}s by name' if name in titles else ""
-    findings.add(
-        "E203",
-        f"no {kind} called `{name}`{within}",
-        spec.places.of(path),
-        label="not declared",
-        help=[title or did_you_mean(name, names), listed if names else f"no {kind} is declared"],
-    )
-
-
-def _scripts(spec: Spec, lost: set[str], findings: Findings) -> None:
-    """A name is written in one script: nobody can type a name whose letters only look right."""
-    told = {line for item in findings if item.code == "E203" for line in item.help}
-    named = {f"features.{group.name}": group.name for group in spec.features}
-    named |= {f"features.{group.name}.{name}": name for group in spec.features for name in group.members}
-    named |= {f"level.{level.name}": level.name for level in spec.levels}
-    named |= {f"level.{level.name}.node.{node.name}": node.name for level in spec.levels for node in level.nodes}
-    named |= {f"tasks.task.{task.name}": task.name for task in spec.tasks.tasks}
-    for path, name in named.items():
-        if name.isascii() or not (odd := strangers(name)):
-            continue
-        if any(line.startswith(f"`{name}` looks the same") for line in told):
-            continue
-        findings.add(
-            "W104",
-            f"the name `{name}` mixes scripts",
-            spec.places.keys.get(path) or spec.places.of(path),
-            label=" and ".join(f"{describe(one)}" for one in odd),
-            help=f"write `{skeleton(name)}`, all in Latin letters" if skeleton(name).isascii() else "",
-        )
-
-
-def _feature_names(spec: Spec, lost: set[str], findings: Findings) -> None:
-    """A feature's name is unique in the whole model."""
-    first: dict[str, str] = {}
-    for group in spec.features:
-        for name in group.members:
-            path = f"features.{group.name}.{name}"
-            if name not in first:
-                first[name] = path
-                continue
-            _twice(
-                spec,
-                findings,
-                "E204",
-                f"two features are called `{name}`",
-                path,
-                first[name],
-                help="give one of them another name and `column:`",
-            )
 
 
 def _node_values(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -125,23 +28,13 @@ def _node_values(spec: Spec, lost: set[str], findings: Findings) -> None:
             path = f"level.{level.name}.node.{node.name}"
             if spec.places.is_broken(path):
                 continue
-            for value in node.value or (node.name,):
+            for position, value in enumerate(node.value or (node.name,)):
+                item = f"{path}.value.{position}"
+                place = item if item in spec.places.values else f"{path}.value"
                 if str(value) in first:
                     message = f"the value `{value}` means two nodes of level `{level.name}`"
-                    _twice(spec, findings, "E308", message, f"{path}.value", f"{first[str(value)]}.value")
-                first.setdefault(str(value), path)
-
-
-def _reserved(spec: Spec, lost: set[str], findings: Findings) -> None:
-    """The task level's name is taken."""
-    for level in spec.levels:
-        if level.name == TASK_LEVEL:
-            findings.add(
-                "E208",
-                f"no level may be called `{TASK_LEVEL}`",
-                spec.places.of(f"level.{level.name}"),
-                label="this is the name of the last level, the tasks",
-            )
+                    _conflict(spec, findings, message, place, first[str(value)], help="give it to one of them")
+                first.setdefault(str(value), place)
 
 
 def _something(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -173,13 +66,12 @@ def _experts(spec: Spec, lost: set[str], findings: Findings) -> None:
                 own, other = _given(spec, path, word), _given(spec, path, "count")
                 if spec.places.is_broken(own) or spec.places.is_broken(other):
                     continue
-                count_place = spec.places.of(other)
                 findings.add(
                     "E408",
                     f"`{word} = {picked}` is more than there are experts",
                     spec.places.of(own),
                     label=f"{picked} of {count}",
-                    second=Related(count_place, f"{count} experts") if count_place else None,
+                    second=Related.at(spec.places.of(other), f"{count} experts"),
                 )
 
 
@@ -189,13 +81,12 @@ def _task_budget(spec: Spec, lost: set[str], findings: Findings) -> None:
     needed = tasks if count == "auto" else min(tasks, count)
     if budget is None or budget >= needed or lost or spec.places.is_broken("tasks"):
         return
-    place = spec.places.of("tasks")
     findings.add(
         "E411",
         f"`budget = {budget} experts` is too small for {tasks} tasks",
         spec.places.of("tasks.budget"),
         label=f"at least {needed}, as every task keeps its best expert",
-        second=Related(place, f"{tasks} tasks") if place else None,
+        second=Related.at(spec.places.of("tasks"), f"{tasks} tasks"),
     )
 
 
@@ -207,14 +98,13 @@ def _unknown_nodes(spec: Spec, lost: set[str], findings: Findings) -> None:
             continue
         if spec.places.is_broken(own) or spec.places.is_broken(other):
             continue
-        place = spec.places.of(other)
         findings.add(
             "E412",
             f"rows of unknown nodes of level `{level.name}` have no experts to run on",
             spec.places.of(own),
             label="they run on the shared experts alone",
             help="write `shared = 1` or more, or `unknown = error`",
-            second=Related(place, "there are none") if place else None,
+            second=Related.at(spec.places.of(other), "there are none"),
         )
 
 
@@ -248,7 +138,7 @@ def _splits(spec: Spec, lost: set[str], findings: Findings) -> None:
             )
         elif len(given) > 1:
             message = f"`{given[0]}` and `{given[1]}` do not go together"
-            _twice(spec, findings, "E308", message, f"{path}.{given[1]}", f"{path}.{given[0]}", help="keep one")
+            _conflict(spec, findings, message, f"{path}.{given[1]}", f"{path}.{given[0]}", help="keep one")
         elif given[0] != "random" and split.by is None:
             findings.add(
                 "E307",
@@ -259,7 +149,7 @@ def _splits(spec: Spec, lost: set[str], findings: Findings) -> None:
             )
         elif given[0] == "random" and split.by is not None:
             message = "`random` and `by` do not go together"
-            _twice(spec, findings, "E308", message, f"{path}.by", f"{path}.random", help="delete `by`")
+            _conflict(spec, findings, message, f"{path}.by", f"{path}.random", help="delete `by`")
 
 
 def _leaks(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -279,7 +169,7 @@ def _leaks(spec: Spec, lost: set[str], findings: Findings) -> None:
                 f"feature `{name}` reads the label of task `{task_name}`",
                 spec.places.of(f"features.{group.name}.{name}"),
                 label="a leak: the answer is not known when the model is asked",
-                second=Related(label_place, "the label") if label_place else None,
+                second=Related.at(label_place, "the label"),
             )
 
 
@@ -298,17 +188,17 @@ def _early_stop(spec: Spec, lost: set[str], findings: Findings) -> None:
         )
 
 
-def _twice(spec: Spec, findings: Findings, code: str, message: str, path: str, first: str, help: str = "") -> None:
-    here, there = spec.places.of(path), spec.places.of(first)
-    findings.add(code, message, here, label="here", help=help, second=Related(there, "and here") if there else None)
+def _conflict(spec: Spec, findings: Findings, message: str, path: str, first: str, help: str) -> None:
+    there = Related.at(spec.places.of(first), "and here")
+    findings.add("E308", message, spec.places.of(path), label="here", help=help, second=there)
 
 
 RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
-    _references,
-    _scripts,
-    _feature_names,
+    names.references,
+    names.scripts,
+    names.feature_names,
     _node_values,
-    _reserved,
+    names.reserved,
     _something,
     _experts,
     _task_budget,
