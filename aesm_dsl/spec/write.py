@@ -51,21 +51,22 @@ def _block(kind: str, model: Model, path: str, note: Callable[[str], str]) -> It
 
 def _setting(word: str, kind: Kind, value: Any, path: str, note: Callable[[str], str]) -> str:
     said = note(path)
-    return f"{word} = {_value(kind, value)}" + (f"  # {said}" if said else "")
+    return f"{word} = {value_text(kind, value)}" + (f"  # {said}" if said else "")
 
 
-def _value(kind: Kind, value: Any) -> str:
+def value_text(kind: Kind, value: Any) -> str:
+    """A setting's value in the language."""
     match kind:
         case kinds.Optional(of):
-            return "none" if value is None else _value(of, value)
+            return "none" if value is None else value_text(of, value)
         case kinds.Auto(of):
-            return "auto" if value == "auto" else _value(of, value)
+            return "auto" if value == "auto" else value_text(of, value)
         case kinds.Many(of, _, single):
-            items = [_value(of, item) for item in value]
+            items = [value_text(of, item) for item in value]
             return items[0] if single and len(items) == 1 else f"[{', '.join(items)}]"
         case kinds.Either(options):
             calls = isinstance(value, Model)
-            return _value(next(one for one in options if isinstance(one, kinds.Call) == calls), value)
+            return value_text(next(one for one in options if isinstance(one, kinds.Call) == calls), value)
         case kinds.Call():
             return _call(value)
         case kinds.Quantity(units):
@@ -92,7 +93,7 @@ def _call(model: Model) -> str:
         value = getattr(model, field)
         assert not isinstance(kind, kinds.Child | kinds.Members)
         if value != type(model).model_fields[field].default:
-            arguments.append(f"{word}: {_value(kind, value)}")
+            arguments.append(f"{word}: {value_text(kind, value)}")
     name = type(model).call_name()
     return f"{name}({', '.join(arguments)})" if arguments else name
 

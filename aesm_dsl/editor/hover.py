@@ -1,0 +1,149 @@
+"""What is shown over a place: the help of a word, the label and documentation of a name, and what a value came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aesm_dsl.diagnostic import Findings, fold
+from aesm_dsl.editor import words
+from aesm_dsl.editor.analysis import Analysis
+from aesm_dsl.editor.names import FEATURE, NODE, Declared, given, names
+from aesm_dsl.editor.site import Head, Site, Token, site_at
+from aesm_dsl.source import Source
+from aesm_dsl.spec.block import Model
+from aesm_dsl.spec.kind import Child, Members
+from aesm_dsl.spec.load import load
+from aesm_dsl.spec.write import value_text
+from aesm_dsl.syntax.tree import documentation
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """Markdown, and the characters `start` to `end` that it is about."""
+
+    text: str
+    start: int
+    end: int
+
+
+def hover(analysis: Analysis, offset: int) -> Hover | None:
+    """What there is to say about the word at a place; None about blanks, comments, strings and unknown words."""
+    site = site_at(analysis.source.text, offset)
+    token = site.token
+    if token is None or token.kind not in ("name", "number"):
+        return None
+    found = names(analysis.file)
+    name = found.at(offset)
+    if name is not None and (declared := found.meant(name)) is not None:
+        return Hover(_about_name(analysis, declared, found.above(declared.within)), token.start, token.end)
+    text = _about_word(analysis, site, token)
+    return Hover(text, token.start, token.end) if text else None
+
+
+def _about_name(analysis: Analysis, declared: Declared, above: str) -> str:
+    where = {NODE: f" of level `{declared.within}`", FEATURE: f" of group `{declared.within}`"}.get(declared.noun, "")
+    title = f" — {declared.title}" if declared.title else ""
+    lines = [f"{declared.noun} **{declared.name}**{where}{title}"]
+    if said := documentation(declared.statement):
+        lines.append(said)
+    lines.append(f"```aesm\n{declared.statement.span.text.splitlines()[0].strip()}\n```")
+    if declared.noun == NODE and above and given(declared.statement, "under") is None:
+        lines.append(f"- lies under every node of `{above}`")
+    reasons = analysis.compiled.reasons if analysis.compiled is not None else {}
+    paths = [one for one in reasons if one.rpartition(".")[0] == declared.path]
+    values = _resolved_values(analysis) if paths else {}
+    lines += [f"- `{one.rpartition('.')[2]}` is `{values[one]}`: {reasons[one]}" for one in paths]
+    return "\n\n".join(lines)
+
+
+def _about_word(analysis: Analysis, site: Site, token: Token) -> str:
+    model, call = words.block_model(site.blocks), words.call_model(site)
+    if not site.blocks:
+        return _line(token.text, words.TOP[token.text]) if not site.before and token.text in words.TOP else ""
+    if model is None:
+        return ""
+    if not site.key and not site.before:
+        if site.following == "=":
+            return _about_setting(analysis, model, Site(site.blocks, token.text), token.text)
+        return _about_block(analysis, model, site.blocks, token.text)
+    if call is not None and site.following == ":":
+        return _about_setting(analysis, call, None, token.text)
+    kind = words.value_kind(site)
+    if kind is None:
+        return ""
+    if site.before and token.text in (units := words.units(kind)):
+        return _line(token.text, f"a number of {token.text}, {units[token.text]}")
+    for one in words.parts(kind):
+        for called in getattr(one, "models", ()):
+            if called.call_name() == token.text:
+                return _about_call(called)
+    if call is not None:
+        return _about_setting(analysis, call, None, site.nests[-1].argument)
+    return _about_setting(analysis, model, site, site.key)
+
+
+def _about_setting(analysis: Analysis, model: type[Model], site: Site | None, word: str) -> str:
+    """A setting or argument: its help, what may be written, its default, and what it came to."""
+    kind = words.setting_kind(model, word)
+    if kind is None:
+        return ""
+    lines = [_line(word, model.help_of(fold(word))), words.expected(kind) + _default(model, fold(word))]
+    if site is not None and (came_to := _came_to(analysis, words.path_of(site))):
+        lines.append(came_to)
+    return "\n\n".join(lines)
+
+
+def _default(model: type[Model], word: str) -> str:
+    """The default, if the setting has one that can be written."""
+    field = model.model_fields[model.field_of(word)]
+    kind = model.kinds()[word]
+    assert not isinstance(kind, Child | Members)
+    if field.is_required():
+        return " · must be written"
+    optional = any(getattr(one, "words", ()) == ("none",) for one in words.parts(kind))
+    return f" · default `{value_text(kind, field.default)}`" if field.default is not None or optional else ""
+
+
+def _about_block(analysis: Analysis, model: type[Model], blocks: tuple[Head, ...], word: str) -> str:
+    known = model.kinds().get(word)
+    if not isinstance(known, Child):
+        return ""
+    inner = words.block_model((*blocks, Head(word)))
+    assert inner is not None
+    number = "any number of them, each with a name" if known.many else "at most one"
+    lines = [_line(word, model.help_of(word)), words.help_of(inner), number]
+    return "\n\n".join(lines)
+
+
+def _about_call(called: type[Model]) -> str:
+    arguments = [f"- `{word}`: {called.help_of(word)}" for word in called.kinds()]
+    return "\n\n".join([_line(f"{called.call_name()}(...)", words.help_of(called)), "\n".join(arguments)]).rstrip()
+
+
+def _line(word: str, help: str) -> str:
+    return f"**{word}** — {help}"
+
+
+def _came_to(analysis: Analysis, path: str) -> str:
+    """What a setting left to aesm came to, and why; empty for one that says its value, or in a spec with mistakes."""
+    if analysis.compiled is None:
+        return ""
+    reasons = analysis.compiled.reasons
+    if path in reasons:
+        return f"here `{_resolved_values(analysis)[path]}`: {reasons[path].removeprefix('auto: ')}"
+    if not path.startswith("experts."):
+        return ""
+    # The model's default: what it came to in every level that says nothing else.
+    own = analysis.compiled.spec.places.values
+    paths = [one for one in reasons if one.endswith(f".{path}") and one not in own]
+    values = _resolved_values(analysis) if paths else {}
+    told = [f"`{values[one]}`: {reasons[one].removeprefix('auto: ')}" for one in paths]
+    return "\n".join(f"- in `{one.removesuffix(f'.{path}')}` {line}" for one, line in zip(paths, told, strict=True))
+
+
+def _resolved_values(analysis: Analysis) -> dict[str, str]:
+    """Every setting's value in the resolved spec, as it is written there."""
+    assert analysis.compiled is not None
+    spec = load(Source("<resolved>", analysis.compiled.resolved()), Findings())
+    assert spec is not None
+    return {path: span.text for path, span in spec.places.values.items()}
