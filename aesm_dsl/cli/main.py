@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from aesm_dsl.cli import explain, format, language, network, world
+from aesm_dsl.cli import editor, explain, format, language, network, world
 from aesm_dsl.cli.output import colour, say
 from aesm_dsl.error import AesmError
 from aesm_dsl.render import render
@@ -30,6 +30,7 @@ app.command()(network.train)
 app.command()(network.evaluate)
 app.command()(network.predict)
 app.command()(network.visualize)
+app.command()(editor.lsp)
 
 
 def main() -> None:

@@ -127,8 +127,8 @@ def _values(kind: Kind, analysis: Analysis, site: Site, offset: int) -> Iterator
                     insert = name if site.following == "(" else f"{name}($0)"
                     yield _Offer(name, "call", insert, "call", words.help_of(model))
             case kinds.Reference(to):
-                for name in _meant(to, names(analysis.file), site, offset):
-                    yield _Offer(name.name, to, name.name, to, name.title)
+                for meant in _meant(to, names(analysis.file), site, offset):
+                    yield _Offer(meant.name, to, meant.name, to, meant.title)
 
 
 def _default(site: Site) -> Iterator[_Offer]:

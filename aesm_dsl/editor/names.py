@@ -57,8 +57,8 @@ class Names:
 
     def at(self, offset: int) -> Declared | Referred | None:
         """The name at a place, or one that ends there."""
-        touched = (one for one in (*self.declared, *self.referred) if one.place.start <= offset <= one.place.end)
-        return next(touched, None)
+        everything: tuple[Declared | Referred, ...] = (*self.declared, *self.referred)
+        return next((one for one in everything if one.place.start <= offset <= one.place.end), None)
 
     def meant(self, name: Declared | Referred) -> Declared | None:
         """What a name stands for: itself, if it is declared here, or what it refers to."""

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`kind` is string, comment, number, name, mark (one key of punctuation, or a line end), or value (a closed one)."""
+    """`kind` is string, comment, number, name, mark (one key of punctuation, a line end) or value (a closed one)."""
 
     kind: str
     text: str

@@ -1,4 +1,4 @@
-"""What the vocabulary says about a site: the block it stands in, the kind of value that goes there, and both in words."""
+"""What the vocabulary says about a site: its block, the kind of value that goes there, and both in words."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def units(kind: Kind) -> dict[str, str]:
 
 def help_of(model: type[Model]) -> str:
     """What a block or call is for."""
-    return " ".join(inspect.getdoc(model).split()) if model.__doc__ else ""
+    return " ".join((inspect.getdoc(model) or "").split())
 
 
 def path_of(site: Site) -> str:

@@ -1,0 +1,181 @@
+"""The language server: keeps the open texts, asks the other modules, answers over standard input and output.
+
+Every question is answered from the text as it is on the screen, at once: a look at a spec takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
+from pygls.uris import to_fs_path
+
+from aesm_dsl.editor import convert
+from aesm_dsl.editor.analysis import Analysis, analyse
+from aesm_dsl.editor.complete import complete
+from aesm_dsl.editor.fixes import fixes
+from aesm_dsl.editor.hover import hover
+from aesm_dsl.editor.layout import format_edits
+from aesm_dsl.editor.names import names
+from aesm_dsl.editor.rename import CannotRename, renamable, rename
+from aesm_dsl.editor.symbols import symbols
+from aesm_dsl.source import Source
+from aesm_dsl.version import VERSION
+
+
+class SpecServer(LanguageServer):
+    """A server that remembers the last look at every open text."""
+
+    def __init__(self) -> None:
+        # Whole texts: specs are small, and no two programs agree on where a line ends.
+        super().__init__("aesm", VERSION, text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        self.looked: dict[str, Analysis] = {}
+
+    @property
+    def encoding(self) -> str:
+        chosen = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
+        return str(chosen.value if isinstance(chosen, types.PositionEncodingKind) else chosen)
+
+    def look(self, uri: str) -> Analysis:
+        if uri not in self.looked:
+            document = self.workspace.get_text_document(uri)
+            self.looked[uri] = analyse(Source(to_fs_path(uri) or uri, document.source))
+        return self.looked[uri]
+
+    def offset(self, analysis: Analysis, position: types.Position) -> int:
+        return convert.offset(analysis.source, position, self.encoding)
+
+    def publish(self, uri: str, version: int | None = None) -> None:
+        analysis = self.look(uri)
+        found = convert.diagnostics(analysis.source, analysis.findings, self.encoding)
+        self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+
+    def look_again(self) -> None:
+        """Forgets what was seen, and tells the findings of every open text: one may import another."""
+        self.looked.clear()
+        for document in list(self.workspace.text_documents.values()):
+            self.publish(document.uri, document.version)
+
+
+def serve() -> None:
+    """Answers on standard input and output until the editor is done."""
+    make_server().start_io()
+
+
+def make_server() -> SpecServer:
+    server = SpecServer()
+    _texts(server)
+    _words(server)
+    _names(server)
+    _changes(server)
+    return server
+
+
+def _texts(server: SpecServer) -> None:
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def opened(params: types.DidOpenTextDocumentParams) -> None:
+        server.look_again()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def changed(params: types.DidChangeTextDocumentParams) -> None:
+        server.look_again()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(params.text_document.uri, []))
+        server.look_again()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def changed_outside(params: types.DidChangeWatchedFilesParams) -> None:
+        server.look_again()
+
+
+def _words(server: SpecServer) -> None:
+    @server.feature(types.TEXT_DOCUMENT_HOVER)
+    def hovered(params: types.HoverParams) -> types.Hover | None:
+        analysis = server.look(params.text_document.uri)
+        found = hover(analysis, server.offset(analysis, params.position))
+        if found is None:
+            return None
+        content = types.MarkupContent(types.MarkupKind.Markdown, found.text)
+        return types.Hover(content, convert.to_range(analysis.source, found.start, found.end, server.encoding))
+
+    @server.feature(
+        types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["=", "(", "[", ",", ":", " ", "."])
+    )
+    def completed(params: types.CompletionParams) -> list[types.CompletionItem]:
+        analysis = server.look(params.text_document.uri)
+        items = complete(analysis, server.offset(analysis, params.position))
+        text_document = server.client_capabilities.text_document
+        completion = text_document.completion if text_document else None
+        able = completion.completion_item if completion else None
+        return convert.completion(analysis.source, items, server.encoding, bool(able and able.snippet_support))
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    def outlined(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+        return convert.outline(symbols(server.look(params.text_document.uri).file), server.encoding)
+
+
+def _names(server: SpecServer) -> None:
+    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
+    def defined(params: types.DefinitionParams) -> types.Location | None:
+        analysis = server.look(params.text_document.uri)
+        found = names(analysis.file)
+        name = found.at(server.offset(analysis, params.position))
+        declared = found.meant(name) if name is not None else None
+        return convert.location(declared.place, server.encoding) if declared is not None else None
+
+    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
+    def referred(params: types.ReferenceParams) -> list[types.Location]:
+        analysis = server.look(params.text_document.uri)
+        found = names(analysis.file)
+        name = found.at(server.offset(analysis, params.position))
+        declared = found.meant(name) if name is not None else None
+        if declared is None:
+            return []
+        own = [declared.place] if params.context.include_declaration else []
+        return [convert.location(one, server.encoding) for one in (*own, *(use.place for use in found.uses(declared)))]
+
+    @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
+    def renamed_here(params: types.PrepareRenameParams) -> types.Range | None:
+        analysis = server.look(params.text_document.uri)
+        place = renamable(analysis, server.offset(analysis, params.position))
+        return convert.to_range(analysis.source, *place, server.encoding) if place is not None else None
+
+    @server.feature(types.TEXT_DOCUMENT_RENAME)
+    def renamed(params: types.RenameParams) -> types.WorkspaceEdit:
+        analysis = server.look(params.text_document.uri)
+        try:
+            edits = rename(analysis, server.offset(analysis, params.position), params.new_name)
+        except CannotRename as why:
+            raise JsonRpcInvalidParams(str(why)) from why
+        return _workspace_edit(params.text_document.uri, convert.text_edits(analysis.source, edits, server.encoding))
+
+
+def _changes(server: SpecServer) -> None:
+    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
+    def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit]:
+        source = server.look(params.text_document.uri).source
+        return convert.text_edits(source, format_edits(source), server.encoding)
+
+    @server.feature(
+        types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
+    )
+    def mended(params: types.CodeActionParams) -> list[types.CodeAction]:
+        analysis, uri = server.look(params.text_document.uri), params.text_document.uri
+        source, encoding = analysis.source, server.encoding
+        start, end = (server.offset(analysis, one) for one in (params.range.start, params.range.end))
+        return [
+            types.CodeAction(
+                title=fix.title,
+                kind=types.CodeActionKind.QuickFix,
+                diagnostics=convert.diagnostics(source, [fix.finding], encoding),
+                is_preferred=fix.only,
+                edit=_workspace_edit(uri, convert.text_edits(source, fix.edits, encoding)),
+            )
+            for fix in fixes(analysis, start, end)
+        ]
+
+
+def _workspace_edit(uri: str, edits: list[types.TextEdit]) -> types.WorkspaceEdit:
+    return types.WorkspaceEdit(changes={uri: edits})
