@@ -46,6 +46,7 @@ LIBRARIES = {
     "graphviz": ("report",),
     "typer": ("cli",),
     "pygls": ("editor",),
+    "lsprotocol": ("editor",),
 }
 """Where a library may be imported."""
 

@@ -42,7 +42,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Referred:
-    """A name where something declared is meant. `within`, of a node, is the level that has it."""
+    """A name where something declared is meant. `within` is the level that has the node; else what refers to it."""
 
     noun: str
     name: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aesm_dsl.diagnostic import fold
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.names import FEATURE, GROUP, LEVEL, NODE, TASK, Declared, Names, given, names
-from aesm_dsl.spec.check import TASK_LEVEL
+from aesm_dsl.spec.names import TASK_LEVEL
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
 
@@ -95,7 +95,6 @@ def _keep_meaning(declared: Declared) -> list[Edit]:
     first = statement.statements[0].span.start if statement.statements else statement.span.end - 1
     if "\n" not in text[brace:first]:
         return [Edit(brace, brace, f" {line};" if statement.statements else f" {line} ")]
-    # On a line of its own, indented like the statement that follows it.
-    start = text.rindex("\n", 0, first) + 1
-    blanks = text[start:first] if statement.statements else text[start:first] + "  "
-    return [Edit(start, start, f"{blanks}{line}\n")]
+    # On a line of its own, above the documentation of the statement whose indentation it takes.
+    start, blanks = text.index("\n", brace) + 1, text[text.rindex("\n", 0, first) + 1 : first]
+    return [Edit(start, start, f"{blanks}{'' if statement.statements else '  '}{line}\n")]

@@ -5,6 +5,8 @@ Every question is answered from the text as it is on the screen, at once: a look
 
 from __future__ import annotations
 
+import logging
+
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
@@ -59,7 +61,13 @@ class SpecServer(LanguageServer):
 
 def serve() -> None:
     """Answers on standard input and output until the editor is done."""
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_ours)
     make_server().start_io()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a fault is one of the server's: a name that will not do is the user's, who is told in the answer."""
+    return not (record.exc_info and isinstance(record.exc_info[1], JsonRpcInvalidParams))
 
 
 def make_server() -> SpecServer:

@@ -1,0 +1,98 @@
+"""What is offered, by where the cursor stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from aesm_dsl.editor.complete import Item, complete
+from aesm_dsl.editor.fixes import apply
+from aesm_dsl.editor.rename import Edit
+from aesm_dsl.spec import kind as kinds
+from aesm_dsl.spec.training import Train
+from tests.editor.texts import SHOP, at, changed
+
+
+def offered(text: str) -> list[Item]:
+    return complete(*at(text))
+
+
+def labels(old: str, new: str) -> list[str]:
+    return [item.label for item in offered(changed(old, new))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("512 rows", "512 |", ["rows"]),
+        ("512 rows", "512 r|", ["rows"]),
+        ("3 epochs", "3 |", ["epochs", "steps"]),
+        ("3 epochs", "|", ["5 epochs"]),
+        ("after = click", "after = |", ["none", "click"]),
+        ("[home, cart]", "[|]", ["home", "cart"]),
+        ("[home, cart]", "[home, c|]", ["home", "cart"]),
+        ("under = page", "under = |", ["page"]),
+        ("under = card", "under = |", ["page", "card"]),
+        ("count = 4", "count = |", ["auto"]),
+        ("= category", "= |", ["category", "id", "number"]),
+        ("quantiles: 8", "quantiles: 8, |", ["column", "embed"]),
+        ("quantiles: 8", "|", ["column", "embed", "quantiles"]),
+        ("batch  = 512 rows", "optimizer = ad|", ["adam", "adamw"]),
+        ("batch  = 512 rows", "stop = early(on: |)", ["mean_auc"]),
+        ('"首页"', '"首|页"', []),
+        ("## Everything", "## Every|thing", []),
+        ("node home", "node |home", []),
+        ("number(quantiles: 8)", "number(quantiles: 8) |", []),
+    ],
+)
+def test_values_units_and_names(old: str, new: str, expected: list[str]) -> None:
+    assert labels(old, new) == expected
+
+
+def test_a_block_offers_what_it_does_not_have() -> None:
+    words = labels("batch  = 512 rows", "|")
+    assert words == [word for word in Train.kinds() if word != "length"]
+    inside = labels("    under = page", "    |")
+    assert {"under", "column", "node"} <= set(inside)
+    assert "experts" not in inside, "there is one"
+
+
+def test_the_top_of_a_file() -> None:
+    assert [item.label for item in offered("|")] == ["aesm", "import", "model"]
+    assert [item.label for item in offered("|" + SHOP)] == ["import"]
+
+
+def test_every_setting_of_the_vocabulary_is_offered_with_its_help() -> None:
+    items = {item.label: item for item in offered("model m { train { | } }")}
+    assert list(items) == list(Train.kinds())
+    for word, kind in Train.kinds().items():
+        assert items[word].help == Train.help_of(word)
+        assert items[word].insert.startswith(f"{word} = ")
+        assert isinstance(kind, kinds.Child) or items[word].detail
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word", "expected"),
+    [
+        ("batch  = 512 rows", "ba|", "batch", "batch = "),
+        ("batch  = 512 rows", "ba|tch = 1", "batch", "batch = 1"),
+        ("512 rows", "512|", "rows", "512 rows"),
+        ("512 rows", "512 ro|", "rows", "512 rows"),
+        ("[home, cart]", "[home, ca|]", "cart", "[home, cart]"),
+        ("= category", "= cat|", "category", "= category()"),
+        ("number(quantiles", "num|(quantiles", "number", "number(quantiles"),
+        ("quantiles: 8", "qu|", "quantiles", "quantiles: "),
+        ("quantiles: 8", "qu|: 8", "quantiles", "quantiles: 8"),
+    ],
+)
+def test_what_choosing_an_item_writes(old: str, new: str, word: str, expected: str) -> None:
+    analysis, offset = at(changed(old, new))
+    item = next(one for one in complete(analysis, offset) if one.label == word)
+    edit = Edit(item.start, item.end, item.insert.replace("$0", ""))
+    assert expected in apply(analysis.source.text, [edit])
+
+
+def test_half_typed_text_is_no_hindrance() -> None:
+    for cut in range(0, len(SHOP), 3):
+        complete(*at(SHOP[:cut] + "|"))
+    half = SHOP[: SHOP.index("[home, cart]")] + "["
+    assert [item.label for item in offered(half + "|")] == ["home", "cart"]
