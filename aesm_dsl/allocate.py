@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aesm_dsl.compile import compile_plan
+from aesm_dsl.compile import compile_aes
 from aesm_dsl.cost import cost
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.hierarchy import Hierarchy
@@ -83,7 +83,7 @@ def _allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spe
 
     def spent(most: int, wide: int) -> int:
         filled, _ = _fill(spec, hierarchy, wide, most, "")
-        total = cost(compile_plan(filled, hierarchy)).total
+        total = cost(compile_aes(filled, hierarchy)).total
         return total.parameters if unit == "parameters" else total.selected
 
     most = MOST_EXPERTS
@@ -97,13 +97,13 @@ def _allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spe
             label=f"the smallest network needs {least:,}",
             help="raise the budget, or write smaller `count`, `hidden` or `tower`",
         )
-    wide = STEP * _last(lambda steps: spent(most, STEP * steps) <= limit, WIDEST_IN_BUDGET // STEP)
+    wide = STEP * largest(lambda steps: spent(most, STEP * steps) <= limit, WIDEST_IN_BUDGET // STEP)
     return _fill(spec, hierarchy, wide, most, f"the widest within the budget of {limit:,} {unit}")
 
 
-def _last(fits: Callable[[int], bool], most: int) -> int:
-    """The largest number from 1 to `most` that fits; 1 if none does. `fits` must not come back once it fails."""
-    low, high = 1, most
+def largest(fits: Callable[[int], bool], most: int, least: int = 1) -> int:
+    """The largest number from `least` to `most` that fits; `least` if none does. What fails once must fail above."""
+    low, high = least, most
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)

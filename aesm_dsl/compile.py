@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from aesm_dsl.baseline import BaselinePlan
+from aesm_dsl.cost import cost
 from aesm_dsl.hierarchy import Hierarchy, Vertex
 from aesm_dsl.plan import (
     DataPlan,
@@ -16,6 +20,7 @@ from aesm_dsl.plan import (
     TaskPlan,
     TrainingPlan,
 )
+from aesm_dsl.spec.baseline import Baseline
 from aesm_dsl.spec.features import CategoryFeature, IdFeature, NumberFeature
 from aesm_dsl.spec.levels import Experts, Level, RunsShared
 from aesm_dsl.spec.model import Spec
@@ -25,7 +30,13 @@ from aesm_dsl.spec.training import Anneal, Constant, Train
 
 
 def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
-    """The plan of a resolved spec. Levels come top down; each layer's context grows by its level's node embedding."""
+    """The plan of a resolved spec, of the architecture that it names."""
+    plan = compile_aes(spec, hierarchy)
+    return plan if spec.architecture == "aes" else _baseline(spec, plan)
+
+
+def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
+    """The AES plan of a spec. Levels come top down; each layer's context grows by its level's node embedding."""
     features = tuple(
         _feature(spec, group.name, name, feature) for group in spec.features for name, feature in group.members.items()
     )
@@ -62,6 +73,32 @@ def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
         training=_training(spec.train),
         data=_data(spec.data) if spec.data else None,
     )
+
+
+def _baseline(spec: Spec, aes: Plan) -> Plan:
+    """The plan of another architecture for the same features, levels, tasks and training."""
+    words, experts, size = spec.baseline or Baseline(), spec.tasks.experts, cost(aes).total
+    assert words.hidden != "auto"
+    ple, star = spec.architecture == "ple", spec.architecture == "star"
+    baseline = BaselinePlan(
+        architecture=spec.architecture,
+        leaves=len(aes.leaves) + any(level.unknown for level in aes.levels),
+        hidden=words.hidden,
+        experts=words.experts if spec.architecture == "mmoe" else 0,
+        specific=words.specific if ple else 0,
+        shared=words.shared if ple else 0,
+        repeat=words.repeat if ple else 0,
+        embed=spec.embed if star or spec.architecture == "esmm" else 0,
+        auxiliary=words.auxiliary if star else (),
+        norm="none" if star else words.norm,
+        activation=experts.activation,
+        dropout=experts.dropout,
+        match=words.match,
+        aes_parameters=size.parameters,
+        aes_flops=size.selected,
+    )
+    levels = tuple(replace(level, layers=()) for level in aes.levels)
+    return replace(aes, levels=levels, tasks=replace(aes.tasks, layers=()), baseline=baseline)
 
 
 def _feature(spec: Spec, group: str, name: str, feature: CategoryFeature | IdFeature | NumberFeature) -> FeaturePlan:

@@ -9,6 +9,7 @@ from aesm_dsl.compile import compile_plan
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.hierarchy import Hierarchy, build_hierarchy
 from aesm_dsl.plan import Plan
+from aesm_dsl.sizing import size
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.write import write
 
@@ -44,4 +45,5 @@ def compile_loaded(spec: Spec, findings: Findings) -> Compiled | None:
     resolved, reasons = allocate(spec, hierarchy, findings)
     if findings.errors:
         return None
-    return Compiled(resolved, reasons, hierarchy, compile_plan(resolved, hierarchy))
+    resolved, widths = size(resolved, hierarchy, findings)
+    return Compiled(resolved, reasons | widths, hierarchy, compile_plan(resolved, hierarchy))

@@ -1,7 +1,8 @@
 """What a plan costs: parameters, and FLOPs a row (a multiplication and an addition are two).
 
 Embedding tables are not counted: they are looked up, not multiplied, and their size is the data's, not the network's.
-Norms and activations are not counted in FLOPs: they are a few operations per unit, Linears a few hundred.
+Norms, activations and the mixing of experts' outputs are not counted in FLOPs: they are a few operations per unit,
+Linears a few hundred.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
 
@@ -27,7 +29,8 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class PlanCost:
     levels: dict[str, Cost]
-    """By level's name, the task level as "tasks": its layers' experts and gates, and its node embedding."""
+    """By level's name, the task level as "tasks": its layers' experts and gates, and its node embedding. Of a baseline
+    by the parts it has."""
     towers: Cost
 
     @property
@@ -36,7 +39,11 @@ class PlanCost:
 
 
 def cost(plan: Plan) -> PlanCost:
-    """What the plan costs, level by level."""
+    """What the plan costs, level by level, or part by part."""
+    return _aes(plan) if plan.baseline is None else _baseline(plan, plan.baseline)
+
+
+def _aes(plan: Plan) -> PlanCost:
     levels = {}
     for level in plan.levels:
         nodes = Cost((len(level.nodes) + level.unknown) * level.width, 0, 0)
@@ -74,6 +81,60 @@ def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:
         inputs * layer.experts * expert_flops + gate_flops,
         chosen * expert_flops + gate_flops,
     )
+
+
+def _baseline(plan: Plan, baseline: BaselinePlan) -> PlanCost:
+    """A row runs what belongs to its own leaf: that, and not all leaves together, is counted in its FLOPs."""
+    leaves, tasks, width = baseline.leaves, len(plan.tasks.tasks), plan.width
+    towers = (baseline.output, *plan.tasks.tower, 1)
+    norm = baseline.norm != "none"
+
+    def bottoms(copies: int, runs: int, before: int = width) -> Cost:
+        parameters, flops = _linears((before, *baseline.hidden))
+        return _cost(copies * (parameters + 2 * norm * sum(baseline.hidden)), runs * flops)
+
+    def linears(copies: int, runs: int, *widths: int) -> Cost:
+        parameters, flops = _linears(widths)
+        return _cost(copies * parameters, runs * flops)
+
+    of_leaf_and_task = linears(leaves * tasks, tasks, *towers)
+    table = _cost(leaves * baseline.embed, 0)
+    match baseline.architecture:
+        case "shared_bottom":
+            return PlanCost({"bottom": bottoms(1, 1)}, of_leaf_and_task)
+        case "esmm":
+            parts = {"leaf embedding": table, "bottoms": bottoms(tasks, tasks, width + baseline.embed)}
+            return PlanCost(parts, linears(tasks, tasks, *towers))
+        case "mmoe":
+            experts, gates = baseline.experts, linears(leaves * tasks, tasks, width, baseline.experts)
+            return PlanCost({"experts": bottoms(experts, experts), "gates": gates}, of_leaf_and_task)
+        case "ple":
+            own, shared = tasks * baseline.specific, baseline.shared
+            layers = {}
+            for depth in range(baseline.repeat):
+                before = baseline.output if depth else width
+                spent = bottoms(leaves * own + shared, own + shared, before)
+                spent += linears(leaves * tasks, tasks, before, baseline.specific + shared)
+                if depth + 1 < baseline.repeat:  # the gate of the shared experts, for the layer above
+                    spent += linears(leaves, 1, before, own) + linears(1, 1, before, shared)
+                layers[f"layer {depth + 1}"] = spent
+            return PlanCost(layers, of_leaf_and_task)
+        case "star":
+            parts = {
+                "normalisation": _cost((1 + leaves) * 2 * width, 0),
+                "bottom": linears(1 + leaves, 1, width, *baseline.hidden),
+                "auxiliary": table + linears(1, 1, width + baseline.embed, *baseline.auxiliary, tasks),
+            }
+            return PlanCost(parts, linears((1 + leaves) * tasks, tasks, *towers))
+        case "single":
+            return PlanCost({"bottoms": bottoms(leaves, 1)}, of_leaf_and_task)
+        case _:
+            raise ValueError(f"no architecture {baseline.architecture!r}")
+
+
+def _cost(parameters: int, flops: int) -> Cost:
+    """What runs as a whole: there is nothing to select."""
+    return Cost(parameters, flops, flops)
 
 
 def _linears(widths: tuple[int, ...]) -> tuple[int, int]:

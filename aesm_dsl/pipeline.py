@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aesm_dsl.compiled import Compiled, compile_loaded
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.error import AesmError
 from aesm_dsl.source import Source
+from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.parse import parse
@@ -26,7 +27,7 @@ from aesm_dsl.syntax.tree import File
 if TYPE_CHECKING:
     import polars as pl
 
-    from aesm_dsl.layers.network import Network
+    from aesm_dsl.layers.build import AnyNetwork
     from aesm_dsl.training.loop import Progress
     from aesm_dsl.training.run import Run
 
@@ -45,12 +46,24 @@ def check(spec: SpecLike, overrides: Sequence[str] = (), *, data: bool = False) 
     return findings
 
 
-def compile_spec(spec: SpecLike, out: str | Path | None = None, overrides: Sequence[str] = ()) -> Compiled:
-    """The compiled spec; with `out`, writes plan.json, hierarchy.json and the resolved spec.aesm into that folder."""
+def compile_spec(
+    spec: SpecLike,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    arch: str | None = None,
+    warn: Callable[[Findings], None] = lambda findings: None,
+) -> Compiled:
+    """The compiled spec; with `out`, writes plan.json, hierarchy.json and the resolved spec.aesm into that folder.
+
+    arch  another architecture than the spec's, as the override `architecture=ARCH`
+    warn  called once with the warnings
+    """
     findings = Findings()
-    compiled = _compile(spec, overrides, findings)
+    compiled = _compile(spec, overrides, findings, arch)
     if compiled is None:
         raise AesmError(findings)
+    warn(findings)
     if out is not None:
         texts = {
             "plan.json": compiled.plan.to_json(),
@@ -62,21 +75,24 @@ def compile_spec(spec: SpecLike, out: str | Path | None = None, overrides: Seque
     return compiled
 
 
-def build_from_spec(spec: SpecLike, overrides: Sequence[str] = ()) -> Network:
+def build_from_spec(spec: SpecLike, overrides: Sequence[str] = (), *, arch: str | None = None) -> AnyNetwork:
     """The network of a spec, a torch.nn.Module, freshly initialised from the spec's seed.
+
+    arch  another architecture than the spec's: `shared_bottom`, `mmoe`, `ple`, `star`, `esmm`, `single`, `aes`
 
     Its embedding tables have the size the spec allows; `train` fits them to the data. torch's global generator is left
     as it was.
     """
     from aesm_dsl.training.train import new_network
 
-    return new_network(compile_spec(spec, overrides=overrides).plan)
+    return new_network(compile_spec(spec, overrides=overrides, arch=arch).plan)
 
 
 def train(
     spec: SpecLike,
     out: str | Path | None = None,
     *,
+    arch: str | None = None,
     device: str = "auto",
     overwrite: bool = False,
     overrides: Sequence[str] = (),
@@ -85,6 +101,7 @@ def train(
 ) -> Run:
     """Trains a spec on its data and leaves a run folder behind (default `runs/NAME`, numbered if there is one).
 
+    arch       another architecture than the spec's, as the override `architecture=ARCH`
     device     "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1"
     overwrite  replace the folder `out`, once the new run is complete
     warn       called once with the warnings, before the first step
@@ -95,7 +112,7 @@ def train(
     from aesm_dsl.training.train import train_plan
 
     findings = Findings()
-    compiled = _compile(spec, overrides, findings)
+    compiled = _compile(spec, overrides, findings, arch)
     if compiled is None:
         raise AesmError(findings)
     name = compiled.spec.name
@@ -172,11 +189,14 @@ def visualize(what: SpecLike | Run, out: str | Path, *, layers: str = "last", ov
     layers  "last" draws each level's last layer, "all" every layer (of a run)
     """
     from aesm_dsl.report.picture import DrawingError, draw, sharing_graph, structure
+    from aesm_dsl.training.run import nothing_selected
 
     if isinstance(what, Spec) or (isinstance(what, str | Path) and not Path(what).is_dir()):
         dot = structure(compile_spec(what, overrides=overrides).hierarchy.graph)
     else:
         run = _run(what)
+        if run.plan.baseline is not None:
+            raise AesmError(nothing_selected(run.plan.baseline.architecture))
         dot = sharing_graph(run.plan, run.usage, layers)
     try:
         draw(dot, Path(out))
@@ -230,12 +250,19 @@ def write_text(path: Path, text: str) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _compile(spec: SpecLike, overrides: Sequence[str], findings: Findings) -> Compiled | None:
+def _compile(spec: SpecLike, overrides: Sequence[str], findings: Findings, arch: str | None = None) -> Compiled | None:
+    if arch is not None and arch not in ARCHITECTURES:
+        known = quoted(ARCHITECTURES)
+        findings.add(
+            "E302", f"no architecture `{arch}`", help=[did_you_mean(arch, ARCHITECTURES), f"there are {known}"]
+        )
+        return None
     if isinstance(spec, Spec):
         if overrides:
             raise ValueError("overrides go with a spec's path; a Spec has `model_copy`")
-        loaded: Spec | None = spec
+        loaded: Spec | None = spec if arch is None else spec.model_copy(update={"architecture": arch})
     else:
+        overrides = [*overrides, f"architecture={arch}"] if arch is not None else overrides
         source = read_source(spec, findings)
         loaded = load(source, findings, overrides) if source is not None else None
     return compile_loaded(loaded, findings) if loaded is not None else None

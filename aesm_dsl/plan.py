@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from aesm_dsl.baseline import BaselinePlan
+
 TASKS = "tasks"
 """Name of the task level, in selections, usage and costs."""
 
@@ -205,11 +207,26 @@ class Plan:
     tasks: TaskLevelPlan
     training: TrainingPlan
     data: DataPlan | None
+    baseline: BaselinePlan | None = None
+    """Another architecture than AES; the levels and the tasks then have no layers."""
 
     @property
     def width(self) -> int:
         """D of the first layer: all features' embeddings, concatenated."""
         return sum(feature.width for feature in self.features)
+
+    @property
+    def leaves(self) -> tuple[tuple[int, ...], ...]:
+        """Every path of the scenario levels, a node's index per level, in declared order; one empty path without."""
+        paths: tuple[tuple[int, ...], ...] = ((),)
+        for level in self.levels:
+            paths = tuple(
+                (*path, index)
+                for path in paths
+                for index, node in enumerate(level.nodes)
+                if not node.parents or path[-1] in node.parents
+            )
+        return paths
 
     def with_rows(self, rows: dict[str, int]) -> Plan:
         """The same plan with the features' table rows as fitted (feature name -> rows)."""
@@ -247,6 +264,7 @@ def _plan(values: dict[str, Any]) -> Plan:
         ),
         training=TrainingPlan(**{**training, "noise": NoisePlan(**training["noise"])}),
         data=_data(values["data"]) if values["data"] else None,
+        baseline=BaselinePlan.from_values(values["baseline"]) if values["baseline"] else None,
     )
 
 

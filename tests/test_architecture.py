@@ -23,7 +23,7 @@ ROOMS = (
     ("syntax",),
     ("spec",),
     ("hierarchy",),
-    ("plan", "cost", "compile", "allocate", "compiled"),
+    ("baseline", "plan", "cost", "compile", "allocate", "sizing", "compiled"),
     ("data",),
     ("layers",),
     ("training",),

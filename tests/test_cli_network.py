@@ -114,6 +114,36 @@ def test_compile_prints_the_layers_and_writes_three_files(aesm: Aesm, world: Pat
     assert "auto" not in {resolved.tasks.experts.count, resolved.tasks.experts.specific}
 
 
+def test_compile_and_train_print_a_baselines_size_beside_that_of_aes(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    spec = world / "fund_search.aesm"
+    done = aesm("compile", spec, "--arch", "mmoe", "--set", "baseline.match=flops")
+    assert done.code == 0
+    for words in ("fund_search), mmoe", "experts", "gates", "towers", "AES"):
+        assert words in done.out
+    size = json.loads(aesm("compile", spec, "--arch", "star", "--format", "json").out)["size"]
+    assert size["match"] == "parameters"
+    assert abs(size["parameters"] / size["aes_parameters"] - 1) < 0.05
+    done = aesm("train", spec, "--arch", "star", "-o", tmp_path / "run", *SMALL, "--set=train.length=2 steps")
+    assert done.code == 0
+    assert "star: " in done.out
+    assert " parameters (AES " in done.out
+    assert " FLOPs a row (AES " in done.out
+    picture = aesm("visualize", tmp_path / "run")
+    assert picture.code == 1
+    assert "error[E606]: a run of `star` has no learnt selection" in picture.err
+    assert aesm("train", spec, "--arch", "stars").code == 2
+
+
+def test_compile_warns(aesm: Aesm, world: Path) -> None:
+    spec = world / "fund_search.aesm"
+    least = [f"--set={level}.experts.count=1" for level in ("level.scenario", "level.card", "tasks")]
+    least += ["--set=experts.specific=1", "--set=experts.shared=1", "--set=tasks.tower=[512, 512]"]
+    done = aesm("compile", spec, "--arch", "single", *least)
+    assert done.code == 0
+    assert "warning[W109]: `single` cannot be made as large as the AES model" in done.err
+    assert "AES" in done.out
+
+
 def test_compile_tells_a_mistake_and_writes_nothing(aesm: Aesm, world: Path, tmp_path: Path) -> None:
     done = aesm("compile", world / "fund_search.aesm", "-o", tmp_path / "plan", "--set=level.card.experts.specific=99")
     assert done.code == 1

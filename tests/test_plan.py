@@ -10,16 +10,19 @@ import pytest
 from aesm_dsl import AesmError, Spec, build_from_spec, compile_spec
 from aesm_dsl.cost import cost
 from aesm_dsl.plan import Plan
+from aesm_dsl.spec.baseline import ARCHITECTURES
 from tests.conftest import PROJECT
 from tests.worlds import THREE_LEVELS, write
 
 GOLDEN = Path(__file__).parent / "golden" / "plans"
+BASELINES = ARCHITECTURES[1:]
 SPECS = sorted((PROJECT / "specs").glob("*.aesm"))
 
 
 def test_the_specs_are_found() -> None:
     assert {path.name for path in SPECS} >= {"fund_search.aesm", "hotel.aesm"}
-    assert {path.stem for path in GOLDEN.glob("*.json")} == {*(path.stem for path in SPECS), "three_levels"}
+    baselines = {f"three_levels_{one}" for one in BASELINES}
+    assert {path.stem for path in GOLDEN.glob("*.json")} == {*(path.stem for path in SPECS), "three_levels", *baselines}
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
@@ -29,6 +32,13 @@ def test_the_plans_of_the_specs(path: Path, golden: Callable[[Path, str], None])
 
 def test_the_plan_of_three_levels(golden: Callable[[Path, str], None]) -> None:
     golden(GOLDEN / "three_levels.json", compile_spec(Spec.parse(THREE_LEVELS)).plan.to_json())
+
+
+@pytest.mark.parametrize("architecture", BASELINES)
+def test_the_plans_of_baselines(architecture: str, golden: Callable[[Path, str], None]) -> None:
+    plan = compile_spec(Spec.parse(THREE_LEVELS), arch=architecture).plan
+    golden(GOLDEN / f"three_levels_{architecture}.json", plan.to_json())
+    assert Plan.from_json(plan.to_json()) == plan
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)

@@ -31,6 +31,16 @@ class Layers(StrEnum):
     all = "all"
 
 
+class Architecture(StrEnum):
+    aes = "aes"
+    shared_bottom = "shared_bottom"
+    mmoe = "mmoe"
+    ple = "ple"
+    star = "star"
+    esmm = "esmm"
+    single = "single"
+
+
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm file.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")]
 Overrides = Annotated[
@@ -38,6 +48,10 @@ Overrides = Annotated[
     typer.Option(
         "--set", metavar="PATH=VALUE", help="Override a setting: `--set level.card.experts.count=4`. Repeatable."
     ),
+]
+Arch = Annotated[
+    Architecture | None,
+    typer.Option("--arch", help="Another architecture than the spec's, as `--set architecture=ARCH`."),
 ]
 Device = Annotated[str, typer.Option("--device", help="`auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older result, once the new one is complete.")]

@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from aesm_dsl import pipeline
-from aesm_dsl.cli.arguments import AsResult, Device, Layers, Overrides, Overwrite, ResultFormat, RunPath, SpecPath
+from aesm_dsl.cli.arguments import (
+    Arch,
+    AsResult,
+    Device,
+    Layers,
+    Overrides,
+    Overwrite,
+    ResultFormat,
+    RunPath,
+    SpecPath,
+)
 from aesm_dsl.cli.output import console, print_json, say, warn
 
 
@@ -19,20 +29,22 @@ def compile_(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for plan.json, hierarchy.json and spec.aesm.")
     ] = None,
+    arch: Arch = None,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
 ) -> None:
     """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
     from aesm_dsl.cost import cost
+    from aesm_dsl.report.baseline import size_data
     from aesm_dsl.report.tables import cost_data, layer_table
 
-    compiled = pipeline.compile_spec(spec, out, overrides or ())
+    compiled = pipeline.compile_spec(spec, out, overrides or (), arch=arch, warn=warn)
+    plan = compiled.plan
     if form is ResultFormat.json:
-        print_json(
-            {"name": compiled.plan.name, "levels": cost_data(cost(compiled.plan)), "paths": compiled.hierarchy.arrows()}
-        )
+        size = {} if plan.baseline is None else {"size": size_data(plan, plan.baseline)}
+        print_json({"name": plan.name, "levels": cost_data(cost(plan)), **size, "paths": compiled.hierarchy.arrows()})
     else:
-        console(sys.stdout).print(layer_table(compiled.plan))
+        console(sys.stdout).print(layer_table(plan))
     if out is not None:
         say(f"wrote {out / 'plan.json'}, {out / 'hierarchy.json'}, {out / 'spec.aesm'}")
 
@@ -42,24 +54,30 @@ def train(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/NAME, numbered.")
     ] = None,
+    arch: Arch = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
 ) -> None:
     """Train a spec on its data; prints AUC and log loss of every leaf and task, and leaves a run folder."""
+    from aesm_dsl.report.baseline import size_data, size_line
     from aesm_dsl.report.tables import metrics_table
     from aesm_dsl.training.progress import bar
 
     with bar(console(sys.stderr)) as watch:
         run = pipeline.train(
-            spec, out, device=device, overwrite=overwrite, overrides=overrides or (), warn=warn, watch=watch
+            spec, out, arch=arch, device=device, overwrite=overwrite, overrides=overrides or (), warn=warn, watch=watch
         )
+    baseline = run.plan.baseline
     if form is ResultFormat.json:
-        print_json({"run": str(run.folder), **run.info, "metrics": run.metrics.to_dicts()})
+        size = {} if baseline is None else {"size": size_data(run.plan, baseline)}
+        print_json({"run": str(run.folder), **run.info, **size, "metrics": run.metrics.to_dicts()})
     else:
         title = f"{run.plan.label} ({run.plan.name}): {run.info['measured on']} rows, {run.info['seconds']} s"
         console(sys.stdout).print(metrics_table(run.metrics, title))
+        if baseline is not None:
+            console(sys.stdout).print(size_line(run.plan, baseline))
     say(f"wrote {run.folder}")
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from aesm_dsl.cost import Cost, PlanCost, cost
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
+from aesm_dsl.report.baseline import part_table
 
 if TYPE_CHECKING:
     # Commands that only speak of layers do without the data libraries.
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def layer_table(plan: Plan) -> Table:
-    """One line per level: nodes, experts, widths, K, parameters, FLOPs a row with all and with the chosen experts."""
+    """One line per level: nodes, experts, widths, K, parameters, FLOPs a row with all and with the chosen experts.
+
+    Of a baseline one line per part.
+    """
+    if plan.baseline is not None:
+        return part_table(plan, plan.baseline)
     found = cost(plan)
     table = Table(
         title=f"{plan.label} ({plan.name})", title_justify="left", caption=_caption(plan), caption_justify="left"

@@ -16,9 +16,10 @@ from pydantic import Field, PrivateAttr
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.source import Source
+from aesm_dsl.spec.baseline import ARCHITECTURES, Architecture, Baseline
 from aesm_dsl.spec.block import Model, setting
 from aesm_dsl.spec.features import FeatureGroup
-from aesm_dsl.spec.kind import Child, Integer, Many, Optional, Quantity, Reference
+from aesm_dsl.spec.kind import Child, Choice, Integer, Many, Optional, Quantity, Reference
 from aesm_dsl.spec.levels import Experts, Level
 from aesm_dsl.spec.places import Places
 from aesm_dsl.spec.tables import Data
@@ -43,6 +44,9 @@ class Spec(Model):
     name: str
     title: str | None = None
     doc: str = ""
+    architecture: Annotated[Architecture, Choice(ARCHITECTURES)] = setting(
+        "what is built: `aes`, or a baseline made as large as it", "aes"
+    )
     budget: Annotated[Budget | None, Optional(Quantity({"parameters": Integer(1), "flops": Integer(1)}))] = setting(
         "what automatic allocation may spend", None
     )
@@ -54,6 +58,7 @@ class Spec(Model):
         exclude=True,
     )
     features: Annotated[tuple[FeatureGroup, ...], Child("features", many=True)] = setting("a group of features", ())
+    baseline: Annotated[Baseline | None, Child("baseline")] = setting("what baselines are made of", None)
     experts: Annotated[Experts, Child("experts")] = setting("what holds for the experts of all levels", Experts())
     levels: Annotated[tuple[Level, ...], Child("level", many=True)] = setting("a level of the hierarchy", ())
     tasks: Annotated[Tasks, Child("tasks")] = setting("what is predicted", Tasks())

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.layers.network import Network
+from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.training.metric import Floats, Score, scores
 from aesm_dsl.training.usage import Usage, UsageMeter
 
@@ -25,7 +25,7 @@ class Forecast:
 
 
 @torch.no_grad()
-def forecast(network: Network, table: EncodedTable, device: torch.device) -> Forecast:
+def forecast(network: AnyNetwork, table: EncodedTable, device: torch.device) -> Forecast:
     """What the network says about every row, in the table's order; the network is left in evaluation mode."""
     network.eval()
     meter = UsageMeter(network.plan)
@@ -40,7 +40,7 @@ def forecast(network: Network, table: EncodedTable, device: torch.device) -> For
     return Forecast(_host(yes, len(names)), _host(no, len(names)), meter.result())
 
 
-def judge(network: Network, found: Forecast, table: EncodedTable) -> tuple[Score, ...]:
+def judge(network: AnyNetwork, found: Forecast, table: EncodedTable) -> tuple[Score, ...]:
     """The scores of a forecast of this table."""
     label_RT = table.label_RT.double().cpu().numpy()
     return scores(network.plan, found.yes_RT, found.no_RT, label_RT, table.node_RL.cpu().numpy())

@@ -15,7 +15,7 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.table import Tables
 from aesm_dsl.layers.aes import Noise
-from aesm_dsl.layers.network import Network
+from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import NoisePlan, Plan, TrainingPlan
 from aesm_dsl.training.evaluate import forecast, judge
 from aesm_dsl.training.hide import hide_nodes
@@ -71,7 +71,7 @@ class Fitted:
 
 
 def fit(
-    network: Network,
+    network: AnyNetwork,
     tables: Tables[EncodedTable],
     device: torch.device,
     watch: Callable[[Progress], None] = lambda progress: None,
@@ -119,7 +119,7 @@ def fit(
 class _Stepper:
     """One optimisation step at a time, with everything that changes from step to step."""
 
-    def __init__(self, network: Network, plan: Plan, device: torch.device, steps: int) -> None:
+    def __init__(self, network: AnyNetwork, plan: Plan, device: torch.device, steps: int) -> None:
         training = plan.training
         self.network, self.plan, self.steps, self.rows = network, plan, steps, 0
         self.shuffle = torch.Generator().manual_seed(training.seed)
@@ -201,7 +201,7 @@ def _schedule(
     )
 
 
-def _valid(network: Network, table: EncodedTable | None, device: torch.device) -> tuple[Score, ...] | None:
+def _valid(network: AnyNetwork, table: EncodedTable | None, device: torch.device) -> tuple[Score, ...] | None:
     return None if table is None else judge(network, forecast(network, table, device), table)
 
 

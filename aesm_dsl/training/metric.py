@@ -70,21 +70,13 @@ def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
 
     Rows with an unknown node come behind these, a leaf for each path with `(unknown)` in it that has rows.
     """
-    paths: list[tuple[int, ...]] = [()]
-    for level in plan.levels:
-        paths = [
-            (*path, index)
-            for path in paths
-            for index, node in enumerate(level.nodes)
-            if not node.parents or path[-1] in node.parents
-        ]
     sizes = [len(level.nodes) - UNKNOWN for level in plan.levels]
     key_R = np.ravel_multi_index(tuple(node_RL.T - UNKNOWN), sizes) if len(node_RL) else np.zeros(0, np.int64)
     order_R = np.argsort(key_R, kind="stable")
     keys, starts = np.unique(key_R[order_R], return_index=True)
     rows_of = dict(zip(keys.tolist(), np.split(order_R, starts[1:]), strict=True)) if len(keys) else {}
     found: dict[str, Whole] = {}
-    for path in paths:
+    for path in plan.leaves:
         key = int(np.ravel_multi_index([index - UNKNOWN for index in path], sizes))
         found[_name(plan, path)] = rows_of.get(key, np.zeros(0, np.int64))
     for key, rows in rows_of.items():

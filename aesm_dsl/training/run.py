@@ -5,7 +5,7 @@ plan.json            the plan, with the tables' sizes as fitted
 encoders.json        vocabularies, hashes, quantiles
 weights.safetensors  the network's weights
 metrics.json         scores of every leaf x task on the rows the run was measured on
-usage.json           which experts every node used on these rows
+usage.json           which experts every node used on these rows; no layers in it where nothing is selected
 history.jsonl        one line per epoch
 run.json             versions, device, seed, files, and the digest of every other file
 """
@@ -28,7 +28,8 @@ from safetensors.torch import load_file, save_file
 
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.layers.network import Network
+from aesm_dsl.error import AesmError
+from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.loop import Epoch
 from aesm_dsl.training.metric import Score
@@ -58,7 +59,7 @@ class Run:
     """The resolved spec, in the language."""
     plan: Plan
     encoders: Encoders
-    network: Network
+    network: AnyNetwork
     scores: tuple[Score, ...]
     """Of the rows named by `info["measured on"]`: test rows, or validation rows, or training rows."""
     usage: Usage
@@ -68,14 +69,27 @@ class Run:
     def sharing(self, level: str, layer: int = -1) -> Sharing:
         """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
 
-        Raises KeyError when no level has this name.
+        Raises KeyError when no level has this name, AesmError (E606) when the run's architecture selects nothing.
         """
+        if self.plan.baseline is not None:
+            raise AesmError(nothing_selected(self.plan.baseline.architecture))
         return sharing(self.usage.level(level)[layer])
 
     @property
     def metrics(self) -> pl.DataFrame:
         """One row per leaf x task: leaf, task, rows, positives, auc, log_loss."""
         return metrics_frame(self.scores)
+
+
+def nothing_selected(architecture: str) -> Findings:
+    """Why there is nothing to show of what a run learnt to share."""
+    findings = Findings()
+    findings.add(
+        "E606",
+        f"a run of `{architecture}` has no learnt selection: no row of it picks experts",
+        help="train the spec with `architecture = aes`",
+    )
+    return findings
 
 
 def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
@@ -143,7 +157,7 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
         return None
     try:
         plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
-        network = Network(plan)
+        network = build(plan)
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         network.eval()
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.table import Table, Tables, encode, encode_tables, read_table, read_tables, table_of
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.layers.network import Network
+from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.evaluate import forecast, judge
 from aesm_dsl.training.loop import DivergedError, Fitted, Progress, fit
@@ -66,6 +66,7 @@ def train_plan(
         "torch": torch.__version__,
         "device": str(place),
         "seed": plan.training.seed,
+        "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
         "parameters": sum(one.numel() for one in network.parameters()),
         "rows": {"train": len(encoded.train), **_lengths(encoded)},
         "measured on": part,
@@ -79,11 +80,11 @@ def train_plan(
     return run
 
 
-def new_network(plan: Plan) -> Network:
+def new_network(plan: Plan) -> AnyNetwork:
     """The plan's network, initialised from its seed; torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.training.seed)
-        return Network(plan)
+        return build(plan)
 
 
 def evaluate_run(

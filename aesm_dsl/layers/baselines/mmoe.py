@@ -1,0 +1,37 @@
+"""`MMoE`: multi-gate mixture of experts (Ma et al., KDD 2018).
+
+Axes: B rows sorted by leaf, D input width, T tasks, E experts, F expert output width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.baseline import BaselinePlan
+from aesm_dsl.layers.baselines.leaves import Rows
+from aesm_dsl.layers.baselines.plain import bottoms
+from aesm_dsl.layers.baselines.stack import Linears, Towers
+from aesm_dsl.plan import Plan
+
+
+class MMoE(nn.Module):
+    """Every expert on every row; a softmax gate and a tower per (leaf, task).
+
+    logit_t = tower_{leaf, t}( sum over e of softmax(gate_{leaf, t}(x))_e * expert_e(x) )
+    """
+
+    def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
+        super().__init__()
+        leaves, tasks = baseline.leaves, len(plan.tasks.tasks)
+        self.experts = bottoms(plan.width, baseline, copies=baseline.experts)
+        self.gates = Linears(leaves, tasks, plan.width, baseline.experts)
+        self.towers = Towers(plan, leaves, baseline.output)
+
+    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+        x_1BD = x_BD.unsqueeze(0)
+        y_EBF = self.experts(x_1BD, rows.sizes)
+        weight_TBE = self.gates(x_1BD, rows.sizes).softmax(dim=-1)
+        h_TBF = torch.einsum("tbe,ebf->tbf", weight_TBE, y_EBF)
+        logit_TB: Tensor = self.towers(h_TBF, rows.sizes)
+        return logit_TB

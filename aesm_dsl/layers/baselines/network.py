@@ -1,0 +1,85 @@
+"""Plan -> `Baseline`: the network of an architecture that is not AES.
+
+Axes: B rows, F features, D width of x, T tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.baseline import BaselinePlan
+from aesm_dsl.cost import cost
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.layers.aes import Noise
+from aesm_dsl.layers.baselines.leaves import Leaves
+from aesm_dsl.layers.baselines.mmoe import MMoE
+from aesm_dsl.layers.baselines.plain import ESMM, SharedBottom, Single
+from aesm_dsl.layers.baselines.ple import PLE
+from aesm_dsl.layers.baselines.star import STAR
+from aesm_dsl.layers.embedding import Embedding
+from aesm_dsl.layers.prediction import Prediction
+from aesm_dsl.layers.tower import funnel
+from aesm_dsl.plan import Plan
+
+BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
+    "shared_bottom": SharedBottom,
+    "mmoe": MMoE,
+    "ple": PLE,
+    "star": STAR,
+    "esmm": ESMM,
+    "single": Single,
+}
+"""By architecture: x_BD and `Rows` -> logit_TB."""
+
+
+class Baseline(nn.Module):
+    """`Prediction` for a `Batch`: embedding, the architecture's body on rows sorted by leaf, funnel.
+
+    Parameters are drawn from torch's default generator, as is dropout. `noise` has nothing to act on: no gate selects.
+    Raises ValueError for an id outside its table (as `Embedding`), or a row on no path of the hierarchy.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        if plan.baseline is None:
+            raise ValueError(f"the plan of {plan.name} is one of AES")
+        self.plan = plan
+        self.leaves = Leaves(plan)
+        single = plan.baseline.architecture == "single"
+        self.embeddings = nn.ModuleList(Embedding(plan.features) for _ in range(plan.baseline.leaves if single else 1))
+        self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
+
+    def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
+        rows = self.leaves(batch.node_BL)
+        ids_BF = batch.ids_BF[rows.order_B]
+        parts = ids_BF.split_with_sizes(rows.sizes) if len(self.embeddings) > 1 else (ids_BF,)
+        x_BD = torch.cat([embedding(part) for embedding, part in zip(self.embeddings, parts, strict=True)])
+        logit_TB: Tensor = self.body(x_BD, rows)
+        logits = logit_TB.index_select(1, rows.back_B).unbind(0)
+        tasks = self.plan.tasks.tasks
+        # Hard sharing knows no funnel: each task is learnt by itself.
+        direct = isinstance(self.body, SharedBottom)
+        yes, no = funnel(logits, [None if direct else task.after for task in tasks])
+        names = [task.name for task in tasks]
+        nothing = x_BD.new_zeros(())
+        return Prediction(
+            logit=dict(zip(names, logits, strict=True)),
+            log_probability=dict(zip(names, yes, strict=True)),
+            log_complement=dict(zip(names, no, strict=True)),
+            selection={},
+            specific_loss=nothing,
+            shared_loss=nothing,
+        )
+
+    def __repr__(self) -> str:
+        assert self.plan.baseline is not None
+        parameters = sum(parameter.numel() for parameter in self.parameters())
+        found = cost(self.plan)
+        lines = [f"Baseline {self.plan.baseline.architecture} of {self.plan.name}: {parameters:,} parameters"]
+        lines += [f"  {len(self.plan.features)} features -> {self.plan.width}"]
+        for name, part in {**found.levels, "towers": found.towers}.items():
+            lines.append(f"  {name}: {part.parameters:,} parameters, {part.selected:,} FLOPs a row")
+        return "\n".join(lines)
