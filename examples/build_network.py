@@ -1,0 +1,40 @@
+"""From a spec to a torch module: build it, feed it one batch, look at what every row selected.
+
+python examples/build_network.py [SPEC]
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from aesm_dsl import build_from_spec
+from aesm_dsl.data.batch import Batch
+
+ROWS = 6
+
+network = build_from_spec(sys.argv[1] if len(sys.argv) > 1 else "specs/fund_search.aesm")
+print(network)
+
+# A batch holds ids, not raw values: per feature a row of its table, per level a node. Training makes these from tables;
+# here they are drawn, and labels are left out (NaN), since nothing is learnt.
+plan = network.plan
+generator = torch.Generator().manual_seed(0)
+batch = Batch(
+    ids_BF=torch.stack([torch.randint(one.rows, (ROWS,), generator=generator) for one in plan.features], dim=1),
+    node_BL=torch.stack([torch.randint(len(one.nodes), (ROWS,), generator=generator) for one in plan.levels], dim=1),
+    label_BT=torch.full((ROWS, len(plan.tasks.tasks)), torch.nan),
+    weight_B=torch.ones(ROWS),
+)
+network.eval()
+with torch.no_grad():
+    prediction = network(batch)
+
+for task, probability in prediction.probability.items():
+    print(f"{task:>10}", " ".join(f"{value:.3f}" for value in probability.tolist()))
+for level, layers in prediction.selection.items():
+    chosen = layers[-1].chosen.reshape(-1, layers[-1].chosen.shape[-1])
+    for row in range(3):
+        experts = chosen[row].nonzero().flatten().tolist()
+        print(f"{level}: row {row} runs experts {experts}")

@@ -1,0 +1,40 @@
+"""Every example runs, from the project's folder, as its docstring says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+
+EXAMPLES = sorted((PROJECT / "examples").glob("*.py"))
+
+ARGUMENTS = {
+    "build_network": [],
+    "train_fund_search": ["{folder}", "3000"],
+    "own_table": ["{folder}"],
+}
+"""What each is given here, so that it writes into the test's folder and is done soon."""
+
+SEEN = {
+    "build_network": ["Network fund_search", "purchase", "tasks: row 2 runs experts"],
+    "train_fund_search": ["click: AUC 0.", "purchase: AUC 0.", "fund_product", "sharing.svg"],
+    "own_table": ["line 16: no task called `clik`; did you mean `click`?", "not trained: 1 error", "related", "order"],
+}
+
+
+def test_the_examples_are_found() -> None:
+    assert {path.stem for path in EXAMPLES} == set(ARGUMENTS) == set(SEEN)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example(path: Path, tmp_path: Path) -> None:
+    arguments = [one.format(folder=tmp_path) for one in ARGUMENTS[path.stem]]
+    command = [sys.executable, str(path), *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for words in SEEN[path.stem]:
+        assert words in done.stdout
