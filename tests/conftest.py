@@ -11,6 +11,10 @@ from hypothesis import settings
 
 PROJECT = Path(__file__).parent.parent
 
+# One thread a process, set before torch is loaded: the tests run side by side, and threads that wait for each other
+# on the same cores are slower than none.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is no failure: examples have no time limit each.
 settings.register_profile("aesm", deadline=None)
 settings.load_profile("aesm")

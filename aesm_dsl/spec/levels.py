@@ -40,7 +40,7 @@ class Experts(Model):
     )
     dropout: Annotated[float, Share()] = setting("share of an expert's activations dropped in training", 0.0)
     residual: Annotated[typing.Literal["none", "add"], Choice(("none", "add"))] = setting(
-        "`add` adds a layer's input to its output wherever both have the same width", "none"
+        "`add` adds a layer's input to its output wherever both have the same width; `none` is the paper's", "add"
     )
     temperature: Annotated[float, Real(0, 1000, open=True)] = setting(
         "divides the gates before the softmax over the selected experts: above 1 evens the mixture out, below 1 "
