@@ -104,7 +104,7 @@ def train(
     arch       another architecture than the spec's, as the override `architecture=ARCH`
     device     "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1"
     overwrite  replace the folder `out`, once the new run is complete
-    warn       called once with the warnings, before the first step
+    warn       called with the warnings before the first step, and after the last one if experts have collapsed
     watch      called every few steps
 
     The run is measured on the test rows; without any on the validation rows, else on the training rows.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
 from textwrap import indent
+from unittest.mock import patch
 
 from typer.testing import CliRunner
 
@@ -22,16 +23,17 @@ TABLE = "age,click\n" + "".join(f"{20 + row % 7},{row % 2}\n" for row in range(4
 
 def wrong(page: Page, folder: Path) -> Findings:
     """What is told of the page's wrong example."""
-    return _told(page.wrong, folder)
+    return _told(page.wrong, folder, page.code.startswith("W"))
 
 
 def right(page: Page, folder: Path) -> Findings:
     """What is told of its right form; files that it does not show again stay as they were in the wrong one."""
+    warns = page.code.startswith("W")
     again = {(one.language, one.name) for one in page.right}
-    return _told([*page.right, *(one for one in page.wrong if (one.language, one.name) not in again)], folder)
+    return _told([*page.right, *(one for one in page.wrong if (one.language, one.name) not in again)], folder, warns)
 
 
-def _told(examples: Sequence[Example], folder: Path) -> Findings:
+def _told(examples: Sequence[Example], folder: Path, warns: bool) -> Findings:
     tables = {one.name: one.text for one in examples if one.language == "csv"}
     commands = [line for one in examples if one.language == "console" for line in one.text.splitlines()]
     text = next((one.text for one in examples if one.language in ("aesm", "json")), "")
@@ -41,7 +43,7 @@ def _told(examples: Sequence[Example], folder: Path) -> Findings:
     for name, table in (tables or {"train.csv": TABLE}).items():
         (folder / name).write_text(table, encoding="utf-8")
     with chdir(folder):
-        return _run(commands) if commands else check(spec.name, data=bool(tables))
+        return _run(commands, warns) if commands else check(spec.name, data=bool(tables))
 
 
 def whole(part: str, data: bool = False) -> str:
@@ -55,16 +57,18 @@ def whole(part: str, data: bool = False) -> str:
     return f"aesm = 1\n\nmodel example {{\n{inside}{indent(chr(10).join(lines), '  ')}\n}}\n"
 
 
-def _run(commands: Sequence[str]) -> Findings:
-    """What the last command tells; the ones before it succeed."""
+def _run(commands: Sequence[str], warns: bool) -> Findings:
+    """What the last command tells; the ones before it succeed. Warnings of a command that succeeds count if asked."""
+    warnings = Findings()
     for place, line in enumerate(commands, 1):
         _, *arguments = shlex.split(line.removeprefix("$ "))
         if arguments[0] == "check":
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
-        done = CliRunner().invoke(app, arguments)
+        with patch("aesm_dsl.cli.network.warn", warnings.extend):
+            done = CliRunner().invoke(app, arguments)
         if isinstance(done.exception, AesmError):
             assert place == len(commands), line
             return done.exception.findings
         assert done.exit_code == 0, done.output
-    return Findings()
+    return warnings if warns else Findings()

@@ -37,6 +37,10 @@ class EncodedTable:
             self.weight_R.to(device),
         )
 
+    def take(self, rows: Tensor) -> EncodedTable:
+        """The rows of these indices, in this order."""
+        return EncodedTable(self.ids_RF[rows], self.node_RL[rows], self.label_RT[rows], self.weight_R[rows])
+
     def batches(self, rows: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """All rows once, `rows` at a time, the last batch with what is left.
 

@@ -76,6 +76,16 @@ class Network(nn.Module):
         return _describe(self.plan, sum(parameter.numel() for parameter in self.parameters()))
 
 
+def aes_layers(network: nn.Module) -> dict[tuple[str, int], AESLayer]:
+    """A network's AES layers by their level's name and their place in its stack; none of a network without them."""
+    if not isinstance(network, Network):
+        return {}
+    stacks = [*network.levels.children(), network.tasks]
+    named = zip([name for name, _ in _stacks(network.plan)], stacks, strict=True)
+    pairs = [(name, index, layer) for name, stack in named for index, layer in enumerate(stack.children())]
+    return {(name, index): layer for name, index, layer in pairs if isinstance(layer, AESLayer)}
+
+
 def _stack(layers: tuple[LayerPlan, ...]) -> nn.ModuleList:
     return nn.ModuleList(AESLayer(layer) for layer in layers)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +19,17 @@ from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import NoisePlan, Plan, TrainingPlan
 from aesm_dsl.training.evaluate import forecast, judge
+from aesm_dsl.training.gradients import GradientMeter
+from aesm_dsl.training.health import Health, health
 from aesm_dsl.training.hide import hide_nodes
 from aesm_dsl.training.loss import loss
 from aesm_dsl.training.metric import ALL, Score, mean_auc
 
 LOOK_EVERY_STEPS = 20
 """Steps between looks at the loss. Each look waits for the device, so it is not done every step."""
+
+SAMPLE_ROWS = 8192
+"""Training rows on which the use of experts is looked at after every epoch where there are no validation rows."""
 
 
 class DivergedError(Exception):
@@ -58,6 +64,13 @@ class Epoch:
     train_losses: dict[str, float]
     valid_mean_auc: float | None
     valid_losses: dict[str, float | None]
+    experts: tuple[Health, ...] = ()
+    """Per layer, on the validation rows, else on a sample of training rows; empty of a network without experts."""
+
+    @staticmethod
+    def from_data(values: Mapping[str, Any]) -> Epoch:
+        """The epoch that `dataclasses.asdict` and JSON made a dictionary of."""
+        return Epoch(**{**values, "experts": tuple(Health.from_data(one) for one in values.get("experts", ()))})
 
 
 @dataclass(slots=True)
@@ -87,19 +100,24 @@ def fit(
     stepper = _Stepper(network, plan, device, steps)
     fitted, best, state, waited = Fitted(), -math.inf, None, 0
     began = time.perf_counter()
+    watched = tables.valid if tables.valid is not None else _sample(tables.train, training.seed)
     # Dropout draws from the global generators: they are seeded here and put back as they were.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(training.seed)
         for epoch in range(1, math.ceil(steps / steps_an_epoch) + 1):
-            meter = _Meter(plan, steps, began, watch)
+            meter, gradients = _Meter(plan, steps, began, watch), GradientMeter(network)
             for batch in islice(tables.train.batches(training.batch_rows, stepper.shuffle), steps - fitted.steps):
                 losses = stepper.step(batch.to(device), fitted.steps)
                 fitted.steps += 1
+                if fitted.steps % LOOK_EVERY_STEPS == 1:
+                    gradients.add()
                 meter.add(losses, fitted.steps, stepper.rows)
             meter.look(fitted.steps, stepper.rows)
-            found = _valid(network, tables.valid, device)
+            seen = forecast(network, watched, device)
+            found = None if tables.valid is None else judge(network, seen, tables.valid)
             value = mean_auc(found) if found is not None else None
-            fitted.history.append(_epoch(epoch, fitted.steps, began, meter.means(), value, found))
+            experts = health(seen.usage, gradients.shares())
+            fitted.history.append(_epoch(epoch, fitted.steps, began, meter.means(), value, found, experts))
             if value is None or training.patience_epochs is None:
                 fitted.best_step = fitted.steps
             elif value > best:
@@ -201,12 +219,20 @@ def _schedule(
     )
 
 
-def _valid(network: AnyNetwork, table: EncodedTable | None, device: torch.device) -> tuple[Score, ...] | None:
-    return None if table is None else judge(network, forecast(network, table, device), table)
+def _sample(table: EncodedTable, seed: int) -> EncodedTable:
+    """At most SAMPLE_ROWS of the table's rows, drawn once."""
+    order_R = torch.randperm(len(table), generator=torch.Generator().manual_seed(seed))
+    return table.take(order_R[:SAMPLE_ROWS])
 
 
 def _epoch(
-    epoch: int, step: int, began: float, losses: dict[str, float], value: float | None, found: tuple[Score, ...] | None
+    epoch: int,
+    step: int,
+    began: float,
+    losses: dict[str, float],
+    value: float | None,
+    found: tuple[Score, ...] | None,
+    experts: tuple[Health, ...],
 ) -> Epoch:
     valid = {score.task: score.log_loss for score in found or () if score.leaf == ALL}
-    return Epoch(epoch, step, time.perf_counter() - began, losses, value, valid)
+    return Epoch(epoch, step, time.perf_counter() - began, losses, value, valid, experts)

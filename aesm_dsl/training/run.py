@@ -6,7 +6,7 @@ encoders.json        vocabularies, hashes, quantiles
 weights.safetensors  the network's weights
 metrics.json         scores of every leaf x task on the rows the run was measured on
 usage.json           which experts every node used on these rows; no layers in it where nothing is selected
-history.jsonl        one line per epoch
+history.jsonl        one line per epoch: losses, metrics, how every layer's experts were used
 run.json             versions, device, seed, files, and the digest of every other file
 """
 
@@ -170,7 +170,7 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             network,
             tuple(Score(**score) for score in metrics),
             Usage.from_json((folder / "usage.json").read_text(encoding="utf-8")),
-            tuple(Epoch(**json.loads(line)) for line in history),
+            tuple(Epoch.from_data(json.loads(line)) for line in history),
             info,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:

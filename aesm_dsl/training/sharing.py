@@ -25,6 +25,15 @@ USES = 0.25
 Relative to the heaviest user, because the question is whose expert it is, not how much it matters.
 """
 
+CARRY = 0.95
+"""The experts in use are the fewest that carry this share of all mixture weight."""
+
+OCCUPIES = 0.9
+"""A node occupies a shared expert when it alone is this share of all that selects it as shared, nodes counted alike."""
+
+SELECTS = 0.05
+"""A node selects an expert as shared when this share of its rows does."""
+
 ROLES = ("specific", "group", "shared", "dead")
 
 
@@ -86,6 +95,35 @@ class Sharing:
     """I(expert; node) = sum over n of q[n] sum over e of p[e | n] log(p[e | n] / p[e]), in nats, with
     p[e | n] = w[n, e] scaled to sum to 1. 0 when every node has the same mixture; at most log E, and at most
     the entropy of q."""
+    in_use: int
+    """The fewest experts that carry 95 % of all mixture weight between them."""
+    occupied: dict[int, str]
+    """Experts that are selected as shared, but nearly always by one node alone -> that node."""
+    dead_units: tuple[float | None, ...]
+    """Per expert the share of its output units that tell no two rows apart; None where too few rows ran it, and
+    empty where nobody looked."""
+
+    def experts(self) -> pl.DataFrame:
+        """One row per expert: expert, role, nodes, share, occupied_by, dead_units."""
+        count = len(self.roles)
+        return pl.DataFrame(
+            {
+                "expert": range(count),
+                "role": [role.kind for role in self.roles],
+                "nodes": [list(role.nodes) for role in self.roles],
+                "share": list(self.share),
+                "occupied_by": [self.occupied.get(expert) for expert in range(count)],
+                "dead_units": list(self.dead_units or (None,) * count),
+            },
+            schema={
+                "expert": pl.Int64,
+                "role": pl.String,
+                "nodes": pl.List(pl.String),
+                "share": pl.Float64,
+                "occupied_by": pl.String,
+                "dead_units": pl.Float64,
+            },
+        )
 
 
 def sharing(usage: LayerUsage) -> Sharing:
@@ -105,6 +143,9 @@ def sharing(usage: LayerUsage) -> Sharing:
         entropy,
         float(min(evenness, 1.0)),
         _mutual_information(weight_NE, rows_N),
+        _in_use(share_E),
+        _occupied(usage, rows_N),
+        usage.dead_units_E,
     )
 
 
@@ -126,6 +167,22 @@ def _role(weight_N: NDArray[np.float64], rows_N: NDArray[np.float64], nodes: tup
     if len(users) == 1:
         return Role("specific", users)
     return Role("shared" if len(users) == seen.sum() else "group", users)
+
+
+def _in_use(share_E: NDArray[np.float64]) -> int:
+    carried_E = np.cumsum(np.sort(share_E)[::-1])
+    # Rounding must not ask for one expert more.
+    return int((carried_E < CARRY - 1e-9).sum()) + 1 if share_E.any() else 0
+
+
+def _occupied(usage: LayerUsage, rows_N: NDArray[np.float64]) -> dict[int, str]:
+    seen_N = rows_N > 0
+    if seen_N.sum() < 2:
+        return {}
+    shared_NE = np.asarray(usage.shared_NE, dtype=np.float64).reshape(len(usage.nodes), -1) * seen_N[:, None]
+    most_E, total_E = shared_NE.max(axis=0), shared_NE.sum(axis=0)
+    taken_E = (most_E >= SELECTS) & (most_E >= OCCUPIES * total_E)
+    return {int(expert): usage.nodes[shared_NE[:, expert].argmax()] for expert in taken_E.nonzero()[0]}
 
 
 def _entropy(share: NDArray[np.float64]) -> float:

@@ -19,7 +19,9 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.evaluate import forecast, judge
+from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.loop import DivergedError, Fitted, Progress, fit
+from aesm_dsl.training.outputs import OutputMeter
 from aesm_dsl.training.run import Run, metrics_frame, save_run
 from aesm_dsl.version import VERSION
 
@@ -38,6 +40,7 @@ def train_plan(
 ) -> Run | None:
     """Reads and checks the data, fits encoders on the training rows, trains, measures, and writes the run folder.
 
+    `warn` gets the warnings before the first step, and after the last one those about experts that collapsed, if any.
     None after adding errors to `findings`: about the data all in one go before the first step, and after it none but a
     loss that is no longer finite.
     """
@@ -59,7 +62,9 @@ def train_plan(
         )
         return None
     part, measured = _measured(encoded)
-    found = forecast(network, measured, place)
+    with OutputMeter(network) as outputs:
+        found = forecast(network, measured, place)
+    usage = found.usage.with_dead_units(outputs.dead_units())
     info = {
         "aesm": VERSION,
         "python": platform.python_version(),
@@ -75,8 +80,12 @@ def train_plan(
         **_said(fitted),
     }
     scores = judge(network, found, measured)
-    run = Run(folder, spec, plan, encoders, network.cpu(), scores, found.usage, tuple(fitted.history), info)
+    run = Run(folder, spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
     save_run(run, overwrite=overwrite)
+    collapsed = Findings()
+    tell_collapse(plan, usage, collapsed, locate)
+    if collapsed.items:
+        warn(collapsed)
     return run
 
 

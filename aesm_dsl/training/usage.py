@@ -7,8 +7,8 @@ rows, shares in [0, 1] and mixture weights (method.md eq. 6-7), all kept in floa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -40,6 +40,9 @@ class LayerUsage:
     """Share of the node's rows that selected the expert as shared."""
     weight_NE: Table
     """Mean mixture weight of the expert over the node's rows."""
+    dead_units_E: tuple[float | None, ...] = ()
+    """Share of the expert's output units that are dead (see outputs.py), None where fewer than two rows ran it; empty
+    where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,11 @@ class Usage:
         if not found:
             raise KeyError(name)
         return found
+
+    def with_dead_units(self, found: Mapping[tuple[str, int], tuple[float | None, ...]]) -> Usage:
+        """The same usage with what an `OutputMeter` found, by level and layer."""
+        layers = (replace(one, dead_units_E=found.get((one.level, one.layer), ())) for one in self.layers)
+        return Usage(tuple(layers))
 
     def to_json(self) -> str:
         layers = [json.dumps(asdict(layer), ensure_ascii=False) for layer in self.layers]
@@ -147,4 +155,5 @@ def _table(values: Tensor) -> Table:
 
 def _layer(values: dict[str, Any]) -> LayerUsage:
     tables = {name: tuple(tuple(row) for row in values[name]) for name in ("specific_NE", "shared_NE", "weight_NE")}
-    return LayerUsage(**{**values, **tables, "nodes": tuple(values["nodes"]), "rows_N": tuple(values["rows_N"])})
+    lists = {name: tuple(values.get(name, ())) for name in ("nodes", "rows_N", "dead_units_E")}
+    return LayerUsage(**{**values, **tables, **lists})

@@ -1,0 +1,37 @@
+"""`GradientMeter`: how the gradient of a layer is spread over its experts. Axes: E experts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.layers.network import aes_layers
+
+
+class GradientMeter:
+    """Means, over the steps it was shown, of each expert's share of its layer's squared gradient.
+
+    An expert with a share near 0 no longer learns: hardly any row selects it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._layers = aes_layers(network)
+        self._sums: dict[tuple[str, int], Tensor] = {}
+        self._steps = 0
+
+    @torch.no_grad()
+    def add(self) -> None:
+        """Looks at the gradients that the network's parameters hold now. Does not wait for the device."""
+        self._steps += 1
+        for key, layer in self._layers.items():
+            gradients = [one.grad for one in layer.experts.parameters() if one.grad is not None]
+            if not gradients:
+                continue
+            square_E = torch.stack([one.flatten(1).square().sum(dim=1) for one in gradients]).sum(dim=0)
+            share_E = square_E / square_E.sum().clamp(min=torch.finfo(square_E.dtype).tiny)
+            seen = self._sums.get(key)
+            self._sums[key] = share_E if seen is None else seen.add_(share_E)
+
+    def shares(self) -> dict[tuple[str, int], tuple[float, ...]]:
+        """By level and layer, one share per expert; they sum to 1 where the layer had any gradient."""
+        return {key: tuple((sums_E / self._steps).tolist()) for key, sums_E in self._sums.items()}
