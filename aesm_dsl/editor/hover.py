@@ -87,6 +87,8 @@ def _about_setting(analysis: Analysis, model: type[Model], site: Site | None, wo
     kind = words.setting_kind(model, word)
     if kind is None:
         return ""
+    if fold(word) not in model.kinds():
+        return _line(word, words.expected(kind))  # a name of the user's own
     lines = [_line(word, model.help_of(fold(word))), words.expected(kind) + _default(model, fold(word))]
     if site is not None and (came_to := _came_to(analysis, words.path_of(site))):
         lines.append(came_to)

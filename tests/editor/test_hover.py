@@ -33,6 +33,7 @@ def shown(old: str, new: str, text: str = SHOP) -> str:
         ("budget", "bud|get", ["what automatic allocation may spend", "`none` or a number of parameters"]),
         ("[home, cart]", "[home, ca|rt]", ["node **cart** of level `page`"]),
         ("after = click", "after = cl|ick", ["task **click**", "`label` is `click`: the task's name"]),
+        ("= category", "= categ|roy", ["**city** — `category(...)` or `id(...)`"]),
         ("node home", "node ho|me", ["— 首页", "Where everybody 🙂 arrives.", '`value` is `"home"`: the node\'s name']),
         ("node fund", "node fu|nd", ["lies under every node of `page`"]),
         ("age  =", "a|ge  =", ["feature **age** of group `user`", "age  = number(quantiles: 8)"]),
