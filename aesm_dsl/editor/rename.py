@@ -18,6 +18,9 @@ from aesm_dsl.syntax.format import is_word
 _CALLED_LIKE_IT = {NODE: "value", LEVEL: "column", TASK: "label", FEATURE: "column"}
 """Noun -> the setting that by default has the name itself."""
 
+_SYNTAX = "E1"
+"""Codes of text that is not in the language."""
+
 _RESERVED = ("auto", "none")
 """Words that mean something else wherever a name may stand."""
 
@@ -49,7 +52,7 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
     declared = found.meant(name) if name is not None else None
     if declared is None:
         raise CannotRename("nothing here has a name that can be changed")
-    if analysis.file.damaged:
+    if any(one.code.startswith(_SYNTAX) for one in analysis.findings):
         raise CannotRename("a part of this file cannot be read; mend it first, so that no place is missed")
     _check(found, declared, fold(new))
     places = [declared.place, *(one.place for one in found.uses(declared))]

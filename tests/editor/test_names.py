@@ -167,7 +167,8 @@ def test_the_same_name_in_another_level_is_free() -> None:
     assert "node home {" in apply(analysis.source.text, rename(analysis, offset, "home"))
 
 
-def test_a_file_that_cannot_be_read_whole_is_not_renamed() -> None:
-    analysis, offset = at(changed("node fund", "node fu|nd", changed("batch  = 512 rows", "batch = = 512 rows")))
+@pytest.mark.parametrize(("old", "new"), [("batch  = 512 rows", "batch = = 512 rows"), ("count = 4 }", "count = 4 ｝")])
+def test_a_file_that_cannot_be_read_whole_is_not_renamed(old: str, new: str) -> None:
+    analysis, offset = at(changed("node fund", "node fu|nd", changed(old, new)))
     with pytest.raises(CannotRename, match="cannot be read"):
         rename(analysis, offset, "new")
