@@ -15,7 +15,7 @@ from aesm_dsl.spec.tidy import tidy
 from tests.editor.texts import SHOP, at, changed
 from tests.test_mistakes import CORPUS
 
-FINE = [path for path in CORPUS if path.stem.startswith("fine_")]
+FINE = [path for path in CORPUS if path.parent.name == "mistakes" and path.stem.startswith("fine_")]
 
 
 @pytest.mark.parametrize("path", FINE, ids=lambda path: path.stem)

@@ -20,11 +20,10 @@ from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.parse import parse
 from tests.conftest import PROJECT
 from tests.editor.texts import SHOP
-from tests.test_mistakes import CORPUS
 
 EXTENSION = PROJECT / "docs" / "editors" / "vscode"
 SPECS = sorted((PROJECT / "specs").glob("*.aesm"))
-FINE = [path for path in CORPUS if path.stem.startswith("fine_") and b"\r" not in path.read_bytes()]
+FINE = [path for path in (PROJECT / "tests" / "mistakes").glob("fine_*") if b"\r" not in path.read_bytes()]
 
 KEYWORD, NAME, KEY = "keyword.declaration", "entity.name.type", ("support.type.property-name", "variable.other.member")
 CALL, ARGUMENT, NUMBER, UNIT = "support.function", "variable.parameter", "constant.numeric", "keyword.other.unit"
