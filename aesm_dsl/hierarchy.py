@@ -17,6 +17,7 @@ from aesm_dsl.diagnostic import Findings, Related, quoted
 from aesm_dsl.spec.levels import Level
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.names import TASK_LEVEL
+from aesm_dsl.spec.places import NAMELESS
 
 Vertex = tuple[str, str]
 
@@ -110,7 +111,7 @@ def _chain(spec: Spec, findings: Findings) -> list[Level] | None:
         sound = False
     children: dict[str | None, Level] = {}
     for level in known:
-        if level.name == "_" and "level.?" in spec.places.broken:
+        if level.name == NAMELESS:
             sound = False  # it has no name, and that has been told
             continue
         if level.under not in children:

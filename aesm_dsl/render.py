@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -131,10 +132,10 @@ def _window(line: str, start: int, length: int) -> tuple[str, int, int]:
 
 
 def _cell(character: str) -> str:
-    """How a character is shown: tabs as four blanks, what has no width as a replacement sign."""
+    """How a character is shown: tabs as four blanks, what cannot be seen as a replacement sign."""
     if character == "\t":
         return "    "
-    if wcwidth(character) < 0:
+    if unicodedata.category(character) in ("Cc", "Cf") and character != "\N{ZERO WIDTH JOINER}":
         return "\N{REPLACEMENT CHARACTER}"
     return character
 

@@ -2,64 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aesm_dsl.diagnostic import Findings, Related, did_you_mean, quoted
 from aesm_dsl.lookalike import describe, skeleton, strangers
+from aesm_dsl.spec.levels import Level, Node
 from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.places import NAMELESS
+from aesm_dsl.spec.tasks import Task
 
 TASK_LEVEL = "tasks"
 """The name under which the task level is reported; no level of the user's may have it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What may be referred to: the names of one kind in one place, and the labels they have."""
+
+    kind: str
+    things: tuple[Level, ...] | tuple[Node, ...] | tuple[Task, ...]
+    of: str = ""
+
+    def tell(self, spec: Spec, lost: set[str], findings: Findings, path: str, name: str) -> None:
+        """E203 for a name at a path that is not declared, unless text that was lost, or a nameless thing, may be it."""
+        names = [one.name for one in self.things]
+        unsure = name in lost or NAMELESS in names or spec.places.is_broken(path)
+        if name in names or unsure:
+            return
+        named = next((one for one in self.things if one.title == name), None)
+        findings.add(
+            "E203",
+            f"no {self.kind} called `{name}`" + (f" in level `{self.of}`" if self.of else ""),
+            spec.places.of(path),
+            label="not declared",
+            help=[
+                f'"{name}" is the label of `{named.name}`; refer to {self.kind}s by name'
+                if named
+                else did_you_mean(name, names),
+                f"the {self.kind}s{f' of `{self.of}`' if self.of else ''} are {quoted(names)}"
+                if names
+                else f"no {self.kind} is declared",
+            ],
+        )
+
+
 def references(spec: Spec, lost: set[str], findings: Findings) -> None:
     """Every name that is referred to is declared."""
-    levels = [level.name for level in spec.levels]
-    titles = {level.title: level.name for level in spec.levels}
+    levels = _Declared("level", spec.levels)
     for level in spec.levels:
         path = f"level.{level.name}"
         if level.under is not None:
-            _known(spec, lost, findings, f"{path}.under", level.under, levels, "level", "", titles)
+            levels.tell(spec, lost, findings, f"{path}.under", level.under)
         above = next((one for one in spec.levels if one.name == level.under), None)
         if above is None:
             continue
-        names = [node.name for node in above.nodes]
-        node_titles = {node.title: node.name for node in above.nodes}
+        nodes = _Declared("node", above.nodes, above.name)
         for node in level.nodes:
             for position, parent in enumerate(node.under or ()):
                 place = f"{path}.node.{node.name}.under"
-                within = f" in level `{above.name}`"
                 item = f"{place}.{position}" if f"{place}.{position}" in spec.places.values else place
-                _known(spec, lost, findings, item, parent, names, "node", within, node_titles)
+                nodes.tell(spec, lost, findings, item, parent)
     if spec.tasks.under is not None:
-        _known(spec, lost, findings, "tasks.under", spec.tasks.under, levels, "level", "", titles)
-    tasks = [task.name for task in spec.tasks.tasks]
-    task_titles = {task.title: task.name for task in spec.tasks.tasks}
+        levels.tell(spec, lost, findings, "tasks.under", spec.tasks.under)
+    tasks = _Declared("task", spec.tasks.tasks)
     for task in spec.tasks.tasks:
         if task.after is not None:
-            _known(spec, lost, findings, f"tasks.task.{task.name}.after", task.after, tasks, "task", "", task_titles)
-
-
-def _known(
-    spec: Spec,
-    lost: set[str],
-    findings: Findings,
-    path: str,
-    name: str,
-    names: list[str],
-    kind: str,
-    within: str,
-    titles: dict[str | None, str],
-) -> None:
-    if name in names or name in lost or spec.places.is_broken(path):
-        return
-    listed = f"the {kind}s{' of' + within.removeprefix(' in level') if within else ''} are {quoted(names)}"
-    title = f'"{name}" is the label of `{titles[name]}`; refer to {kind}s by name' if name in titles else ""
-    findings.add(
-        "E203",
-        f"no {kind} called `{name}`{within}",
-        spec.places.of(path),
-        label="not declared",
-        help=[title or did_you_mean(name, names), listed if names else f"no {kind} is declared"],
-    )
+            tasks.tell(spec, lost, findings, f"tasks.task.{task.name}.after", task.after)
 
 
 def scripts(spec: Spec, lost: set[str], findings: Findings) -> None:

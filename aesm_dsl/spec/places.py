@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from aesm_dsl.source import Span
 
+NAMELESS = "?"
+"""Stands in a path for the name of a thing whose name is missing."""
+
 
 @dataclass(slots=True)
 class Places:

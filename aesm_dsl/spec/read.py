@@ -15,7 +15,7 @@ from aesm_dsl.source import Span
 from aesm_dsl.spec.block import Model, model_of
 from aesm_dsl.spec.kind import Child, Members
 from aesm_dsl.spec.model import EDITION, Spec
-from aesm_dsl.spec.places import Places
+from aesm_dsl.spec.places import NAMELESS, Places
 from aesm_dsl.spec.value import Values, Wrong
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.tree import documentation
@@ -129,7 +129,7 @@ class _Reader:
         if self.values.lost(block.span):
             self.places.broken.add(_join(path, "?"))  # something in it could not be read
         if "name" in model.model_fields and block.name is None:
-            self.places.broken.add(_join(path, "?"))  # which one it is has not been said
+            self.places.broken.add(path or NAMELESS)  # which one it is has not been said
         found: dict[str, Any] = self._head(model, block)
         kinds = model.kinds()
         members = next(((word, kind) for word, kind in kinds.items() if isinstance(kind, Members)), None)
@@ -141,6 +141,8 @@ class _Reader:
                 self._setting(model, statement, path, block, seen, found, members)
             else:
                 self._child(model, statement, path, block, children, found)
+        lost = self.values.lost_words(block.span)
+        self.places.broken |= {_join(path, word) for word in kinds if word in lost and word not in (*seen, *children)}
         missing = [
             word
             for word, kind in kinds.items()
@@ -168,7 +170,7 @@ class _Reader:
         if not named and block.name is not None:
             self.values.tell("E206", f"`{kind}` takes no name", block.name.span, label="not needed")
         if named:
-            name = fold(block.name.text) if block.name else "_"
+            name = fold(block.name.text) if block.name else NAMELESS
             if block.name and "." in name:
                 self.values.tell("E206", "a name has no dots", block.name.span, label="write one word")
             found["name"] = name
@@ -268,9 +270,9 @@ class _Reader:
                 self.places.lost.append(block.span)
                 return
             word = guess
-        name = fold(block.name.text) if kind.many and block.name else ""
+        name = (fold(block.name.text) if block.name else NAMELESS) if kind.many else ""
         earlier = children.setdefault(word, {}).get(name)
-        if earlier is not None:
+        if earlier is not None and name != NAMELESS:
             shown = f"{word} `{block.name.text}`" if name and block.name else f"block `{word}`"
             same = not (name and earlier.name and block.name) or earlier.name.text == block.name.text
             self.values.tell(

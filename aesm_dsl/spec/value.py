@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,12 @@ class Values:
     def lost(self, span: Span) -> bool:
         """Whether the text at the place was damaged by a mistake that has been told already."""
         return any(one.source is span.source and one.start < span.end and span.start < one.end for one in self.damaged)
+
+    def lost_words(self, span: Span) -> set[str]:
+        """The words in the damaged text within the place."""
+        inside = (one for one in self.damaged if one.source is span.source)
+        inside = (one for one in inside if one.start < span.end and span.start < one.end)
+        return {word for one in inside for word in re.findall(r"\w+", one.text)}
 
     def tell(self, code: str, message: str, span: Span, **more: Any) -> None:
         """Adds a finding, unless its place is damaged."""

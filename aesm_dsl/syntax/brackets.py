@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 from aesm_dsl.diagnostic import Findings, Related
-from aesm_dsl.source import Source
 from aesm_dsl.syntax.draft import Draft, content_end, indent, line_end, line_start
 
 MOST_NESTED = 64
@@ -14,6 +13,10 @@ MOST_NESTED = 64
 
 MOST_MISTAKES = 50
 """Mistakes of syntax told in one go; a file with more is not a spec."""
+
+_SETTING = re.compile(r"^([^\S\n]*)(\w+)[^\S\n]*=", re.MULTILINE)
+_NEXT = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+([^\S\n]*)(?=[^\s#])")
+"""Up to the next line that says something; its indentation."""
 
 _CLOSER = {"{": "}", "[": "]", "(": ")"}
 
@@ -32,18 +35,19 @@ class _Fault:
 
 def pair_brackets(draft: Draft, brackets: list[Bracket], findings: Findings) -> None:
     """Tells and repairs every bracket without a partner."""
-    if _sound(brackets):
+    text = "".join(draft.cells)
+    if _sound(text, brackets):
         return
-    faults, pairs = _pair(draft.source, brackets)
+    faults, pairs = _pair(text, brackets)
     while len(faults) <= MOST_MISTAKES and (
         stray := next((one for one in faults if one.what == "stray" and one.closer[1] == "}"), None)
     ):
         # The brace too many is rarely the last one: blame the first that stands where no block of its depth ends.
-        odd = [closer for opener, closer in pairs if closer < stray.closer[0] and _odd(draft.source, opener, closer)]
+        odd = [closer for opener, closer in pairs if closer < stray.closer[0] and _odd(text, opener, closer)]
         culprit = (odd[0] if odd else stray.closer[0], "}")
         _stray(draft, findings, culprit)
         brackets = [one for one in brackets if one != culprit]
-        faults, pairs = _pair(draft.source, brackets)
+        faults, pairs = _pair(text, brackets)
     # One more than is told: the text is then given up as a whole, so the rest need no repair.
     for fault in faults[: MOST_MISTAKES + 1]:
         if fault.what == "deep":
@@ -53,23 +57,34 @@ def pair_brackets(draft: Draft, brackets: list[Bracket], findings: Findings) -> 
         elif fault.what == "mismatched":
             _mismatched(draft, findings, fault.opener, fault.closer)
         else:
-            _unclosed(draft, findings, fault.opener, fault.closer[0])
+            _unclosed(draft, text, findings, fault.opener, fault.closer[0])
 
 
-def _sound(brackets: list[Bracket]) -> bool:
+def _sound(text: str, brackets: list[Bracket]) -> bool:
     """Whether every bracket has its partner, however badly the text is indented."""
-    stack: list[str] = []
-    for _, bracket in brackets:
+    stack: list[Bracket] = []
+    for start, bracket in brackets:
+        if stack and _statement_inside(text, stack[-1], start) is not None:
+            return False
         if bracket in _CLOSER:
-            stack.append(_CLOSER[bracket])
-        elif not stack or stack.pop() != bracket:
+            stack.append((start, bracket))
+        elif not stack or _CLOSER[stack.pop()[1]] != bracket:
             return False
         if len(stack) > MOST_NESTED:
             return False
     return not stack
 
 
-def _pair(source: Source, brackets: list[Bracket]) -> tuple[list[_Fault], list[tuple[int, int]]]:
+def _statement_inside(text: str, opener: Bracket, end: int) -> int | None:
+    """Where, after an open list or call and before `end`, a statement starts at its line's indentation or less."""
+    start, kind = opener
+    if kind == "{" or "\n" not in text[start:end]:
+        return None
+    own = indent(text, start)
+    return next((one.start(2) for one in _SETTING.finditer(text, start, end) if len(one.group(1)) <= own), None)
+
+
+def _pair(text: str, brackets: list[Bracket]) -> tuple[list[_Fault], list[tuple[int, int]]]:
     """The faults, in the order they show, and opener and closer of every sound pair of braces."""
     stack: list[Bracket] = []
     faults: list[_Fault] = []
@@ -77,6 +92,9 @@ def _pair(source: Source, brackets: list[Bracket]) -> tuple[list[_Fault], list[t
     open_kinds = dict.fromkeys("{[(", 0)
     for closer in brackets:
         start, bracket = closer
+        while stack and (statement := _statement_inside(text, stack[-1], start)) is not None:
+            open_kinds[stack[-1][1]] -= 1
+            faults.append(_Fault("unclosed", stack.pop(), (statement, "")))
         if bracket in _CLOSER:
             stack.append(closer)
             open_kinds[bracket] += 1
@@ -91,24 +109,23 @@ def _pair(source: Source, brackets: list[Bracket]) -> tuple[list[_Fault], list[t
             else:
                 faults.append(_Fault("stray", closer, closer))
             continue
-        while not _closes(source, stack, start, bracket):
+        while not _closes(text, stack, start, bracket):
             open_kinds[stack[-1][1]] -= 1
             faults.append(_Fault("unclosed", stack.pop(), closer))
         open_kinds[kind] -= 1
         opener = stack.pop()
         if bracket == "}":
             pairs.append((opener[0], start))
-    end = (len(source.text), "")
+    end = (len(text), "")
     faults.extend(_Fault("unclosed", opener, end) for opener in reversed(stack))
     return faults, pairs
 
 
-def _closes(source: Source, stack: list[Bracket], start: int, bracket: str) -> bool:
+def _closes(text: str, stack: list[Bracket], start: int, bracket: str) -> bool:
     """Whether the closing bracket belongs to the innermost opener: by kind and, for braces, by indentation."""
     opener, kind = stack[-1]
     if _CLOSER[kind] != bracket:
         return False
-    text = source.text
     if bracket != "}" or text[line_start(text, start) : start].strip():
         return True
     own = indent(text, start)
@@ -117,15 +134,22 @@ def _closes(source: Source, stack: list[Bracket], start: int, bracket: str) -> b
     return not any(kind == "{" and indent(text, other) == own for other, kind in stack[:-1])
 
 
-def _odd(source: Source, opener: int, closer: int) -> bool:
-    """Whether a brace on another line than its partner stands behind something, or at another indentation."""
-    text, line = source.text, line_start(source.text, closer)
+def _odd(text: str, opener: int, closer: int) -> bool:
+    """Whether a brace on another line than its partner stands where it cannot end a block.
+
+    That is behind something, at another indentation, or above a line that is indented more.
+    """
+    line = line_start(text, closer)
     if opener >= line:
         return False
-    return bool(text[line:closer].strip()) or indent(text, closer) != indent(text, opener)
+    own = indent(text, closer)
+    if text[line:closer].strip() or own != indent(text, opener):
+        return True
+    below = _NEXT.match(text, line_end(text, closer))
+    return below is not None and len(below.group(1)) > own
 
 
-def _unclosed(draft: Draft, findings: Findings, opener: Bracket, closer: int) -> None:
+def _unclosed(draft: Draft, text: str, findings: Findings, opener: Bracket, closer: int) -> None:
     start, bracket = opener
     findings.add(
         "E103",
@@ -135,14 +159,16 @@ def _unclosed(draft: Draft, findings: Findings, opener: Bracket, closer: int) ->
         help=f"write the missing `{_CLOSER[bracket]}`",
     )
     if bracket == "{":
-        _close_block(draft, start, closer)
+        _close_block(draft, text, start, closer)
     else:
-        _lose_statement(draft, start, closer)
+        _lose_statement(draft, text, start, closer)
 
 
-def _close_block(draft: Draft, start: int, closer: int) -> None:
-    """Puts a `}` where the indentation says that the block ends, at the latest right before `closer`."""
-    text = draft.source.text
+def _close_block(draft: Draft, text: str, start: int, closer: int) -> None:
+    """Puts a `}` where the indentation of `text`, the draft before repair, says that the block ends.
+
+    At the latest that is right before `closer`.
+    """
     at = line_end(text, start)
     while at < closer:
         line = at + 1
@@ -168,9 +194,8 @@ def _close_block(draft: Draft, start: int, closer: int) -> None:
         draft.lose(closer, len(text))
 
 
-def _lose_statement(draft: Draft, start: int, closer: int) -> None:
+def _lose_statement(draft: Draft, text: str, start: int, closer: int) -> None:
     """Blanks the statement around a list or call left open; the lines after it too while it plainly goes on."""
-    text = draft.source.text
     first = max(text.rfind(mark, 0, start) for mark in "{;\n") + 1
     match = re.compile(r"[;}\n]").search(text, start, closer)
     end = match.start() if match else closer
