@@ -13,12 +13,10 @@ from aesm_dsl.plan import (
     LayerPlan,
     LevelPlan,
     NodePlan,
-    NoisePlan,
     Plan,
     SplitPlan,
     TaskLevelPlan,
     TaskPlan,
-    TrainingPlan,
 )
 from aesm_dsl.spec.baseline import Baseline
 from aesm_dsl.spec.features import CategoryFeature, IdFeature, NumberFeature
@@ -27,6 +25,7 @@ from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Data, Split
 from aesm_dsl.spec.tasks import Task
 from aesm_dsl.spec.training import Anneal, Constant, Train
+from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 
 def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:

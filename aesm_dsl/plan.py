@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aesm_dsl.baseline import BaselinePlan
+from aesm_dsl.training_plan import TrainingPlan
 
 TASKS = "tasks"
 """Name of the task level, in selections, usage and costs."""
@@ -139,39 +140,6 @@ class TaskLevelPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class NoisePlan:
-    """sigma of eq. 2 over training: from `start`, constant ("constant") or linear to 0 ("anneal")."""
-
-    schedule: str
-    start: float
-    over: float
-    """Share of training, in (0, 1], after which annealed noise is 0."""
-    mixture: bool
-    """Whether noise enters the mixture too, not the selection alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    optimizer: str
-    """"adam" or "adamw"."""
-    rate: float
-    weight_decay: float
-    schedule: str
-    """"one_cycle" or "constant"."""
-    batch_rows: int
-    epochs: float | None
-    steps: int | None
-    patience_epochs: int | None
-    """Epochs without a better mean AUC on the validation rows before training stops; None never stops early."""
-    noise: NoisePlan
-    specific_loss: float
-    """lambda_sp."""
-    shared_loss: float
-    """lambda_sh."""
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
 class SplitPlan:
     """Rows taken out of the training table.
 
@@ -248,7 +216,6 @@ class Plan:
 
 def _plan(values: dict[str, Any]) -> Plan:
     tasks = values["tasks"]
-    training = values["training"]
     return Plan(
         name=values["name"],
         label=values["label"],
@@ -262,7 +229,7 @@ def _plan(values: dict[str, Any]) -> Plan:
                 "tower": tuple(tasks["tower"]),
             }
         ),
-        training=TrainingPlan(**{**training, "noise": NoisePlan(**training["noise"])}),
+        training=TrainingPlan.from_values(values["training"]),
         data=_data(values["data"]) if values["data"] else None,
         baseline=BaselinePlan.from_values(values["baseline"]) if values["baseline"] else None,
     )

@@ -23,7 +23,7 @@ ROOMS = (
     ("syntax",),
     ("spec",),
     ("hierarchy",),
-    ("baseline", "plan", "cost", "compile", "allocate", "sizing", "compiled"),
+    ("baseline", "training_plan", "plan", "cost", "compile", "allocate", "sizing", "compiled"),
     ("data",),
     ("layers",),
     ("training",),

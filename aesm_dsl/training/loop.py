@@ -17,13 +17,14 @@ from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.table import Tables
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.plan import NoisePlan, Plan, TrainingPlan
+from aesm_dsl.plan import Plan
 from aesm_dsl.training.evaluate import forecast, judge
 from aesm_dsl.training.gradients import GradientMeter
 from aesm_dsl.training.health import Health, health
 from aesm_dsl.training.hide import hide_nodes
 from aesm_dsl.training.loss import loss
 from aesm_dsl.training.metric import ALL, Score, mean_auc
+from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 LOOK_EVERY_STEPS = 20
 """Steps between looks at the loss. Each look waits for the device, so it is not done every step."""

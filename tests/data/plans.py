@@ -10,12 +10,11 @@ from aesm_dsl.plan import (
     LayerPlan,
     LevelPlan,
     NodePlan,
-    NoisePlan,
     Plan,
     TaskLevelPlan,
     TaskPlan,
-    TrainingPlan,
 )
+from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 LAYER = LayerPlan(8, 4, 2, 2, (4,), 1, 1, "layer", "layer", "silu", 0.0)
 

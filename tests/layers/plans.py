@@ -14,12 +14,11 @@ from aesm_dsl.plan import (
     LayerPlan,
     LevelPlan,
     NodePlan,
-    NoisePlan,
     Plan,
     TaskLevelPlan,
     TaskPlan,
-    TrainingPlan,
 )
+from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 LAYER = LayerPlan(
     input=6,

@@ -10,8 +10,9 @@ from torch.nn import functional
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.tower import funnel
-from aesm_dsl.plan import NoisePlan, Plan, TaskLevelPlan, TaskPlan, TrainingPlan
+from aesm_dsl.plan import Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.training.loss import cross_entropy, loss
+from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 NAN = math.nan
 NOISE = NoisePlan("constant", 0.0, 1.0, False)

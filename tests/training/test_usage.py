@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from aesm_dsl.layers.selection import Selection
-from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, NoisePlan, Plan, TaskLevelPlan, TaskPlan, TrainingPlan
+from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.training.usage import LayerUsage, Usage, UsageMeter
+from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 EXPERTS = {"entry": 5, "card": 3, "tasks": 4}
 NODES = {"entry": ("home", "wealth", "never"), "card": ("hot", "product"), "tasks": ("click", "purchase")}

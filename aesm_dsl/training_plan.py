@@ -1,0 +1,44 @@
+"""`TrainingPlan`: how a network learns, as plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NoisePlan:
+    """sigma of eq. 2 over training: from `start`, constant ("constant") or linear to 0 ("anneal")."""
+
+    schedule: str
+    start: float
+    over: float
+    """Share of training, in (0, 1], after which annealed noise is 0."""
+    mixture: bool
+    """Whether noise enters the mixture too, not the selection alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    optimizer: str
+    """"adam" or "adamw"."""
+    rate: float
+    weight_decay: float
+    schedule: str
+    """"one_cycle" or "constant"."""
+    batch_rows: int
+    epochs: float | None
+    steps: int | None
+    patience_epochs: int | None
+    """Epochs without a better mean AUC on the validation rows before training stops; None never stops early."""
+    noise: NoisePlan
+    specific_loss: float
+    """lambda_sp."""
+    shared_loss: float
+    """lambda_sh."""
+    seed: int
+
+    @staticmethod
+    def from_values(values: dict[str, Any]) -> TrainingPlan:
+        """The plan whose fields a JSON object gives."""
+        return TrainingPlan(**{**values, "noise": NoisePlan(**values["noise"])})
