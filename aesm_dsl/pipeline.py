@@ -36,9 +36,12 @@ SpecLike = str | Path | Spec
 
 
 def check(spec: SpecLike, overrides: Sequence[str] = (), *, data: bool = False) -> Findings:
-    """All findings about a spec, and with `data` about its tables too, warnings included; never raises for them."""
+    """All findings about a spec, and with `data` about its tables too, warnings included; never raises for them.
+
+    A file of feature groups, for specs to import, can be checked alone.
+    """
     findings = Findings()
-    compiled = _compile(spec, overrides, findings)
+    compiled = _compile(spec, overrides, findings, groups=True)
     if data and compiled is not None:
         from aesm_dsl.training.train import tables_of
 
@@ -250,7 +253,9 @@ def write_text(path: Path, text: str) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _compile(spec: SpecLike, overrides: Sequence[str], findings: Findings, arch: str | None = None) -> Compiled | None:
+def _compile(
+    spec: SpecLike, overrides: Sequence[str], findings: Findings, arch: str | None = None, *, groups: bool = False
+) -> Compiled | None:
     if arch is not None and arch not in ARCHITECTURES:
         known = quoted(ARCHITECTURES)
         findings.add(
@@ -264,7 +269,7 @@ def _compile(spec: SpecLike, overrides: Sequence[str], findings: Findings, arch:
     else:
         overrides = [*overrides, f"architecture={arch}"] if arch is not None else overrides
         source = read_source(spec, findings)
-        loaded = load(source, findings, overrides) if source is not None else None
+        loaded = load(source, findings, overrides, groups=groups) if source is not None else None
     return compile_loaded(loaded, findings) if loaded is not None else None
 
 

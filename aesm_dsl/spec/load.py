@@ -1,6 +1,6 @@
-"""Source -> Spec: parse (the language, or JSON by its ending), read and check, in this order.
+"""Source -> Spec: parse (the language, or JSON by its ending), resolve imports, read and check, in this order.
 
-All findings of the three go into one bag.
+All findings of the four go into one bag.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source
 from aesm_dsl.spec.check import check
+from aesm_dsl.spec.import_file import Texts
+from aesm_dsl.spec.imports import resolve
 from aesm_dsl.spec.json import tree_of_json
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
@@ -17,16 +19,38 @@ from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.parse import parse
 
 
-def load(source: Source, findings: Findings, overrides: Sequence[str] = ()) -> Spec | None:
+def load(
+    source: Source,
+    findings: Findings,
+    overrides: Sequence[str] = (),
+    texts: Texts | None = None,
+    *,
+    groups: bool = False,
+) -> Spec | None:
     """The spec of a text, or None when it has no model to speak of. Good for use only without errors in `findings`.
 
     overrides  texts such as `level.card.experts.count=4`, as given to `--set`
+    texts      what counts instead of the imported files at these places
+    groups     a file of feature groups alone, for others to import, is no mistake
     """
     settings = [one for text in overrides for one in override(text, findings)]
     file = tree_of_json(source, findings) if source.path.endswith(".json") else parse(source, findings)
-    spec = read(file, findings, settings)
+    resolved = resolve(file, settings, findings, texts)
+    spec = None
+    if not resolved.is_groups:
+        spec = read(resolved.file, findings, resolved.overrides)
+    elif not groups:
+        findings.add(
+            "E307",
+            "there is no model in this file",
+            source.span(0, 0),
+            label="it has feature groups alone, for specs to import",
+            help="name a spec, a file with `model NAME { ... }`",
+        )
     if spec is not None:
-        check(spec, file.damaged, findings)
+        check(spec, resolved.file.damaged, findings)
+    # What is wrong in an imported group is seen in its file and again in the model that takes it.
+    findings.items[:] = dict.fromkeys(findings.items)
     return spec
 
 

@@ -1,0 +1,248 @@
+"""Imports: a file with `import` and `use` -> the same file, the groups that it takes standing where `use` stood.
+
+A file to import is a file of feature groups: `features` blocks, and `import` and `use` of its own. Its groups are those
+it has and those it takes. Every file is read once, however many ask for it, and all that is wrong in it is told, in it,
+whether its groups are taken or not. Nothing outside the folder of the spec is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from aesm_dsl.diagnostic import Findings, Related, closest, did_you_mean, fold, quoted
+from aesm_dsl.source import Source, Span
+from aesm_dsl.spec import names
+from aesm_dsl.spec.import_file import Texts, import_file, place_of
+from aesm_dsl.spec.places import NAMELESS
+from aesm_dsl.spec.read import read
+from aesm_dsl.spec.use import GROUP, IMPORT, USE, Groups, Import, Imports, Ledger, is_use, take, words_of
+from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.parse import parse
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """`file` needs no other file. `damaged` in it are also the places whose groups could not be taken.
+
+    imports    of the file itself, by name
+    is_groups  the file is one to import, without a model; all about it has been told
+    """
+
+    file: tree.File
+    overrides: tuple[tree.Setting, ...]
+    imports: Imports
+    is_groups: bool = False
+
+
+def resolve(
+    file: tree.File, overrides: Sequence[tree.Setting], findings: Findings, texts: Texts | None = None
+) -> Resolved:
+    """The file with everything in it that it takes from others.
+
+    overrides  settings of `--set`; one of `use` is taken out, for it is used here
+    texts      what counts instead of the files at these places
+    """
+    place = place_of(file.source.path)
+    reading = _Reading(Ledger(findings), texts or {}, place.parent, [(place, file.source)])
+    use = next((one for one in overrides if is_use(one)), None)
+    rest = tuple(one for one in overrides if one is not use)
+    imports = reading.imports(file)
+    if _is_groups(file):
+        reading.groups(file, imports)
+        return Resolved(file, rest, imports, True)
+    statements: list[tree.Statement] = []
+    for one in file.statements:
+        if isinstance(one, tree.Block) and _is_model(one):
+            one = replace(one, statements=tuple(take(one.statements, imports, file.damaged, reading.ledger, use)))
+        if not isinstance(one, tree.Block) or one.kind.text != IMPORT:
+            statements.append(one)
+    reading.tell_unused(imports)
+    return Resolved(replace(file, statements=tuple(statements), damaged=reading.damaged(file)), rest, imports)
+
+
+def _is_model(block: tree.Block) -> bool:
+    return block.kind.text == "model" or closest(block.kind.text, ["model"]) is not None
+
+
+def _is_groups(file: tree.File) -> bool:
+    """Whether the file is one to import: it has no model, not even a misspelt or unreadable one, and feature groups."""
+    blocks = [one for one in file.statements if isinstance(one, tree.Block)]
+    if any(map(_is_model, blocks)) or "model" in words_of(file.damaged):
+        return False
+    return any(one.kind.text == GROUP for one in blocks) or any(map(is_use, file.statements))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """`around` are the files being read, the spec first; `known` those that have been."""
+
+    ledger: Ledger
+    texts: Texts
+    root: Path
+    around: list[tuple[Path, Source]]
+    known: dict[Path, Groups | None] = field(default_factory=dict)
+
+    def damaged(self, file: tree.File) -> tuple[Span, ...]:
+        """What could not be read or taken, in the file and all that it imports."""
+        others = (one.file.damaged for one in self.known.values() if one is not None)
+        return (*file.damaged, *(span for one in others for span in one), *self.ledger.broken)
+
+    def imports(self, file: tree.File) -> Imports:
+        """The imports of a file, by name."""
+        found: Imports = {}
+        for block in file.statements:
+            if not isinstance(block, tree.Block):
+                continue
+            if block.kind.text != IMPORT:
+                if closest(block.kind.text, [IMPORT, "model", GROUP]) == IMPORT:
+                    self.ledger.broken.append(block.span)  # that the word is unknown is told by others
+                continue
+            name = self.head(block)
+            groups = self.file(block.label) if block.label else None
+            if groups is None:
+                self.ledger.broken.append(block.span)
+            earlier = found.get(fold(name.text))
+            if earlier is None:
+                found[fold(name.text)] = Import(name, groups)
+            elif name.text != NAMELESS:
+                self.ledger.findings.add(
+                    "E217",
+                    f"two imports are called `{name.text}`",
+                    name.span,
+                    label="this one",
+                    help="give one of them another name",
+                    second=Related(earlier.name.span, "and this one"),
+                )
+        return found
+
+    def head(self, block: tree.Block) -> tree.Word:
+        """The name of an import, after telling what its line lacks or has too much of."""
+        findings, name, path = self.ledger.findings, block.name, block.label
+        form = f'`import {name.text if name else "NAME"} "{path.text if path else "FILE.aesm"}"`'
+        lacks = [word for word, part in (("name", name), ("path", path)) if part is None]
+        if lacks:
+            findings.add("E206", f"`import` needs a {' and a '.join(lacks)}", block.head, label=f"write {form}")
+        elif block.braces:
+            findings.add("E206", "`import` has no block", block.head, label=f"write {form} alone")
+        elif name is not None and "." in name.text:
+            findings.add("E206", "a name has no dots", name.span, label="write one word")
+        return name or tree.Word(NAMELESS, block.kind.span)
+
+    def file(self, path: tree.Text) -> Groups | None:
+        """The groups of the file at a path."""
+        source = import_file(path, self.root, self.texts, self.ledger.findings)
+        if source is None:
+            return None
+        place = place_of(source.path)
+        if self.closes_a_circle(place, path):
+            return None
+        if place not in self.known:
+            self.around.append((place, source))
+            file = parse(source, self.ledger.findings)
+            self.known[place] = self.groups(file, self.imports(file))
+            self.around.pop()
+        return self.known[place]
+
+    def closes_a_circle(self, place: Path, path: tree.Text) -> bool:
+        """Whether the file is being read already, which is told with the chain from it to itself."""
+        start = next((at for at, (one, _) in enumerate(self.around) if one == place), None)
+        if start is None:
+            return False
+        chain = [source for _, source in self.around[start:]]
+        arrows = " -> ".join(f"`{one.path}`" for one in (*chain, chain[0]))
+        first = chain[1].included_from if len(chain) > 1 else None
+        self.ledger.findings.add(
+            "E215",
+            f"imports in a circle: {arrows}" if first else f"`{chain[0].path}` imports itself",
+            path.span,
+            label="this closes the circle" if first else "this is the file itself",
+            help="move what both need to a file that imports neither" if first else "delete the import",
+            second=Related.at(first, "it starts here"),
+        )
+        return True
+
+    def groups(self, file: tree.File, imports: Imports) -> Groups | None:
+        """The groups of a file to import, once all that is wrong in it has been told; None if it is no such file."""
+        if self.is_something_else(file):
+            return None
+        others = [one for one in file.statements if not self.belongs(one)]
+        before = len(self.ledger.broken)
+        of_groups = [one for one in file.statements if is_use(one) or _is_group(one)]
+        taken = take(of_groups, imports, file.damaged, self.ledger)
+        self.tell_unused(imports)
+        by_name: dict[str, tree.Block] = {}
+        for one in taken:
+            assert isinstance(one, tree.Block)
+            name = fold(one.name.text) if one.name else NAMELESS
+            if name in by_name and name != NAMELESS:
+                message = f"a second feature group `{name}` in this file"
+                second = Related(by_name[name].head, "first here")
+                self.ledger.findings.add("E204", message, one.head, label="again", second=second)
+            by_name.setdefault(name, one)
+        if not self.check(file, tuple(by_name.values())):
+            return None
+        lost = (*file.damaged, *(one.span for one in others), *self.ledger.broken[before:])
+        return Groups(file, by_name, words_of(lost))
+
+    def is_something_else(self, file: tree.File) -> bool:
+        """Whether an imported file is no file of groups, which is told where it is imported."""
+        where, path = file.source.included_from, file.source.path
+        if where is None or file.damaged:
+            return False
+        if any(isinstance(one, tree.Block) and one.kind.text == "model" for one in file.statements):
+            message, label = f"`{path}` is a whole spec", "a file to import holds feature groups alone"
+            help = "move the groups that both need to a file of their own, and import it in both"
+        elif not any(isinstance(one, tree.Block) or is_use(one) for one in file.statements):
+            message, label, help = f"`{path}` has no feature groups", "empty", "write `features NAME { ... }` in it"
+        else:
+            return False
+        self.ledger.findings.add("E218", message, where, label=label, help=help)
+        return True
+
+    def belongs(self, statement: tree.Statement) -> bool:
+        """Whether the statement may stand in a file of feature groups; tells if not."""
+        is_block = isinstance(statement, tree.Block)
+        word = statement.kind if isinstance(statement, tree.Block) else statement.key
+        words, what = ((GROUP, IMPORT), "block") if is_block else (("aesm", USE), "setting")
+        if fold(word.text) in words:
+            return True
+        self.ledger.findings.add(
+            "E201" if is_block else "E202",
+            f"a file of feature groups has no {what} `{word.text}`",
+            word.span,
+            label="not known here",
+            help=[did_you_mean(word.text, words), f"{what}s here are {quoted(words)}; all others stand in a model"],
+        )
+        return False
+
+    def check(self, file: tree.File, groups: tuple[tree.Block, ...]) -> bool:
+        """Tells what is wrong in the groups, as in a model; whether the file can be used at all."""
+        edition = [one for one in file.statements if isinstance(one, tree.Setting) and fold(one.key.text) == "aesm"]
+        start = file.source.span(0, 0)
+        model = tree.Block(tree.Word("model", start), tree.Word("groups", start), None, True, groups, start)
+        spec = read(replace(file, statements=(*edition, model)), self.ledger.findings)
+        if spec is None:
+            return False
+        for rule in (names.scripts, names.feature_names):
+            rule(spec, set(), self.ledger.findings)
+        return True
+
+    def tell_unused(self, imports: Imports) -> None:
+        """W105 for every import from which nothing is taken, where all that is taken could be read."""
+        broken = {span.source for span in self.ledger.broken}
+        for one in imports.values():
+            if one.groups is None or one.name.span in self.ledger.used or one.name.span.source in broken:
+                continue
+            self.ledger.findings.add(
+                "W105",
+                f"nothing is taken from `{one.name.text}`",
+                one.name.span,
+                label="imported here",
+                help=f"write `use = {one.name.text}`, or delete the import",
+            )
+
+
+def _is_group(statement: tree.Statement) -> bool:
+    return isinstance(statement, tree.Block) and statement.kind.text == GROUP
