@@ -6,8 +6,9 @@ To add a code, add its section to the file of its family:
 
     What it means. `Wrong:` and `Right:` each with an example, then `Why:` aesm is strict about it.
 
-An example is a file of the language or of JSON, or a part of a model (the rest is made up), a table with its name
-(`csv train.csv`), or commands (`console`). Tests run both: the wrong one gives exactly its code, the right one nothing.
+An example is a file of the language or of JSON, or a part of a model (the rest is made up), a file it imports or a
+table with its name (`aesm fund.aesm`, `csv train.csv`), or commands (`console`). Tests run both: the wrong one gives
+exactly its code, the right one nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ _SECTION = re.compile(r"^## ([EW]\d{3}): (.+)\n", re.MULTILINE)
 _PART = re.compile(r"^(Wrong|Right):\n", re.MULTILINE)
 _WHY = re.compile(r"^Why: ", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-"""An example in a page: its language, the name of a table, its text."""
+"""An example in a page: its language, the name of a file beside the spec, its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One block of an example: `language` is aesm, json, csv or console; a table has a file's `name`."""
+    """One block of an example: `language` is aesm, json, csv or console; an imported file and a table have a `name`."""
 
     language: str
     name: str

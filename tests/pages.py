@@ -36,12 +36,17 @@ def right(page: Page, folder: Path) -> Findings:
 def _told(examples: Sequence[Example], folder: Path, warns: bool) -> Findings:
     tables = {one.name: one.text for one in examples if one.language == "csv"}
     commands = [line for one in examples if one.language == "console" for line in one.text.splitlines()]
-    text = next((one.text for one in examples if one.language in ("aesm", "json")), "")
-    ending = next((one.language for one in examples if one.language in ("aesm", "json")), "aesm")
+    specs = [one for one in examples if one.language in ("aesm", "json") and not one.name]
+    text, ending = (specs[0].text, specs[0].language) if specs else ("", "aesm")
     spec = folder / f"spec.{ending}"
     spec.write_text(text if ending == "json" else whole(text, bool(tables or commands)), encoding="utf-8")
     for name, table in (tables or {"train.csv": TABLE}).items():
         (folder / name).write_text(table, encoding="utf-8")
+    for one in examples:
+        if one.language == "aesm" and one.name:
+            path = folder / one.name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(one.text, encoding="utf-8")
     with chdir(folder):
         return _run(commands, warns) if commands else check(spec.name, data=bool(tables))
 

@@ -10,6 +10,8 @@ from aesm_dsl.diagnostic import Findings, did_you_mean
 from aesm_dsl.source import Source
 from aesm_dsl.syntax import tree
 
+_MOST_FILES = 5000
+
 Texts = Mapping[Path, str]
 """Texts that count instead of the files at these places, links resolved: what an editor has not saved yet."""
 
@@ -46,11 +48,11 @@ def import_file(path: tree.Text, root: Path, texts: Texts, findings: Findings) -
         help = "write its features in a .aesm file, which both can take them from"
         findings.add("E218", f"`{shown}` is JSON", path.span, label="only .aesm files can be imported", help=help)
         return None
-    text = texts[place] if place in texts else _text(path, place, shown, findings)
+    text = texts[place] if place in texts else _text(path, place, root, shown, findings)
     return Source(shown, text, included_from=path.span) if text is not None else None
 
 
-def _text(path: tree.Text, place: Path, shown: str, findings: Findings) -> str | None:
+def _text(path: tree.Text, place: Path, root: Path, shown: str, findings: Findings) -> str | None:
     try:
         if place.exists() and not place.is_file():
             what = "a folder" if place.is_dir() else "no ordinary file"
@@ -58,7 +60,11 @@ def _text(path: tree.Text, place: Path, shown: str, findings: Findings) -> str |
             return None
         return place.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        help = [did_you_mean(f'"{path.text}"', _beside(path, place)), "a path counts from the folder of this file"]
+        others = importable(root, place_of(path.span.source.path))
+        # Of the files that are called the same one is meant, wherever it is.
+        others = [one for one in others if Path(one).name == place.name] or others
+        meant = did_you_mean(f'"{path.text}"', [f'"{one}"' for one in others])
+        help = [meant, "a path counts from the folder of this file"]
         findings.add("E212", f"no file `{shown}`", path.span, label="not there", help=help)
     except UnicodeDecodeError as error:
         message = f"`{shown}` is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02X}"
@@ -68,19 +74,15 @@ def _text(path: tree.Text, place: Path, shown: str, findings: Findings) -> str |
     return None
 
 
-def importable(folder: Path, deep: bool = False) -> list[str]:
-    """The .aesm files of a folder, or with `deep` also of the folders below, as seen from it."""
-    try:
-        found = folder.rglob("*.aesm") if deep else folder.glob("*.aesm")
-        return sorted(one.relative_to(folder).as_posix() for one in found if one.is_file())
-    except OSError:
-        return []
-
-
-def _beside(path: tree.Text, place: Path) -> list[str]:
-    """The paths, in quotes, of the files that may have been meant."""
-    folder, _, _ = path.text.rpartition("/")
-    named = [f"{folder}/{one}" if folder else one for one in importable(place.parent)]
-    own = place_of(path.span.source.path)
-    here = importable(own.parent)
-    return [f'"{one}"' for one in dict.fromkeys([*named, *here]) if place_of(own.parent / one) != own]
+def importable(root: Path, file: Path) -> list[str]:
+    """The paths by which a file can import the others below the root, in order; of a large folder only some."""
+    found: list[str] = []
+    looked_at = 0
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        paths = (Path(folder, one) for one in sorted(files) if one.endswith(".aesm"))
+        found += [Path(os.path.relpath(one, file.parent)).as_posix() for one in paths if one != file]
+        looked_at += len(files) + len(folders)
+        if looked_at > _MOST_FILES:
+            break
+    return sorted(found)

@@ -15,10 +15,13 @@ from aesm_dsl.diagnostic import Findings, Related, closest, did_you_mean, fold, 
 from aesm_dsl.source import Source, Span
 from aesm_dsl.spec import names
 from aesm_dsl.spec.import_file import Texts, import_file, place_of
+from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.read import read
 from aesm_dsl.spec.use import GROUP, IMPORT, USE, Groups, Import, Imports, Ledger, is_use, take, words_of
 from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.brackets import MOST_NESTED
+from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.parse import parse
 
 
@@ -56,7 +59,7 @@ def resolve(
     for one in file.statements:
         if isinstance(one, tree.Block) and _is_model(one):
             one = replace(one, statements=tuple(take(one.statements, imports, file.damaged, reading.ledger, use)))
-        if not isinstance(one, tree.Block) or one.kind.text != IMPORT:
+        if not _is_import(one):
             statements.append(one)
     reading.tell_unused(imports)
     return Resolved(replace(file, statements=tuple(statements), damaged=reading.damaged(file)), rest, imports)
@@ -67,11 +70,12 @@ def _is_model(block: tree.Block) -> bool:
 
 
 def _is_groups(file: tree.File) -> bool:
-    """Whether the file is one to import: it has no model, not even a misspelt or unreadable one, and feature groups."""
+    """Whether the file is one to import: it has feature groups, and neither a model nor what only a model has."""
     blocks = [one for one in file.statements if isinstance(one, tree.Block)]
-    if any(map(_is_model, blocks)) or "model" in words_of(file.damaged):
+    of_model = any(_is_model(one) or (one.kind.text in Spec.kinds() and not _is_group(one)) for one in blocks)
+    if of_model or "model" in words_of(file.damaged):
         return False
-    return any(one.kind.text == GROUP for one in blocks) or any(map(is_use, file.statements))
+    return any(map(_is_group, blocks)) or any(map(is_use, file.statements))
 
 
 @dataclass(slots=True)
@@ -96,8 +100,9 @@ class _Reading:
             if not isinstance(block, tree.Block):
                 continue
             if block.kind.text != IMPORT:
-                if closest(block.kind.text, [IMPORT, "model", GROUP]) == IMPORT:
-                    self.ledger.broken.append(block.span)  # that the word is unknown is told by others
+                misspelt = closest(block.kind.text, [IMPORT, "model", GROUP]) == IMPORT
+                if misspelt or any(_is_import(one) for one in block.statements):
+                    found[NAMELESS] = _nameless(block)  # told with the other words that do not belong there
                 continue
             name = self.head(block)
             groups = self.file(block.label) if block.label else None
@@ -120,7 +125,9 @@ class _Reading:
     def head(self, block: tree.Block) -> tree.Word:
         """The name of an import, after telling what its line lacks or has too much of."""
         findings, name, path = self.ledger.findings, block.name, block.label
-        form = f'`import {name.text if name else "NAME"} "{path.text if path else "FILE.aesm"}"`'
+        stem = Path(path.text).stem if path else ""
+        called = name.text if name else stem if is_word(stem) and "." not in stem else "NAME"
+        form = f'`import {called} "{path.text if path else "FILE.aesm"}"`'
         lacks = [word for word, part in (("name", name), ("path", path)) if part is None]
         if lacks:
             findings.add("E206", f"`import` needs a {' and a '.join(lacks)}", block.head, label=f"write {form}")
@@ -128,7 +135,7 @@ class _Reading:
             findings.add("E206", "`import` has no block", block.head, label=f"write {form} alone")
         elif name is not None and "." in name.text:
             findings.add("E206", "a name has no dots", name.span, label="write one word")
-        return name or tree.Word(NAMELESS, block.kind.span)
+        return name if name is not None and "." not in name.text else tree.Word(NAMELESS, block.kind.span)
 
     def file(self, path: tree.Text) -> Groups | None:
         """The groups of the file at a path."""
@@ -137,6 +144,10 @@ class _Reading:
             return None
         place = place_of(source.path)
         if self.closes_a_circle(place, path):
+            return None
+        if len(self.around) > MOST_NESTED:
+            message = f"more than {MOST_NESTED} imports inside each other"
+            self.ledger.findings.add("E213", message, path.span, label="not followed")
             return None
         if place not in self.known:
             self.around.append((place, source))
@@ -233,7 +244,8 @@ class _Reading:
         """W105 for every import from which nothing is taken, where all that is taken could be read."""
         broken = {span.source for span in self.ledger.broken}
         for one in imports.values():
-            if one.groups is None or one.name.span in self.ledger.used or one.name.span.source in broken:
+            unsure = one.groups is None or one.name.text == NAMELESS or one.name.span.source in broken
+            if unsure or one.name.span in self.ledger.used:
                 continue
             self.ledger.findings.add(
                 "W105",
@@ -242,6 +254,15 @@ class _Reading:
                 label="imported here",
                 help=f"write `use = {one.name.text}`, or delete the import",
             )
+
+
+def _nameless(block: tree.Block) -> Import:
+    """Stands for an import of whatever name."""
+    return Import(tree.Word(NAMELESS, block.kind.span), None)
+
+
+def _is_import(statement: tree.Statement) -> bool:
+    return isinstance(statement, tree.Block) and statement.kind.text == IMPORT
 
 
 def _is_group(statement: tree.Statement) -> bool:

@@ -111,7 +111,7 @@ class _Reader:
             if isinstance(one, tree.Block) and one.kind.text == "model":
                 models.append(one)
             elif isinstance(one, tree.Block):
-                self._unknown_block(one, {"model"}, {"aesm"}, "a file")
+                self._unknown_block(one, {"import", "model"}, {"aesm"}, "a file")
                 meant += [one] * (closest(one.kind.text, ["model"]) is not None)
         models = models or meant
         for extra in models[1:]:
@@ -328,6 +328,8 @@ class _Reader:
         word = block.kind.text
         if word in settings:
             help = [f"`{word}` is a setting: write `{word} = ...`"]
+        elif word == "import":
+            help = ["imports stand above the model"]
         else:
             help = [
                 did_you_mean(word, words),

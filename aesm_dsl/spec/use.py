@@ -152,7 +152,7 @@ class _Taking:
                 f"write `{held[0]}`" if held else did_you_mean(alias, self.imports),
                 f"the imports are {quoted(self.imports)}"
                 if self.imports
-                else f'write `import {alias} "FILE.aesm"` above the model',
+                else f'write `import {alias} "FILE.aesm"` above',
             ],
         )
 
