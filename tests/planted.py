@@ -103,6 +103,7 @@ _WITHIN_A_LINE: tuple[tuple[str, str, str], ...] = (
     ("E107", r"^(\s+)(\w+ = )", r'\1"key" \2'),
     ("E108", r"^(\s+\w+ =) [^{]*[^{\[]$", r"\1"),
     ("E108", r"(\(\w+:) [^,)]+", r"\1"),
+    ("E201", r"^import (\w)", r"improt \1"),
     ("E201", r"^(\s+)level (\w)", r"\1levle \2"),
     ("E201", r"^(\s+)node (\w)", r"\1nod \2"),
     ("E201", r"^(\s+)task (\w)", r"\1tusk \2"),
@@ -118,6 +119,8 @@ _WITHIN_A_LINE: tuple[tuple[str, str, str], ...] = (
     ("E203", r"\bafter( *)= \w+", r"after\1= zzzz"),
     ("E203", r"\bunder( *)= \w+", r"under\1= zzzz"),
     ("E206", r"^(\s+)train \{", r"\1train fast {"),
+    ("E206", r"^(import) \w+", r"\1"),
+    ("E206", r'^(import \w+) ".*"', r"\1"),
     ("E206", r"^(\s+)data \{", r'\1data "rows" {'),
     ("E206", r'^(\s+node) \w+( "|$)', r"\1\2"),
     ("E206", r"^(\s+task) \w+( \"| \{|$)", r"\1\2"),
@@ -128,6 +131,9 @@ _WITHIN_A_LINE: tuple[tuple[str, str, str], ...] = (
     ("E211", r"quantiles:", "quantile:"),
     ("E211", r"\(quantiles: ", "("),
     ("E211", r"\(rate: ", "(speed: "),
+    ("E212", r'^(import \w+) "', r'\1 "not/'),
+    ("E216", r"\buse = (\w+)$", r"use = zzzz"),
+    ("E216", r"\buse = \[(\w+\.)\w+", r"use = [\1zzzz"),
     ("E301", r"\bseed( *)= \d+", r'seed\1= "7"'),
     ("E301", r"\bcount = (\d+|auto)", "count = many"),
     ("E301", r"(hidden|tower) = \[.*?\]", r"\1 = 64"),
@@ -154,11 +160,26 @@ def _within(lines: Sequence[str], number: int, code: str, pattern: str, instead:
         changed = line[: match.start()] + match.expand(instead) + line[match.end() :]
         # Without the level above, a node's `under` cannot be looked at: both are one mistake's.
         unders = [i for i, other in enumerate(lines) if re.match(r"\s+under\b", other)] if "under" in instead else []
-        yield Planted(code, f"{pattern} -> {instead}", frozenset({number, *unders}), number, (changed,))
+        yield Planted(
+            code, f"{pattern} -> {instead}", frozenset({number, *unders, *_uses(lines, number)}), number, (changed,)
+        )
+
+
+def _uses(lines: Sequence[str], number: int) -> list[int]:
+    """The lines that take something from an import: without it, it is not looked at what."""
+    return [i for i, other in enumerate(lines) if re.match(r"\s+use\b", other) and lines[number].startswith("import ")]
 
 
 def _in_string(line: str, offset: int, pattern: str) -> bool:
     return '"' not in pattern and line[:offset].count('"') % 2 == 1
+
+
+_TWICE = (
+    ("E204", r"^\s+(node|task) \w"),
+    ("E204", r"^\s+(train|data) \{ "),
+    ("E205", r"^\s+\w+ +="),
+    ("E217", r"^import \w"),
+)
 
 
 def _twice(lines: Sequence[str], number: int) -> Iterator[Planted]:
@@ -166,11 +187,12 @@ def _twice(lines: Sequence[str], number: int) -> Iterator[Planted]:
     line = lines[number]
     if line.endswith("{") or line.strip() == "}" or ";" in line or _depth(line):
         return
-    for code, pattern in (("E204", r"^\s+(node|task) \w"), ("E204", r"^\s+(train|data) \{ "), ("E205", r"^\s+\w+ +=")):
+    for code, pattern in _TWICE:
         if re.match(pattern, line):
             feature = re.search(r"= (category|number|id)\b", line) and " label = " not in line
             told = "E204" if feature else code
-            yield Planted(told, "twice", frozenset({number}), number, (line, line), 1)
+            touched = frozenset({number, *_uses(lines, number)})
+            yield Planted(told, "twice", touched, number, (line, line), 1)
 
 
 def _line_before(lines: Sequence[str], number: int) -> Iterator[Planted]:

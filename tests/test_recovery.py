@@ -55,7 +55,7 @@ CODES = sorted({one.code for found in PLANTS.values() for one in found})
 
 def told(text: str) -> Findings:
     findings = Findings()
-    spec = load(Source("spec.aesm", text), findings)
+    spec = load(Source(str(PROJECT / "specs" / "spec.aesm"), text), findings)
     if spec is not None:
         compile_loaded(spec, findings)
     return findings

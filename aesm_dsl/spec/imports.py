@@ -27,15 +27,17 @@ from aesm_dsl.syntax.parse import parse
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`file` needs no other file. `damaged` in it are also the places whose groups could not be taken.
+    """`file` needs no other file; `damaged` in it are also the places in imported files that could not be read.
 
-    imports    of the file itself, by name
-    is_groups  the file is one to import, without a model; all about it has been told
+    imports     of the file itself, by name
+    incomplete  something that is taken could not be read, so features may be missing
+    is_groups   the file is one to import, without a model; all about it has been told
     """
 
     file: tree.File
     overrides: tuple[tree.Setting, ...]
     imports: Imports
+    incomplete: bool = False
     is_groups: bool = False
 
 
@@ -54,15 +56,17 @@ def resolve(
     imports = reading.imports(file)
     if _is_groups(file):
         reading.groups(file, imports)
-        return Resolved(file, rest, imports, True)
+        return Resolved(file, rest, imports, is_groups=True)
     statements: list[tree.Statement] = []
     for one in file.statements:
         if isinstance(one, tree.Block) and _is_model(one):
             one = replace(one, statements=tuple(take(one.statements, imports, file.damaged, reading.ledger, use)))
         if not _is_import(one):
             statements.append(one)
-    reading.tell_unused(imports)
-    return Resolved(replace(file, statements=tuple(statements), damaged=reading.damaged(file)), rest, imports)
+    reading.tell_unused(imports, file)
+    damaged = reading.damaged()
+    whole = replace(file, statements=tuple(statements), damaged=(*file.damaged, *damaged))
+    return Resolved(whole, rest, imports, incomplete=bool(damaged or reading.ledger.broken))
 
 
 def _is_model(block: tree.Block) -> bool:
@@ -88,10 +92,9 @@ class _Reading:
     around: list[tuple[Path, Source]]
     known: dict[Path, Groups | None] = field(default_factory=dict)
 
-    def damaged(self, file: tree.File) -> tuple[Span, ...]:
-        """What could not be read or taken, in the file and all that it imports."""
-        others = (one.file.damaged for one in self.known.values() if one is not None)
-        return (*file.damaged, *(span for one in others for span in one), *self.ledger.broken)
+    def damaged(self) -> tuple[Span, ...]:
+        """What could not be read in the imported files."""
+        return tuple(span for one in self.known.values() if one is not None for span in one.file.damaged)
 
     def imports(self, file: tree.File) -> Imports:
         """The imports of a file, by name."""
@@ -182,7 +185,7 @@ class _Reading:
         before = len(self.ledger.broken)
         of_groups = [one for one in file.statements if is_use(one) or _is_group(one)]
         taken = take(of_groups, imports, file.damaged, self.ledger)
-        self.tell_unused(imports)
+        self.tell_unused(imports, file)
         by_name: dict[str, tree.Block] = {}
         for one in taken:
             assert isinstance(one, tree.Block)
@@ -240,9 +243,11 @@ class _Reading:
             rule(spec, set(), self.ledger.findings)
         return True
 
-    def tell_unused(self, imports: Imports) -> None:
+    def tell_unused(self, imports: Imports, file: tree.File) -> None:
         """W105 for every import from which nothing is taken, where all that is taken could be read."""
         broken = {span.source for span in self.ledger.broken}
+        if USE in words_of(file.damaged):
+            return
         for one in imports.values():
             unsure = one.groups is None or one.name.text == NAMELESS or one.name.span.source in broken
             if unsure or one.name.span in self.ledger.used:

@@ -15,6 +15,7 @@ from aesm_dsl.spec.imports import resolve
 from aesm_dsl.spec.json import tree_of_json
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
+from aesm_dsl.spec.use import USE
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.parse import parse
 
@@ -48,7 +49,8 @@ def load(
             help="name a spec, a file with `model NAME { ... }`",
         )
     if spec is not None:
-        check(spec, resolved.file.damaged, findings)
+        spec.places.broken |= {USE} if resolved.incomplete else set()
+        check(spec, file.damaged, findings)
     # What is wrong in an imported group is seen in its file and again in the model that takes it.
     findings.items[:] = dict.fromkeys(findings.items)
     return spec
