@@ -65,8 +65,10 @@ def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:
         levels.append(level.model_copy(update={"nodes": tuple(nodes), **changes}))
     tasks = []
     for task in spec.tasks.tasks:
-        label = choose(task, f"tasks.task.{task.name}", "label", task.name, "the task's name")
-        tasks.append(task.model_copy(update=label))
+        path = f"tasks.task.{task.name}"
+        label = choose(task, path, "label", task.name, "the task's name")
+        joint = choose(task, path, "joint", "product", "built in") if task.after is not None else {}
+        tasks.append(task.model_copy(update=label | joint))
     embed = choose(spec.tasks, "tasks", "embed", spec.embed, "the model's")
     last = choose(spec.tasks, "tasks", "under", hierarchy.levels[-2], "the last level") if levels else {}
     task_level = spec.tasks.model_copy(update={"tasks": tuple(tasks), **embed, **last})

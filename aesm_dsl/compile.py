@@ -97,7 +97,10 @@ def _baseline(spec: Spec, aes: Plan) -> Plan:
         aes_flops=size.selected,
     )
     levels = tuple(replace(level, layers=()) for level in aes.levels)
-    return replace(aes, levels=levels, tasks=replace(aes.tasks, layers=()), baseline=baseline)
+    tasks = aes.tasks.tasks
+    if spec.architecture == "shared_bottom":  # hard sharing knows no funnel: each task is learnt by itself
+        tasks = tuple(replace(task, joint="direct") for task in tasks)
+    return replace(aes, levels=levels, tasks=replace(aes.tasks, tasks=tasks, layers=()), baseline=baseline)
 
 
 def _feature(spec: Spec, group: str, name: str, feature: CategoryFeature | IdFeature | NumberFeature) -> FeaturePlan:
@@ -176,8 +179,9 @@ def _task(task: Task, names: list[str]) -> TaskPlan:
     elif task.label is not None:
         column, rule = task.label.column, task.label.call
         value = task.label.value if rule == "above" else str(task.label.value)
-    after = None if task.after is None else names.index(task.after)
-    return TaskPlan(task.name, task.title or task.name, column, rule, value, after, task.weight)
+    after, where = (None if name is None else names.index(name) for name in (task.after, task.where))
+    joint = task.joint or "product"
+    return TaskPlan(task.name, task.title or task.name, column, rule, value, after, task.weight, joint, where)
 
 
 def _training(train: Train) -> TrainingPlan:

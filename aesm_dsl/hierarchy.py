@@ -177,19 +177,31 @@ def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex], findings:
             graph.add_edge((TASK_LEVEL, task.after), vertex, funnel=True)
         elif task.after is None:
             graph.add_edges_from((parent, vertex) for parent in above)
-    for cycle in nx.simple_cycles(graph.subgraph((TASK_LEVEL, name) for name in tasks)):
-        ring = _in_order([name for _, name in cycle], list(tasks))
-        arrows = " -> ".join([*ring, ring[0]])
-        place = spec.places.of(f"tasks.task.{ring[0]}.after")
+    for ring in _rings([(task.after, task.name) for task in tasks.values() if task.after in tasks], list(tasks)):
         findings.add(
             "E407",
             f"task `{ring[0]}` comes after itself"
             if len(ring) == 1
             else "these tasks come after each other in a circle",
-            place,
-            label=arrows,
+            spec.places.of(f"tasks.task.{ring[0]}.after"),
+            label=" -> ".join([*ring, ring[0]]),
             help="the first task of a funnel has no `after`",
         )
+    for ring in _rings([(task.name, task.where) for task in tasks.values() if task.where in tasks], list(tasks)):
+        findings.add(
+            "E413",
+            f"task `{ring[0]}` counts only rows where it has happened itself"
+            if len(ring) == 1
+            else "these tasks count only rows where the other has happened, in a circle",
+            spec.places.of(f"tasks.task.{ring[0]}.where"),
+            label=" where ".join([*ring, ring[0]]),
+            help="one of the tasks counts all rows: it has no `where`",
+        )
+
+
+def _rings(links: list[tuple[str | None, str | None]], declared: list[str]) -> list[list[str]]:
+    """The circles among links, each turned so that it starts with what was declared first."""
+    return [_in_order(cycle, declared) for cycle in nx.simple_cycles(nx.DiGraph(links))]
 
 
 def _reach(spec: Spec, levels: list[Level], graph: nx.DiGraph[Vertex], findings: Findings) -> None:

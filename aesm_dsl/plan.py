@@ -123,6 +123,15 @@ class TaskPlan:
     after: int | None
     """Index of the task this one follows in the funnel."""
     weight: float
+    joint: str = "product"
+    """Of a task that follows another: "product", P(that) * P(this | that), or "direct", a tower for all of P(this)."""
+    where: int | None = None
+    """Index of the task that must have happened, on a row that counts for it, for the row to count."""
+
+    @property
+    def factor(self) -> int | None:
+        """Index of the task whose probability is a factor of this one's."""
+        return self.after if self.joint == "product" else None
 
 
 @dataclass(frozen=True, slots=True)

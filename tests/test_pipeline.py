@@ -303,3 +303,19 @@ def test_rows_of_unknown_nodes_from_training_to_prediction(world: Path, tmp_path
 
 def test_public_names() -> None:
     assert sorted(aesm_dsl.__all__) == aesm_dsl.__all__
+
+
+def test_a_sample_space_counts_in_losses_and_metrics(world: Path, tmp_path: Path) -> None:
+    """Purchases of clicked rows: what the loss averages over, what the metrics count, and nothing else."""
+    overrides = [*SMALL, "train.length=1 epochs", "tasks.task.purchase.joint=direct", "tasks.task.purchase.where=click"]
+    run = train(world / "fund_search.aesm", tmp_path / "run", device="cpu", overrides=overrides)
+    test = pl.read_parquet(world / "test.parquet")
+    for found in (run.metrics, evaluate(run, device="cpu")):
+        by_task = {row["task"]: row for row in found.filter(pl.col("leaf") == "all").to_dicts()}
+        assert by_task["click"]["rows"] == len(test)
+        assert by_task["purchase"]["rows"] == by_task["click"]["positives"] == test["is_click"].sum()
+        assert by_task["purchase"]["positives"] == test["is_buy"].sum()
+    # Half of the clicked rows are bought or so, of all rows far fewer: the tower has learnt the former.
+    clicked = test.filter(pl.col("is_click") == 1)
+    share, mean = clicked["is_buy"].mean(), predict(run, test)["purchase"].mean()
+    assert abs(mean - share) < abs(mean - test["is_buy"].mean())  # type: ignore[operator, arg-type]

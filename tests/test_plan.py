@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aesm_dsl import AesmError, Spec, build_from_spec, compile_spec
+from aesm_dsl import AesmError, Spec, build_from_spec, check, compile_spec
 from aesm_dsl.cost import cost
 from aesm_dsl.plan import Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
@@ -163,3 +163,29 @@ def test_levels_say_what_becomes_of_unknown_nodes() -> None:
     assert "unknown = shared(hide: 5%)" in compiled.resolved()
     assert compile_spec(Spec.parse(compiled.resolved())).plan == compiled.plan
     assert Plan.from_json(compiled.plan.to_json()) == compiled.plan
+
+
+def test_sample_spaces_and_joints_reach_the_plan() -> None:
+    text = """aesm = 1
+model shop {
+  features user { age = number() }
+  tasks {
+    task view
+    task click { after = view }
+    task cart  { after = click; joint = direct }
+    task buy   { after = click; joint = direct; where = click }
+    task stay  { where = view }
+  }
+}
+"""
+    compiled = compile_spec(Spec.parse(text))
+    found = [(task.after, task.factor, task.where) for task in compiled.plan.tasks.tasks]
+    assert found == [(None, None, None), (0, 0, None), (1, None, None), (1, None, 1), (None, None, 0)]
+    resolved = compiled.resolved()
+    assert [task.joint for task in compiled.spec.tasks.tasks] == [None, "product", "direct", "direct", None]
+    assert compile_spec(Spec.parse(resolved)).plan == compiled.plan
+    assert Plan.from_json(compiled.plan.to_json()) == compiled.plan
+    findings = check(Spec.parse(resolved))
+    assert not findings.items, "what is resolved gives no warnings"
+    hard = compile_spec(Spec.parse(text), arch="shared_bottom").plan.tasks.tasks
+    assert [(task.after, task.factor) for task in hard] == [(None, None), (0, None), (1, None), (1, None), (None, None)]

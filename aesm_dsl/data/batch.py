@@ -19,7 +19,8 @@ class Batch:
     """int64; each row's node at every scenario level, in the plan's order (L may be 0); UNKNOWN (-1) where the node is
     missing or not in the plan, which only levels with `unknown` take."""
     label_BT: Tensor
-    """float32; 0, 1, or NaN where the label is missing. Only training and metrics look at it."""
+    """float32; 0, 1, or NaN where the label is missing or the row outside the task's sample space. Only training and
+    metrics look at it."""
     weight_B: Tensor
     """float32; row weights, 1 where the spec names none."""
 

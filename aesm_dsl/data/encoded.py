@@ -21,7 +21,7 @@ class EncodedTable:
     node_RL: Tensor
     """int64; each row's node at every scenario level, UNKNOWN where it is missing or not in the plan."""
     label_RT: Tensor
-    """float32; 0, 1, or NaN where the label is missing."""
+    """float32; 0, 1, or NaN where the label is missing or the row outside the task's sample space."""
     weight_R: Tensor
     """float32; row weights, 1 where the plan names none."""
 

@@ -33,7 +33,7 @@ class Table:
     node_RL: target.Nodes
     """int64; each row's node at every level."""
     label_RT: target.Floats
-    """float32; 0, 1, or NaN where missing (all NaN where no labels were read)."""
+    """float32; 0, 1, or NaN where missing or outside the task's sample space (all NaN where no labels were read)."""
     weight_R: target.Floats
     """float32; 1 where the plan names no weight or no labels were read."""
 

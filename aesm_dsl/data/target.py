@@ -6,6 +6,8 @@ E509 weight. Axes: R rows, L levels, T tasks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -36,14 +38,32 @@ def nodes(plan: Plan, part: str, rows: Rows, findings: Findings, locate: Locate,
 
 
 def labels(plan: Plan, part: str, rows: Rows, findings: Findings, locate: Locate, faults: Faults) -> Floats:
-    """label_RT, NaN where missing; adds E508."""
+    """label_RT, NaN where missing or outside the task's sample space (`where`); adds E508."""
     tasks = plan.tasks.tasks
     label_RT = np.full((rows.frame.height, len(tasks)), np.nan, dtype=np.float32)
     for place, task in enumerate(tasks):
         if faults.has(part, f"tasks.task.{task.name}.label"):
             continue
         label_RT[:, place] = _label(task, rows, findings, locate)
-    return label_RT
+    return within(label_RT, tasks)
+
+
+def within(label_RT: Floats, tasks: Sequence[TaskPlan]) -> Floats:
+    """The labels with NaN where a row lies outside a task's sample space.
+
+    With `where`, a row counts for a task if that other task's label is 1, and the row counts for it in turn.
+    """
+
+    def happened(place: int) -> Mask:
+        where = tasks[place].where
+        yes_R: Mask = label_RT[:, place] == 1
+        return yes_R if where is None else yes_R & happened(where)
+
+    found_RT = label_RT.copy()
+    for place, task in enumerate(tasks):
+        if task.where is not None:
+            found_RT[~happened(task.where), place] = np.nan
+    return found_RT
 
 
 def weights(plan: Plan, part: str, rows: Rows, findings: Findings, locate: Locate, faults: Faults) -> Floats:

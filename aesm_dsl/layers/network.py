@@ -61,7 +61,7 @@ class Network(nn.Module):
         # Without task layers the towers share one input.
         h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(self.towers), -1)
         logits = [tower(h_BD) for tower, h_BD in zip(self.towers, h_BTD.unbind(1), strict=True)]
-        yes, no = funnel(logits, [task.after for task in self.plan.tasks.tasks])
+        yes, no = funnel(logits, [task.factor for task in self.plan.tasks.tasks])
         names = [task.name for task in self.plan.tasks.tasks]
         return Prediction(
             logit=dict(zip(names, logits, strict=True)),
@@ -162,7 +162,7 @@ def _describe(plan: Plan, parameters: int) -> str:
             )
     widths = " -> ".join(str(width) for width in (_output(plan), *plan.tasks.tower, 1))
     lines += [
-        f"  tower {task.name}{'' if task.after is None else f' after {tasks[task.after].name}'}: {widths}"
+        f"  tower {task.name}{'' if task.factor is None else f' after {tasks[task.factor].name}'}: {widths}"
         for task in tasks
     ]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from aesm_dsl.spec import names
 from aesm_dsl.spec.levels import Experts, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Split
+from aesm_dsl.spec.tasks import Task
 
 
 def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
@@ -108,6 +109,46 @@ def _unknown_nodes(spec: Spec, lost: set[str], findings: Findings) -> None:
         )
 
 
+def _joint(spec: Spec, lost: set[str], findings: Findings) -> None:
+    """`joint` says something about a task that follows another, and rows are not told what the product learns."""
+    tasks = {task.name: task for task in spec.tasks.tasks}
+    for task in tasks.values():
+        path = f"tasks.task.{task.name}"
+        if task.joint is not None and task.after is None and not spec.places.is_broken(f"{path}.after"):
+            findings.add(
+                "W110",
+                f"task `{task.name}` follows no other, so there is nothing to join",
+                spec.places.of(f"{path}.joint"),
+                label="has no effect",
+                help="write `after = TASK`, or delete `joint`",
+            )
+        if task.joint == "direct" or task.after is None or task.where is None:
+            continue
+        if task.where in _before(task.name, tasks):
+            findings.add(
+                "W111",
+                f"task `{task.name}` is a product that starts from all rows, and counts only those where "
+                f"`{task.where}` happened",
+                spec.places.of(f"{path}.where"),
+                label=f"there P(`{task.where}`) is already known to be 1",
+                help=[
+                    "delete `where`: the product is learnt on all rows",
+                    "or write `joint = direct`: a tower for what happens on these rows",
+                ],
+                second=Related.at(spec.places.of(f"{path}.after"), "the product"),
+            )
+
+
+def _before(name: str, tasks: dict[str, Task]) -> list[str]:
+    """The tasks whose probabilities are factors of a task's, the nearest first; a circle is followed once."""
+    found: list[str] = []
+    task = tasks[name]
+    while task.joint != "direct" and task.after in tasks and task.after not in found:
+        found.append(task.after)
+        task = tasks[task.after]
+    return found
+
+
 def _all_experts(spec: Spec) -> Iterator[tuple[str, Experts]]:
     for level in spec.levels:
         yield f"level.{level.name}.experts", level.experts
@@ -203,6 +244,7 @@ RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
     _experts,
     _task_budget,
     _unknown_nodes,
+    _joint,
     _splits,
     _leaks,
     _early_stop,

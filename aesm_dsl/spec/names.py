@@ -66,8 +66,9 @@ def references(spec: Spec, lost: set[str], findings: Findings) -> None:
         levels.tell(spec, lost, findings, "tasks.under", spec.tasks.under)
     tasks = _Declared("task", spec.tasks.tasks)
     for task in spec.tasks.tasks:
-        if task.after is not None:
-            tasks.tell(spec, lost, findings, f"tasks.task.{task.name}.after", task.after)
+        for word, name in (("after", task.after), ("where", task.where)):
+            if name is not None:
+                tasks.tell(spec, lost, findings, f"tasks.task.{task.name}.{word}", name)
 
 
 def scripts(spec: Spec, lost: set[str], findings: Findings) -> None:

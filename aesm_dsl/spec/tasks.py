@@ -11,6 +11,7 @@ from aesm_dsl.spec.block import Model, setting
 from aesm_dsl.spec.kind import (
     Call,
     Child,
+    Choice,
     Either,
     Integer,
     Literal,
@@ -56,6 +57,14 @@ class Task(Model):
     )
     after: Annotated[str | None, Optional(Reference("task"))] = setting(
         "the task that must happen first: P(this) = P(that) * P(this | that), over all impressions", None
+    )
+    joint: Annotated[typing.Literal["product", "direct"] | None, Choice(("product", "direct"))] = setting(
+        "how a task that follows another is predicted: as the `product` of both, or `direct`, by a tower that stands "
+        "for all of P(this); by default `product`",
+        None,
+    )
+    where: Annotated[str | None, Optional(Reference("task"))] = setting(
+        "the task's sample space: it learns from, and is measured on, only rows where that task happened", None
     )
     weight: Annotated[float, Real(open=True)] = setting("weight of the task's loss", 1.0)
 

@@ -436,3 +436,22 @@ def test_a_plan_without_levels(tmp_path: Path) -> None:
 def test_a_plan_without_data_is_our_mistake() -> None:
     with pytest.raises(ValueError, match="names no data"):
         read_tables(make.plan(), [], Findings(), lambda key: None)
+
+
+def test_a_row_counts_for_a_task_only_in_its_sample_space(tmp_path: Path) -> None:
+    """`buy` where `big` happened on a row that counts for it: that is, where `click` happened."""
+    made = plan()
+    click, big, buy = made.tasks.tasks
+    chained = (click, replace(big, where=0), replace(buy, where=1))
+    made = replace(made, tasks=replace(made.tasks, tasks=chained))
+    columns = {
+        "y": [1, 1, 0, None, 1, 1],
+        "amount": [5.0, 0.0, 5.0, 5.0, None, 5.0],
+        "kind": ["buy", "buy", "buy", "buy", "buy", None],
+    }
+    others = {name: (values * 2)[:6] for name, values in GOOD.items() if name not in columns}
+    write(tmp_path, **{**others, **columns})
+    seen_RT = tables(tmp_path, made).train.label_RT
+    nan = math.nan
+    expected = [[1, 1, 1], [1, 0, nan], [0, nan, nan], [nan, nan, nan], [1, nan, nan], [1, 1, nan]]
+    np.testing.assert_array_equal(seen_RT, expected)

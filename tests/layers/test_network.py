@@ -50,6 +50,14 @@ def test_probabilities_fall_down_the_funnel_and_complement() -> None:
         torch.testing.assert_close(p[name] + log_no.exp(), torch.ones(40))
 
 
+def test_a_direct_task_has_a_tower_for_its_whole_probability() -> None:
+    plan = make_plan(tasks=(task("click"), replace(task("cart", after=0), joint="direct"), task("purchase", after=1)))
+    prediction = make_network(plan)(make_batch(plan, 40))
+    own = {name: logit.sigmoid() for name, logit in prediction.logit.items()}
+    torch.testing.assert_close(prediction.probability["cart"], own["cart"])
+    torch.testing.assert_close(prediction.probability["purchase"], own["cart"] * own["purchase"])
+
+
 def test_equals_its_parts_put_together_by_hand() -> None:
     plan = make_plan()
     network, batch = make_network(plan), make_batch(plan, 6)

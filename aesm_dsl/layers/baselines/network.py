@@ -60,9 +60,7 @@ class Baseline(nn.Module):
         logit_TB: Tensor = self.body(x_BD, rows)
         logits = logit_TB.index_select(1, rows.back_B).unbind(0)
         tasks = self.plan.tasks.tasks
-        # Hard sharing knows no funnel: each task is learnt by itself.
-        direct = isinstance(self.body, SharedBottom)
-        yes, no = funnel(logits, [None if direct else task.after for task in tasks])
+        yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]
         nothing = x_BD.new_zeros(())
         return Prediction(

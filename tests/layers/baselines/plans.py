@@ -41,6 +41,8 @@ def make_baseline(
     **changes: object,
 ) -> Plan:
     """A plan of the architecture; on the second level, the last node lies under the first node alone."""
+    if architecture == "shared_bottom":  # as compile has it: hard sharing knows no funnel
+        tasks = tuple(replace(task, joint="direct") for task in tasks)
     plan = make_plan(levels, tasks, repeat=0)
     if len(levels) > 1:
         second = plan.levels[1]

@@ -14,7 +14,7 @@ from aesm_dsl.layers.network import Network
 from aesm_dsl.plan import UNKNOWN, Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.training.loss import loss
-from tests.layers.plans import make_plan, task
+from tests.layers.plans import FUNNEL, make_plan, task
 
 from . import twin
 from .plans import BASELINES, make_baseline, visit
@@ -148,6 +148,17 @@ def test_probabilities_fall_down_the_funnel_but_for_hard_sharing(architecture: s
         torch.testing.assert_close(prediction.log_complement[name].exp(), 1 - probability)
     assert prediction.selection == {}
     assert prediction.specific_loss == prediction.shared_loss == 0
+
+
+@pytest.mark.parametrize("architecture", BASELINES)
+def test_a_direct_task_has_a_tower_for_its_whole_probability(architecture: str) -> None:
+    click, cart, purchase = FUNNEL
+    plan = make_baseline(architecture, tasks=(click, replace(cart, joint="direct"), purchase))
+    prediction = make(plan)(visit(plan, 50))
+    own = {name: logit.sigmoid() for name, logit in prediction.logit.items()}
+    torch.testing.assert_close(prediction.probability["cart"], own["cart"])
+    if architecture != "shared_bottom":
+        torch.testing.assert_close(prediction.probability["purchase"], own["cart"] * own["purchase"])
 
 
 @pytest.mark.parametrize("architecture", BASELINES)
