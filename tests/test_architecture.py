@@ -103,6 +103,11 @@ def test_every_door_has_a_sign() -> None:
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
 
 
+def test_no_module_is_long() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path.name: count for path, count in lines.items() if count > 300} == {}, "split by noun"
+
+
 def test_the_public_names() -> None:
     assert aesm_dsl.__all__ == [
         "AesmError",

@@ -45,3 +45,8 @@ class Places:
         if span.source.path.startswith("--"):
             return span.source.path
         return f"{span.source.path}:{span.line}" if span.source.included_from else f"line {span.line}"
+
+
+def join(path: str, word: str) -> str:
+    """The path of a word inside a path."""
+    return f"{path}.{word}" if path else word
