@@ -11,7 +11,8 @@ from aesm_dsl.source import Span
 from aesm_dsl.spec.kind import Many
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS, Places
-from aesm_dsl.spec.value import Values, Wrong
+from aesm_dsl.spec.teller import Teller, Wrong
+from aesm_dsl.spec.value import Values
 from aesm_dsl.syntax import tree
 
 IMPORT, USE, GROUP = "import", "use", "features"
@@ -102,7 +103,7 @@ class _Taking:
 
     def groups(self, value: tree.Value) -> list[tree.Block]:
         try:
-            Values(self.ledger.findings, Places(), self.damaged).read(_kind(), value, USE, USE)
+            Values(Teller(self.ledger.findings, self.damaged), Places()).read(_kind(), value, USE, USE)
         except Wrong:
             self.ledger.broken.append(value.span)
             return []
