@@ -206,6 +206,8 @@ def _training(train: Train) -> TrainingPlan:
         specific_loss=train.specific_loss,
         shared_loss=train.shared_loss,
         seed=train.seed,
+        balance=train.balance,
+        weights=train.weights,
     )
 
 

@@ -37,6 +37,10 @@ class TrainingPlan:
     shared_loss: float
     """lambda_sh."""
     seed: int
+    balance: float = 0.0
+    """Weight of L_balance."""
+    weights: str = "fixed"
+    """What a task's loss counts: "fixed", its own weight, or "uncertainty", that times exp(-s) with a learnt s."""
 
     @staticmethod
     def from_values(values: dict[str, Any]) -> TrainingPlan:

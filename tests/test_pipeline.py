@@ -319,3 +319,22 @@ def test_a_sample_space_counts_in_losses_and_metrics(world: Path, tmp_path: Path
     clicked = test.filter(pl.col("is_click") == 1)
     share, mean = clicked["is_buy"].mean(), predict(run, test)["purchase"].mean()
     assert abs(mean - share) < abs(mean - test["is_buy"].mean())  # type: ignore[operator, arg-type]
+
+
+@pytest.mark.parametrize("arch", ["aes", "mmoe"])
+def test_learnt_weights_of_tasks_are_kept_with_the_run(world: Path, tmp_path: Path, arch: str) -> None:
+    overrides = [*SMALL, "train.weights=uncertainty"]
+    run = train(world / "fund_search.aesm", tmp_path / "run", arch=arch, device="cpu", overrides=overrides)
+    found = load_run(run.folder)
+    best = next(epoch for epoch in found.history if epoch.step == found.info["best step"])
+    assert found.info["log variances"] == best.log_variances
+    assert set(best.log_variances) == {"click", "purchase"}
+    first, last = found.history[0].log_variances, found.history[-1].log_variances
+    # The rarer task has the smaller loss, far below 1/2: its s falls, and it comes to count more.
+    assert last["purchase"] < first["purchase"] < 0
+    assert last["purchase"] < last["click"]
+
+
+def test_fixed_weights_have_no_variances(run: Run) -> None:
+    assert "log variances" not in run.info
+    assert all(epoch.log_variances == {} for epoch in run.history)

@@ -29,7 +29,7 @@ class Noise:
 
 
 class AESLayer(nn.Module):
-    """y, the row's mixture of the experts it selected, the selection, and two auxiliary losses (eq. 1-8).
+    """y, the row's mixture of the experts it selected, the selection, and three auxiliary losses (eq. 1-8).
 
     `context` and `node` have one entry per gate; `x` has one per gate, or one per row that its T gates share:
 
@@ -40,7 +40,7 @@ class AESLayer(nn.Module):
     `node` may be UNKNOWN where the plan says so: such a row runs its shared experts alone, mixed by its mean gates.
     `among` (bool, the shape of `node` with an axis N more) says which nodes each gate is compared with, the row's
     own included; without it with all N.
-    returns  y; Selection with the leading shape of `node`; L_sp and L_sh of eq. 8 (scalars, nats)
+    returns  y; Selection with the leading shape of `node`; L_sp and L_sh of eq. 8 (scalars, nats); L_balance (scalar)
     `noise` is ignored outside training.
     """
 
@@ -68,7 +68,7 @@ class AESLayer(nn.Module):
 
     def forward(
         self, x: Tensor, context: Tensor, node: Tensor, noise: Noise | None = None, among: Tensor | None = None
-    ) -> tuple[Tensor, Selection, Tensor, Tensor]:
+    ) -> tuple[Tensor, Selection, Tensor, Tensor, Tensor]:
         gates = self.logits(x, context)
         noisy = _explore(gates, noise) if noise is not None and self.training else gates
         plan = self.plan
@@ -89,7 +89,8 @@ class AESLayer(nn.Module):
         if plan.residual:
             y = y + (x.unsqueeze(-2) if shared_input else x)
         specific_loss, shared_loss = choice.losses()
-        return y, Selection(node, choice.specific, choice.shared, weight), specific_loss, shared_loss
+        chosen = Selection(node, choice.specific, choice.shared, weight)
+        return y, chosen, specific_loss, shared_loss, choice.balance()
 
     def logits(self, x: Tensor, context: Tensor) -> Tensor:
         """G (..., N, E): the gate logits without noise, one linear map of [x; context] (eq. 1)."""

@@ -17,6 +17,9 @@ from aesm_dsl.layers.siblings import Siblings
 from aesm_dsl.layers.tower import Tower, funnel
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
+Losses = tuple[Tensor, Tensor, Tensor]
+"""Of one layer: specific, shared, balance."""
+
 
 class Network(nn.Module):
     """`Prediction` for a `Batch`: embedding, the scenario levels top down, the task level, towers, funnel.
@@ -45,7 +48,7 @@ class Network(nn.Module):
         context_of_level, context_BTC = self.context(batch.node_BL)
         among_of_level = self.siblings(batch.node_BL)
         selection: dict[str, tuple[Selection, ...]] = {}
-        losses: list[tuple[Tensor, Tensor]] = []
+        losses: list[Losses] = []
         for index, level in enumerate(self.plan.levels):
             node_B = batch.node_BL[:, index]
             h, chosen, lost = _climb(
@@ -68,8 +71,9 @@ class Network(nn.Module):
             log_probability=dict(zip(names, yes, strict=True)),
             log_complement=dict(zip(names, no, strict=True)),
             selection=selection,
-            specific_loss=_mean([specific for specific, _ in losses], h),
-            shared_loss=_mean([shared for _, shared in losses], h),
+            specific_loss=_mean([specific for specific, _, _ in losses], h),
+            shared_loss=_mean([shared for _, shared, _ in losses], h),
+            balance_loss=_mean([balance for _, _, balance in losses], h),
         )
 
     def __repr__(self) -> str:
@@ -92,14 +96,14 @@ def _stack(layers: tuple[LayerPlan, ...]) -> nn.ModuleList:
 
 def _climb(
     layers: nn.Module, h: Tensor, context: Tensor, node: Tensor, noise: Noise | None, among: Tensor | None = None
-) -> tuple[Tensor, tuple[Selection, ...], list[tuple[Tensor, Tensor]]]:
-    """h, the selections and the auxiliary losses (specific, shared) after one level's stack of layers."""
+) -> tuple[Tensor, tuple[Selection, ...], list[Losses]]:
+    """h, the selections and the auxiliary losses (specific, shared, balance) after one level's stack of layers."""
     selections: list[Selection] = []
-    losses: list[tuple[Tensor, Tensor]] = []
+    losses: list[Losses] = []
     for layer in layers.children():
-        h, selection, specific_loss, shared_loss = layer(h, context, node, noise, among)
+        h, selection, specific_loss, shared_loss, balance_loss = layer(h, context, node, noise, among)
         selections.append(selection)
-        losses.append((specific_loss, shared_loss))
+        losses.append((specific_loss, shared_loss, balance_loss))
     return h, tuple(selections), losses
 
 

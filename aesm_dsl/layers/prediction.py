@@ -25,6 +25,8 @@ class Prediction:
     """L_sp of eq. 8, mean over all layers."""
     shared_loss: Tensor
     """L_sh of eq. 8, mean over all layers."""
+    balance_loss: Tensor
+    """L_balance, mean over all layers; 1 where every layer uses its experts alike."""
 
     @property
     def probability(self) -> dict[str, Tensor]:

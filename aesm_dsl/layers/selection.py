@@ -7,7 +7,7 @@ levels and (B, T) on the task level, where each row has a gate per task; every f
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -49,6 +49,10 @@ class Choice:
     """(..., E): d_sp, in nats."""
     shared_divergence: Tensor
     """(..., E): d_sh, in nats."""
+    specific_score: Tensor
+    """(..., E): what S_sp is chosen by, the largest first: -d_sp, or G where there is nothing to compare."""
+    shared_score: Tensor
+    """(..., E): what S_sh is chosen by, likewise."""
 
     @property
     def chosen(self) -> Tensor:
@@ -59,9 +63,24 @@ class Choice:
         """L_sp and L_sh: each divergence's mean over rows and their selected sets (eq. 8); 0 without rows."""
         return _mean(self.specific_divergence, self.specific), _mean(self.shared_divergence, self.shared)
 
+    def balance(self) -> Tensor:
+        """L_balance: E * sum over e of f_e P_e, a scalar; about 1 where all experts are used alike, 0 without rows.
+
+        f_e  share of all selections that are of the expert; has no gradient
+        P_e  its mean probability, softmax over experts of the score that the set was chosen by, for each selection
+        As Switch Transformers (2021) have it, with the scores that select here: an expert that nobody selects has a
+        gradient too, and what is lowered is what overused experts are chosen for. All nodes' rows, or all tasks, count
+        together: each may keep experts of its own as long as all are in use.
+        """
+        picked_E, wanted_E = _claims(self.specific, self.specific_score)
+        more_E, also_E = _claims(self.shared, self.shared_score)
+        picked_E, wanted_E = picked_E + more_E, wanted_E + also_E
+        total = picked_E.sum().clamp(min=1)
+        return len(picked_E) * (picked_E / total * (wanted_E / total)).sum()
+
     def only(self, kept: Tensor) -> Choice:
         """The same choice without the experts that are not kept."""
-        return Choice(self.specific & kept, self.shared & kept, self.specific_divergence, self.shared_divergence)
+        return replace(self, specific=self.specific & kept, shared=self.shared & kept)
 
 
 def select(
@@ -85,11 +104,15 @@ def select(
     """
     logP_BNE = compare(gates_BNE, among_BN)
     specific_BE, shared_BE = diverge(logP_BNE, node_B.clamp(min=0) if unknown else node_B, among_BN)
+    specific_score_BE, shared_score_BE = -specific_BE, -shared_BE
     only_one = gates_BNE.shape[-2] == 1
     if only_one or among_BN is not None:
-        order_BE = own_gates(gates_BNE, node_B, among_BN, unknown).argsort(dim=-1, descending=True, stable=True)
+        own_BE = own_gates(gates_BNE, node_B, among_BN, unknown)
+        order_BE = own_BE.argsort(dim=-1, descending=True, stable=True)
         first_BE = _mask(order_BE[..., :specific], specific_BE)
         next_BE = _mask(order_BE[..., specific : specific + shared], specific_BE)
+        if among_BN is None:
+            specific_score_BE = shared_score_BE = own_BE
     if not only_one:
         closest_BE = _mask(specific_BE.argsort(dim=-1, stable=True)[..., :specific], specific_BE)
         evenest_BE = _mask(shared_BE.argsort(dim=-1, stable=True)[..., :shared], specific_BE)
@@ -97,11 +120,13 @@ def select(
             alone_B1 = among_BN.sum(dim=-1, keepdim=True) == 1
             first_BE = torch.where(alone_B1, first_BE, closest_BE)
             next_BE = torch.where(alone_B1, next_BE, evenest_BE)
+            specific_score_BE = torch.where(alone_B1, own_BE, specific_score_BE)
+            shared_score_BE = torch.where(alone_B1, own_BE, shared_score_BE)
         else:
             first_BE, next_BE = closest_BE, evenest_BE
     if unknown:
         first_BE = first_BE & (node_B != UNKNOWN).unsqueeze(-1)
-    return Choice(first_BE, next_BE, specific_BE, shared_BE)
+    return Choice(first_BE, next_BE, specific_BE, shared_BE, specific_score_BE, shared_score_BE)
 
 
 def compare(gates_BNE: Tensor, among_BN: Tensor | None = None) -> Tensor:
@@ -180,6 +205,13 @@ def of_node(values_BNE: Tensor, node_B: Tensor) -> Tensor:
 
 def _mask(chosen_BK: Tensor, like_BE: Tensor) -> Tensor:
     return torch.zeros_like(like_BE, dtype=torch.bool).scatter(-1, chosen_BK, True)
+
+
+def _claims(set_BE: Tensor, score_BE: Tensor) -> tuple[Tensor, Tensor]:
+    """Per expert how often it was selected, and how often as softmax of the score would have it."""
+    set_RE = set_BE.flatten(0, -2).to(score_BE.dtype)
+    wanted_RE = set_RE.sum(dim=-1, keepdim=True) * score_BE.flatten(0, -2).softmax(dim=-1)
+    return set_RE.sum(dim=0), wanted_RE.sum(dim=0)
 
 
 def _mean(divergence_BE: Tensor, set_BE: Tensor) -> Tensor:

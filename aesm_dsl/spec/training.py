@@ -87,4 +87,11 @@ class Train(Model):
     )
     specific_loss: Annotated[float, Real()] = setting("weight of the specificity loss L_sp", 0.01)
     shared_loss: Annotated[float, Real()] = setting("weight of the sharedness loss L_sh", 0.01)
+    balance: Annotated[float, Real()] = setting(
+        "weight of the balance loss, which keeps all experts of a layer in use, all its gates taken together", 0.0
+    )
+    weights: Annotated[typing.Literal["fixed", "uncertainty"], Choice(("fixed", "uncertainty"))] = setting(
+        "what the tasks' losses count: each task's `weight`, or with `uncertainty` that times a factor which is learnt",
+        "fixed",
+    )
     seed: Annotated[int, Integer(0, 2**32 - 1)] = setting("seed of everything that is drawn", 7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -67,6 +67,8 @@ class Epoch:
     valid_losses: dict[str, float | None]
     experts: tuple[Health, ...] = ()
     """Per layer, on the validation rows, else on a sample of training rows; empty of a network without experts."""
+    log_variances: dict[str, float] = field(default_factory=dict)
+    """By task, the s of `weights = uncertainty` at the epoch's end: its loss counts exp(-s) times; empty if fixed."""
 
     @staticmethod
     def from_data(values: Mapping[str, Any]) -> Epoch:
@@ -118,7 +120,8 @@ def fit(
             found = None if tables.valid is None else judge(network, seen, tables.valid)
             value = mean_auc(found) if found is not None else None
             experts = health(seen.usage, gradients.shares())
-            fitted.history.append(_epoch(epoch, fitted.steps, began, meter.means(), value, found, experts))
+            ended = _epoch(epoch, fitted.steps, began, meter.means(), value, found, experts)
+            fitted.history.append(replace(ended, log_variances=stepper.log_variances()))
             if value is None or training.patience_epochs is None:
                 fitted.best_step = fitted.steps
             elif value > best:
@@ -144,6 +147,10 @@ class _Stepper:
         self.shuffle = torch.Generator().manual_seed(training.seed)
         self.noise = torch.Generator(device).manual_seed(training.seed)
         self.optimizer = _optimizer(network, training)
+        self.log_variance_T: nn.Parameter | None = None
+        if training.weights == "uncertainty":
+            self.log_variance_T = nn.Parameter(torch.zeros(len(plan.tasks.tasks), device=device))
+            self.optimizer.add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
         self.schedule = _schedule(self.optimizer, training, steps)
 
     def step(self, batch: Batch, done: int) -> Tensor:
@@ -151,7 +158,7 @@ class _Stepper:
         self.network.train()
         noise = Noise(sigma(self.plan.training.noise, done / self.steps), self.plan.training.noise.mixture, self.noise)
         batch = hide_nodes(batch, self.plan.levels, self.noise)
-        found = loss(self.network(batch, noise), batch, self.plan)
+        found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T)
         self.optimizer.zero_grad(set_to_none=True)
         found.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -159,6 +166,13 @@ class _Stepper:
             self.schedule.step()
         self.rows += batch.rows
         return torch.stack(list(found.task.values())).detach()
+
+    def log_variances(self) -> dict[str, float]:
+        """By task the s that was learnt so far; empty where the tasks' weights are fixed."""
+        if self.log_variance_T is None:
+            return {}
+        names = [task.name for task in self.plan.tasks.tasks]
+        return dict(zip(names, self.log_variance_T.tolist(), strict=True))
 
 
 class _Meter:

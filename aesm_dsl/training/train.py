@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -173,5 +174,7 @@ def _lengths(tables: Tables[EncodedTable]) -> dict[str, int]:
     return {name: len(part) for name, part in parts.items() if part is not None}
 
 
-def _said(fitted: Fitted) -> dict[str, int | bool]:
-    return {"steps": fitted.steps, "best step": fitted.best_step, "stopped early": fitted.stopped_early}
+def _said(fitted: Fitted) -> dict[str, Any]:
+    said = {"steps": fitted.steps, "best step": fitted.best_step, "stopped early": fitted.stopped_early}
+    best = next(epoch for epoch in fitted.history if epoch.step == fitted.best_step)
+    return {**said, "log variances": best.log_variances} if best.log_variances else said

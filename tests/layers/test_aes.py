@@ -95,7 +95,7 @@ def compare_with_twin(
         noise = replace(noise, generator=torch.Generator().manual_seed(5))
         shape = (*node.shape, plan.nodes, plan.experts)
         epsilon = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    y, selection, specific_loss, shared_loss = layer(x, context, node, noise, among)
+    y, selection, specific_loss, shared_loss, balance_loss = layer(x, context, node, noise, among)
 
     assert y.shape == (*node.shape, plan.output)
 
@@ -112,7 +112,7 @@ def compare_with_twin(
             kept,
         )
 
-    d_sp, d_sh = [], []
+    d_sp, d_sh, rows = [], [], []
     for place in torch.cartesian_prod(*(torch.arange(n) for n in node.shape)).reshape(-1, node.dim()).tolist():
         at, kept = tuple(place), None
         if plan.budget is not None and node.dim() == 2:
@@ -122,10 +122,12 @@ def compare_with_twin(
         assert set(selection.shared[at].nonzero().flatten().tolist()) == seen.shared
         assert selection.weight[at].tolist() == pytest.approx(seen.weight, abs=1e-10)
         assert y[at].tolist() == pytest.approx(seen.y, abs=1e-10)
+        rows.append(seen)
         d_sp += [seen.d_sp[e] for e in seen.specific]
         d_sh += [seen.d_sh[e] for e in seen.shared]
     assert specific_loss.item() == pytest.approx(sum(d_sp) / max(len(d_sp), 1), abs=1e-10)
     assert shared_loss.item() == pytest.approx(sum(d_sh) / max(len(d_sh), 1), abs=1e-10)
+    assert balance_loss.item() == pytest.approx(twin.balance(rows), abs=1e-10)
 
 
 def test_gates_start_at_zero() -> None:
@@ -137,7 +139,7 @@ def test_gates_start_at_zero() -> None:
 
 def test_with_one_node_the_auxiliary_losses_are_zero() -> None:
     layer = make_layer(nodes=1)
-    _, _, specific_loss, shared_loss = layer(*make_input("level", nodes=1), Noise(2.0))
+    _, _, specific_loss, shared_loss, _ = layer(*make_input("level", nodes=1), Noise(2.0))
     assert specific_loss.item() == 0
     assert shared_loss.item() == 0
 
@@ -197,11 +199,11 @@ def test_a_shared_input_equals_the_same_input_given_to_every_task() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_rows(kind: str) -> None:
     x, context, node = (part[:0] for part in make_input(kind))
-    y, selection, specific_loss, shared_loss = make_layer()(x, context, node)
+    y, selection, specific_loss, shared_loss, balance_loss = make_layer()(x, context, node)
     assert y.shape == (*node.shape, LAYER.output)
     assert selection.weight.shape == (*node.shape, LAYER.experts)
     assert specific_loss.item() == 0
-    assert shared_loss.item() == 0
+    assert shared_loss.item() == balance_loss.item() == 0
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_noise_does_not_grow_with_the_number_of_experts(experts: int) -> None:
     noise = Noise(0.7, mixture=True, generator=torch.Generator().manual_seed(0))
     rows = 4000
     zero_B = torch.zeros(rows, dtype=torch.int64)
-    _, selection, _, _ = layer(torch.randn(rows, 6), torch.randn(rows, 3), zero_B, noise)
+    _, selection, *_ = layer(torch.randn(rows, 6), torch.randn(rows, 3), zero_B, noise)
     log_BE = selection.weight.log()
     spread = (log_BE - log_BE.mean(1, keepdim=True)).square().sum(1) / (experts - 1)
     assert spread.mean().sqrt().item() == pytest.approx(0.7, rel=0.03)
@@ -92,7 +92,7 @@ def test_an_expert_nobody_selects_has_no_say_and_learns_nothing() -> None:
     layer = AESLayer(replace(LAYER, experts=8))
     stir(layer)
     x_BD, context_BC, node_B = torch.randn(1, 6), torch.randn(1, 3), torch.tensor([2])
-    y_BF, selection, _, _ = layer(x_BD, context_BC, node_B)
+    y_BF, selection, *_ = layer(x_BD, context_BC, node_B)
     y_BF.square().sum().backward()
     (unused,) = (~selection.chosen[0]).nonzero().T
     assert len(unused) >= 5

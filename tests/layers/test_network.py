@@ -87,7 +87,7 @@ def test_auxiliary_losses_are_means_over_layers() -> None:
             layer.register_forward_hook(lambda _, __, out: seen.append(torch.stack(out[2:])))
     prediction = network(make_batch(plan, 6))
     assert len(seen) == 6
-    got = torch.stack([prediction.specific_loss, prediction.shared_loss])
+    got = torch.stack([prediction.specific_loss, prediction.shared_loss, prediction.balance_loss])
     torch.testing.assert_close(got, torch.stack(seen).mean(0))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from aesm_dsl.layers.selection import compare, diverge, mixture, select, within_budget
+from aesm_dsl.layers.selection import Choice, compare, diverge, mixture, select, within_budget
 
 
 def gates(*leading: int, nodes: int = 4, experts: int = 6, spread: float = 1.0, seed: int = 0) -> Tensor:
@@ -190,3 +190,35 @@ def test_a_budget_breaks_ties_for_the_lower_expert() -> None:
     weight_BTE = torch.tensor([[[0.4, 0.3, 0.3, 0.0], [0.0, 0.3, 0.3, 0.4]]])
     kept = within_budget(weight_BTE > 0, weight_BTE, 3)
     assert kept.tolist() == [[[True, True, False, True]]]
+
+
+def choice(specific_BE: Tensor, score_BE: Tensor) -> Choice:
+    """Only specific experts, chosen by this score."""
+    nothing = torch.zeros_like(specific_BE)
+    return Choice(specific_BE, nothing, -score_BE, -score_BE, score_BE, score_BE)
+
+
+def test_balance_is_one_when_all_experts_are_used_alike_and_their_number_when_one_takes_all() -> None:
+    alone = torch.tensor([True, False, False, False])
+    taken = torch.tensor([50.0, 0.0, 0.0, 0.0])
+    assert choice(alone.expand(9, 4), taken.expand(9, 4)).balance().item() == pytest.approx(4)
+    each = torch.eye(4).bool().repeat(2, 1)
+    assert choice(each, torch.zeros(8, 4)).balance().item() == pytest.approx(1)
+    # Each node keeps an expert of its own, and all together use all of them: nothing to correct.
+    assert choice(each, 50 * torch.eye(4).repeat(2, 1)).balance().item() == pytest.approx(1)
+    assert choice(torch.zeros(0, 4, dtype=torch.bool), torch.zeros(0, 4)).balance().item() == 0
+
+
+def test_balance_counts_rows_and_tasks_together() -> None:
+    gates_BTNE, node_BT = gates(6, 3), nodes_of(6, 3)
+    both = select(gates_BTNE, node_BT, 2, 1).balance()
+    flat = select(gates_BTNE.flatten(0, 1), node_BT.flatten(), 2, 1).balance()
+    assert both.item() == pytest.approx(flat.item(), abs=1e-12)
+
+
+def test_balance_reaches_experts_that_nobody_selects() -> None:
+    score_BE = torch.tensor([[2.0, 1.0, 0.0, -1.0]] * 5, requires_grad=True)
+    chosen_BE = torch.tensor([[True, True, False, False]] * 5)
+    (grad_BE,) = torch.autograd.grad(choice(chosen_BE, score_BE).balance(), score_BE)
+    assert (grad_BE[:, :2] > 0).all()
+    assert (grad_BE[:, 2:] < 0).all(), "descent raises what has a negative gradient"

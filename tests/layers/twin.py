@@ -19,6 +19,9 @@ class Row:
     weight: Vector
     d_sp: Vector
     d_sh: Vector
+    score_sp: Vector
+    """What the specific experts are chosen by, the largest first."""
+    score_sh: Vector
 
 
 def run(
@@ -88,7 +91,26 @@ def run(
         y = normed(y, state["norm.weight"], state["norm.bias"])
     if plan.residual:
         y = [have + more for have, more in zip(y, x, strict=True)]
-    return Row(y, specific, shared, weight, d_sp, d_sh)
+    alone = len(compared) == 1
+    score_sp, score_sh = (noisy_own if alone else [-d for d in divergence] for divergence in (d_sp, d_sh))
+    return Row(y, specific, shared, weight, d_sp, d_sh, score_sp, score_sh)
+
+
+def balance(rows: list[Row]) -> float:
+    """L_balance of rows under their gates: E * sum over e of (share of selections) * (mean probability)."""
+    count = len(rows[0].d_sh)
+    picked, wanted = [0] * count, [0.0] * count
+    for row in rows:
+        for chosen, score in ((row.specific, row.score_sp), (row.shared, row.score_sh)):
+            if not chosen:
+                continue
+            top = max(score)
+            total = sum(math.exp(one - top) for one in score)
+            for e in range(count):
+                picked[e] += e in chosen
+                wanted[e] += len(chosen) * math.exp(score[e] - top) / total
+    total = sum(picked)
+    return count * sum(n * p for n, p in zip(picked, wanted, strict=True)) / total**2
 
 
 def budgeted(tasks: list[Row], budget: int) -> set[int]:

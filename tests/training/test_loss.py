@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ PLAN = Plan("p", "p", (), (), TaskLevelPlan(TASKS, 1, (), (), "relu", 0.0), TRAI
 def predict(logits_TB: Tensor) -> Prediction:
     yes, no = funnel(logits_TB.unbind(0), (None, 0))
     by_name = [dict(zip(("click", "purchase"), values, strict=True)) for values in (logits_TB, yes, no)]
-    return Prediction(*by_name, {}, torch.tensor(5.0), torch.tensor(7.0))
+    return Prediction(*by_name, {}, torch.tensor(5.0), torch.tensor(7.0), torch.tensor(1.5))
 
 
 def batch(label_BT: list[list[float]], weight_B: list[float] | None = None) -> Batch:
@@ -52,7 +53,9 @@ def test_is_binary_cross_entropy_over_the_entire_space() -> None:
         torch.testing.assert_close(seen.task[name], (weight_B * row_B).sum() / weight_B.sum())
     expected = 2 * seen.task["click"] + 3 * seen.task["purchase"] + 0.1 * 5 + 0.2 * 7
     torch.testing.assert_close(seen.total, expected)
-    assert (seen.specific.item(), seen.shared.item()) == (5.0, 7.0)
+    assert (seen.specific.item(), seen.shared.item(), seen.balance.item()) == (5.0, 7.0, 1.5)
+    even = replace(PLAN, training=replace(TRAINING, balance=0.3))
+    torch.testing.assert_close(loss(predict(logits_TB), batch(labels, weights), even).total, expected + 0.3 * 1.5)
 
 
 def test_a_missing_label_is_not_a_negative() -> None:
@@ -109,3 +112,28 @@ def test_gradients() -> None:
         return cross_entropy(yes[1], no[1], label_B, weight_B), cross_entropy(yes[0], no[0], label_B, weight_B)
 
     assert torch.autograd.gradcheck(run, (logits(3).detach().double().requires_grad_(),))
+
+
+def test_uncertainty_weighs_each_task_by_its_learnt_variance() -> None:
+    logits_TB, log_variance_T = logits(), torch.tensor([0.4, -0.7], requires_grad=True)
+    seen = loss(predict(logits_TB), batch([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]), PLAN, log_variance_T)
+    for name, weight, s in (("click", 2, 0.4), ("purchase", 3, -0.7)):
+        expected = math.exp(-s) * weight * seen.task[name].item() + s / 2
+        assert seen.weighted[name].item() == pytest.approx(expected, rel=1e-6)
+    (grad_T,) = torch.autograd.grad(seen.total, log_variance_T, retain_graph=True)
+    values = torch.tensor([2 * seen.task["click"].item(), 3 * seen.task["purchase"].item()])
+    torch.testing.assert_close(grad_T, 0.5 - (-log_variance_T.detach()).exp() * values)
+    best_T = (2 * values).log().requires_grad_()
+    at_best = loss(predict(logits_TB), batch([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]), PLAN, best_T)
+    (grad_T,) = torch.autograd.grad(at_best.total, best_T)
+    torch.testing.assert_close(grad_T, torch.zeros(2), atol=1e-6, rtol=0)
+
+
+def test_a_batch_without_labels_says_nothing_about_uncertainty() -> None:
+    logits_TB, log_variance_T = logits(2), torch.tensor([0.4, -0.7], requires_grad=True)
+    seen = loss(predict(logits_TB), batch([[1.0, NAN], [0.0, NAN]]), PLAN, log_variance_T)
+    grads = torch.autograd.grad(seen.total, [logits_TB, log_variance_T])
+    assert seen.weighted["purchase"].item() == 0
+    assert grads[1][0] != 0
+    assert grads[1][1] == 0
+    assert all(grad.isfinite().all() for grad in grads)

@@ -70,6 +70,7 @@ class Baseline(nn.Module):
             selection={},
             specific_loss=nothing,
             shared_loss=nothing,
+            balance_loss=nothing,
         )
 
     def __repr__(self) -> str:
