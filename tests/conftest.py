@@ -15,6 +15,9 @@ PROJECT = Path(__file__).parent.parent
 # on the same cores are slower than none.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Where the real tables are is for the tests that ask for them: what aesm tells of a missing file names this folder too.
+REAL_DATA = Path(os.environ.pop("AESM_DATA", "") or PROJECT.parent / "shared" / "data")
+
 # A busy machine is no failure: examples have no time limit each.
 settings.register_profile("aesm", deadline=None)
 settings.load_profile("aesm")
@@ -42,7 +45,6 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of the real tables: AESM_DATA, else ../shared/data beside the project; skips where there is none."""
-    folder = Path(os.environ.get("AESM_DATA") or PROJECT.parent / "shared" / "data")
-    if not any(folder.glob("*.parquet")):
-        pytest.skip(f"no real tables in {folder}; set AESM_DATA to their folder")
-    return folder
+    if not any(REAL_DATA.glob("*.parquet")):
+        pytest.skip(f"no real tables in {REAL_DATA}; set AESM_DATA to their folder")
+    return REAL_DATA
