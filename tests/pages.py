@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -47,7 +48,8 @@ def _told(examples: Sequence[Example], folder: Path, warns: bool) -> Findings:
             path = folder / one.name
             path.parent.mkdir(exist_ok=True)
             path.write_text(one.text, encoding="utf-8")
-    with chdir(folder):
+    with chdir(folder), patch.dict(os.environ):
+        os.environ.pop("AESM_DATA", None)
         return _run(commands, warns) if commands else check(spec.name, data=bool(tables))
 
 

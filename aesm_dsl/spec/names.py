@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aesm_dsl.diagnostic import Findings, Related, did_you_mean, quoted
+from aesm_dsl.diagnostic import Findings, Related, did_you_mean, fold, quoted
 from aesm_dsl.lookalike import describe, skeleton, strangers
 from aesm_dsl.spec.levels import Level, Node
 from aesm_dsl.spec.model import Spec
@@ -23,27 +23,36 @@ class _Declared:
     things: tuple[Level, ...] | tuple[Node, ...] | tuple[Task, ...]
     of: str = ""
 
-    def tell(self, spec: Spec, lost: set[str], findings: Findings, path: str, name: str) -> None:
-        """E203 for a name at a path that is not declared, unless text that was lost, or a nameless thing, may be it."""
+    def tell(self, spec: Spec, lost: set[str], findings: Findings, path: str, name: str, own: str = "") -> None:
+        """E203 for a name at a path that is not declared, unless text that was lost, or a nameless thing, may be it.
+
+        own  the name of the thing that refers: it is not one to refer to
+        """
         names = [one.name for one in self.things]
         unsure = name in lost or NAMELESS in names or spec.places.is_broken(path)
         if name in names or unsure:
             return
-        named = next((one for one in self.things if one.title == name), None)
+        where = f" of `{self.of}`" if self.of else ""
+        others = [one for one in names if one != own]
+        several = f"the {self.kind}s{where} are {quoted(others)}" if len(others) > 1 else ""
+        labelled = next((one for one in self.things if one.title is not None and _same_label(one.title, name)), None)
         findings.add(
             "E203",
             f"no {self.kind} called `{name}`" + (f" in level `{self.of}`" if self.of else ""),
             spec.places.of(path),
             label="not declared",
             help=[
-                f'"{name}" is the label of `{named.name}`; refer to {self.kind}s by name'
-                if named
-                else did_you_mean(name, names),
-                f"the {self.kind}s{f' of `{self.of}`' if self.of else ''} are {quoted(names)}"
-                if names
-                else f"no {self.kind} is declared",
+                f'"{labelled.title}" is the label of `{labelled.name}`; refer to {self.kind}s by name'
+                if labelled
+                else did_you_mean(name, others),
+                several or f"the only {self.kind}{where} is `{others[0]}`" if others else f"no {self.kind} is declared",
             ],
         )
+
+
+def _same_label(label: str, name: str) -> bool:
+    """Whether a name is the label as someone may type it from memory."""
+    return fold(label).casefold() == fold(name).casefold()
 
 
 def references(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -52,7 +61,7 @@ def references(spec: Spec, lost: set[str], findings: Findings) -> None:
     for level in spec.levels:
         path = f"level.{level.name}"
         if level.under is not None:
-            levels.tell(spec, lost, findings, f"{path}.under", level.under)
+            levels.tell(spec, lost, findings, f"{path}.under", level.under, level.name)
         above = next((one for one in spec.levels if one.name == level.under), None)
         if above is None:
             continue
@@ -68,7 +77,7 @@ def references(spec: Spec, lost: set[str], findings: Findings) -> None:
     for task in spec.tasks.tasks:
         for word, name in (("after", task.after), ("where", task.where)):
             if name is not None:
-                tasks.tell(spec, lost, findings, f"tasks.task.{task.name}.{word}", name)
+                tasks.tell(spec, lost, findings, f"tasks.task.{task.name}.{word}", name, task.name)
 
 
 def scripts(spec: Spec, lost: set[str], findings: Findings) -> None:
