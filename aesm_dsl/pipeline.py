@@ -161,7 +161,8 @@ def evaluate(
 ) -> pl.DataFrame:
     """Metrics per leaf x task of a run: on the rows it was measured on, or on another table.
 
-    returns  leaf, task, rows, positives, auc (null with one class only), log_loss
+    returns  leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
+             normalised_entropy, calibration; null where one is undefined. Row weights count in all but the counts.
     """
     from aesm_dsl.training.train import evaluate_run
 

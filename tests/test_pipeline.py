@@ -59,7 +59,8 @@ def test_training_learns_something(run: Run) -> None:
 
 def test_metrics_have_every_leaf_and_task(run: Run) -> None:
     metrics = run.metrics
-    assert metrics.columns == ["leaf", "task", "rows", "positives", "auc", "log_loss"]
+    counts, areas = ["leaf", "task", "rows", "positives", "rate"], ["auc", "auc_low", "auc_high"]
+    assert metrics.columns == [*counts, *areas, "log_loss", "normalised_entropy", "calibration"]
     assert metrics["leaf"].unique(maintain_order=True).to_list() == [
         "search > hot_funds",
         "search > fund_product",
@@ -338,3 +339,21 @@ def test_learnt_weights_of_tasks_are_kept_with_the_run(world: Path, tmp_path: Pa
 def test_fixed_weights_have_no_variances(run: Run) -> None:
     assert "log variances" not in run.info
     assert all(epoch.log_variances == {} for epoch in run.history)
+
+
+def test_row_weights_count_in_every_metric(world: Path, tmp_path: Path) -> None:
+    """Rows of weight 0 are not there, and one scale of all weights is as good as another."""
+    for part in ("train", "test"):
+        table = pl.read_parquet(world / f"{part}.parquet")
+        light = pl.int_range(len(table)) % 3
+        table.with_columns(w=light.cast(pl.Float64)).write_parquet(tmp_path / f"{part}.parquet")
+    shutil.copy(world / "fund_search.aesm", tmp_path)
+    overrides = [*SMALL, "train.length=1 epochs", "data.weight=w"]
+    run = train(tmp_path / "fund_search.aesm", tmp_path / "run", device="cpu", overrides=overrides)
+    test = pl.read_parquet(tmp_path / "test.parquet")
+    assert run.metrics.filter(pl.col("leaf") == "all")["rows"].to_list() == [test.filter(pl.col("w") > 0).height] * 2
+    heavy = evaluate(run, test.filter(pl.col("w") > 0).with_columns(pl.col("w") * 10), device="cpu")
+    numbers = [name for name in heavy.columns if name not in ("leaf", "task")]
+    np.testing.assert_allclose(run.metrics[numbers].to_numpy(), heavy[numbers].to_numpy(), rtol=1e-5)
+    even = evaluate(run, test.with_columns(w=1.0), device="cpu")
+    assert not np.allclose(run.metrics["log_loss"].to_numpy(), even["log_loss"].to_numpy(), rtol=1e-3)

@@ -77,29 +77,38 @@ def cost_data(found: PlanCost) -> dict[str, dict[str, int]]:
 
 
 def metrics_table(metrics: pl.DataFrame, title: str) -> Table:
-    """One line per leaf, with rows, and per task its rate of positives, AUC and log loss."""
-    tasks = metrics["task"].unique(maintain_order=True).to_list()
+    """One line per leaf and task: rows, rate of positives, AUC with its 95 % interval, log loss, NE, calibration."""
     table = Table(title=title, title_justify="left", caption=_footnote(metrics), caption_justify="left")
     table.add_column("leaf")
-    table.add_column("rows", justify="right")
-    for task in tasks:
-        table.add_column(f"{task}\nrate", justify="right")
-        table.add_column("\nAUC", justify="right", style="bold")
-        table.add_column("\nlog loss", justify="right")
+    table.add_column("task")
+    for name in ("rows", "rate", "AUC", "95 %", "log loss", "NE", "calibration"):
+        table.add_column(name, justify="right", style="bold" if name == "AUC" else None)
     for (leaf,), rows in metrics.group_by(["leaf"], maintain_order=True):
-        if leaf == "all":
-            table.add_section()
-        by_task = {row["task"]: row for row in rows.iter_rows(named=True)}
-        cells = [str(leaf), f"{max(row['rows'] for row in by_task.values()):,}"]
-        for task in tasks:
-            row = by_task[task]
-            cells.append(f"{row['positives'] / row['rows']:.1%}" if row["rows"] else "-")
-            cells.append("-" if row["auc"] is None else f"{row['auc']:.4f}")
-            cells.append("-" if row["log_loss"] is None else f"{row['log_loss']:.4f}")
-        table.add_row(*cells)
+        table.add_section()
+        for place, row in enumerate(rows.iter_rows(named=True)):
+            interval = "-" if row["auc_low"] is None else f"{row['auc_low']:.3f}-{row['auc_high']:.3f}"
+            table.add_row(
+                "" if place else str(leaf),
+                row["task"],
+                f"{row['rows']:,}",
+                "-" if row["rate"] is None else f"{row['rate']:.1%}",
+                _number(row["auc"], 4),
+                interval,
+                _number(row["log_loss"], 4),
+                _number(row["normalised_entropy"], 3),
+                _number(row["calibration"], 3),
+            )
     return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _footnote(metrics: pl.DataFrame) -> str:
     undefined = metrics["auc"].null_count()
-    return f"- : AUC is undefined with one class only ({undefined} of {len(metrics)})" if undefined else ""
+    notes = [
+        "NE: log loss over that of always saying the rate. Calibration: positives foretold over positives seen.",
+        f"- : AUC is undefined with one class only ({undefined} of {len(metrics)})." if undefined else "",
+    ]
+    return "\n".join(note for note in notes if note)

@@ -43,7 +43,8 @@ def forecast(network: AnyNetwork, table: EncodedTable, device: torch.device) -> 
 def judge(network: AnyNetwork, found: Forecast, table: EncodedTable) -> tuple[Score, ...]:
     """The scores of a forecast of this table."""
     label_RT = table.label_RT.double().cpu().numpy()
-    return scores(network.plan, found.yes_RT, found.no_RT, label_RT, table.node_RL.cpu().numpy())
+    weight_R = table.weight_R.double().cpu().numpy()
+    return scores(network.plan, found.yes_RT, found.no_RT, label_RT, table.node_RL.cpu().numpy(), weight_R)
 
 
 def _host(parts: list[torch.Tensor], tasks: int) -> Floats:

@@ -18,7 +18,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def metrics(self) -> pl.DataFrame:
-        """One row per leaf x task: leaf, task, rows, positives, auc, log_loss."""
+        """One row per leaf x task: the fields of `Score`."""
         return metrics_frame(self.scores)
 
 
@@ -93,15 +93,10 @@ def nothing_selected(architecture: str) -> Findings:
 
 
 def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
-    """Scores as a data frame; `auc` is null where only one class was seen."""
-    schema = {
-        "leaf": pl.String,
-        "task": pl.String,
-        "rows": pl.Int64,
-        "positives": pl.Int64,
-        "auc": pl.Float64,
-        "log_loss": pl.Float64,
-    }
+    """Scores as a data frame, a column per field; null where a score has None."""
+    texts, counts = ("leaf", "task"), ("rows", "positives")
+    kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(counts, pl.Int64)}
+    schema = {one.name: kinds.get(one.name, pl.Float64) for one in fields(Score)}
     return pl.DataFrame([asdict(score) for score in scores], schema=schema)
 
 

@@ -1,0 +1,83 @@
+"""Scores against plain loops, and against the loss that training minimises."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from aesm_dsl.training.loss import cross_entropy
+from aesm_dsl.training.metric import ALL, Score, mean_auc, score, scores
+from tests.layers.plans import make_plan, task
+
+PLAN = make_plan(levels=(("entry", 2),), tasks=(task("click"), task("buy")))
+
+
+def rows(number: int, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """log p, log(1 - p), labels with gaps, nodes, weights."""
+    draw = np.random.default_rng(seed)
+    p_RT = draw.random((number, 2)) * 0.9 + 0.05
+    label_RT = (draw.random((number, 2)) < p_RT).astype(float)
+    label_RT[draw.random((number, 2)) < 0.1] = np.nan
+    weight_R = draw.integers(0, 3, number).astype(float)
+    return np.log(p_RT), np.log1p(-p_RT), label_RT, draw.integers(0, 2, (number, 1)), weight_R
+
+
+def test_equals_plain_loops() -> None:
+    yes_RT, no_RT, label_RT, node_RL, weight_R = rows(120)
+    found = {(one.leaf, one.task): one for one in scores(PLAN, yes_RT, no_RT, label_RT, node_RL, weight_R)}
+    assert set(found) == {(leaf, name) for leaf in ("entry0", "entry1", ALL) for name in ("click", "buy")}
+    for (leaf, name), one in found.items():
+        t = ("click", "buy").index(name)
+        count = positives = weight = seen = foretold = lost = 0.0
+        for r in range(120):
+            inside = leaf == ALL or leaf == f"entry{node_RL[r, 0]}"
+            if not inside or math.isnan(label_RT[r, t]) or weight_R[r] == 0:
+                continue
+            y, p, w = label_RT[r, t], math.exp(yes_RT[r, t]), weight_R[r]
+            count, positives, weight = count + 1, positives + y, weight + w
+            seen, foretold = seen + w * y, foretold + w * p
+            lost -= w * (y * math.log(p) + (1 - y) * math.log(1 - p))
+        rate = seen / weight
+        assert (one.rows, one.positives) == (count, positives)
+        assert one.rate == pytest.approx(rate)
+        assert one.log_loss == pytest.approx(lost / weight)
+        entropy = -rate * math.log(rate) - (1 - rate) * math.log(1 - rate)
+        assert one.normalised_entropy == pytest.approx(lost / weight / entropy)
+        assert one.calibration == pytest.approx(foretold / seen)
+        assert one.auc_low < one.auc < one.auc_high
+
+
+def test_log_loss_is_the_loss_of_training() -> None:
+    yes_RT, no_RT, label_RT, node_RL, weight_R = rows(200, 1)
+    found = [one for one in scores(PLAN, yes_RT, no_RT, label_RT, node_RL, weight_R) if one.leaf == ALL]
+    for t, one in enumerate(found):
+        parts = (torch.tensor(part[:, t]) for part in (yes_RT, no_RT, label_RT))
+        assert one.log_loss == pytest.approx(cross_entropy(*parts, torch.tensor(weight_R)).item())
+
+
+def test_always_saying_the_rate_has_normalised_entropy_and_calibration_one() -> None:
+    label_R, weight_R = np.array([1.0, 0.0, 0.0, 1.0, 0.0]), np.array([1.0, 2.0, 0.5, 0.5, 1.0])
+    rate = 1.5 / 5
+    one = score("all", "click", np.full(5, math.log(rate)), np.full(5, math.log(1 - rate)), label_R, weight_R)
+    assert (one.normalised_entropy, one.calibration, one.auc) == (pytest.approx(1), pytest.approx(1), 0.5)
+
+
+def test_what_is_undefined_is_none() -> None:
+    half = np.log([0.5, 0.5])
+    assert score("a", "t", half[:0], half[:0], half[:0], half[:0]) == Score("a", "t", 0, 0, *[None] * 7)
+    ones = score("a", "t", half, half, np.ones(2), np.ones(2))
+    assert (ones.auc, ones.auc_low, ones.normalised_entropy) == (None, None, None)
+    assert (ones.log_loss, ones.calibration) == (pytest.approx(math.log(2)), pytest.approx(0.5))
+    zeros = score("a", "t", half, half, np.zeros(2), np.ones(2))
+    assert (zeros.calibration, zeros.rate) == (None, 0)
+    mixed = score("a", "t", half, half, np.array([1.0, 0.0]), np.ones(2))
+    assert (mixed.auc, mixed.auc_low, mixed.auc_high) == (0.5, None, None)
+
+
+def test_mean_auc_is_over_tasks_on_all_rows() -> None:
+    found = scores(PLAN, *rows(100))
+    expected = np.mean([one.auc for one in found if one.leaf == ALL])
+    assert mean_auc(found) == pytest.approx(expected)
