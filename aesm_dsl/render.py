@@ -19,6 +19,9 @@ FORMATS = ("full", "concise", "json", "github")
 WIDEST = 140
 """Columns of a source line that are shown; a longer line is cut around the marked place."""
 
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
+"""Characters that cannot be seen but may do something to what shows them: controls, formats, line separators."""
+
 
 def render(findings: Findings, form: str = "full", *, colour: bool = False) -> str:
     """The findings, sorted by place, in one of FORMATS; ends with a newline unless there is nothing to say."""
@@ -65,7 +68,7 @@ def _place(span: Span | None) -> dict[str, Any] | None:
 
 def _concise(item: Diagnostic) -> str:
     place = f"{item.span.source.path}:{item.span.line}:{item.span.column}: " if item.span else ""
-    return f"{place}{item.severity}[{item.code}] {item.message}"
+    return _seen(f"{place}{item.severity}[{item.code}] {item.message}")
 
 
 def _github(item: Diagnostic) -> str:
@@ -80,17 +83,17 @@ def _github(item: Diagnostic) -> str:
         assert place is not None
         where = f"file={escape(place['path'], ':,')},line={place['line']},col={place['column']},"
         where += f"endLine={place['end_line']},endColumn={place['end_column']},"
-    body = "\n".join([item.message, *(f"help: {line}" for line in item.help)])
+    body = "\n".join(map(_seen, [item.message, *(f"help: {line}" for line in item.help)]))
     return f"::{item.severity} {where}title={item.code}::{escape(body)}"
 
 
 def _full(item: Diagnostic, colour: bool) -> str:
     tone = "red" if item.severity == "error" else "yellow"
     paint = _painter(colour)
-    lines = [paint(f"{item.severity}[{item.code}]", f"bold {tone}") + paint(f": {item.message}", "bold")]
-    places = [(item.span, item.label, "^", tone)] if item.span else []
+    lines = [paint(f"{item.severity}[{item.code}]", f"bold {tone}") + paint(f": {_seen(item.message)}", "bold")]
+    places = [(item.span, _seen(item.label), "^", tone)] if item.span else []
     if item.second:
-        places.append((item.second.span, item.second.label, "-", "blue"))
+        places.append((item.second.span, _seen(item.second.label), "-", "blue"))
     margin = " " * max((len(str(span.line)) for span, *_ in places), default=1)
     for span, label, mark, hue in places:
         source, (line, column) = span.source, span.source.position(span.start)
@@ -107,7 +110,7 @@ def _full(item: Diagnostic, colour: bool) -> str:
         lines.append(f"{margin} {bar} " + " " * before + paint(f"{mark * width} {label}".rstrip(), hue))
     if item.help and places:
         lines.append(f"{margin} {paint('|', 'blue')}")
-    lines.extend(f"{margin} {paint('=', 'blue')} help: {line}" for line in item.help)
+    lines.extend(f"{margin} {paint('=', 'blue')} help: {_seen(line)}" for line in item.help)
     return "\n".join(lines) + "\n"
 
 
@@ -115,33 +118,42 @@ def _window(line: str, start: int, length: int) -> tuple[str, int, int]:
     """What is shown of a line, the columns before the mark, and the columns of the mark (at least 1)."""
     length = max(min(length, len(line) - start), 0)
     cells = [_cell(character) for character in line[max(start - WIDEST, 0) : start + length + WIDEST]]
+    widths = [_columns(cell) for cell in cells]
     first = min(start, WIDEST)
-    cut_left = 0
-    while _columns(cells[cut_left:first]) > WIDEST // 2 and _columns(cells) > WIDEST:
-        cut_left += 1
+    before, cut_left = sum(widths[:first]), 0
+    if sum(widths) > WIDEST:
+        while before > WIDEST // 2:
+            before -= widths[cut_left]
+            cut_left += 1
     head = "..." if start > first or cut_left else ""
-    shown = head
-    end = cut_left
-    while end < len(cells) and _columns(shown) + _columns(cells[end]) <= WIDEST:
-        shown += cells[end]
+    end, shown = cut_left, len(head)
+    while end < len(cells) and shown + widths[end] <= WIDEST:
+        shown += widths[end]
         end += 1
-    if end < len(cells) or start + length + WIDEST < len(line):
-        shown += "..."
-    before = len(head) + _columns(cells[cut_left:first])
-    return shown.rstrip(), before, max(min(_columns(cells[first : first + length]), WIDEST - before), 1)
+    tail = "..." if end < len(cells) or start + length + WIDEST < len(line) else ""
+    before += len(head)
+    text = f"{head}{''.join(cells[cut_left:end])}{tail}".rstrip()
+    return text, before, max(min(sum(widths[first : first + length]), WIDEST - before), 1)
+
+
+def _seen(text: str) -> str:
+    """The text as it is shown: words of the user's own may hold anything, and what is shown holds no controls."""
+    return text if text.isprintable() else "".join(map(_cell, text))
 
 
 def _cell(character: str) -> str:
     """How a character is shown: tabs as four blanks, what cannot be seen as a replacement sign."""
     if character == "\t":
         return "    "
-    if unicodedata.category(character) in ("Cc", "Cf") and character != "\N{ZERO WIDTH JOINER}":
+    if " " <= character <= "~":
+        return character
+    if unicodedata.category(character) in _UNSEEN and character != "\N{ZERO WIDTH JOINER}":
         return "\N{REPLACEMENT CHARACTER}"
     return character
 
 
-def _columns(text: Iterable[str]) -> int:
-    return sum(max(wcwidth(character), 0) for cell in text for character in cell)
+def _columns(cell: str) -> int:
+    return len(cell) if cell.isascii() else max(wcwidth(cell), 0)
 
 
 def _painter(colour: bool) -> Callable[[str, str], str]:

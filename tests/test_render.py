@@ -81,6 +81,15 @@ def test_what_cannot_be_seen_is_shown_as_a_sign(invisible: str) -> None:
     )
 
 
+@pytest.mark.parametrize("form", ["full", "concise", "github"])
+def test_words_of_the_user_cannot_write_to_the_terminal(form: str) -> None:
+    word = "\x1b[31m\u2028\x00"
+    item = Diagnostic("E203", word, at("x", "x"), word, (word,), Related(at("x", "x"), word))
+    text = shown(item, form=form)
+    assert not set(word[:1] + word[-2:]) & set(text)
+    assert "\N{REPLACEMENT CHARACTER}[31m" + 2 * "\N{REPLACEMENT CHARACTER}" in text
+
+
 def test_marks_of_several_lines_stop_at_the_end_of_the_first() -> None:
     text = "a = [\n  1\n]\n"
     assert "\n1 | a = [\n  |     ^ list\n" in shown(Diagnostic("E301", "list", at(text, "[\n  1\n]"), "list"))
@@ -221,9 +230,10 @@ def test_github_annotations_escape_what_would_end_them() -> None:
         "::error file=spec.aesm,line=3,col=35,endLine=3,endColumn=40,title=E203::no node called `理财tab`"
         "%0Ahelp: the nodes are `main`, `wealth`%0Ahelp: refer to nodes by name\n"
     )
-    odd = Diagnostic("W101", "100%\nsure", at("x", "x", "a,b:c.aesm"))
+    odd = Diagnostic("W101", "100%\nsure", at("x", "x", "a,b:c.aesm"), help=("\x1b[31m",))
     assert shown(odd, form="github") == (
-        "::warning file=a%2Cb%3Ac.aesm,line=1,col=1,endLine=1,endColumn=2,title=W101::100%25%0Asure\n"
+        "::warning file=a%2Cb%3Ac.aesm,line=1,col=1,endLine=1,endColumn=2,title=W101"
+        "::100%25\N{REPLACEMENT CHARACTER}sure%0Ahelp: \N{REPLACEMENT CHARACTER}[31m\n"
     )
     assert shown(Diagnostic("E601", "there"), form="github") == "::error title=E601::there\n"
 

@@ -196,7 +196,7 @@ def _close_block(draft: Draft, text: str, start: int, closer: int) -> None:
 
 def _lose_statement(draft: Draft, text: str, start: int, closer: int) -> None:
     """Blanks the statement around a list or call left open; the lines after it too while it plainly goes on."""
-    first = max(text.rfind(mark, 0, start) for mark in "{;\n") + 1
+    first = max(text.rfind(mark, 0, start) for mark in "{};\n") + 1
     match = re.compile(r"[;}\n]").search(text, start, closer)
     end = match.start() if match else closer
     while end < closer and text[end] == "\n" and text[first:end].rstrip().endswith(("[", "(", ",")):

@@ -30,6 +30,8 @@ _TOKEN = re.compile(
     + "".join(FULL_WIDTH)
     + "])"
 )
+_QUOTE = re.compile('["\n' + "".join(wide for wide, key in FULL_WIDTH.items() if key == '"') + "]")
+"""What closes a string that a look-alike opened, or the end of its line."""
 _WORD = re.compile(r"\w")
 _LEFT_OPEN = re.compile(r'"[^"“]*”')
 """A string that opens with the key and closes with a look-alike: what follows is outside, whatever quote comes next."""
@@ -160,14 +162,13 @@ def _full_width(
     """Puts the meant key in the place of one look-alike; where the scan goes on."""
     meant, end = FULL_WIDTH[text[start]], start + 1
     if meant == '"':
-        stop = line_end(text, start)
-        close = next((i for i in range(end, stop) if FULL_WIDTH.get(text[i], text[i]) == '"'), None)
-        if close is None:
+        close = _QUOTE.search(text, end)
+        if close is None or close.group() == "\n":
             return _open_string(draft, findings, text, start, brackets, wide)
-        draft.cells[close] = '"'
-        if text[close] != '"':
-            wide.append(close)
-        end = close + 1
+        draft.cells[close.start()] = '"'
+        if close.group() != '"':
+            wide.append(close.start())
+        end = close.end()
     wide.append(start)
     draft.cells[start] = meant
     if meant in "{}[]()":

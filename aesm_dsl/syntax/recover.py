@@ -44,8 +44,9 @@ def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findin
             return text
         except (UnexpectedToken, UnexpectedCharacters) as error:
             wrong = explain(error, source, text, findings)
-            if any(place.start <= wrong.start < place.end for place in given_up):
-                findings.items.pop()  # it follows from what was told of this statement
+            if any(place.start <= wrong.start < place.end for place in given_up) or wrong.end > len(source.text):
+                # It follows from what was told of this statement, or of a block that was closed for its author.
+                findings.items.pop()
             if (separated := _separated(text, wrong.start, error)) is not None:
                 text = separated
                 while starts[-1].offset >= wrong.start:
@@ -53,7 +54,10 @@ def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findin
                 continue
             while starts[-1].offset > wrong.start:
                 starts.pop()
+            before = text
             text, changed = repair(text, wrong, starts[-1].offset, given_up)
+            if text == before:
+                return None
             while starts[-1].offset > changed:
                 starts.pop()
     return None

@@ -22,10 +22,11 @@ def repair(text: str, wrong: Span, since: int, damaged: list[Span]) -> tuple[str
     """
     source = wrong.source
     line = text.rfind("\n", 0, wrong.start) + 1
-    if text[wrong.start : wrong.start + 1] == "{" and not text[line : wrong.start].strip() and text[:line].strip():
-        # A brace on a line of its own belongs to the statement above: join them.
+    if text[wrong.start : wrong.start + 1] == "{" and not text[line : wrong.start].strip():
         above = content_end(text, line)
-        return text[:above] + " " * (wrong.start - above) + text[wrong.start :], line_start(text, above)
+        if _HEAD.fullmatch(text, max(text.rfind(mark, 0, above) for mark in "{};\n") + 1, above):
+            # A brace on a line of its own belongs to the block's head above: join them.
+            return text[:above] + " " * (wrong.start - above) + text[wrong.start :], line_start(text, above)
     start, end, brace = _statement(text, wrong.start, since)
     damaged.append(source.span(start, min(max(end, wrong.end), len(source.text))))
     if not brace:
