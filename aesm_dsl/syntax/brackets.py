@@ -14,6 +14,7 @@ MOST_NESTED = 64
 MOST_MISTAKES = 50
 """Mistakes of syntax told in one go; a file with more is not a spec."""
 
+_MARK = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[{}\[\]();\n]')
 _SETTING = re.compile(r"^([^\S\n]*)(\w+)[^\S\n]*=", re.MULTILINE)
 _NEXT = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+([^\S\n]*)(?=[^\s#])")
 """Up to the next line that says something; its indentation."""
@@ -58,6 +59,10 @@ def pair_brackets(draft: Draft, brackets: list[Bracket], findings: Findings) -> 
             _mismatched(draft, findings, fault.opener, fault.closer)
         else:
             _unclosed(draft, text, findings, fault.opener, fault.closer[0])
+    if not _balanced("".join(draft.cells)):
+        # Several faults in one place: no repair is sure, and a wrong one would be told as a mistake.
+        draft.cells = draft.cells[: len(text)]
+        draft.lose(0, len(text))
 
 
 def _sound(text: str, brackets: list[Bracket]) -> bool:
@@ -71,6 +76,17 @@ def _sound(text: str, brackets: list[Bracket]) -> bool:
         elif not stack or _CLOSER[stack.pop()[1]] != bracket:
             return False
         if len(stack) > MOST_NESTED:
+            return False
+    return not stack
+
+
+def _balanced(text: str) -> bool:
+    """Whether the brackets outside strings and comments pair up."""
+    stack: list[str] = []
+    for mark in _MARK.findall(text):
+        if mark in _CLOSER:
+            stack.append(mark)
+        elif mark in "}])" and (not stack or _CLOSER[stack.pop()] != mark):
             return False
     return not stack
 
@@ -181,6 +197,9 @@ def _close_block(draft: Draft, text: str, start: int, closer: int) -> None:
         draft.cells += ["\n", "}"]
         return
     cell = content_end(draft.cells, closer)
+    if cell == start + 1:
+        draft.cells[start] = " "  # an empty block needs no braces
+        return
     was, draft.cells[cell] = draft.cells[cell], "}"
     if was == "#":
         # The comment gives its place: comments are read from the source itself.
@@ -191,15 +210,25 @@ def _close_block(draft: Draft, text: str, start: int, closer: int) -> None:
     if between:
         draft.cells[cell + 1] = ";"
     else:
-        draft.lose(closer, len(text))
+        # No room for a separator: what follows in the same block goes with it.
+        draft.lose(closer, _block_end(text, closer))
+
+
+def _block_end(text: str, start: int) -> int:
+    """Where the block around `start` closes."""
+    depth = 0
+    for match in _MARK.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(match.group(), 0)
+        if depth < 0:
+            return match.start()
+    return len(text)
 
 
 def _lose_statement(draft: Draft, text: str, start: int, closer: int) -> None:
     """Blanks the statement around a list or call left open; the lines after it too while it plainly goes on."""
     first = max(text.rfind(mark, 0, start) for mark in "{};\n") + 1
-    match = re.compile(r"[;}\n]").search(text, start, closer)
-    end = match.start() if match else closer
-    while end < closer and text[end] == "\n" and text[first:end].rstrip().endswith(("[", "(", ",")):
+    end = next((match.start() for match in _MARK.finditer(text, start, closer) if match.group() in ";}\n"), closer)
+    while end < closer and text[end] == "\n" and text[first : content_end(text, end)].endswith(("[", "(", ",")):
         end = min(line_end(text, end + 1), closer)
     draft.lose(first, end)
 

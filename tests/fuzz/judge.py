@@ -28,6 +28,7 @@ from aesm_dsl.render import FORMATS, render
 from aesm_dsl.source import Source, Span
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.tidy import shape, tidy
+from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.parse import parse
 from tests.fuzz.mutate import Mutant
 
@@ -70,7 +71,7 @@ def _read(mutant: Mutant) -> Source | str:
         return Source(mutant.path, mutant.content.decode("utf-8"))
     except UnicodeDecodeError:
         with tempfile.TemporaryDirectory() as folder:
-            path, findings = Path(folder) / mutant.path, Findings()
+            path, findings = Path(folder) / Path(mutant.path).name, Findings()
             path.write_bytes(mutant.content)
             source = read_source(path, findings)
         return "" if source is None and [one.code for one in findings] == ["E110"] else "read, and is not UTF-8"
@@ -83,7 +84,7 @@ def _check(source: Source) -> tuple[Findings, bool]:
 
 
 def _findings(findings: Findings, source: Source) -> Iterator[str]:
-    seen: set[tuple[str, str, int]] = set()
+    seen: set[tuple[str, str, str, int]] = set()
     for item in findings:
         if item.code not in pages():
             yield f"the code {item.code} is not known"
@@ -91,7 +92,7 @@ def _findings(findings: Findings, source: Source) -> Iterator[str]:
             yield f"{item.code} has no message: {item!r}"
         if item.span is None:
             yield f"{item.code} has no place: {item.message}"
-        elif (again := (item.code, item.message, item.span.start)) in seen:
+        elif (again := (item.code, item.message, item.span.source.path, item.span.start)) in seen:
             yield f"told twice: {again}"
         else:
             seen.add(again)
@@ -101,7 +102,9 @@ def _findings(findings: Findings, source: Source) -> Iterator[str]:
 
 
 def _inside(span: Span, source: Source) -> bool:
-    return span.source.text == source.text and 0 <= span.start <= span.end <= len(source.text)
+    """Whether the place lies in the text, or in the text of a file that it imports."""
+    imported = span.source.inclusions and span.source.inclusions[-1].source.text == source.text
+    return (imported or span.source.text == source.text) and 0 <= span.start <= span.end <= len(span.source.text)
 
 
 def _renderers(findings: Findings) -> Iterator[str]:
@@ -126,7 +129,7 @@ def _layout(source: Source, findings: Findings) -> Iterator[str]:
         yield f"{'not ' * (text is None)}formatted with {len(syntax.errors)} errors of syntax"
     if text is None:
         mended = tidy(source, Findings(), mend=True)
-        if mended is None or {one.code for one in syntax} != {"E102"}:
+        if mended is None or {one.code for one in syntax} != {"E102"} or len(syntax) == MOST_MISTAKES:
             return
         text = mended
     laid_out = Source(source.path, text)

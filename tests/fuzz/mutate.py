@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from aesm_dsl.lookalike import LOOKS_LIKE
@@ -40,22 +41,29 @@ _LOOKS = {latin: other for other, latin in LOOKS_LIKE.items()}
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """What a user might hand over: a file's name, which says what its text is, and its bytes."""
+    """What a user might hand over: the place of a file, beside which imports are looked up, and its bytes."""
 
     path: str
     content: bytes
 
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
 
 @functools.cache
 def corpus() -> tuple[Mutant, ...]:
-    """Every spec and known mistake, and the specs as JSON."""
-    specs = [path.read_bytes() for path in sorted((PROJECT / "specs").glob("*.aesm"))]
-    specs.append(THREE_LEVELS.encode())
-    mistakes = [path.read_bytes() for path in sorted((PROJECT / "tests" / "mistakes").glob("*.aesm"))]
-    data = [Spec.parse(one.decode()).model_dump(mode="json", by_alias=True) for one in specs]
+    """Every spec, known mistake and file that they import, and the specs as JSON."""
+    folders = (PROJECT / "specs", PROJECT / "tests" / "mistakes")
+    files = [Mutant(str(path), path.read_bytes()) for folder in folders for path in sorted(folder.rglob("*.aesm"))]
+    specs = [one for one in files if Path(one.path).parent == folders[0]]
+    specs.append(Mutant("three_levels.aesm", THREE_LEVELS.encode()))
+    data = [Spec.parse(one.text, one.path).model_dump(mode="json", by_alias=True) for one in specs]
     texts = [json.dumps(one, ensure_ascii=False, indent=1) for one in data]
-    plain = [Mutant("spec.aesm", one) for one in [*specs, *mistakes]]
-    return (*plain, *(Mutant("spec.json", text.encode()) for text in texts))
+    in_json = [
+        Mutant(one.path.replace(".aesm", ".json"), text.encode()) for one, text in zip(specs, texts, strict=True)
+    ]
+    return (*files, specs[-1], *in_json)
 
 
 def mutant(seed: int) -> Mutant:
@@ -63,9 +71,9 @@ def mutant(seed: int) -> Mutant:
     random = Random(seed)
     chosen = random.choice(corpus())
     if random.random() < 0.002:
-        text = random.choice(_HUGE)(random, chosen.content.decode())
+        text = random.choice(_HUGE)(random, chosen.text)
         return Mutant(chosen.path, text.encode())
-    text = chosen.content.decode()
+    text = chosen.text
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4))):
         text = random.choice(_DAMAGE)(random, text)
     content = text.encode("utf-8", "replace")
@@ -81,7 +89,7 @@ def _insert(text: str, place: int, new: str) -> str:
 
 
 def _other(random: Random) -> str:
-    return random.choice(corpus()).content.decode()
+    return random.choice(corpus()).text
 
 
 def _key(random: Random, text: str) -> str:

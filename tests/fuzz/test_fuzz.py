@@ -46,7 +46,7 @@ def test_a_line_of_a_megabyte(piece: str) -> None:
 
 def test_the_judge_sees_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of its rules, broken on purpose."""
-    spec, odd = Mutant("spec.aesm", SPEC.encode()), Mutant("spec.aesm", b"'\x00'")
+    spec, odd = Mutant(str(PROJECT / "specs" / "fund_search.aesm"), SPEC.encode()), Mutant("spec.aesm", b"'\x00'")
     assert not faults(spec)
     assert not faults(odd)
 
@@ -75,4 +75,4 @@ def test_the_judge_sees_faults(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_punctuation_of_another_keyboard_alone_is_mended() -> None:
     wide = {key: other for other, key in FULL_WIDTH.items() if key not in '"#.-'}
-    assert not faults(Mutant("spec.aesm", SPEC.translate(str.maketrans(wide)).encode()))
+    assert not faults(Mutant(str(PROJECT / "specs" / "fund_search.aesm"), SPEC.translate(str.maketrans(wide)).encode()))
