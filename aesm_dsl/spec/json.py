@@ -80,7 +80,8 @@ class _Converter(JsonValues):
         """The block of an object; `key` is its place in the file for blocks without a name."""
         members = self.members(model, found, word)
         name, label, before = self.head(model, members, found, word)
-        place = name.span if name else key if word != "model" else self.source.span(found.span.start, found.span.start)
+        opening = self.source.span(found.span.start, found.span.start + 1)
+        place = name.span if name else key if word != "model" else opening
         statements: list[tree.Statement] = []
         for inner, kind in model.kinds().items():
             field = model.field_of(inner)
@@ -106,6 +107,8 @@ class _Converter(JsonValues):
         assert isinstance(found.value, tuple)
         for member in found.value:
             field = keys.get(member.key)
+            if field is None and member.key == "$schema" and model is Spec:
+                continue  # where the schema is, for editors
             if field is None:
                 help = [did_you_mean(member.key, keys), f"keys here are {quoted(keys, 14)}"]
                 message = f"`{word}` has no key `{member.key}`"
@@ -174,9 +177,9 @@ class _Converter(JsonValues):
             return []
         settings: list[tree.Setting] = []
         for inner in member.value.value:
-            key = Json(inner.key, inner.place, inner.value.path)
-            if self.name(key, "feature"):
-                settings += self.setting(inner.key, kind.of, inner)
+            name = self.name(Json(inner.key, inner.place, inner.value.path), "feature")
+            given = self.setting(inner.key, kind.of, inner)
+            settings += given if name else []
         return settings
 
     def setting(self, word: str, kind: Kind, member: Member) -> list[tree.Setting]:

@@ -38,7 +38,10 @@ class Budget(Model):
 
 
 class Spec(Model):
-    """A whole model. `Spec.parse(text)` reads one from the language; `model_validate_json` from JSON."""
+    """A whole model.
+
+    `Spec.parse(text)` reads one from the language; `model_validate_json` from JSON.
+    """
 
     edition: int = EDITION
     name: str
