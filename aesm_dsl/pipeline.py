@@ -19,6 +19,7 @@ from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.error import AesmError
 from aesm_dsl.source import Source
 from aesm_dsl.spec.baseline import ARCHITECTURES
+from aesm_dsl.spec.json import name_paths
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.parse import parse
@@ -46,6 +47,7 @@ def check(spec: SpecLike, overrides: Sequence[str] = (), *, data: bool = False) 
         from aesm_dsl.training.train import tables_of
 
         tables_of(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of)
+        name_paths(findings)
     return findings
 
 
@@ -141,6 +143,7 @@ def train(
         watch,
     )
     if run is None:
+        name_paths(findings)
         raise AesmError(findings)
     return run
 
@@ -271,7 +274,9 @@ def _compile(
         overrides = [*overrides, f"architecture={arch}"] if arch is not None else overrides
         source = read_source(spec, findings)
         loaded = load(source, findings, overrides, groups=groups) if source is not None else None
-    return compile_loaded(loaded, findings) if loaded is not None else None
+    compiled = compile_loaded(loaded, findings) if loaded is not None else None
+    name_paths(findings)
+    return compiled
 
 
 def _run(run: Any) -> Run:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
+from aesm_dsl.diagnostic import Findings, closest, did_you_mean, quoted
 from aesm_dsl.source import Source, Span
 from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model, model_of
 from aesm_dsl.spec.json_value import JsonValues, json_keys
 from aesm_dsl.spec.kind import Kind
 from aesm_dsl.spec.model import EDITION, Spec
+from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.json import Json, Member, parse_json
@@ -29,13 +30,20 @@ def tree_of_json(source: Source, findings: Findings) -> tree.File:
     return _Converter(source, findings).file(found)
 
 
-def name_paths(source: Source, findings: Findings) -> None:
-    """Adds to every finding that points into the JSON text the path of the value it points at."""
-    found = parse_json(source, Findings())
+def name_paths(findings: Findings) -> None:
+    """Adds to every finding that points into a JSON text the path of the value it points at."""
+    values: dict[Source, Json | None] = {}
     for position, item in enumerate(findings.items):
-        if found is not None and item.span is not None and item.span.source == source:
-            path = _path_at(found, item.span.start)
-            findings.items[position] = replace(item, help=(*item.help, f"this is `{path}`")) if path else item
+        if item.span is None or not item.span.source.path.endswith(".json"):
+            continue
+        source = item.span.source
+        if source not in values:
+            values[source] = parse_json(source, Findings())
+        found = values[source]
+        path = _path_at(found, item.span.start) if found is not None else ""
+        line = f"this is `{path}`"
+        if path and line not in item.help:
+            findings.items[position] = replace(item, help=(*item.help, line))
 
 
 def _path_at(value: Json, offset: int) -> str:
@@ -78,7 +86,7 @@ class _Converter(JsonValues):
 
     def block(self, word: str, model: type[Model], found: Json, key: Span) -> tree.Block:
         """The block of an object; `key` is its place in the file for blocks without a name."""
-        members = self.members(model, found, word)
+        members, meant = self.members(model, found, word)
         name, label, before = self.head(model, members, found, word)
         opening = self.source.span(found.span.start, found.span.start + 1)
         place = name.span if name else key if word != "model" else opening
@@ -86,6 +94,8 @@ class _Converter(JsonValues):
         for inner, kind in model.kinds().items():
             field = model.field_of(inner)
             member = members.get(field)
+            if member is None and field in meant and not isinstance(kind, kinds.Child | kinds.Members):
+                statements.append(_broken(inner, meant[field]))
             if member is None or model.model_fields[field].exclude:
                 continue
             if member.value.value is None and model.model_fields[field].default is None:
@@ -97,13 +107,13 @@ class _Converter(JsonValues):
             elif isinstance(kind, kinds.Members):
                 statements += self.features(kind, member)
             else:
-                statements += self.setting(inner, kind, member)
+                statements.append(self.setting(inner, kind, member))
         kind_word = tree.Word(word, place)
         return tree.Block(kind_word, name, label, True, tuple(statements), found.span, before)
 
-    def members(self, model: type[Model], found: Json, word: str) -> dict[str, Member]:
-        """The object's members by field, known ones only, each once."""
-        keys, members = json_keys(model), dict[str, Member]()
+    def members(self, model: type[Model], found: Json, word: str) -> tuple[dict[str, Member], dict[str, Member]]:
+        """The object's members by field, each once; and the unknown ones, by the field that was probably meant."""
+        keys, members, meant = json_keys(model), dict[str, Member](), dict[str, Member]()
         assert isinstance(found.value, tuple)
         for member in found.value:
             field = keys.get(member.key)
@@ -113,9 +123,12 @@ class _Converter(JsonValues):
                 help = [did_you_mean(member.key, keys), f"keys here are {quoted(keys, 14)}"]
                 message = f"`{word}` has no key `{member.key}`"
                 self.findings.add("E202", message, member.place, label="not known", help=help)
+                self.damaged.append(member.place.to(member.value.span))
+                if (guess := closest(member.key, keys)) is not None:
+                    meant[keys[guess]] = member
             elif not self.twice(members.get(field), member):
                 members[field] = member
-        return members
+        return members, meant
 
     def head(
         self, model: type[Model], members: dict[str, Member], found: Json, word: str
@@ -179,9 +192,20 @@ class _Converter(JsonValues):
         for inner in member.value.value:
             name = self.name(Json(inner.key, inner.place, inner.value.path), "feature")
             given = self.setting(inner.key, kind.of, inner)
-            settings += given if name else []
+            settings += [given] if name else []
         return settings
 
-    def setting(self, word: str, kind: Kind, member: Member) -> list[tree.Setting]:
+    def setting(self, word: str, kind: Kind, member: Member) -> tree.Setting:
         value = self.value(kind, member.value, member.key)
-        return [tree.Setting(tree.Word(word, member.place), value, member.value.span)] if value is not None else []
+        if value is None:
+            return _broken(word, member)
+        return tree.Setting(tree.Word(word, member.place), value, member.value.span)
+
+
+def _broken(word: str, member: Member) -> tree.Setting:
+    """A setting whose value no kind takes: that it was meant is known, and what is wrong with it has been told."""
+    return tree.Setting(
+        tree.Word(word, member.place),
+        tree.Call(tree.Word(NAMELESS, member.value.span), (), member.value.span),
+        member.value.span,
+    )

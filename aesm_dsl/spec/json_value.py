@@ -94,7 +94,7 @@ class JsonValues:
                 kind, value
             ):
                 unit = kind.unit if isinstance(kind, kinds.Integer) else None
-                return self.number(value, span, unit)
+                return self.number(value, span, unit) if self.is_share(kind, value, span, what) else None
             case kinds.Literal() if isinstance(value, int | float) and _fits(kind, value):
                 return self.number(value, span, None)
             case kinds.Choice() | kinds.Reference() if isinstance(value, str):
@@ -102,6 +102,16 @@ class JsonValues:
             case kinds.Name() | kinds.Text() | kinds.Literal() if isinstance(value, str):
                 return tree.Text(value, span)
         return self.refuse(kind, found, what)
+
+    def is_share(self, kind: Kind, value: float, span: Span, what: str) -> bool:
+        """Whether a share lies in its range, which JSON tells in its own words; all other kinds are looked at later."""
+        if not isinstance(kind, kinds.Share) or kinds.within(kind, value):
+            return True
+        range_ = "between 0 and 1, both excluded" if kind.open else "from 0 to 1"
+        help = f"did you mean `{value / 100:g}`?" if 1 < value <= 100 else ""
+        self.findings.add("E302", f"`{what}` must be {range_}", span, label="out of range", help=help)
+        self.damaged.append(span)
+        return False
 
     def number(self, value: int | float, span: Span, unit: str | None) -> tree.Number:
         """A number; its unit stands nowhere, so its place is the end of the number."""

@@ -12,7 +12,7 @@ from aesm_dsl.source import Source
 from aesm_dsl.spec.check import check
 from aesm_dsl.spec.import_file import Texts
 from aesm_dsl.spec.imports import resolve
-from aesm_dsl.spec.json import name_paths, tree_of_json
+from aesm_dsl.spec.json import tree_of_json
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
 from aesm_dsl.spec.use import USE
@@ -35,8 +35,7 @@ def load(
     groups     a file of feature groups alone, for others to import, is no mistake
     """
     settings = [one for text in overrides for one in override(text, findings)]
-    is_json = source.path.endswith(".json")
-    file = tree_of_json(source, findings) if is_json else parse(source, findings)
+    file = tree_of_json(source, findings) if source.path.endswith(".json") else parse(source, findings)
     resolved = resolve(file, settings, findings, texts)
     spec = None
     if not resolved.is_groups:
@@ -54,8 +53,6 @@ def load(
         check(spec, file.damaged, findings)
     # What is wrong in an imported group is seen in its file and again in the model that takes it.
     findings.items[:] = dict.fromkeys(findings.items)
-    if is_json:
-        name_paths(source, findings)
     return spec
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from random import Random
 
@@ -20,6 +21,7 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.pipeline import check, compile_spec
 from aesm_dsl.render import render
 from aesm_dsl.source import Source
+from aesm_dsl.spec.json import name_paths
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.write import write
@@ -38,6 +40,7 @@ def told(text: str) -> tuple[Spec | None, Findings]:
     spec = load(Source("spec.json", text), findings)
     if spec is not None:
         compile_loaded(spec, findings)
+    name_paths(findings)
     return spec, findings
 
 
@@ -131,10 +134,8 @@ def test_set_takes_the_same_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_mistake(path: Path, golden: Callable[[Path, str], None]) -> None:
-    findings = Findings()
-    spec = load(Source(path.name, path.read_text(encoding="utf-8")), findings)
-    if spec is not None:
-        compile_loaded(spec, findings)
+    with chdir(FOLDER):
+        findings = check(path.name)
     golden(path.with_suffix(".txt"), render(findings) or "no findings\n")
     code = path.stem.partition("_")[0]
     if code == "fine":
