@@ -124,10 +124,8 @@ def _value(kind: Kind, definitions: dict[str, Schema]) -> Schema:
             return _number(kind)
         case kinds.Choice(words):
             return {"enum": list(words)}
-        case kinds.Name() | kinds.Text():
+        case kinds.Name() | kinds.Text() | kinds.Reference():
             return {"type": "string"}
-        case kinds.Reference():
-            return _NAME
         case kinds.Literal():
             return {"type": ["string", "number"]}
         case kinds.Quantity(units):
@@ -136,6 +134,8 @@ def _value(kind: Kind, definitions: dict[str, Schema]) -> Schema:
             return {"type": "array", "items": _value(of, definitions), **({"minItems": least} if least else {})}
         case kinds.Auto(of):
             return _any({"const": "auto"}, _value(of, definitions))
+        case kinds.Optional(kinds.Reference()):
+            return _any({"type": "string", "not": {"const": "none"}}, _NULL)  # JSON has `null` for it
         case kinds.Optional(of):
             return _any(_value(of, definitions), _NULL)
         case kinds.Either(options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -45,7 +46,7 @@ def mutate(data: Any, random: Random) -> tuple[str, ...]:
     elif isinstance(holder, list) and random.random() < 0.2:
         del holder[key]
     else:
-        holder[key] = random.choice(_VALUES)
+        holder[key] = deepcopy(random.choice(_VALUES))
     return path
 
 
