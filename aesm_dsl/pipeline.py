@@ -8,8 +8,6 @@ neither.
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 from aesm_dsl.compiled import Compiled, compile_loaded
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.error import AesmError
-from aesm_dsl.source import Source
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.json import name_paths
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.syntax.parse import parse
-from aesm_dsl.syntax.tree import File
+from aesm_dsl.spec_file import read_source, write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -212,49 +208,6 @@ def visualize(what: SpecLike | Run, out: str | Path, *, layers: str = "last", ov
         findings.add("E605", f"the picture was not drawn: {error}")
         raise AesmError(findings) from error
     return Path(out)
-
-
-def read_source(path: str | Path, findings: Findings) -> Source | None:
-    """The text of a spec file; None after telling why it cannot be read."""
-    try:
-        return Source(str(path), Path(path).read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        findings.add("E110", f"no file `{path}`", help="give the path of a .aesm file")
-    except IsADirectoryError:
-        findings.add("E110", f"`{path}` is a folder", help="give the path of a .aesm file")
-    except UnicodeDecodeError as error:
-        findings.add(
-            "E110",
-            f"`{path}` is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02X}",
-            help="save it as UTF-8",
-        )
-    except OSError as error:
-        findings.add("E110", f"`{path}` cannot be read: {error.strerror}")
-    return None
-
-
-def read_tree(path: str | Path) -> File:
-    """The tree of a spec file. Raises AesmError when its syntax is not sound."""
-    findings = Findings()
-    source = read_source(path, findings)
-    file = parse(source, findings) if source is not None else None
-    if file is None or findings.errors:
-        raise AesmError(findings)
-    return file
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file under a temporary name, then renames it; makes its folder, keeps the mode of a file it replaces."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(name).chmod(mode)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _compile(

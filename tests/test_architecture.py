@@ -28,7 +28,7 @@ ROOMS = (
     ("layers",),
     ("training",),
     ("report", "serving"),
-    ("pipeline",),
+    ("pipeline", "spec_file"),
     ("cli", "editor", "__init__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
 from aesm_dsl.cli.output import say, warn
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source
 from aesm_dsl.spec.tidy import FULL_WIDTH, tidy
+from aesm_dsl.spec_file import read_source, write_text
 
 
 def fmt(
@@ -50,7 +50,7 @@ def fmt(
         elif not diff and path == Path("-"):
             sys.stdout.write(text)
         elif not diff and different:
-            pipeline.write_text(path.resolve(), text)
+            write_text(path.resolve(), text)
             say(f"formatted {path}")
     if len(specs) > 1 or check:
         say(_summary(len(specs), changed, faulty, wrote=not check and not diff))
@@ -70,7 +70,7 @@ def _read(path: Path) -> Source | None:
         except UnicodeDecodeError as error:
             findings.add("E110", f"standard input is not UTF-8 at byte {error.start}")
     else:
-        source = pipeline.read_source(path, findings)
+        source = read_source(path, findings)
     warn(findings)
     return source
 

@@ -13,6 +13,7 @@ from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPa
 from aesm_dsl.cli.output import colour, console, say
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.render import render
+from aesm_dsl.spec_file import read_tree
 
 
 def check(
@@ -54,7 +55,7 @@ def show(
     compiled = None if stages == ["tree"] else pipeline.compile_spec(spec, overrides=overrides or ())
     for one in stages:
         if one == "tree" or compiled is None:
-            sys.stdout.write(show_tree(pipeline.read_tree(spec), as_json))
+            sys.stdout.write(show_tree(read_tree(spec), as_json))
         elif one == "plan" and not as_json:
             console(sys.stdout).print(layer_table(compiled.plan))
         else:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
 from aesm_dsl.cli.arguments import Overwrite
 from aesm_dsl.cli.output import say
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
+from aesm_dsl.spec_file import write_text
 
 
 def simulate(
@@ -42,7 +42,7 @@ def simulate(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--rows") from error
     spec = out / "fund_search.aesm"
-    pipeline.write_text(spec, world_spec())
+    write_text(spec, world_spec())
     best = ", ".join(f"{task} {value:.4f}" for task, value in world.bayes_auc.items() if value is not None)
     say(
         f"wrote {world.train}, {world.test}, {world.truth}, {spec}\n"
