@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aesm_dsl.compiled import Compiled, compile_loaded
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.error import AesmError
+from aesm_dsl.source import Source
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.json import name_paths
 from aesm_dsl.spec.load import load
@@ -224,9 +225,11 @@ def _compile(
             raise ValueError("overrides go with a spec's path; a Spec has `model_copy`")
         loaded: Spec | None = spec if arch is None else spec.model_copy(update={"architecture": arch})
     else:
-        overrides = [*overrides, f"architecture={arch}"] if arch is not None else overrides
+        given: list[str | Source] = [*overrides]
+        if arch is not None:
+            given.append(Source("--arch", f"architecture={arch}"))
         source = read_source(spec, findings)
-        loaded = load(source, findings, overrides, groups=groups) if source is not None else None
+        loaded = load(source, findings, given, groups=groups) if source is not None else None
     compiled = compile_loaded(loaded, findings) if loaded is not None else None
     name_paths(findings)
     return compiled

@@ -46,7 +46,9 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a tr
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="PATH=VALUE", help="Override a setting: `--set level.card.experts.count=4`. Repeatable."
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a setting: `--set level.card.experts.count=4`. Repeatable; the last one counts.",
     ),
 ]
 Arch = Annotated[

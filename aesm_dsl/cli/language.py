@@ -10,7 +10,7 @@ import typer
 
 from aesm_dsl import pipeline
 from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPath
-from aesm_dsl.cli.output import colour, console, say
+from aesm_dsl.cli.output import colour, console, say, warn
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.render import render
 from aesm_dsl.spec_file import read_tree
@@ -52,7 +52,7 @@ def show(
     if unknown:
         raise typer.BadParameter(f"no stage `{unknown[0]}`; stages are {', '.join(STAGES)}", param_hint="--stage")
     as_json = form is ShowFormat.json
-    compiled = None if stages == ["tree"] else pipeline.compile_spec(spec, overrides=overrides or ())
+    compiled = None if stages == ["tree"] else pipeline.compile_spec(spec, overrides=overrides or (), warn=warn)
     for one in stages:
         if one == "tree" or compiled is None:
             sys.stdout.write(show_tree(read_tree(spec), as_json))

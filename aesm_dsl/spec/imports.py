@@ -46,13 +46,13 @@ def resolve(
 ) -> Resolved:
     """The file with everything in it that it takes from others.
 
-    overrides  settings of `--set`; one of `use` is taken out, for it is used here
+    overrides  settings of `--set`; those of `use` are taken out, for the last of them is used here
     texts      what counts instead of the files at these places
     """
     place = place_of(file.source.path)
     reading = _Reading(Ledger(findings), texts or {}, place.parent, [(place, file.source)])
-    use = next((one for one in overrides if is_use(one)), None)
-    rest = tuple(one for one in overrides if one is not use)
+    use = next((one for one in reversed(overrides) if is_use(one)), None)
+    rest = tuple(one for one in overrides if not is_use(one))
     imports = reading.imports(file)
     if _is_groups(file):
         reading.groups(file, imports)

@@ -23,14 +23,15 @@ from aesm_dsl.syntax.parse import parse
 def load(
     source: Source,
     findings: Findings,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[str | Source] = (),
     texts: Texts | None = None,
     *,
     groups: bool = False,
 ) -> Spec | None:
     """The spec of a text, or None when it has no model to speak of. Good for use only without errors in `findings`.
 
-    overrides  texts such as `level.card.experts.count=4`, as given to `--set`
+    overrides  texts such as `level.card.experts.count=4`, as given to `--set`, or the source of one given to another
+               flag; of two for one setting the later one counts
     texts      what counts instead of the imported files at these places
     groups     a file of feature groups alone, for others to import, is no mistake
     """
@@ -56,9 +57,10 @@ def load(
     return spec
 
 
-def override(text: str, findings: Findings) -> list[tree.Setting]:
-    """The setting of one `--set` text; findings point into the text under the name `--set`."""
-    parsed = parse(Source("--set", text), findings)
+def override(given: str | Source, findings: Findings) -> list[tree.Setting]:
+    """The setting of one flag; findings point into its text under the flag's name."""
+    parsed = parse(Source("--set", given) if isinstance(given, str) else given, findings)
+    text = parsed.source.text
     settings = [one for one in parsed.statements if isinstance(one, tree.Setting)]
     if len(settings) != len(parsed.statements) or (not settings and not parsed.damaged):
         findings.add(

@@ -46,10 +46,13 @@ class Overrides:
         """E209 for every override whose setting this spec does not have; `known` are the paths that it could have."""
         for path, setting in self.given.items():
             if path not in self.used:
+                whole = next((one for one in known if path.startswith(f"{one}.")), None)
                 teller.tell(
                     "E209",
                     f"this spec has no setting `{path}`",
                     setting.key.span,
                     label="not known",
-                    help=did_you_mean(path, known),
+                    help=f"`{whole}` is one setting: write all of it, for example as `aesm show` prints it"
+                    if whole
+                    else did_you_mean(path, known),
                 )
