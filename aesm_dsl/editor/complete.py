@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from aesm_dsl.diagnostic import fold
 from aesm_dsl.editor import words
 from aesm_dsl.editor.analysis import Analysis
-from aesm_dsl.editor.names import LEVEL, NODE, Declared, Names, names
-from aesm_dsl.editor.site import Site, site_at
+from aesm_dsl.editor.names import GROUP, IMPORT, LEVEL, NODE, Declared, Names, names
+from aesm_dsl.editor.site import Site, Token, site_at
 from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model
+from aesm_dsl.spec.import_file import importable, place_of
 from aesm_dsl.spec.kind import Child, Kind, Members
+from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.write import value_text
 from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.tree import documentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,14 @@ class _Offer:
 
 
 def complete(analysis: Analysis, offset: int) -> list[Item]:
-    """Everything that fits at a place, in the order of the vocabulary; nothing inside strings and comments."""
+    """Everything that fits at a place, in the order of the vocabulary.
+
+    In a string that is the path of an import, the files there are; nothing in other strings and in comments.
+    """
     site = site_at(analysis.source.text, offset)
     token = site.token
+    if token is not None and token.kind == "string" and _is_path(site):
+        return list(_paths(analysis, token))
     if token is not None and token.kind in ("string", "comment"):
         return []
     if token is not None and token.kind == "number" and token.start < offset:
@@ -66,7 +74,7 @@ def _item(offer: _Offer, start: int, end: int) -> Item:
 def _offers(analysis: Analysis, site: Site, offset: int) -> Iterator[_Offer]:
     if site.before:
         yield from _units(site)
-    elif not site.blocks:
+    elif not site.blocks and not site.key:
         yield from _top(analysis.file)
     elif (call := words.call_model(site)) is not None and not site.nests[-1].argument:
         yield from _arguments(call, site)
@@ -126,9 +134,34 @@ def _values(kind: Kind, analysis: Analysis, site: Site, offset: int) -> Iterator
                     name = model.call_name()
                     insert = name if site.following == "(" else f"{name}($0)"
                     yield _Offer(name, "call", insert, "call", words.help_of(model))
+            case kinds.Reference(to) if to == GROUP:
+                yield from _groups(analysis)
             case kinds.Reference(to):
                 for meant in _meant(to, names(analysis.file), site, offset):
                     yield _Offer(meant.name, to, meant.name, to, meant.title)
+
+
+def _groups(analysis: Analysis) -> Iterator[_Offer]:
+    """What `use` may take: each import, and each group in it."""
+    for name, one in analysis.imports.items():
+        if one.groups is None or one.name.text == NAMELESS:
+            continue
+        yield _Offer(name, IMPORT, name, f"all of {one.groups.file.source.path}")
+        for group, block in one.groups.by_name.items():
+            yield _Offer(f"{name}.{group}", GROUP, f"{name}.{group}", GROUP, documentation(block))
+
+
+def _is_path(site: Site) -> bool:
+    """Whether the place stands where the path of an import goes."""
+    return not site.blocks and not site.key and bool(site.before) and site.before[0].text == IMPORT
+
+
+def _paths(analysis: Analysis, token: Token) -> Iterator[Item]:
+    """The files that can be imported, in place of what stands between the quotes."""
+    own = place_of(analysis.source.path)
+    end = token.end - (len(token.text) > 1 and token.text.endswith('"'))
+    for path in importable(own.parent, own):
+        yield Item(path, "file", path, token.start + 1, end)
 
 
 def _default(site: Site) -> Iterator[_Offer]:

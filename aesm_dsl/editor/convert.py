@@ -29,10 +29,13 @@ _ITEM_KINDS = {
     "word": types.CompletionItemKind.EnumMember,
     "unit": types.CompletionItemKind.Unit,
     "value": types.CompletionItemKind.Value,
+    "file": types.CompletionItemKind.File,
+    "import": types.CompletionItemKind.Module,
 }
 
 _SYMBOL_KINDS = {
     "model": types.SymbolKind.Module,
+    "import": types.SymbolKind.Package,
     "features": types.SymbolKind.Namespace,
     "feature": types.SymbolKind.Field,
     "level": types.SymbolKind.Enum,

@@ -107,6 +107,6 @@ def _values_around(statements: tuple[tree.Statement, ...], span: Span) -> Iterat
 def _mends(analysis: Analysis, finding: Diagnostic, edits: tuple[Edit, ...]) -> bool:
     """Whether the finding is gone once the edits are made, and nothing is found that was not before."""
     before = Counter((one.code, one.message) for one in analysis.findings)
-    text = apply(analysis.source.text, edits)
-    after = Counter((one.code, one.message) for one in analyse(Source(analysis.source.path, text)).findings)
+    changed = Source(analysis.source.path, apply(analysis.source.text, edits))
+    after = Counter((one.code, one.message) for one in analyse(changed, analysis.texts).findings)
     return after < before and after[finding.code, finding.message] < before[finding.code, finding.message]

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from aesm_dsl.diagnostic import Findings, fold
 from aesm_dsl.editor import words
 from aesm_dsl.editor.analysis import Analysis
-from aesm_dsl.editor.names import FEATURE, NODE, Declared, given, names
+from aesm_dsl.editor.definition import group_abroad
+from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, NODE, Declared, given, names
 from aesm_dsl.editor.site import Head, Site, Token, site_at
 from aesm_dsl.source import Source
 from aesm_dsl.spec.block import Model
 from aesm_dsl.spec.kind import Child, Members
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.write import value_text
+from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.tree import documentation
 
 
@@ -34,8 +36,10 @@ def hover(analysis: Analysis, offset: int) -> Hover | None:
         return None
     found = names(analysis.file)
     name = found.at(offset)
+    if name is not None and (block := group_abroad(analysis, name)) is not None:
+        return Hover(_about_group(block), name.place.start, name.place.end)
     if name is not None and (declared := found.meant(name)) is not None:
-        return Hover(_about_name(analysis, declared, found.above(declared.within)), token.start, token.end)
+        return Hover(_about_name(analysis, declared, found.above(declared.within)), name.place.start, name.place.end)
     text = _about_word(analysis, site, token)
     return Hover(text, token.start, token.end) if text else None
 
@@ -49,11 +53,25 @@ def _about_name(analysis: Analysis, declared: Declared, above: str) -> str:
     lines.append(f"```aesm\n{declared.statement.span.text.splitlines()[0].strip()}\n```")
     if declared.noun == NODE and above and given(declared.statement, "under") is None:
         lines.append(f"- lies under every node of `{above}`")
+    asked = analysis.imports.get(declared.name) if declared.noun == IMPORT else None
+    if asked is not None and asked.groups is not None:
+        lines += [f"- `{declared.name}.{one}`: {_members(block)}" for one, block in asked.groups.by_name.items()]
     reasons = analysis.compiled.reasons if analysis.compiled is not None else {}
     paths = [one for one in reasons if one.rpartition(".")[0] == declared.path]
     values = _resolved_values(analysis) if paths else {}
     lines += [f"- `{one.rpartition('.')[2]}` is `{values[one]}`: {reasons[one]}" for one in paths]
     return "\n\n".join(lines)
+
+
+def _about_group(block: tree.Block) -> str:
+    """A feature group of another file: where it stands, what it says of itself, and its features."""
+    title = f" — {block.label.text}" if block.label else ""
+    head = f"{GROUP} **{block.name.text if block.name else ''}**{title}, {block.span.source.path}:{block.span.line}"
+    return "\n\n".join(filter(None, (head, documentation(block), _members(block))))
+
+
+def _members(block: tree.Block) -> str:
+    return ", ".join(f"`{one.key.text}`" for one in block.statements if isinstance(one, tree.Setting))
 
 
 def _about_word(analysis: Analysis, site: Site, token: Token) -> str:

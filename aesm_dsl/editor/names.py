@@ -1,7 +1,8 @@
-"""`Names`: what a spec declares (levels, nodes, tasks, features and their groups) and where each is referred to.
+"""`Names`: what a file declares (imports, levels, nodes, tasks, features and their groups) and what refers to each.
 
 Found in the tree by the vocabulary: a block of which there may be many declares its name, so does every line of a block
-of the user's own names, and a setting of kind `Reference` refers to one.
+of the user's own names, and a setting of kind `Reference` refers to one. `fund.product` refers to two: an import, and a
+feature group that is declared in another file.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from aesm_dsl.editor.words import parts
 from aesm_dsl.source import Span
 from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model, model_of
+from aesm_dsl.spec.imports import is_groups
 from aesm_dsl.spec.kind import Child, Kind, Members
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax import tree
 
-GROUP, FEATURE, NODE, LEVEL, TASK = "feature group", "feature", "node", "level", "task"
+GROUP, FEATURE, NODE, LEVEL, TASK, IMPORT = "feature group", "feature", "node", "level", "task", "import"
 _NOUNS = {"features": GROUP}
 """Block -> what it declares, where that is not called like the block."""
 
@@ -84,8 +86,17 @@ def names(file: tree.File) -> Names:
     declared: list[Declared] = []
     referred: list[Referred] = []
     for statement in file.statements:
-        if isinstance(statement, tree.Block) and statement.kind.text == "model":
+        if not isinstance(statement, tree.Block):
+            continue
+        if statement.kind.text == "model":
             _block(Spec, statement, "", "", "", declared, referred)
+        elif statement.kind.text == "import" and statement.name is not None:
+            name = fold(statement.name.text)
+            declared.append(Declared(IMPORT, name, "", name, statement.name.span, statement))
+    if is_groups(file):
+        start = file.source.span(0, 0)
+        groups = tree.Block(tree.Word("model", start), None, None, True, file.statements, start)
+        _block(Spec, groups, "", "", "", declared, referred)
     return Names(tuple(declared), tuple(referred))
 
 
@@ -96,6 +107,8 @@ def given(statement: tree.Statement, word: str) -> tree.Setting | None:
 
 
 def _same(declared: Declared, referred: Referred) -> bool:
+    if referred.noun == GROUP:
+        return False  # in another file
     within = referred.noun != NODE or declared.within == referred.within
     return within and (declared.noun, declared.name) == (referred.noun, referred.name)
 
@@ -120,7 +133,10 @@ def _block(
                 declared.append(Declared(FEATURE, word, own, f"{path}{word}", statement.key.span, statement))
             if kind is not None and not isinstance(kind, Child | Members):
                 for noun, name in _references(kind, statement.value):
-                    referred.append(Referred(noun, fold(name.text), above if noun == NODE else own, name.span))
+                    if noun == GROUP:
+                        referred += _taken(name)
+                    else:
+                        referred.append(Referred(noun, fold(name.text), above if noun == NODE else own, name.span))
         elif isinstance(kind := known.get(statement.kind.text), Child):
             inner, over, step = own, above, f"{path}{kind.kind}."
             if kind.many and statement.name is not None:
@@ -129,6 +145,16 @@ def _block(
                 declared.append(Declared(noun, inner, own, step[:-1], statement.name.span, statement))
                 over = _under(statement) if noun == LEVEL else above
             _block(model_of(model, model.field_of(kind.kind)), statement, step, inner, over, declared, referred)
+
+
+def _taken(word: tree.Word) -> list[Referred]:
+    """The import of `fund.product` and the group in it; of `fund` the import alone."""
+    alias, dot, group = word.text.partition(".")
+    start, end = word.span.start, word.span.end
+    found = [Referred(IMPORT, fold(alias), "", word.span.source.span(start, start + len(alias)))]
+    if dot:
+        found.append(Referred(GROUP, fold(group), fold(alias), word.span.source.span(end - len(group), end)))
+    return found
 
 
 def _under(level: tree.Block) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from aesm_dsl.diagnostic import fold
 from aesm_dsl.editor.analysis import Analysis
-from aesm_dsl.editor.names import FEATURE, GROUP, LEVEL, NODE, TASK, Declared, Names, given, names
+from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, LEVEL, NODE, TASK, Declared, Names, given, names
+from aesm_dsl.spec.imports import is_groups
 from aesm_dsl.spec.names import TASK_LEVEL
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
@@ -52,6 +53,8 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
     declared = found.meant(name) if name is not None else None
     if declared is None:
         raise CannotRename("nothing here has a name that can be changed")
+    if declared.noun == GROUP and is_groups(analysis.file):
+        raise CannotRename("files that import this one take the group by its name")
     if any(one.code.startswith(_SYNTAX) for one in analysis.findings):
         raise CannotRename("a part of this file cannot be read; mend it first, so that no place is missed")
     _check(found, declared, fold(new))
@@ -77,7 +80,7 @@ def _keep_meaning(declared: Declared) -> list[Edit]:
     """Writes down the old name where it was the default of a setting."""
     word, statement = _CALLED_LIKE_IT.get(declared.noun), declared.statement
     if word is None:
-        assert declared.noun == GROUP
+        assert declared.noun in (GROUP, IMPORT)
         return []
     if isinstance(statement, tree.Setting):
         value = statement.value

@@ -6,6 +6,7 @@ Every question is answered from the text as it is on the screen, at once: a look
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
@@ -15,6 +16,7 @@ from pygls.uris import to_fs_path
 from aesm_dsl.editor import convert
 from aesm_dsl.editor.analysis import Analysis, analyse
 from aesm_dsl.editor.complete import complete
+from aesm_dsl.editor.definition import definition
 from aesm_dsl.editor.fixes import fixes
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.layout import format_edits
@@ -22,6 +24,7 @@ from aesm_dsl.editor.names import names
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
 from aesm_dsl.editor.symbols import symbols
 from aesm_dsl.source import Source
+from aesm_dsl.spec.import_file import place_of
 from aesm_dsl.version import VERSION
 
 
@@ -41,8 +44,13 @@ class SpecServer(LanguageServer):
     def look(self, uri: str) -> Analysis:
         if uri not in self.looked:
             document = self.workspace.get_text_document(uri)
-            self.looked[uri] = analyse(Source(to_fs_path(uri) or uri, document.source))
+            self.looked[uri] = analyse(Source(to_fs_path(uri) or uri, document.source), self.texts())
         return self.looked[uri]
+
+    def texts(self) -> dict[Path, str]:
+        """The open texts by the place of their file: what is not saved yet counts for those that import it."""
+        opened = ((to_fs_path(one.uri), one.source) for one in self.workspace.text_documents.values())
+        return {place_of(path): text for path, text in opened if path}
 
     def offset(self, analysis: Analysis, position: types.Position) -> int:
         return convert.offset(analysis.source, position, self.encoding)
@@ -109,7 +117,8 @@ def _words(server: SpecServer) -> None:
         return types.Hover(content, convert.to_range(analysis.source, found.start, found.end, server.encoding))
 
     @server.feature(
-        types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["=", "(", "[", ",", ":", " ", "."])
+        types.TEXT_DOCUMENT_COMPLETION,
+        types.CompletionOptions(trigger_characters=list('=([,: ."/')),
     )
     def completed(params: types.CompletionParams) -> list[types.CompletionItem]:
         analysis = server.look(params.text_document.uri)
@@ -128,10 +137,8 @@ def _names(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     def defined(params: types.DefinitionParams) -> types.Location | None:
         analysis = server.look(params.text_document.uri)
-        found = names(analysis.file)
-        name = found.at(server.offset(analysis, params.position))
-        declared = found.meant(name) if name is not None else None
-        return convert.location(declared.place, server.encoding) if declared is not None else None
+        place = definition(analysis, server.offset(analysis, params.position))
+        return convert.location(place, server.encoding) if place is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     def referred(params: types.ReferenceParams) -> list[types.Location]:

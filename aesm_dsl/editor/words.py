@@ -11,6 +11,7 @@ from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model, model_of
 from aesm_dsl.spec.kind import Child, Kind, Members
 from aesm_dsl.spec.model import EDITION, Spec
+from aesm_dsl.spec.use import GROUP, USE
 
 TOP = {
     "aesm": f"the edition of the language the file is written in; the newest is {EDITION}",
@@ -21,15 +22,22 @@ TOP = {
 
 
 def block_model(blocks: tuple[Head, ...]) -> type[Model] | None:
-    """The vocabulary of the innermost block; None outside the model or in a block that the language does not have."""
-    if not blocks or blocks[0].kind != "model":
+    """The vocabulary of the innermost block; None outside the model or in a block that the language does not have.
+
+    A file of feature groups has its groups outside a model.
+    """
+    if not blocks or blocks[0].kind not in ("model", GROUP):
         return None
     model: type[Model] = Spec
-    for block in blocks[1:]:
+    for block in _inside_the_model(blocks):
         if not isinstance(model.kinds().get(block.kind), Child):
             return None
         model = model_of(model, model.field_of(block.kind))
     return model
+
+
+def _inside_the_model(blocks: tuple[Head, ...]) -> tuple[Head, ...]:
+    return blocks[1:] if blocks and blocks[0].kind == "model" else blocks
 
 
 def setting_kind(model: type[Model], word: str) -> Kind | None:
@@ -42,7 +50,7 @@ def setting_kind(model: type[Model], word: str) -> Kind | None:
 
 def value_kind(site: Site) -> Kind | None:
     """The kind of value that goes where the site is; None where the vocabulary has nothing to say."""
-    model = block_model(site.blocks)
+    model = Spec if not site.blocks and fold(site.key) == USE else block_model(site.blocks)
     kind = setting_kind(model, site.key) if model is not None and site.key else None
     for nest in site.nests:
         if kind is None:
@@ -130,5 +138,5 @@ def help_of(model: type[Model]) -> str:
 
 def path_of(site: Site) -> str:
     """The dotted path of the setting that the site stands in, or of its block: `level.card.experts.count`."""
-    steps = [f"{one.kind}.{fold(one.name)}" if one.name else one.kind for one in site.blocks[1:]]
+    steps = [f"{one.kind}.{fold(one.name)}" if one.name else one.kind for one in _inside_the_model(site.blocks)]
     return ".".join([*steps, *([fold(site.key)] if site.key else [])])

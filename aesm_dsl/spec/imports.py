@@ -54,7 +54,7 @@ def resolve(
     use = next((one for one in reversed(overrides) if is_use(one)), None)
     rest = tuple(one for one in overrides if not is_use(one))
     imports = reading.imports(file)
-    if _is_groups(file):
+    if is_groups(file):
         reading.groups(file, imports)
         return Resolved(file, rest, imports, is_groups=True)
     statements: list[tree.Statement] = []
@@ -73,7 +73,7 @@ def _is_model(block: tree.Block) -> bool:
     return block.kind.text == "model" or closest(block.kind.text, ["model"]) is not None
 
 
-def _is_groups(file: tree.File) -> bool:
+def is_groups(file: tree.File) -> bool:
     """Whether the file is one to import: it has feature groups, and neither a model nor what only a model has."""
     blocks = [one for one in file.statements if isinstance(one, tree.Block)]
     of_model = any(_is_model(one) or (one.kind.text in Spec.kinds() and not _is_group(one)) for one in blocks)
@@ -113,7 +113,7 @@ class _Reading:
                 self.ledger.broken.append(block.span)
             earlier = found.get(fold(name.text))
             if earlier is None:
-                found[fold(name.text)] = Import(name, groups)
+                found[fold(name.text)] = Import(name, groups, block.label)
             elif name.text != NAMELESS:
                 self.ledger.findings.add(
                     "E217",
@@ -133,9 +133,10 @@ class _Reading:
         form = f'`import {called} "{path.text if path else "FILE.aesm"}"`'
         lacks = [word for word, part in (("name", name), ("path", path)) if part is None]
         if lacks:
-            findings.add("E206", f"`import` needs a {' and a '.join(lacks)}", block.head, label=f"write {form}")
+            message = f"`import` needs a {' and a '.join(lacks)}"
+            findings.add("E206", message, block.head, label="missing here", help=f"write {form}")
         elif block.braces:
-            findings.add("E206", "`import` has no block", block.head, label=f"write {form} alone")
+            findings.add("E206", "`import` has no block", block.head, label="takes none", help=f"write {form} alone")
         elif name is not None and "." in name.text:
             findings.add("E206", "a name has no dots", name.span, label="write one word")
         return name if name is not None and "." not in name.text else tree.Word(NAMELESS, block.kind.span)

@@ -33,6 +33,7 @@ class Import:
 
     name: tree.Word
     groups: Groups | None
+    path: tree.Text | None = None
 
 
 Imports = dict[str, Import]
