@@ -101,6 +101,28 @@ def test_a_run_comes_back_from_its_folder(run: Run) -> None:
     assert not list(run.folder.parent.glob(".run*")), "temporary folders are left"
 
 
+def test_a_run_needs_no_file_that_its_spec_imported(world: Path, run: Run, tmp_path: Path) -> None:
+    """The same weights as with the features written in the spec, and all that a run does once the file is gone."""
+    spec = world_spec()
+    start, end = spec.index("  features item {"), spec.index("  features query {")
+    shared = world / "shared_features.aesm"
+    shared.write_text(f"aesm = 1\n\n{spec[start:end]}", encoding="utf-8")
+    importing = f"{spec[:start]}  use = fund.item\n{spec[end:]}".replace(
+        "aesm = 1\n", 'aesm = 1\n\nimport fund "shared_features.aesm"\n', 1
+    )
+    (world / "importing.aesm").write_text(importing, encoding="utf-8")
+    again = train(world / "importing.aesm", tmp_path / "run", device="cpu", overrides=SMALL)
+    shared.unlink()
+    assert again.plan == run.plan
+    for name, tensor in run.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    back = load_run(again.folder)
+    assert back.spec == run.spec
+    assert evaluate(back).equals(run.metrics)
+    table = pl.read_parquet(world / "test.parquet")
+    assert predict(back, table).equals(predict(run, table))
+
+
 def test_evaluate_repeats_the_metrics_and_takes_another_table(run: Run, world: Path) -> None:
     assert evaluate(run).equals(run.metrics)
     assert evaluate(run.folder, world / "test.parquet").equals(run.metrics)

@@ -13,6 +13,7 @@ from aesm_dsl.compiled import compile_loaded
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.render import render
 from aesm_dsl.source import Source
+from aesm_dsl.spec.import_file import place_of
 from aesm_dsl.spec.load import load
 
 from .conftest import PROJECT
@@ -49,6 +50,8 @@ model 商店 "店" {
 }
 """
 SPECS = {name: text.splitlines() for name, text in TEXTS.items()}
+SHARED_PATH = PROJECT / "specs" / "shared" / "hotel_features.aesm"
+SHARED = SHARED_PATH.read_text(encoding="utf-8").splitlines()
 PLANTS = {name: plants(lines) for name, lines in SPECS.items()}
 CODES = sorted({one.code for found in PLANTS.values() for one in found})
 
@@ -103,6 +106,22 @@ def test_one_mistake_gives_one_finding(name: str) -> None:
 @settings(max_examples=150)
 def test_many_mistakes_give_as_many_findings(name: str, random: Random) -> None:
     check(SPECS[name], choose(PLANTS[name], random, 8))
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=100)
+def test_many_mistakes_in_an_imported_file_give_as_many_findings(random: Random) -> None:
+    """Each in that file, at its line, and nothing at the spec that imports it."""
+    chosen = choose(plants(SHARED), random, 6)
+    text, expected = plant(SHARED, chosen)
+    findings = Findings()
+    source = Source(str(PROJECT / "specs" / "hotel.aesm"), TEXTS["hotel"])
+    spec = load(source, findings, texts={place_of(SHARED_PATH): text})
+    if spec is not None:
+        compile_loaded(spec, findings)
+    assert {item.span and item.span.source.path for item in findings} == {str(SHARED_PATH)}, render(findings)
+    seen = sorted(((item.code, item.span.line) for item in findings if item.span), key=lambda one: (one[1], one[0]))
+    assert seen == expected, f"\n{[one.what for one in chosen]}\n{text}\n{render(findings)}"
 
 
 @given(st.randoms(use_true_random=False))
