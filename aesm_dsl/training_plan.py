@@ -41,6 +41,9 @@ class TrainingPlan:
     """Weight of L_balance."""
     weights: str = "fixed"
     """What a task's loss counts: "fixed", its own weight, or "uncertainty", that times exp(-s) with a learnt s."""
+    sparse_from: float | None = None
+    """Embedding tables with at least so many rows for every id that a batch looks up in them are moved row by row, where
+    the batch looks; None: all tables are moved as a whole."""
 
     @staticmethod
     def from_values(values: dict[str, Any]) -> TrainingPlan:

@@ -23,7 +23,7 @@ ROOMS = (
     ("syntax",),
     ("spec",),
     ("hierarchy",),
-    ("baseline", "training_plan", "plan", "cost", "compile", "allocate", "sizing", "compiled"),
+    ("baseline", "training_plan", "plan", "embedding_tables", "cost", "compile", "allocate", "sizing", "compiled"),
     ("data",),
     ("layers",),
     ("training",),

@@ -26,7 +26,8 @@ class Embedding(nn.Module):
     graphs that look would halt the device or break the graph: there such an id is sent outside every table,
     and the lookup fails (on CUDA by the device's own assertion) instead of reading another feature's row.
 
-    Features of equal width live in one table, one below the other: as many lookups as there are widths.
+    Features of equal width live in one table, one below the other: as many lookups as there are widths. The gradient
+    of a table whose width is in `sparse_widths` is a sparse tensor: the looked up ids and their rows' gradients.
     """
 
     # Shape suffixes, not mixed case.
@@ -34,7 +35,7 @@ class Embedding(nn.Module):
     offset_F: Tensor
     rows_F: Tensor
 
-    def __init__(self, features: tuple[FeaturePlan, ...]) -> None:
+    def __init__(self, features: tuple[FeaturePlan, ...], sparse_widths: frozenset[int] = frozenset()) -> None:
         super().__init__()
         self.features = features
         widths = sorted({feature.width for feature in features})
@@ -46,7 +47,7 @@ class Embedding(nn.Module):
             for k in members:
                 offsets[k] = above
                 above += features[k].rows
-            self.tables.append(_table(above, width))
+            self.tables.append(_table(above, width, sparse=width in sparse_widths))
         self.counts = [len(members) for members in columns]
         self.runs = _runs(features, widths)
         # Known from the plan, so they stay out of the state that a run saves.
@@ -105,8 +106,8 @@ class Context(nn.Module):
         return levels, context_BTC
 
 
-def _table(rows: int, width: int) -> nn.Embedding:
-    table = nn.Embedding(rows, width)
+def _table(rows: int, width: int, *, sparse: bool = False) -> nn.Embedding:
+    table = nn.Embedding(rows, width, sparse=sparse)
     nn.init.normal_(table.weight, std=START_STD)
     return table
 

@@ -94,4 +94,9 @@ class Train(Model):
         "what the tasks' losses count: each task's `weight`, or with `uncertainty` that times a factor which is learnt",
         "fixed",
     )
+    embeddings: Annotated[typing.Literal["auto", "dense", "sparse"], Choice(("auto", "dense", "sparse"))] = setting(
+        "which rows of the embedding tables a step moves: all (`dense`), those that its batch looks up (`sparse`), or by "
+        "`auto` those of the batch in large tables",
+        "auto",
+    )
     seed: Annotated[int, Integer(0, 2**32 - 1)] = setting("seed of everything that is drawn", 7)

@@ -24,6 +24,7 @@ from aesm_dsl.training.health import Health, health
 from aesm_dsl.training.hide import hide_nodes
 from aesm_dsl.training.loss import loss
 from aesm_dsl.training.metric import ALL, Score, mean_auc
+from aesm_dsl.training.optimizer import optimizers
 from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 LOOK_EVERY_STEPS = 20
@@ -146,12 +147,12 @@ class _Stepper:
         self.network, self.plan, self.steps, self.rows = network, plan, steps, 0
         self.shuffle = torch.Generator().manual_seed(training.seed)
         self.noise = torch.Generator(device).manual_seed(training.seed)
-        self.optimizer = _optimizer(network, training)
+        self.optimizers = optimizers(network, training)
         self.log_variance_T: nn.Parameter | None = None
         if training.weights == "uncertainty":
             self.log_variance_T = nn.Parameter(torch.zeros(len(plan.tasks.tasks), device=device))
-            self.optimizer.add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
-        self.schedule = _schedule(self.optimizer, training, steps)
+            self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
+        self.schedules = [_schedule(one, training, steps) for one in self.optimizers]
 
     def step(self, batch: Batch, done: int) -> Tensor:
         """The losses of the tasks, stacked, still on the device."""
@@ -159,11 +160,13 @@ class _Stepper:
         noise = Noise(sigma(self.plan.training.noise, done / self.steps), self.plan.training.noise.mixture, self.noise)
         batch = hide_nodes(batch, self.plan.levels, self.noise)
         found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T)
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
         found.total.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        if self.schedule is not None:
-            self.schedule.step()
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
         self.rows += batch.rows
         return torch.stack(list(found.task.values())).detach()
 
@@ -214,13 +217,6 @@ def sigma(noise: NoisePlan, done: float) -> float:
     if noise.schedule == "constant":
         return noise.start
     return noise.start * max(0.0, 1.0 - done / noise.over)
-
-
-def _optimizer(network: nn.Module, training: TrainingPlan) -> torch.optim.Optimizer:
-    kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    parameters = list(network.parameters())
-    fused = all(one.device.type in ("cpu", "cuda") for one in parameters)
-    return kinds[training.optimizer](parameters, lr=training.rate, weight_decay=training.weight_decay, fused=fused)
 
 
 def _schedule(
