@@ -7,6 +7,7 @@
             together, from 32 to 256. With one, w is the largest multiple of 8 from 8 to 1024, the same for all levels,
             with which the whole network stays within the budget; if even 8 is too wide, automatic counts are halved
             first, down to 4.
+  embeddings  sparse(from: 16), but dense with weight decay
 
 A budget counts everything but the embedding tables of the features. `specific` and `shared` never exceed `count`.
 """
@@ -23,11 +24,16 @@ from aesm_dsl.spec.block import Model
 from aesm_dsl.spec.levels import Experts
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.names import TASK_LEVEL
+from aesm_dsl.spec.training import Dense, Sparse
 
 FEWEST_EXPERTS, MOST_EXPERTS = 8, 64
 NARROWEST, WIDEST = 32, 256
 STEP, WIDEST_IN_BUDGET = 8, 1024
 FEWEST_IN_BUDGET = 4
+
+LARGE_TABLE = 16
+"""Rows of an embedding table for every id that a batch looks up in it, from which on moving only the rows that were
+looked up pays clearly: moving one of them costs as much as moving about ten of all rows (`bench/embeddings.py`)."""
 
 Reasons = dict[str, str]
 """Path of a setting that was `auto` -> why it got its value."""
@@ -39,8 +45,20 @@ def allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec
     Tells E410 when the budget cannot be kept.
     """
     spec, names = _fill_names(spec, hierarchy)
+    spec, tables = _fill_embeddings(spec)
     resolved, numbers = _allocate(spec, hierarchy, findings)
-    return resolved, names | numbers
+    return resolved, names | tables | numbers
+
+
+def _fill_embeddings(spec: Spec) -> tuple[Spec, Reasons]:
+    if spec.train.embeddings != "auto":
+        return spec, {}
+    chosen: Dense | Sparse = Sparse(call="sparse", least=LARGE_TABLE)
+    why = f"large tables, {LARGE_TABLE} rows or more for every id that a batch looks up"
+    if spec.train.optimizer.weight_decay:
+        chosen, why = Dense(call="dense"), "weight decay is to reach all rows"
+    train = spec.train.model_copy(update={"embeddings": chosen})
+    return spec.model_copy(update={"train": train}), {"train.embeddings": f"auto: {why}"}
 
 
 def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:

@@ -24,12 +24,8 @@ from aesm_dsl.spec.levels import Experts, Level, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Data, Split
 from aesm_dsl.spec.tasks import Task
-from aesm_dsl.spec.training import Anneal, Constant, Train
+from aesm_dsl.spec.training import Anneal, Constant, Sparse, Train
 from aesm_dsl.training_plan import NoisePlan, TrainingPlan
-
-LARGE_TABLE = 8.0
-"""Rows of an embedding table for every id that a batch looks up in it, from which on moving only the rows that were
-looked up pays clearly: it costs as much as moving about five rows for each (`bench/embeddings.py`)."""
 
 
 def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
@@ -212,15 +208,8 @@ def _training(train: Train) -> TrainingPlan:
         seed=train.seed,
         balance=train.balance,
         weights=train.weights,
-        sparse_from=_sparse_from(train),
+        sparse_from=train.embeddings.least if isinstance(train.embeddings, Sparse) else None,
     )
-
-
-def _sparse_from(train: Train) -> float | None:
-    """Automatic sparseness leaves tables whole where weight decay was asked for, which means all of their rows."""
-    if train.embeddings == "auto":
-        return LARGE_TABLE if train.optimizer.weight_decay == 0 else None
-    return 0.0 if train.embeddings == "sparse" else None
 
 
 def _data(data: Data) -> DataPlan:

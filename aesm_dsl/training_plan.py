@@ -42,8 +42,8 @@ class TrainingPlan:
     weights: str = "fixed"
     """What a task's loss counts: "fixed", its own weight, or "uncertainty", that times exp(-s) with a learnt s."""
     sparse_from: float | None = None
-    """Embedding tables with at least so many rows for every id that a batch looks up in them are moved row by row, where
-    the batch looks; None: all tables are moved as a whole."""
+    """Of embedding tables with at least so many rows for every id that a batch looks up in them, a step moves only the
+    rows that were looked up; None: it moves all rows of all tables."""
 
     @staticmethod
     def from_values(values: dict[str, Any]) -> TrainingPlan:

@@ -110,6 +110,7 @@ def test_compile_prints_the_layers_and_writes_three_files(aesm: Aesm, world: Pat
     assert "search -> hot_funds -> click -> purchase" in hierarchy["paths"]
     again = aesm("compile", tmp_path / "plan" / "spec.aesm", "--format", "json")
     assert json.loads(again.out)["levels"]["all"]["parameters"] > 0
+    assert [table["width"] for table in json.loads(again.out)["tables"]] == [8, 16]
     resolved = Spec.parse((tmp_path / "plan" / "spec.aesm").read_text(encoding="utf-8"))
     assert "auto" not in {resolved.tasks.experts.count, resolved.tasks.experts.specific}
 
@@ -132,6 +133,28 @@ def test_compile_and_train_print_a_baselines_size_beside_that_of_aes(aesm: Aesm,
     assert picture.code == 1
     assert "error[E606]: a run of `star` has no learnt selection" in picture.err
     assert aesm("train", spec, "--arch", "stars").code == 2
+
+
+@pytest.mark.parametrize("arch", ["aes", "mmoe"])
+def test_compile_says_which_rows_of_the_tables_a_step_moves(aesm: Aesm, world: Path, arch: str) -> None:
+    """`auto` looks at the rows of a table for every id that a batch looks up in it."""
+    spec = world / "fund_search.aesm"
+    few = [f"--set=features.user.{name}=category(limit: 20, embed: 8)" for name in ("city", "risk")]
+    few += ["--set=features.item.fund_type=category(limit: 20, embed: 8)"]
+    few += ["--set=features.item.fund_risk=category(limit: 20, embed: 8)"]
+    few += ["--set=features.query.hour=category(limit: 24, embed: 8)"]
+    for batch, embeddings, words in (
+        (1024, "auto", "A step moves all rows of the tables."),
+        (64, "auto", "Of the tables of width 16 a step moves only the rows that its batch looks up if they become"),
+        (64, "dense", "A step moves all rows of the tables."),
+        (64, "sparse(from: 1000)", "A step moves all rows of the tables."),
+        (1024, "sparse", "Of the tables a step moves only the rows that its batch looks up."),
+    ):
+        settings = (f"--set=train.batch={batch} rows", f"--set=train.embeddings={embeddings}", *few)
+        done = aesm("compile", spec, "--arch", arch, *settings)
+        assert words in " ".join(done.out.split())
+    decay = aesm("compile", spec, "--set=train.batch=64 rows", "--set=train.optimizer=adamw()")
+    assert "A step moves all rows of the tables." in " ".join(decay.out.split())
 
 
 def test_compile_warns(aesm: Aesm, world: Path) -> None:

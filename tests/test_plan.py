@@ -11,6 +11,7 @@ from aesm_dsl import AesmError, Spec, build_from_spec, check, compile_spec
 from aesm_dsl.cost import cost
 from aesm_dsl.plan import Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
+from aesm_dsl.spec.training import Dense
 from tests.conftest import PROJECT
 from tests.worlds import THREE_LEVELS, write
 
@@ -126,6 +127,11 @@ def test_every_automatic_value_says_why() -> None:
     assert "# auto: twice 2 nodes" in text
     assert "# line 4" in text
     assert "# built in" in text
+    assert "embeddings    = sparse(from: 16)" in text
+    assert "# auto: large tables, 16 rows or more for every id that a batch looks up" in text
+    decay = compile_spec(Spec.parse(THREE_LEVELS.rstrip().removesuffix("}") + "  train { optimizer = adamw }\n}\n"))
+    assert decay.spec.train.embeddings == Dense(call="dense")
+    assert decay.plan.training.sparse_from is None
     assert "auto\n" not in compiled.resolved().partition("level country")[2]
 
 

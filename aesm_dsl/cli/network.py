@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,7 @@ def compile_(
 ) -> None:
     """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
     from aesm_dsl.cost import cost
+    from aesm_dsl.embedding_tables import embedding_tables
     from aesm_dsl.report.baseline import size_data
     from aesm_dsl.report.tables import cost_data, layer_table
 
@@ -42,7 +44,9 @@ def compile_(
     plan = compiled.plan
     if form is ResultFormat.json:
         size = {} if plan.baseline is None else {"size": size_data(plan, plan.baseline)}
-        print_json({"name": plan.name, "levels": cost_data(cost(plan)), **size, "paths": compiled.hierarchy.arrows()})
+        tables = [asdict(table) for table in embedding_tables(plan)]
+        levels, paths = cost_data(cost(plan)), compiled.hierarchy.arrows()
+        print_json({"name": plan.name, "levels": levels, **size, "tables": tables, "paths": paths})
     else:
         console(sys.stdout).print(layer_table(plan))
     if out is not None:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.cost import Cost, cost
+from aesm_dsl.embedding_tables import embedding_tables
 from aesm_dsl.plan import Plan
 
 
@@ -48,6 +49,17 @@ def size_line(plan: Plan, baseline: BaselinePlan) -> str:
     )
 
 
+def tables_line(plan: Plan) -> str:
+    """Which rows of the embedding tables a step of training moves."""
+    tables = embedding_tables(plan)
+    sparse = [str(table.width) for table in tables if table.sparse]
+    if not sparse:
+        return "A step moves all rows of the tables."
+    those = "the tables" if len(sparse) == len(tables) else f"the tables of width {', '.join(sparse)}"
+    if_large = " if they become that large" if plan.training.sparse_from else ""
+    return f"Of {those} a step moves only the rows that its batch looks up{if_large}."
+
+
 def size_data(plan: Plan, baseline: BaselinePlan) -> dict[str, Any]:
     """The same as plain values."""
     total = cost(plan).total
@@ -80,6 +92,7 @@ def _caption(plan: Plan, baseline: BaselinePlan) -> str:
         held = f"each leaf has its own tables of at most {tables:,} more parameters"
     return (
         f"{len(plan.features)} features make {plan.width} inputs; {held}.\n"
+        f"{tables_line(plan)}\n"
         f"{_count(baseline.leaves, 'leaf', 'leaves')}, {_count(len(plan.tasks.tasks), 'task', 'tasks')}.\n"
         f"{size_line(plan, baseline)}."
     )

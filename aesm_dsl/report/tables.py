@@ -9,7 +9,7 @@ from rich.table import Table
 
 from aesm_dsl.cost import Cost, PlanCost, cost
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
-from aesm_dsl.report.baseline import part_table
+from aesm_dsl.report.baseline import part_table, tables_line
 
 if TYPE_CHECKING:
     # Commands that only speak of layers do without the data libraries.
@@ -63,6 +63,7 @@ def _caption(plan: Plan) -> str:
     rows = sum(feature.rows * feature.width for feature in plan.features)
     return (
         f"{len(plan.features)} features make {plan.width} inputs; their tables hold at most {rows:,} more parameters.\n"
+        f"{tables_line(plan)}\n"
         "K: specific + shared experts a row runs. FLOPs a row; selected is an upper bound."
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from aesm_dsl.spec.block import Model, setting
-from aesm_dsl.spec.kind import Call, Choice, Integer, Optional, Quantity, Real
+from aesm_dsl.spec.kind import Auto, Call, Choice, Integer, Optional, Quantity, Real
 
 
 class Adam(Model):
@@ -66,6 +66,21 @@ class Anneal(Model):
 Noise = Annotated[Anneal | Constant, Field(discriminator="call")]
 
 
+class Dense(Model):
+    """A step moves all rows of the embedding tables."""
+
+    call: typing.Literal["dense"]
+
+
+class Sparse(Model):
+    """A step moves only those rows of the embedding tables that its batch looks up."""
+
+    call: typing.Literal["sparse"]
+    least: Annotated[float, Real()] = setting(
+        "rows of a table for every id that a batch looks up in it, from which on this holds", 0.0, alias="from"
+    )
+
+
 class Train(Model):
     """How the network learns."""
 
@@ -94,9 +109,7 @@ class Train(Model):
         "what the tasks' losses count: each task's `weight`, or with `uncertainty` that times a factor which is learnt",
         "fixed",
     )
-    embeddings: Annotated[typing.Literal["auto", "dense", "sparse"], Choice(("auto", "dense", "sparse"))] = setting(
-        "which rows of the embedding tables a step moves: all (`dense`), those that its batch looks up (`sparse`), or by "
-        "`auto` those of the batch in large tables",
-        "auto",
-    )
+    embeddings: Annotated[
+        Annotated[Dense | Sparse, Field(discriminator="call")] | typing.Literal["auto"], Auto(Call((Dense, Sparse)))
+    ] = setting("which rows of the embedding tables a step moves: all, or those that its batch looks up", "auto")
     seed: Annotated[int, Integer(0, 2**32 - 1)] = setting("seed of everything that is drawn", 7)

@@ -57,16 +57,16 @@ class LazyAdam(torch.optim.Optimizer):
         for group in self.param_groups:
             for table_RW in group["params"]:
                 if table_RW.grad is not None:
-                    self._move(table_RW, group)
+                    self._move(table_RW, table_RW.grad, group)
         return loss
 
-    def _move(self, table_RW: Tensor, group: dict[str, Any]) -> None:
+    def _move(self, table_RW: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[table_RW]
         if not state:
             state["step"] = 0
             state["mean_RW"], state["square_RW"] = torch.zeros_like(table_RW), torch.zeros_like(table_RW)
         state["step"] += 1
-        row_U, gradient_UW = _summed(table_RW.grad)
+        row_U, gradient_UW = _summed(gradient)
         rate, decay = group["lr"], group["weight_decay"]
         if decay and group["decoupled"]:
             table_RW.index_copy_(0, row_U, table_RW.index_select(0, row_U).mul_(1 - rate * decay))
@@ -83,9 +83,9 @@ class LazyAdam(torch.optim.Optimizer):
 
 
 def _summed(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """row_U, each looked up row once, and gradient_UW, the sum over its ids: what `coalesce` gives, in half the time."""
+    """row_U, each looked up row once, and gradient_UW, the sum over its ids: what `coalesce` gives, in less time."""
     if not gradient.is_sparse:
-        raise ValueError("lazy Adam takes sparse gradients alone")
+        raise ValueError("lazy Adam takes sparse gradients only")
     row_K, gradient_KW = gradient._indices()[0], gradient._values()
     row_U, place_K = torch.unique(row_K, return_inverse=True)
     gradient_UW = gradient_KW.new_zeros(len(row_U), gradient_KW.shape[1])

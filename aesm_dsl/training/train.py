@@ -17,6 +17,7 @@ from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.table import Table, Tables, encode, encode_tables, read_table, read_tables, table_of
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.evaluate import forecast, judge
@@ -74,6 +75,7 @@ def train_plan(
         "seed": plan.training.seed,
         "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
         "parameters": sum(one.numel() for one in network.parameters()),
+        "sparse tables": sorted(sparse_widths(plan)),
         "rows": {"train": len(encoded.train), **_lengths(encoded)},
         "measured on": part,
         "roots": [str(root) for root in roots],

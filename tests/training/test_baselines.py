@@ -61,6 +61,18 @@ def test_a_run_learns_and_is_the_same_again(world: Path, architecture: str) -> N
     assert architecture == "shared_bottom" or (scored["purchase"] <= scored["click"]).all()
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_sparse_tables_learn_and_are_the_same_again(world: Path, architecture: str) -> None:
+    run = run_of(world, architecture, f"{architecture} sparse", "train.embeddings=sparse")
+    assert run.info["sparse tables"] == [4, 8]
+    first, last = run.history[0].train_losses, run.history[-1].train_losses
+    assert all(last[task] < first[task] for task in ("click", "purchase"))
+    again = run_of(world, architecture, f"{architecture} sparse again", "train.embeddings=sparse")
+    for name, value in run.network.state_dict().items():
+        assert torch.equal(value, again.network.state_dict()[name]), name
+    assert evaluate(load_run(run.folder)).equals(run.metrics)
+
+
 def test_nothing_selected_is_said_plainly(world: Path) -> None:
     run = run_of(world, "mmoe", "nothing", "train.length=1 steps")
     assert len(run.usage) == len(load_run(run.folder).usage) == 0
