@@ -79,7 +79,8 @@ class LazyAdam(torch.optim.Optimizer):
         state["square_RW"].index_copy_(0, row_U, square_UW)
         scale_1, scale_2 = 1 - BETA_1 ** state["step"], 1 - BETA_2 ** state["step"]
         length_UW = square_UW.sqrt_().div_(scale_2**0.5).add_(EPSILON)
-        table_RW.index_add_(0, row_U, mean_UW.div_(length_UW), alpha=-rate / scale_1)
+        # Not as index_add's `alpha`, which makes it three times slower on a CPU.
+        table_RW.index_add_(0, row_U, mean_UW.div_(length_UW).mul_(-rate / scale_1))
 
 
 def _summed(gradient: Tensor) -> tuple[Tensor, Tensor]:
