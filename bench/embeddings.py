@@ -3,9 +3,9 @@
     python bench/embeddings.py [--rows 1400000] [--width 16] [--features 10] [--batch 4096] [--steps 21] [--device cpu]
 
 Three tables: the embedding tables alone; by how many rows there are for every id looked up, which is what `auto` goes
-by; and a whole network, with experts and towers, whose tables are dense or sparse. All ways take turns, step by step, on
-the same ids. Medians; on a CPU of one thread's CPU time, which other work on the machine disturbs least, and wall time
-beside it; on other devices of wall time alone.
+by; and a whole network, with experts and towers, whose tables are dense or sparse. All ways take turns, step by step,
+on the same ids. Medians; on a CPU of one thread's CPU time, which other work on the machine disturbs least, and wall
+time beside it; on other devices of wall time alone.
 
 `skewed` ids are log-uniform, so that about half of what a batch looks up is repeated, as ids in logs are; `uniform` ids
 hardly ever repeat, the worst case of a sparse step.
