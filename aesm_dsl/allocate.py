@@ -33,7 +33,7 @@ FEWEST_IN_BUDGET = 4
 
 LARGE_TABLE = 16
 """Rows of an embedding table for every id that a batch looks up in it, from which on moving only the rows that were
-looked up pays clearly: moving one of them costs as much as moving two to eight of all (`bench/embeddings.py`)."""
+looked up pays clearly: both ways cost the same at two to eight rows (`bench/embeddings.py`)."""
 
 Reasons = dict[str, str]
 """Path of a setting that was `auto` -> why it got its value."""

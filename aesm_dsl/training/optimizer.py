@@ -36,7 +36,7 @@ class LazyAdam(torch.optim.Optimizer):
 
     A row that is looked up in every step is moved exactly as by Adam. One that is not keeps its moments meanwhile: it
     does not drift on after its last gradient, and no weight decay reaches it. Bias is corrected by the number of all
-    steps. torch's SparseAdam does the same without weight decay, at about three times the cost.
+    steps. torch's SparseAdam does the same without weight decay, at more than twice the cost.
 
         g = sum of the gradients of the row's ids;  m = .9 m + .1 g;  v = .999 v + .001 g^2
         row -= rate * (m / (1 - .9^t)) / (sqrt(v / (1 - .999^t)) + 1e-8)
