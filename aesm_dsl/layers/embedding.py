@@ -27,7 +27,8 @@ class Embedding(nn.Module):
     and the lookup fails (on CUDA by the device's own assertion) instead of reading another feature's row.
 
     Features of equal width live in one table, one below the other: as many lookups as there are widths. The gradient
-    of a table whose width is in `sparse_widths` is a sparse tensor: the looked up ids and their rows' gradients.
+    of a table whose width is in `sparse_widths` is a sparse tensor: the looked up ids and their rows' gradients. Such a
+    gradient cannot be compiled by inductor; inference can, and so can export.
     """
 
     # Shape suffixes, not mixed case.
