@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.memory import no_collection
 from aesm_dsl.source import Source
 from aesm_dsl.spec.model import EDITION
 from aesm_dsl.syntax import tree
@@ -25,6 +26,7 @@ class LayoutError(Exception):
     """A bug of the formatter, found before any harm was done."""
 
 
+@no_collection()
 def tidy(source: Source, findings: Findings, *, mend: bool = False) -> str | None:
     """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours.
 

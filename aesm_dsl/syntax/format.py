@@ -7,6 +7,7 @@ line, or holds comments, takes several: plain values fill lines, anything else s
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -253,7 +254,12 @@ def _fits(indent: int, text: str) -> bool:
 
 def columns(text: str) -> int:
     """How wide a terminal shows the text; characters without a width, such as controls, count as nothing."""
-    return len(text) if text.isascii() and text.isprintable() else sum(max(wcwidth(one), 0) for one in text)
+    return len(text) if text.isascii() and text.isprintable() else sum(map(_width, text))
+
+
+@functools.cache
+def _width(character: str) -> int:
+    return max(wcwidth(character), 0)
 
 
 def is_word(text: str) -> bool:

@@ -19,6 +19,7 @@ from aesm_dsl.source import Source, Span
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.characters import COMMENT, clean
+from aesm_dsl.syntax.lexer import OnePass
 from aesm_dsl.syntax.recover import recover
 
 _SCALE = {"k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
@@ -64,6 +65,7 @@ def parser(strict: bool = False) -> Lark:
         grammar,
         start="file",
         parser="lalr",
+        lexer=OnePass,
         maybe_placeholders=False,
         strict=strict,
         cache=str(folder / "grammar.cache") if cached else False,
@@ -76,11 +78,11 @@ class _Reader:
     def __init__(self, source: Source, comments: list[tree.Comment]) -> None:
         self.source = source
         self.comments = comments
+        self.end = len(source.text)
         self.next = 0
 
     def file(self, parsed: LarkTree[Token], damaged: tuple[Span, ...]) -> tree.File:
-        end = len(self.source.text)
-        statements, closing = self.statements(parsed.children, None, end)
+        statements, closing = self.statements(parsed.children, None, self.end)
         return tree.File(self.source, statements, closing, damaged)
 
     def statements(
@@ -198,7 +200,8 @@ class _Reader:
 
     def span(self, token: Token | LarkTree[Token]) -> Span:
         assert isinstance(token, Token)
-        return Span(self.source, token.start_pos or 0, min(token.end_pos or 0, len(self.source.text)))
+        # A brace that was written for the author may stand behind the text.
+        return Span(self.source, token.start_pos or 0, min(token.end_pos or 0, self.end))
 
 
 def _first(branch: LarkTree[Token] | Token) -> Token:
