@@ -1,7 +1,7 @@
 """aesm: one ranking model for many scenarios and many tasks, from a small spec."""
 
 from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import build_from_spec, check, compile_spec, evaluate, load_run, predict, train, visualize
+from aesm_dsl.pipeline import build_from_spec, check, compile_spec, evaluate, load_run, predict, train, usage, visualize
 from aesm_dsl.spec.model import Spec
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "load_run",
     "predict",
     "train",
+    "usage",
     "visualize",
 ]

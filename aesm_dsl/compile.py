@@ -81,7 +81,7 @@ def _baseline(spec: Spec, aes: Plan) -> Plan:
     ple, star = spec.architecture == "ple", spec.architecture == "star"
     baseline = BaselinePlan(
         architecture=spec.architecture,
-        leaves=len(aes.leaves) + any(level.unknown for level in aes.levels),
+        leaves=aes.leaf_count,
         hidden=words.hidden,
         experts=words.experts if spec.architecture == "mmoe" else 0,
         specific=words.specific if ple else 0,
@@ -169,6 +169,7 @@ def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
         tower=tasks.tower,
         tower_activation=tasks.experts.activation,
         tower_dropout=tasks.tower_dropout,
+        tower_per=tasks.tower_per,
     )
 
 
@@ -209,6 +210,7 @@ def _training(train: Train) -> TrainingPlan:
         balance=train.balance,
         weights=train.weights,
         sparse_from=train.embeddings.least if isinstance(train.embeddings, Sparse) else None,
+        combine=train.combine,
     )
 
 

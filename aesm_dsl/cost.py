@@ -55,7 +55,8 @@ def _aes(plan: Plan) -> PlanCost:
     levels[TASKS] = total
     widths = (plan.tasks.layers[-1].output, *plan.tasks.tower, 1)
     parameters, flops = _linears(widths)
-    return PlanCost(levels, Cost(tasks * parameters, tasks * flops, tasks * flops))
+    copies = tasks * (plan.leaf_count if plan.tasks.tower_per == "leaf" else 1)
+    return PlanCost(levels, Cost(copies * parameters, tasks * flops, tasks * flops))
 
 
 def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:

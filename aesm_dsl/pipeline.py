@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aesm_dsl.layers.build import AnyNetwork
     from aesm_dsl.training.loop import Progress
     from aesm_dsl.training.run import Run
+    from aesm_dsl.training.usage import Usage
 
 SpecLike = str | Path | Spec
 """A spec, or the path of one."""
@@ -168,6 +169,21 @@ def evaluate(
 
     findings = Findings()
     found = evaluate_run(_run(run), data, device, findings)
+    if found is None:
+        raise AesmError(findings)
+    return found
+
+
+def usage(run: Run | str | Path, data: str | Path | pl.DataFrame | None = None, *, device: str = "auto") -> Usage:
+    """Which experts every node of a run uses: on the rows it was measured on, or on another table.
+
+    The table needs the columns of features and levels; labels are not looked at. `sharing` of the result gives the
+    sharing matrix, roles, entropy and mutual information of a layer.
+    """
+    from aesm_dsl.training.train import usage_run
+
+    findings = Findings()
+    found = usage_run(_run(run), data, device, findings)
     if found is None:
         raise AesmError(findings)
     return found

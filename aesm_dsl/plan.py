@@ -146,6 +146,8 @@ class TaskLevelPlan:
     """Hidden widths of each task's tower; a last Linear to one logit follows."""
     tower_activation: str
     tower_dropout: float
+    tower_per: str = "task"
+    """What has a tower of its own in AES: each "task", or each task in each "leaf"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,11 @@ class Plan:
                 if not node.parents or path[-1] in node.parents
             )
         return paths
+
+    @property
+    def leaf_count(self) -> int:
+        """The leaves, and one more for all rows with an unknown node, where a level takes them."""
+        return len(self.leaves) + any(level.unknown for level in self.levels)
 
     def with_rows(self, rows: dict[str, int]) -> Plan:
         """The same plan with the features' table rows as fitted (feature name -> rows)."""

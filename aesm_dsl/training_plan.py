@@ -44,6 +44,8 @@ class TrainingPlan:
     sparse_from: float | None = None
     """Of embedding tables with at least so many rows for every id that a batch looks up in them, a step moves only the
     rows that were looked up; None: it moves all rows of all tables."""
+    combine: str = "sum"
+    """How the tasks' gradients become one: "sum", "pcgrad" or "aligned_mtl"."""
 
     @staticmethod
     def from_values(values: dict[str, Any]) -> TrainingPlan:

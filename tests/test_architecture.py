@@ -40,6 +40,7 @@ LIBRARIES = {
     "pydantic": ("spec",),
     "networkx": ("hierarchy", "report"),
     "torch": ("data", "layers", "training", "report", "serving"),
+    "torchjd": ("training",),
     "safetensors": ("training", "serving"),
     "polars": ("data", "training", "report", "serving", "pipeline"),
     "numpy": ("data", "layers", "training", "report", "serving"),
@@ -119,6 +120,7 @@ def test_the_public_names() -> None:
         "load_run",
         "predict",
         "train",
+        "usage",
         "visualize",
     ]
     assert all(getattr(aesm_dsl, name).__doc__ for name in aesm_dsl.__all__)

@@ -289,3 +289,15 @@ def test_every_command_has_help_worth_reading(aesm: Aesm) -> None:
         assert len(shown.out.splitlines()) > 8
     assert aesm("tain", "x").code == 2
     assert aesm("train").code == 2
+
+
+def test_experts_tells_what_nodes_use_on_any_table(aesm: Aesm, run: Path, world: Path) -> None:
+    done = aesm("experts", run)
+    assert done.code == 0
+    for words in ("基金搜索 (fund_search): test rows", "scenario", "card", "tasks", "in use", "evenness"):
+        assert words in done.out
+    found = json.loads(aesm("experts", run, "--data", world / "train.parquet", "--format", "json").out)
+    assert [layer["level"] for layer in found] == ["scenario", "card", "tasks"]
+    rows = pl.read_parquet(world / "train.parquet").height
+    assert [sum(layer["rows"]) for layer in found] == [rows, rows, 2 * rows]
+    assert all(len(layer["experts"]) == len(layer["weight"][0]) for layer in found)

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import aesm_dsl
-from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, visualize
+from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.simulate import write_world
+from aesm_dsl.data.table import encode, table_of
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.training.run import FILES, Run
@@ -379,3 +380,52 @@ def test_row_weights_count_in_every_metric(world: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(run.metrics[numbers].to_numpy(), heavy[numbers].to_numpy(), rtol=1e-5)
     even = evaluate(run, test.with_columns(w=1.0), device="cpu")
     assert not np.allclose(run.metrics["log_loss"].to_numpy(), even["log_loss"].to_numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("arch", ["aes", "ple"])
+@pytest.mark.parametrize("combine", ["pcgrad", "aligned_mtl"])
+def test_methods_for_gradients_train_every_architecture_and_repeat(
+    world: Path, tmp_path: Path, arch: str, combine: str
+) -> None:
+    def weights(name: str, combine: str) -> dict[str, torch.Tensor]:
+        overrides = [*SMALL, "train.length=6 steps", f"train.combine={combine}", "train.weights=uncertainty"]
+        made = train(world / "fund_search.aesm", tmp_path / name, arch=arch, device="cpu", overrides=overrides)
+        return made.network.state_dict()
+
+    first, again, plain = weights("first", combine), weights("again", combine), weights("plain", "sum")
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert not all(torch.equal(value, plain[name]) for name, value in first.items())
+    assert all(value.isfinite().all() for value in first.values())
+
+
+def test_usage_over_any_table_is_counted_row_by_row(run: Run, world: Path) -> None:
+    """Against the selections of the network, counted in loops; the table has no labels."""
+    table = pl.read_parquet(world / "test.parquet").head(90).drop("is_click", "is_buy")
+    found = usage(run, table, device="cpu")
+    checked = table_of(run.plan, table, "the table", Findings(), lambda path: None, labels=False)
+    assert checked is not None
+    (batch,) = encode(run.encoders, checked).batches(90)
+    with torch.no_grad():
+        selection = run.network.eval()(batch).selection
+    for layer in found:
+        seen = selection[layer.level][layer.layer]
+        node, weight = seen.node.flatten().tolist(), seen.weight.flatten(0, -2).tolist()
+        specific, shared = seen.specific.flatten(0, -2).tolist(), seen.shared.flatten(0, -2).tolist()
+        for n in range(len(layer.nodes)):
+            rows = [row for row, of in enumerate(node) if of == n]
+            assert layer.rows_N[n] == len(rows)
+            for e in range(len(weight[0])):
+                counted = [sum(part[row][e] for row in rows) / max(len(rows), 1) for part in (specific, shared, weight)]
+                given = [layer.specific_NE[n][e], layer.shared_NE[n][e], layer.weight_NE[n][e]]
+                assert given == pytest.approx(counted, abs=1e-6)
+        assert len(layer.dead_units_E) == len(weight[0])
+    assert found.sharing("card").level == "card"
+    assert usage(run) == run.usage
+    assert usage(run.folder, world / "test.parquet", device="cpu").layers[0].rows_N == run.usage.layers[0].rows_N
+
+
+def test_a_baseline_has_no_usage(world: Path, tmp_path: Path) -> None:
+    overrides = [*SMALL, "train.length=1 steps"]
+    made = train(world / "fund_search.aesm", tmp_path / "run", arch="mmoe", device="cpu", overrides=overrides)
+    with pytest.raises(AesmError, match="E606"):
+        usage(made, world / "test.parquet")

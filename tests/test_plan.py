@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from aesm_dsl import AesmError, Spec, build_from_spec, check, compile_spec
 from aesm_dsl.cost import cost
 from aesm_dsl.plan import Plan
+from aesm_dsl.report.tables import layer_table
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.training import Dense
 from tests.conftest import PROJECT
@@ -195,3 +198,19 @@ model shop {
     assert not findings.items, "what is resolved gives no warnings"
     hard = compile_spec(Spec.parse(text), arch="shared_bottom").plan.tasks.tasks
     assert [(task.after, task.factor) for task in hard] == [(None, None), (0, None), (1, None), (1, None), (None, None)]
+
+
+def test_a_tower_per_leaf_is_planned_counted_and_shown() -> None:
+    text = THREE_LEVELS.replace("tasks {", "tasks {\n tower_per = leaf", 1)
+    compiled = compile_spec(Spec.parse(text))
+    leaves = compiled.plan.leaf_count
+    assert (compiled.plan.tasks.tower_per, leaves) == ("leaf", len(compiled.plan.leaves))
+    plain = compile_spec(Spec.parse(THREE_LEVELS)).plan
+    assert cost(compiled.plan).towers.parameters == leaves * cost(plain).towers.parameters
+    assert cost(compiled.plan).towers.selected == cost(plain).towers.selected
+    assert compile_spec(Spec.parse(compiled.resolved())).plan == compiled.plan
+    table = Console(record=True, width=200, file=StringIO())
+    table.print(layer_table(compiled.plan))
+    assert str(leaves * len(plain.tasks.tasks)) in next(
+        line for line in table.export_text().splitlines() if "towers" in line
+    )

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from aesm_dsl.cli import editor, explain, format, language, network, world
+from aesm_dsl.cli import editor, experts, explain, format, language, network, world
 from aesm_dsl.cli.output import colour, say
 from aesm_dsl.error import AesmError
 from aesm_dsl.render import render
@@ -29,6 +29,7 @@ app.command()(world.simulate)
 app.command()(network.train)
 app.command()(network.evaluate)
 app.command()(network.predict)
+app.command()(experts.experts)
 app.command()(network.visualize)
 app.command()(editor.lsp)
 

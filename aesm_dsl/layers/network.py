@@ -12,9 +12,11 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
+from aesm_dsl.layers.leaves import Leaves
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.layers.siblings import Siblings
+from aesm_dsl.layers.stack import Towers
 from aesm_dsl.layers.tower import Tower, funnel
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
@@ -27,7 +29,7 @@ class Network(nn.Module):
 
     Parameters are drawn from torch's default generator: seed it for the same network twice. Dropout draws
     from it too; exploration draws from `noise.generator` and happens in training only.
-    Raises ValueError for a plan whose sizes do not fit each other.
+    Raises ValueError for a plan whose sizes do not fit each other, and with a tower per leaf for a row on no path.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -40,9 +42,14 @@ class Network(nn.Module):
         self.siblings = Siblings(plan.levels)
         self.tasks = _stack(plan.tasks.layers)
         tasks = plan.tasks
-        self.towers = nn.ModuleList(
-            Tower(_output(plan), tasks.tower, tasks.tower_activation, tasks.tower_dropout) for _ in tasks.tasks
-        )
+        self.leaves = Leaves(plan) if tasks.tower_per == "leaf" else None
+        self.towers: nn.Module
+        if self.leaves is not None:
+            self.towers = Towers(plan, self.leaves.count, _output(plan))
+        else:
+            self.towers = nn.ModuleList(
+                Tower(_output(plan), tasks.tower, tasks.tower_activation, tasks.tower_dropout) for _ in tasks.tasks
+            )
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
         h: Tensor = self.embedding(batch.ids_BF)
@@ -58,15 +65,16 @@ class Network(nn.Module):
             selection[level.name] = chosen
             losses += lost
 
-        task_BT = torch.arange(len(self.towers), device=h.device).expand(batch.rows, -1)
+        tasks = self.plan.tasks.tasks
+        task_BT = torch.arange(len(tasks), device=h.device).expand(batch.rows, -1)
         h, selection[TASKS], lost = _climb(self.tasks, h, context_BTC, task_BT, noise)
         losses += lost
 
         # Without task layers the towers share one input.
-        h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(self.towers), -1)
-        logits = [tower(h_BD) for tower, h_BD in zip(self.towers, h_BTD.unbind(1), strict=True)]
-        yes, no = funnel(logits, [task.factor for task in self.plan.tasks.tasks])
-        names = [task.name for task in self.plan.tasks.tasks]
+        h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(tasks), -1)
+        logits = self._logits(h_BTD, batch.node_BL)
+        yes, no = funnel(logits, [task.factor for task in tasks])
+        names = [task.name for task in tasks]
         return Prediction(
             logit=dict(zip(names, logits, strict=True)),
             log_probability=dict(zip(names, yes, strict=True)),
@@ -76,6 +84,17 @@ class Network(nn.Module):
             shared_loss=_mean([shared for _, shared, _ in losses], h),
             balance_loss=_mean([balance for _, _, balance in losses], h),
         )
+
+    def _logits(self, h_BTD: Tensor, node_BL: Tensor) -> list[Tensor]:
+        """logit_B of each task, from the tower of the task, or of the task in the row's leaf.
+
+        Rows with an unknown node have a tower of their own per task, which learns from the rows whose node is hidden.
+        """
+        if self.leaves is None:
+            return [tower(h_BD) for tower, h_BD in zip(self.towers.children(), h_BTD.unbind(1), strict=True)]
+        rows = self.leaves(node_BL)
+        logit_TB: Tensor = self.towers(h_BTD.index_select(0, rows.order_B).transpose(0, 1), rows.sizes)
+        return list(logit_TB.index_select(1, rows.back_B).unbind(0))
 
     def __repr__(self) -> str:
         return _describe(self.plan, sum(parameter.numel() for parameter in self.parameters()))
@@ -166,6 +185,8 @@ def _describe(plan: Plan, parameters: int) -> str:
                 f"{layer.specific} specific + {layer.shared} shared, context {layer.context}"
             )
     widths = " -> ".join(str(width) for width in (_output(plan), *plan.tasks.tower, 1))
+    if plan.tasks.tower_per == "leaf":
+        widths += f", for each of {plan.leaf_count} leaves"
     lines += [
         f"  tower {task.name}{'' if task.factor is None else f' after {tasks[task.factor].name}'}: {widths}"
         for task in tasks

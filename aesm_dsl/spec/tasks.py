@@ -77,6 +77,9 @@ class Tasks(Model):
         "width of the task embedding; by default the model's `embed`", None
     )
     tower: Annotated[tuple[int, ...], Many(Integer(1, 65_536))] = setting("hidden widths of each task's tower", (64,))
+    tower_per: Annotated[typing.Literal["task", "leaf"], Choice(("task", "leaf"))] = setting(
+        "what has a tower of its own: each `task`, or each task in each `leaf`, a path of the levels", "task"
+    )
     tower_dropout: Annotated[float, Share()] = setting("share of a tower's activations dropped in training", 0.0)
     budget: Annotated[int | None, Optional(Integer(1, 4096, unit="experts"))] = setting(
         "the most different experts a row may run for all its tasks together, in each layer", None

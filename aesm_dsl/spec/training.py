@@ -81,6 +81,9 @@ class Sparse(Model):
     )
 
 
+COMBINE = ("sum", "pcgrad", "aligned_mtl")
+
+
 class Train(Model):
     """How the network learns."""
 
@@ -112,4 +115,8 @@ class Train(Model):
     embeddings: Annotated[
         Annotated[Dense | Sparse, Field(discriminator="call")] | typing.Literal["auto"], Auto(Call((Dense, Sparse)))
     ] = setting("which rows of the embedding tables a step moves: all, or those that its batch looks up", "auto")
+    combine: Annotated[typing.Literal["sum", "pcgrad", "aligned_mtl"], Choice(COMBINE)] = setting(
+        "how the tasks' gradients become one: their `sum`, or a method that settles conflicts (extra `gradients`)",
+        "sum",
+    )
     seed: Annotated[int, Integer(0, 2**32 - 1)] = setting("seed of everything that is drawn", 7)

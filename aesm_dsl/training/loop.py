@@ -18,6 +18,7 @@ from aesm_dsl.data.table import Tables
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
+from aesm_dsl.training.combine import Weigh, backward
 from aesm_dsl.training.evaluate import forecast, judge
 from aesm_dsl.training.gradients import GradientMeter
 from aesm_dsl.training.health import Health, health
@@ -92,16 +93,21 @@ def fit(
     tables: Tables[EncodedTable],
     device: torch.device,
     watch: Callable[[Progress], None] = lambda progress: None,
+    weigh: Weigh | None = None,
 ) -> Fitted:
     """Trains the network in place, as its plan says. Raises DivergedError when the loss is no longer finite.
+
+    weigh  the method that the plan's `combine` names; None adds the tasks' gradients up
 
     The same plan, rows and seed give the same weights on a CPU, bit for bit. With validation rows and early stop the
     weights of the best epoch are put back at the end.
     """
     plan, training = network.plan, network.plan.training
+    if (weigh is None) != (training.combine == "sum"):
+        raise ValueError(f"the plan combines gradients by {training.combine!r}")
     steps_an_epoch = math.ceil(len(tables.train) / training.batch_rows)
     steps = training.steps or max(1, math.ceil((training.epochs or 0.0) * steps_an_epoch))
-    stepper = _Stepper(network, plan, device, steps)
+    stepper = _Stepper(network, plan, device, steps, weigh)
     fitted, best, state, waited = Fitted(), -math.inf, None, 0
     began = time.perf_counter()
     watched = tables.valid if tables.valid is not None else _sample(tables.train, training.seed)
@@ -142,8 +148,8 @@ def fit(
 class _Stepper:
     """One optimisation step at a time, with everything that changes from step to step."""
 
-    def __init__(self, network: AnyNetwork, plan: Plan, device: torch.device, steps: int) -> None:
-        training = plan.training
+    def __init__(self, network: AnyNetwork, plan: Plan, device: torch.device, steps: int, weigh: Weigh | None) -> None:
+        training, self.weigh = plan.training, weigh
         self.network, self.plan, self.steps, self.rows = network, plan, steps, 0
         self.shuffle = torch.Generator().manual_seed(training.seed)
         self.noise = torch.Generator(device).manual_seed(training.seed)
@@ -152,6 +158,8 @@ class _Stepper:
         if training.weights == "uncertainty":
             self.log_variance_T = nn.Parameter(torch.zeros(len(plan.tasks.tasks), device=device))
             self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
+        groups = [group for one in self.optimizers for group in one.param_groups]
+        self.parameters: list[nn.Parameter] = [one for group in groups for one in group["params"]]
         self.schedules = [_schedule(one, training, steps) for one in self.optimizers]
 
     def step(self, batch: Batch, done: int) -> Tensor:
@@ -162,7 +170,7 @@ class _Stepper:
         found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        found.total.backward()  # type: ignore[no-untyped-call]
+        backward(found, self.parameters, self.weigh)
         for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
             optimizer.step()
             if schedule is not None:

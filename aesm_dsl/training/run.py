@@ -33,7 +33,7 @@ from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.loop import Epoch
 from aesm_dsl.training.metric import Score
-from aesm_dsl.training.sharing import Sharing, sharing
+from aesm_dsl.training.sharing import Sharing
 from aesm_dsl.training.usage import Usage
 
 FORMAT = 1
@@ -73,7 +73,7 @@ class Run:
         """
         if self.plan.baseline is not None:
             raise AesmError(nothing_selected(self.plan.baseline.architecture))
-        return sharing(self.usage.level(level)[layer])
+        return self.usage.sharing(level, layer)
 
     @property
     def metrics(self) -> pl.DataFrame:

@@ -20,11 +20,13 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
+from aesm_dsl.training.combine import method
 from aesm_dsl.training.evaluate import forecast, judge
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.loop import DivergedError, Fitted, Progress, fit
 from aesm_dsl.training.outputs import OutputMeter
-from aesm_dsl.training.run import Run, metrics_frame, save_run
+from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
+from aesm_dsl.training.usage import Usage
 from aesm_dsl.version import VERSION
 
 
@@ -47,6 +49,7 @@ def train_plan(
     loss that is no longer finite.
     """
     place = find_device(device, findings)
+    weigh = method(plan.training.combine, findings, locate)
     tables = tables_of(plan, roots, findings, locate)
     if place is None or tables is None or findings.errors:
         return None
@@ -57,7 +60,7 @@ def train_plan(
     encoded = encode_tables(encoders, tables)
     network = new_network(plan).to(place)
     try:
-        fitted = fit(network, encoded, place, watch)
+        fitted = fit(network, encoded, place, watch, weigh)
     except DivergedError as error:
         findings.add(
             "E603", f"training stopped: {error}", locate("train"), help="a smaller `rate` in `optimizer` usually helps"
@@ -116,6 +119,26 @@ def evaluate_run(
     encoded = encode(run.encoders, table)
     network = run.network.to(place)
     return metrics_frame(judge(network, forecast(network, encoded, place), encoded))
+
+
+def usage_run(run: Run, data: str | Path | pl.DataFrame | None, device: str, findings: Findings) -> Usage | None:
+    """Which experts the nodes use: on the rows the run was measured on, or on another table, labels or not.
+
+    Counted batch by batch: what a batch selected is not kept.
+    """
+    if run.plan.baseline is not None:
+        findings.extend(nothing_selected(run.plan.baseline.architecture))
+        return None
+    if data is None:
+        return run.usage
+    place = find_device(device, findings)
+    table = _table(run, data, findings, labels=False)
+    if place is None or table is None:
+        return None
+    network = run.network.to(place)
+    with OutputMeter(network) as outputs:
+        found = forecast(network, encode(run.encoders, table), place)
+    return found.usage.with_dead_units(outputs.dead_units())
 
 
 def predict_run(run: Run, data: str | Path | pl.DataFrame, device: str, findings: Findings) -> pl.DataFrame | None:

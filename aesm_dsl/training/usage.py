@@ -16,6 +16,7 @@ from torch import Tensor
 
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.plan import TASKS, Plan
+from aesm_dsl.training.sharing import Sharing, sharing
 
 FORMAT = 1
 """Version of the usage's JSON form; a usage of another version is refused."""
@@ -63,6 +64,13 @@ class Usage:
         if not found:
             raise KeyError(name)
         return found
+
+    def sharing(self, level: str, layer: int = -1) -> Sharing:
+        """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
+
+        Raises KeyError when no level has this name.
+        """
+        return sharing(self.level(level)[layer])
 
     def with_dead_units(self, found: Mapping[tuple[str, int], tuple[float | None, ...]]) -> Usage:
         """The same usage with what an `OutputMeter` found, by level and layer."""

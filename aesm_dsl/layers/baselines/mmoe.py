@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.baseline import BaselinePlan
-from aesm_dsl.layers.baselines.leaves import Rows
 from aesm_dsl.layers.baselines.plain import bottoms
-from aesm_dsl.layers.baselines.stack import Linears, Towers
+from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.stack import Linears, Towers
 from aesm_dsl.plan import Plan
 
 

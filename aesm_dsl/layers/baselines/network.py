@@ -15,12 +15,12 @@ from aesm_dsl.cost import cost
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.aes import Noise
-from aesm_dsl.layers.baselines.leaves import Leaves
 from aesm_dsl.layers.baselines.mmoe import MMoE
 from aesm_dsl.layers.baselines.plain import ESMM, SharedBottom, Single
 from aesm_dsl.layers.baselines.ple import PLE
 from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.embedding import Embedding
+from aesm_dsl.layers.leaves import Leaves
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.tower import funnel
 from aesm_dsl.plan import Plan

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.baselines.leaves import Rows
+from aesm_dsl.layers.leaves import Rows
 
 KEPT = 0.9
 """How much earlier batches of a leaf count after one more, as batch norm's momentum of 0.1."""

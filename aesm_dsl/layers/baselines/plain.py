@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.baseline import BaselinePlan
-from aesm_dsl.layers.baselines.leaves import Rows
-from aesm_dsl.layers.baselines.stack import MLPs, Towers
 from aesm_dsl.layers.embedding import START_STD
+from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.stack import MLPs, Towers
 from aesm_dsl.plan import Plan
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.baseline import BaselinePlan
-from aesm_dsl.layers.baselines.leaves import Rows
 from aesm_dsl.layers.baselines.partition import PartitionNorm
-from aesm_dsl.layers.baselines.stack import Linears, MLPs, linears
 from aesm_dsl.layers.embedding import START_STD
 from aesm_dsl.layers.experts import ACTIVATIONS
+from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.stack import Linears, MLPs, linears
 from aesm_dsl.plan import Plan
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from aesm_dsl.layers.baselines.leaves import Rows
 from aesm_dsl.layers.baselines.partition import PartitionNorm
+from aesm_dsl.layers.leaves import Rows
 
 
 def rows_of(sizes: list[int]) -> Rows:

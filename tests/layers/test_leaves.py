@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from aesm_dsl.layers.baselines.leaves import Leaves
-
-from .plans import make_baseline
+from aesm_dsl.layers.leaves import Leaves
+from tests.layers.baselines.plans import make_baseline
 
 
 def test_rows_are_sorted_by_leaf_and_find_their_way_back() -> None:

@@ -39,7 +39,7 @@ class Leaves(nn.Module):
         self.names = [level.name for level in plan.levels]
         self.takes_unknown = [level.unknown for level in plan.levels]
         self.known = len(plan.leaves)
-        self.count = self.known + any(self.takes_unknown)
+        self.count = plan.leaf_count
         # One step a level, so that the tables grow with the paths and not with the product of all levels' nodes.
         for depth, level in enumerate(plan.levels):
             begun = list(dict.fromkeys(path[:depth] for path in plan.leaves))

@@ -1,0 +1,35 @@
+"""The command about what a run learnt to share, in numbers: experts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aesm_dsl import pipeline
+from aesm_dsl.cli.arguments import AsResult, Device, ResultFormat, RunPath
+from aesm_dsl.cli.output import console, print_json
+
+
+def experts(
+    run: RunPath,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="TABLE", help="Another table; it needs no labels.")
+    ] = None,
+    device: Device = "auto",
+    form: AsResult = ResultFormat.text,
+) -> None:
+    """Tell which experts the nodes of a run use: in how many, of which role, how evenly, and what is worth a look."""
+    from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
+
+    loaded = pipeline.load_run(run)
+    usage = pipeline.usage(loaded, data, device=device)
+    if form is ResultFormat.json:
+        print_json(experts_data(usage))
+        return
+    title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
+    console(sys.stdout).print(experts_table(usage, title))
+    for sentence in experts_sentences(usage):
+        sys.stdout.write(f"{sentence}\n")
