@@ -142,6 +142,7 @@ def _layers(
             compare=experts.compare,
             budget=budget,
             unknown=unknown,
+            execution=experts.execution,
         )
         for before in inputs
     )

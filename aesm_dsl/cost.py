@@ -13,6 +13,10 @@ from itertools import pairwise
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
+EXPERT_START = {"cpu": 1.5e6, "cuda": 5e9}
+"""FLOPs that could be done while one more expert is started. The CPU's is measured (bench/experts.py); the GPU's is an
+estimate from the launches of about ten small kernels, not measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -74,14 +78,30 @@ def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:
     if layer.mixture_norm == "layer":
         parameters += 2 * layer.output
     gate_flops = gates * 2 * gate_input * columns
-    picked = min(layer.experts, layer.specific + layer.shared)
-    most = layer.experts if layer.budget is None else min(layer.experts, layer.budget)
-    chosen = inputs * min(picked, most) if inputs > 1 else min(most, gates * picked)
+    chosen = inputs * layer.most(gates // inputs)
     return Cost(
         parameters,
         inputs * layer.experts * expert_flops + gate_flops,
         chosen * expert_flops + gate_flops,
     )
+
+
+def loop_pays(layer: LayerPlan, rows: int, gates: int = 1, device: str = "cpu") -> bool:
+    """Whether running each expert on the rows that selected it costs less than running all on all of a batch's rows:
+    it must save more FLOPs than starting the experts in use takes."""
+    pairs = rows * layer.most(gates)
+    saved = (rows * layer.experts - pairs) * _linears((layer.input, *layer.hidden))[1]
+    return saved > EXPERT_START.get(device, EXPERT_START["cuda"]) * min(layer.experts, pairs)
+
+
+def loop_pays_from(layer: LayerPlan, gates: int = 1, device: str = "cpu") -> int | None:
+    """The least rows of a batch from which it pays for good; None where a row may run every expert."""
+    spared = (layer.experts - layer.most(gates)) * _linears((layer.input, *layer.hidden))[1]
+    if spared == 0:
+        return None
+    if loop_pays(layer, 1, gates, device):
+        return 1
+    return int(EXPERT_START.get(device, EXPERT_START["cuda"]) * layer.experts / spared) + 1
 
 
 def _baseline(plan: Plan, baseline: BaselinePlan) -> PlanCost:

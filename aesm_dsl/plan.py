@@ -89,10 +89,16 @@ class LayerPlan:
     """Upper bound on the distinct experts that a row runs for all its tasks; on the task level only."""
     unknown: bool = False
     """Whether rows may have an unknown node; they run their shared experts alone."""
+    execution: str = "auto"
+    """How experts run: "dense" all on all rows, "loop" or "grouped" on the rows that selected them, or "auto"."""
 
     @property
     def output(self) -> int:
         return self.hidden[-1]
+
+    def most(self, gates: int) -> int:
+        """Experts that a row runs at most for `gates` gates that share its input."""
+        return min(self.experts, (self.specific + self.shared) * gates, self.budget or self.experts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aesm_dsl.layers.execution import choose
+from aesm_dsl.layers.sparse import Groups, Pairs, Segments
 from aesm_dsl.plan import LayerPlan
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "relu": functional.relu}
 
 MOMENTUM = 0.1
 """How much of a batch's statistics enters the running ones, where batch norm is asked for."""
+
+EPSILON = 1e-5
+"""Added to variances, as torch's norms do."""
 
 
 class Experts(nn.Module):
@@ -31,6 +36,7 @@ class Experts(nn.Module):
 
     def __init__(self, plan: LayerPlan) -> None:
         super().__init__()
+        self.plan = plan
         widths = (plan.input, *plan.hidden)
         self.blocks = nn.ModuleList(
             Block(plan.experts, before, after, plan.norm, plan.activation, plan.dropout)
@@ -38,7 +44,13 @@ class Experts(nn.Module):
         )
 
     def forward(self, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
-        return run_dense(self.blocks, x_BD, weight_BGE)
+        way = choose(self.plan, x_BD, weight_BGE.shape[1])
+        if way == "dense":
+            return run_dense(self.blocks, x_BD, weight_BGE)
+        runs_BE = (weight_BGE != 0).any(dim=1)
+        most = self.plan.most(weight_BGE.shape[1])
+        pairs = Groups(runs_BE, most) if way == "grouped" else Segments(runs_BE)
+        return run_sparse(self.blocks, x_BD, weight_BGE, pairs)
 
 
 def run_dense(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
@@ -51,6 +63,15 @@ def run_dense(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor) -> Tensor
     for block in blocks:
         h_EBD = block(h_EBD, runs_EB)
     return torch.einsum("bge,ebf->bgf", weight_BGE, h_EBD)
+
+
+def run_sparse(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor, pairs: Pairs) -> Tensor:
+    """y_BGF, by running each expert on the rows that have a weight for it."""
+    h_PD = x_BD.index_select(0, pairs.row_P)
+    for block in blocks:
+        assert isinstance(block, Block)
+        h_PD = block.on_pairs(h_PD, pairs)
+    return pairs.mix(h_PD, weight_BGE)
 
 
 class Block(nn.Module):
@@ -88,32 +109,51 @@ class Block(nn.Module):
         h_EBH = torch.baddbmm(self.bias_EH.unsqueeze(1), h_EBD, self.weight_EDH)
         if self.scale_EH is not None and self.shift_EH is not None:
             if self.norm == "batch":
-                h_EBH = self._batch_norm(h_EBH, runs_EB)
+                mean_EH, variance_EH = self._statistics(lambda: _moments(h_EBH, runs_EB))
+                h_EBH = (h_EBH - mean_EH.unsqueeze(1)) * (variance_EH.unsqueeze(1) + EPSILON).rsqrt()
             else:
                 h_EBH = functional.layer_norm(h_EBH, h_EBH.shape[-1:])
             h_EBH = torch.addcmul(self.shift_EH.unsqueeze(1), h_EBH, self.scale_EH.unsqueeze(1))
         return functional.dropout(self.activation(h_EBH), self.dropout, self.training)
 
-    def _batch_norm(self, h_EBH: Tensor, runs_EB: Tensor) -> Tensor:
-        """h_EBH, normalised by the mean and variance over the expert's own rows of the batch.
+    def on_pairs(self, h_PD: Tensor, pairs: Pairs) -> Tensor:
+        """h_PH: the same for each pair of a row and an expert, and for nothing else."""
+        h_PH = pairs.linear(h_PD, self.weight_EDH, self.bias_EH)
+        if self.scale_EH is not None and self.shift_EH is not None:
+            if self.norm == "batch":
+                mean_EH, variance_EH = self._statistics(lambda: pairs.moments(h_PH, len(self.mean_EH)))
+                factor_EH = self.scale_EH * (variance_EH + EPSILON).rsqrt()
+                offset_EH = self.shift_EH - mean_EH * factor_EH
+                h_PH = torch.addcmul(offset_EH[pairs.expert_P], h_PH, factor_EH[pairs.expert_P])
+            else:
+                h_PH = pairs.layer_norm(h_PH, self.scale_EH, self.shift_EH)
+        return functional.dropout(self.activation(h_PH), self.dropout, self.training)
 
-        Outside training, and for an expert that fewer than two rows of the batch run, by the running ones.
+    def _statistics(self, moments: Callable[[], tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Mean and variance over the expert's own rows of the batch, which the running ones move towards.
+
+        Outside training, and for an expert that fewer than two rows of the batch run, the running ones are used.
         """
-        mean_EH, variance_EH = self.mean_EH, self.variance_EH
-        if self.training:
-            runs_EB1 = runs_EB.unsqueeze(-1).to(h_EBH.dtype)
-            rows_E1 = runs_EB1.sum(dim=1)
-            own_mean_EH = (h_EBH * runs_EB1).sum(dim=1) / rows_E1.clamp(min=1)
-            squares_EH = ((h_EBH - own_mean_EH.unsqueeze(1)).square() * runs_EB1).sum(dim=1)
-            enough_E1 = rows_E1 > 1
-            mean_EH = torch.where(enough_E1, own_mean_EH, mean_EH)
-            variance_EH = torch.where(enough_E1, squares_EH / rows_E1.clamp(min=1), variance_EH)
-            with torch.no_grad():  # as nn.BatchNorm1d: a tenth of the new, of the unbiased variance
-                unbiased_EH = torch.where(enough_E1, squares_EH / (rows_E1 - 1).clamp(min=1), self.variance_EH)
-                self.mean_EH.lerp_(mean_EH, MOMENTUM)
-                self.variance_EH.lerp_(unbiased_EH, MOMENTUM)
-        return (h_EBH - mean_EH.unsqueeze(1)) * (variance_EH.unsqueeze(1) + 1e-5).rsqrt()
+        if not self.training:
+            return self.mean_EH, self.variance_EH
+        rows_E1, mean_EH, squares_EH = moments()
+        enough_E1 = rows_E1 > 1
+        mean_EH = torch.where(enough_E1, mean_EH, self.mean_EH)
+        variance_EH = torch.where(enough_E1, squares_EH / rows_E1.clamp(min=1), self.variance_EH)
+        with torch.no_grad():  # as nn.BatchNorm1d: a tenth of the new, of the unbiased variance
+            unbiased_EH = torch.where(enough_E1, squares_EH / (rows_E1 - 1).clamp(min=1), self.variance_EH)
+            self.mean_EH.lerp_(mean_EH, MOMENTUM)
+            self.variance_EH.lerp_(unbiased_EH, MOMENTUM)
+        return mean_EH, variance_EH
 
     def extra_repr(self) -> str:
         experts, before, after = self.weight_EDH.shape
         return f"experts={experts}, {before} -> {after}"
+
+
+def _moments(h_EBH: Tensor, runs_EB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per expert over the rows that run it: how many (E, 1), the mean (E, H), the sum of squares about it (E, H)."""
+    runs_EB1 = runs_EB.unsqueeze(-1).to(h_EBH.dtype)
+    rows_E1 = runs_EB1.sum(dim=1)
+    mean_EH = (h_EBH * runs_EB1).sum(dim=1) / rows_E1.clamp(min=1)
+    return rows_E1, mean_EH, ((h_EBH - mean_EH.unsqueeze(1)).square() * runs_EB1).sum(dim=1)

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from aesm_dsl.plan import UNKNOWN
 
+FEW = 4
+"""Up to so many experts are found by searching for the largest score again and again, more by a sort."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -108,14 +111,14 @@ def select(
     only_one = gates_BNE.shape[-2] == 1
     if only_one or among_BN is not None:
         own_BE = own_gates(gates_BNE, node_B, among_BN, unknown)
-        order_BE = own_BE.argsort(dim=-1, descending=True, stable=True)
+        order_BE = largest(own_BE, specific + shared)
         first_BE = _mask(order_BE[..., :specific], specific_BE)
-        next_BE = _mask(order_BE[..., specific : specific + shared], specific_BE)
+        next_BE = _mask(order_BE[..., specific:], specific_BE)
         if among_BN is None:
             specific_score_BE = shared_score_BE = own_BE
     if not only_one:
-        closest_BE = _mask(specific_BE.argsort(dim=-1, stable=True)[..., :specific], specific_BE)
-        evenest_BE = _mask(shared_BE.argsort(dim=-1, stable=True)[..., :shared], specific_BE)
+        closest_BE = _mask(largest(specific_score_BE, specific), specific_BE)
+        evenest_BE = _mask(largest(shared_score_BE, shared), specific_BE)
         if among_BN is not None:
             alone_B1 = among_BN.sum(dim=-1, keepdim=True) == 1
             first_BE = torch.where(alone_B1, first_BE, closest_BE)
@@ -127,6 +130,22 @@ def select(
     if unknown:
         first_BE = first_BE & (node_B != UNKNOWN).unsqueeze(-1)
     return Choice(first_BE, next_BE, specific_BE, shared_BE, specific_score_BE, shared_score_BE)
+
+
+def largest(score_BE: Tensor, count: int) -> Tensor:
+    """Indices of the `count` largest scores, the largest first; of equal ones the lower index first.
+
+    A sort where many are asked for; for a few, one search after the other is faster. topk does not say which of equal
+    scores it takes.
+    """
+    if count > FEW:
+        return score_BE.argsort(dim=-1, descending=True, stable=True)[..., :count]
+    found_BE, left_BE = score_BE.new_zeros((*score_BE.shape[:-1], 0), dtype=torch.int64), score_BE.detach()
+    for _ in range(min(count, score_BE.shape[-1])):
+        best_B1 = left_BE.argmax(dim=-1, keepdim=True)
+        found_BE = torch.cat([found_BE, best_B1], dim=-1)
+        left_BE = left_BE.scatter(-1, best_B1, -math.inf)
+    return found_BE
 
 
 def compare(gates_BNE: Tensor, among_BN: Tensor | None = None) -> Tensor:

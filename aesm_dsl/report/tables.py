@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from aesm_dsl.cost import Cost, PlanCost, cost
+from aesm_dsl.cost import Cost, PlanCost, cost, loop_pays_from
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 from aesm_dsl.report.baseline import part_table, tables_line
 
@@ -28,21 +28,32 @@ def layer_table(plan: Plan) -> Table:
         title=f"{plan.label} ({plan.name})", title_justify="left", caption=_caption(plan), caption_justify="left"
     )
     table.add_column("level")
-    for name in ("nodes", "layers", "experts", "input", "widths", "K", "parameters", "FLOPs dense", "FLOPs selected"):
+    for name in (
+        "nodes",
+        "layers",
+        "experts",
+        "input",
+        "widths",
+        "K",
+        "parameters",
+        "FLOPs dense",
+        "FLOPs selected",
+        "sparse from",
+    ):
         table.add_column(name, justify="right")
     for level in plan.levels:
         _level(table, level.name, len(level.nodes), level.layers, found.levels[level.name])
-    _level(table, TASKS, len(plan.tasks.tasks), plan.tasks.layers, found.levels[TASKS])
+    _level(table, TASKS, len(plan.tasks.tasks), plan.tasks.layers, found.levels[TASKS], len(plan.tasks.tasks))
     tower = " > ".join(str(width) for width in (*plan.tasks.tower, 1))
     width = str(plan.tasks.layers[-1].output)
     towers = len(plan.tasks.tasks) * (plan.leaf_count if plan.tasks.tower_per == "leaf" else 1)
-    table.add_row("towers", str(towers), "", "", width, tower, "", *_costs(found.towers))
+    table.add_row("towers", str(towers), "", "", width, tower, "", *_costs(found.towers), "")
     table.add_section()
-    table.add_row("all", "", "", "", "", "", "", *_costs(found.total), style="bold")
+    table.add_row("all", "", "", "", "", "", "", *_costs(found.total), "", style="bold")
     return table
 
 
-def _level(table: Table, name: str, nodes: int, layers: Sequence[LayerPlan], spent: Cost) -> None:
+def _level(table: Table, name: str, nodes: int, layers: Sequence[LayerPlan], spent: Cost, gates: int = 1) -> None:
     first = layers[0]
     table.add_row(
         name,
@@ -53,7 +64,16 @@ def _level(table: Table, name: str, nodes: int, layers: Sequence[LayerPlan], spe
         " > ".join(str(width) for width in first.hidden),
         f"{first.specific}+{first.shared}",
         *_costs(spent),
+        _way(first, gates),
     )
+
+
+def _way(layer: LayerPlan, gates: int) -> str:
+    """From how many rows of a batch on experts run on the rows that selected them alone, on a CPU."""
+    if layer.execution != "auto":
+        return layer.execution
+    rows = loop_pays_from(layer, gates)
+    return "never" if rows is None else f"{rows:,}"
 
 
 def _costs(spent: Cost) -> tuple[str, str, str]:
@@ -65,7 +85,8 @@ def _caption(plan: Plan) -> str:
     return (
         f"{len(plan.features)} features make {plan.width} inputs; their tables hold at most {rows:,} more parameters.\n"
         f"{tables_line(plan)}\n"
-        "K: specific + shared experts a row runs. FLOPs a row; selected is an upper bound."
+        "K: specific + shared experts a row runs. FLOPs a row; selected is an upper bound.\n"
+        "sparse from: rows of a batch from which a CPU runs the selected experts alone."
     )
 
 

@@ -12,6 +12,8 @@ from aesm_dsl.spec.kind import Auto, Call, Child, Choice, Integer, Literal, Many
 
 AutoWord = typing.Literal["auto"]
 
+EXECUTIONS = ("auto", "dense", "loop", "grouped")
+
 
 class Experts(Model):
     """The experts of one level and how they are chosen. At the model's level: the defaults of all levels."""
@@ -49,6 +51,11 @@ class Experts(Model):
     )
     compare: Annotated[typing.Literal["level", "siblings"], Choice(("level", "siblings"))] = setting(
         "nodes an expert is compared over: all of the level, or those that lie under the row's own parent", "level"
+    )
+    execution: Annotated[typing.Literal["auto", "dense", "loop", "grouped"], Choice(EXECUTIONS)] = setting(
+        "how experts run, with one result: `dense` all of them on all rows, `loop` each on the rows that selected it, "
+        "`grouped` likewise in one bfloat16 product of the GPU; `auto` takes what costs least for the device and batch",
+        "auto",
     )
 
 

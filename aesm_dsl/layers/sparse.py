@@ -1,0 +1,154 @@
+"""Experts on the rows that selected them, and on no others: forward and backward in proportion to what was selected.
+
+Axes: B rows, G gates per row, E experts, K experts that a row runs at most, P (row, expert) pairs sorted by expert,
+D input width, H output width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Pairs(ABC):
+    """Which expert runs on which row, row_P and expert_P, and how each expert's parameters are applied to its pairs."""
+
+    def __init__(self, row_P: Tensor, expert_P: Tensor) -> None:
+        self.row_P = row_P
+        self.expert_P = expert_P
+
+    @abstractmethod
+    def linear(self, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor) -> Tensor:
+        """h_PH: the Linear of each pair's expert; under autocast in its type."""
+
+    @abstractmethod
+    def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
+        """h_PH normalised over H, scaled and shifted by each pair's expert."""
+
+    def moments(self, h_PH: Tensor, experts: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Per expert over its own pairs: how many (E, 1), the mean (E, H), the sum of squares about it (E, H)."""
+        real_P1 = self.real(torch.ones_like(h_PH[:, :1]))
+        rows_E1 = h_PH.new_zeros(experts, 1).index_add(0, self.expert_P, real_P1)
+        total_EH = h_PH.new_zeros(experts, h_PH.shape[1]).index_add(0, self.expert_P, h_PH * real_P1)
+        mean_EH = total_EH / rows_E1.clamp(min=1)
+        squares_PH = (h_PH - mean_EH[self.expert_P]).square() * real_P1
+        return rows_E1, mean_EH, torch.zeros_like(mean_EH).index_add(0, self.expert_P, squares_PH)
+
+    def mix(self, h_PF: Tensor, weight_BGE: Tensor) -> Tensor:
+        """y_BGF: for each gate of a row the weighted sum of the outputs of its pairs (eq. 7)."""
+        rows, gates, experts = weight_BGE.shape
+        flat_RG = weight_BGE.transpose(1, 2).reshape(rows * experts, gates)
+        weight_PG1 = flat_RG.index_select(0, self.row_P * experts + self.expert_P).unsqueeze(2)
+        weighted_PGF = self.real(h_PF).unsqueeze(1) * self.real(weight_PG1)
+        y_BGF = weighted_PGF.new_zeros((rows, *weighted_PGF.shape[1:]))
+        return y_BGF.index_add(0, self.row_P, weighted_PGF)
+
+    def real(self, values_P: Tensor) -> Tensor:
+        """The values, 0 where a pair is padding only."""
+        return values_P
+
+
+class Segments(Pairs):
+    """The pairs of each expert lie together, as many as there are: a matrix product for each expert that has any.
+
+    On a GPU it waits for the device once, for the number of pairs.
+    """
+
+    def __init__(self, runs_BE: Tensor) -> None:
+        expert_P, row_P = runs_BE.T.contiguous().nonzero(as_tuple=True)
+        super().__init__(row_P, expert_P)
+        sizes = runs_BE.sum(dim=0).tolist()
+        # At least one, be it of no pairs: every parameter has a gradient, which data-parallel training waits for.
+        self.experts = [e for e, size in enumerate(sizes) if size] or [0]
+        self.sizes = [sizes[e] for e in self.experts]
+
+    def linear(self, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor) -> Tensor:
+        h_PD, weight_EDH, bias_EH = _autocast(h_PD, weight_EDH, bias_EH)
+        found: Tensor = _SegmentLinear.apply(h_PD, weight_EDH, bias_EH, self.experts, self.sizes)  # type: ignore[no-untyped-call]
+        return found
+
+    def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
+        scales, shifts = scale_EH.unbind(), shift_EH.unbind()
+        # Faster than one norm for all with parameters gathered for every pair: those are read and added up P times.
+        return torch.cat(
+            [
+                functional.layer_norm(h, h.shape[1:], scales[e], shifts[e])
+                for e, h in zip(self.experts, torch.split(h_PH, self.sizes), strict=True)
+            ]
+        )
+
+
+class Groups(Pairs):
+    """The pairs of each expert lie together, B * K of them, the last ones padding: all experts in one grouped product.
+
+    Sorts and counts on the device and never waits for it.
+    """
+
+    def __init__(self, runs_BE: Tensor, most: int) -> None:
+        experts = runs_BE.shape[1]
+        chosen_BK, expert_BK = runs_BE.to(torch.uint8).topk(most, dim=1)
+        expert_P = torch.where(chosen_BK > 0, expert_BK, experts).flatten()
+        order_P = expert_P.argsort(stable=True)
+        expert_P = expert_P[order_P]
+        super().__init__(order_P // most, expert_P.clamp(max=experts - 1))
+        self.real_P = expert_P < experts
+        self.ends_E = runs_BE.sum(dim=0).cumsum(0).to(torch.int32)
+
+    def linear(self, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor) -> Tensor:
+        h_PD, weight_EDH, bias_EH = _autocast(h_PD, weight_EDH, bias_EH)
+        # Rows behind the last group are left as they were, forward and backward: `real` keeps both clean.
+        return self.real(functional.grouped_mm(self.real(h_PD), weight_EDH, offs=self.ends_E)) + bias_EH[self.expert_P]
+
+    def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
+        h_PH = functional.layer_norm(h_PH, h_PH.shape[1:])
+        return torch.addcmul(shift_EH[self.expert_P], h_PH, scale_EH[self.expert_P])
+
+    def real(self, values_P: Tensor) -> Tensor:
+        return values_P.masked_fill(~self.real_P.reshape(-1, *[1] * (values_P.dim() - 1)), 0.0)
+
+
+class _SegmentLinear(torch.autograd.Function):
+    """One node of the graph for all experts: a node per expert costs more than its product where experts are many."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor, experts: list[int], sizes: list[int]
+    ) -> Tensor:
+        ctx.save_for_backward(h_PD, weight_EDH)
+        ctx.experts, ctx.sizes = experts, sizes
+        out_PH = h_PD.new_empty(h_PD.shape[0], weight_EDH.shape[2])
+        weights, biases = weight_EDH.unbind(), bias_EH.unbind()
+        for e, h, out in zip(experts, torch.split(h_PD, sizes), torch.split(out_PH, sizes), strict=True):
+            torch.addmm(biases[e], h, weights[e], out=out)
+        return out_PH
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        h_PD, weight_EDH = ctx.saved_tensors
+        grad_PH, weights = grads[0].contiguous(), weight_EDH.unbind()
+        for_h, for_weight, for_bias = ctx.needs_input_grad[:3]
+        grad_h = torch.empty_like(h_PD) if for_h else None
+        grad_weight = torch.zeros_like(weight_EDH) if for_weight else None
+        grad_bias = grad_PH.new_zeros(weight_EDH.shape[0], weight_EDH.shape[2]) if for_bias else None
+        start = 0
+        for e, size in zip(ctx.experts, ctx.sizes, strict=True):
+            own = slice(start, start := start + size)
+            if grad_h is not None:
+                torch.mm(grad_PH[own], weights[e].T, out=grad_h[own])
+            if grad_weight is not None:
+                torch.mm(h_PD[own].T, grad_PH[own], out=grad_weight[e])
+            if grad_bias is not None:
+                torch.sum(grad_PH[own], dim=0, out=grad_bias[e])
+        return grad_h, grad_weight, grad_bias, None, None
+
+
+def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors in autocast's type where it is on: it does not look into what is our own."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    return tuple(tensor.to(torch.get_autocast_dtype(device)) for tensor in tensors)
