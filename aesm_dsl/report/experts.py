@@ -36,8 +36,9 @@ def experts_table(usage: Usage, title: str) -> Table:
 
 
 _CAPTION = (
-    "In use: the fewest experts that carry 95 % of all mixture weight. Evenness: entropy of the experts' use, of its\n"
-    "largest. Information: what knowing a row's expert tells about its node, in nats. On `tasks`, a row for each task."
+    "In use: the fewest experts that carry 95 % of all mixture weight.\n"
+    "Evenness: entropy of the experts' use, of the largest it could be.\n"
+    "Information: what a row's expert tells about its node, in nats. `tasks` has a row for each task."
 )
 
 
