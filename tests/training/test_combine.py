@@ -21,7 +21,7 @@ from aesm_dsl.training.combine import Weigh, backward, gradients, method
 from aesm_dsl.training.loop import fit
 from aesm_dsl.training.loss import Loss, loss
 from tests.layers.baselines.plans import BASELINES, make_baseline, visit
-from tests.layers.plans import make_plan, stir
+from tests.layers.plans import LAYER, make_batch, make_plan, stir
 from tests.pages import without
 
 ARCHITECTURES = ("aes", *BASELINES)
@@ -192,3 +192,19 @@ def test_large_tables_with_sparse_steps_are_trained_by_a_method_too(tmp_path: Pa
     made = train(tmp_path / "spec.aesm", tmp_path / "run", device="cpu", overrides=overrides)
     assert any(isinstance(one, nn.Embedding) and one.sparse for one in made.network.modules())
     assert all(one.isfinite().all() for one in made.network.parameters())
+
+
+def test_it_does_not_matter_how_the_experts_run() -> None:
+    """Every task walks one graph again, also through the ways of running experts that have a backward pass of their own."""
+    found = []
+    for execution in ("dense", "loop", "grouped"):
+        plan = make_plan(layer=replace(LAYER, execution=execution))
+        torch.manual_seed(0)
+        network = build(plan).double()
+        stir(network)
+        batch = make_batch(plan, 50)
+        torch.manual_seed(3)
+        backward(loss(network(batch), batch, plan), list(network.parameters()), weigher("pcgrad"))
+        found.append(flat([one.grad for one in network.parameters()], network))
+    for one in found[1:]:
+        torch.testing.assert_close(one, found[0])
