@@ -195,7 +195,7 @@ def test_large_tables_with_sparse_steps_are_trained_by_a_method_too(tmp_path: Pa
 
 
 def test_it_does_not_matter_how_the_experts_run() -> None:
-    """Every task walks one graph again, also through the ways of running experts that have a backward pass of their own."""
+    """Every task walks one graph again, also through backward passes of the experts' own."""
     found = []
     for execution in ("dense", "loop", "grouped"):
         plan = make_plan(layer=replace(LAYER, execution=execution))
