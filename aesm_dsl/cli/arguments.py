@@ -41,7 +41,7 @@ class Architecture(StrEnum):
     single = "single"
 
 
-SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm file.")]
+SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm or .json file.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")]
 Overrides = Annotated[
     list[str] | None,

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import functools
 import typing
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from aesm_dsl.spec.kind import Child, Kind, Members, out_of_range
+
+
+def _lines(text: str) -> str:
+    return "\n".join(line.strip() for line in text.splitlines()).strip("\n")
+
+
+Doc = Annotated[str, pydantic.AfterValidator(_lines)]
+"""Documentation: lines of text, as `##` comments can hold them, the first and last not empty."""
 
 
 class Model(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aesm_dsl.spec.block import Model, setting
+from aesm_dsl.spec.block import Doc, Model, setting
 from aesm_dsl.spec.kind import Call, Integer, Members, Name, Optional
 
 
@@ -59,7 +59,7 @@ class FeatureGroup(Model):
 
     name: str
     title: str | None = None
-    doc: str = ""
+    doc: Doc = ""
     members: Annotated[dict[str, FeatureDefinition], Members(Call((CategoryFeature, IdFeature, NumberFeature)))] = (
         setting("the features, by name", {})
     )

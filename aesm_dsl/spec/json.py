@@ -148,7 +148,7 @@ class _Converter(JsonValues):
         if (title := self.string(members.get("title"))) is not None and isinstance(title.value, str):
             label = tree.Text(title.value, name.span if name else title.span)
         if (doc := self.string(members.get("doc"))) is not None and isinstance(doc.value, str):
-            before = tuple(tree.Comment(f"## {line}", doc.span) for line in doc.value.split("\n") if doc.value)
+            before = tuple(tree.Comment(f"## {line}", doc.span) for line in doc.value.splitlines())
         return name, label, before
 
     def string(self, member: Member | None) -> Json | None:

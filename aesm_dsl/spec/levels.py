@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aesm_dsl.spec.block import Model, setting
+from aesm_dsl.spec.block import Doc, Model, setting
 from aesm_dsl.spec.kind import Auto, Call, Child, Choice, Integer, Literal, Many, Name, Optional, Real, Reference, Share
 
 AutoWord = typing.Literal["auto"]
@@ -64,7 +64,7 @@ class Node(Model):
 
     name: str
     title: str | None = None
-    doc: str = ""
+    doc: Doc = ""
     value: Annotated[
         tuple[str | int | float, ...] | None,
         Optional(Many(Literal('a value of the column, such as `"search"`'), 1, True)),
@@ -94,7 +94,7 @@ class Level(Model):
 
     name: str
     title: str | None = None
-    doc: str = ""
+    doc: Doc = ""
     under: Annotated[str | None, Reference("level")] = setting("the level above; the first level has none", None)
     column: Annotated[str | None, Optional(Name("a column"))] = setting(
         "column that holds each row's node; by default the level's name", None

@@ -17,7 +17,7 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.source import Source
 from aesm_dsl.spec.baseline import ARCHITECTURES, Architecture, Baseline
-from aesm_dsl.spec.block import Model, setting
+from aesm_dsl.spec.block import Doc, Model, setting
 from aesm_dsl.spec.features import FeatureGroup
 from aesm_dsl.spec.kind import Child, Choice, Integer, Many, Optional, Quantity, Reference
 from aesm_dsl.spec.levels import Experts, Level
@@ -46,7 +46,7 @@ class Spec(Model):
     edition: int = EDITION
     name: str
     title: str | None = None
-    doc: str = ""
+    doc: Doc = ""
     architecture: Annotated[Architecture, Choice(ARCHITECTURES)] = setting(
         "what is built: `aes`, or a baseline made as large as it", "aes"
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aesm_dsl.spec.block import Model, setting
+from aesm_dsl.spec.block import Doc, Model, setting
 from aesm_dsl.spec.kind import (
     Call,
     Child,
@@ -51,7 +51,7 @@ class Task(Model):
 
     name: str
     title: str | None = None
-    doc: str = ""
+    doc: Doc = ""
     label: Annotated[str | Comparison | None, Optional(Either((Call((Above, Equals)), Name("a column"))))] = setting(
         "column of the label, or a comparison on one; by default the task's name", None
     )

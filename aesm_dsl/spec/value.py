@@ -16,7 +16,8 @@ from aesm_dsl.spec.places import Places
 from aesm_dsl.spec.teller import Teller, Wrong
 from aesm_dsl.syntax import tree
 
-_NOTHING = ("false", "no", "off", "null", "nil")
+NOTHING = ("false", "no", "off", "null", "nil")
+"""Words that other languages have for `none`: as bare words they are mistakes where `none` may stand."""
 
 
 class Values:
@@ -31,7 +32,7 @@ class Values:
         """The Python value, or Wrong. `what` is the setting's name for the sentences."""
         match kind:
             case kinds.Optional(of):
-                nothing = isinstance(value, tree.Word) and value.text.casefold() in _NOTHING
+                nothing = isinstance(value, tree.Word) and value.text.casefold() in NOTHING
                 if nothing and not isinstance(of, kinds.Name):
                     raise self.teller.wrong_type(kind, value, what, help="write `none`")
                 return None if _is_word(value, "none") else self.read(of, value, what, path)

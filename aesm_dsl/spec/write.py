@@ -14,7 +14,8 @@ from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model
 from aesm_dsl.spec.kind import Kind
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.syntax.format import format_file
+from aesm_dsl.spec.value import NOTHING
+from aesm_dsl.syntax.format import format_file, is_word
 from aesm_dsl.syntax.parse import parse
 
 
@@ -109,10 +110,10 @@ def _number(kind: kinds.Integer | kinds.Real | kinds.Share, value: float) -> str
 
 
 def _quoted(text: str) -> str:
-    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
+    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         text = text.replace(character, escaped)
     return f'"{text}"'
 
 
 def _is_name(text: str) -> bool:
-    return text not in ("none", "auto") and all(part.isidentifier() for part in text.split("."))
+    return text not in ("none", "auto") and text.casefold() not in NOTHING and is_word(text)

@@ -99,13 +99,19 @@ def _punctuation(draft: Draft, findings: Findings) -> list[tuple[int, str]]:
         at = match.end()
         if match.lastgroup == "bracket":
             brackets.append((match.start(), match.group()))
-        elif match.lastgroup == "open" or (match.lastgroup == "string" and _LEFT_OPEN.match(match.group())):
+        elif match.lastgroup == "open" or (match.lastgroup == "string" and _is_left_open(text, match)):
             at = _open_string(draft, findings, text, match.start(), brackets, wide)
         elif match.lastgroup == "wide":
             at = _full_width(draft, findings, text, match.start(), brackets, wide)
     for _, line in groupby(sorted(wide), lambda offset: draft.source.position(offset)[0]):
         _tell_wide(draft.source, findings, list(line))
     return brackets
+
+
+def _is_left_open(text: str, string: re.Match[str]) -> bool:
+    """Whether a look-alike was to close the string: then a word stands right behind it, or another one is left open."""
+    rest = text[string.end() : line_end(text, string.end())]
+    return bool(_LEFT_OPEN.match(string.group())) and (bool(_WORD.match(rest)) or rest.count('"') % 2 == 1)
 
 
 def _open_string(
