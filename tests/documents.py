@@ -74,12 +74,13 @@ def write_spec(block: Block, folder: Path) -> Path:
     return path
 
 
-def run(command: str, folder: Path) -> str:
+def run(command: str, folder: Path, *, succeeds: bool = False) -> str:
     """What an `aesm` command prints, both streams together, typed in the folder."""
     program, *arguments = shlex.split(command, comments=True)
     assert program == "aesm", command
     with chdir(folder):
         done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0 or not succeeds, f"{command}\n{done.output}"
     if isinstance(done.exception, AesmError):
         return done.output + render(done.exception.findings)
     if done.exception is not None and not isinstance(done.exception, SystemExit):

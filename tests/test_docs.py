@@ -124,7 +124,7 @@ def test_commands_and_programs_run(document: Path, tmp_path: Path) -> None:
         else:
             for line in block.commands:
                 if shlex.split(line, comments=True)[0] == "aesm":
-                    run(line, tmp_path)
+                    run(line, tmp_path, succeeds=block.language == "sh")  # what `console` blocks print is shown
 
 
 def _program(block: Block, folder: Path) -> None:
@@ -132,6 +132,15 @@ def _program(block: Block, folder: Path) -> None:
     command = [sys.executable, "-c", block.text]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{block}\n{done.stderr}"
+
+
+def test_the_mistake_that_the_readme_shows_is_told_so(tmp_path: Path) -> None:
+    found = blocks(PROJECT / "README.md")
+    spec = next(one.text for one in found if "model fund_search" in one.text)
+    shown = next(one.text for one in found if one.text.startswith("error["))
+    assert spec.count("under = search") == 1
+    (tmp_path / "fund_search.aesm").write_text(spec.replace("under = search", "under = 理财tab"), encoding="utf-8")
+    assert run("aesm check fund_search.aesm", tmp_path) == f"{shown}\n1 error\n"
 
 
 @pytest.mark.parametrize("block", of("json", "toml"), ids=str)

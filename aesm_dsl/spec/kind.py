@@ -187,6 +187,8 @@ def bounds(kind: Integer | Real | Share) -> str:
         case Integer(least, most):
             return f"at least {least}" if most == 2**63 - 1 else f"from {least} to {most}"
         case Real(least, most, is_open):
+            if least == float("-inf"):
+                return "of any size"
             low = f"above {least:g}" if is_open else f"at least {least:g}"
             return low if most == float("inf") else f"{low} and at most {most:g}"
         case Share(is_open):
