@@ -87,6 +87,62 @@ def test_fix_writes_the_keys_that_are_meant(ugly: Path) -> None:
     assert ugly.read_text() == "aesm = 1\nmodel m {}\n"
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two ugly files, a nice one, one with a mistake, and what is none of ours."""
+    files = {"a.aesm": UGLY, "below/b.aesm": UGLY, "below/nice.aesm": NICE, "below/wrong.aesm": "model m {\n  x =\n}\n"}
+    files |= {".hidden/c.aesm": UGLY, "below/.d.aesm": UGLY, "notes.txt": UGLY}
+    for name, text in files.items():
+        path = tmp_path / "specs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    return tmp_path / "specs"
+
+
+def test_a_folder_is_all_specs_below_it_but_hidden_ones(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = fmt("--check", folder)
+    assert (done.exit_code, done.stdout) == (1, f"{folder}/a.aesm\n{folder}/below/b.aesm\n")
+    assert done.stderr.endswith("4 files: 2 would change, 1 as they should be, 1 with mistakes\n")
+    assert fmt("--diff", folder).stdout.count("\n+aesm = 1\n") == 2
+    assert {path: path.read_bytes() for path in before} == before
+    done = fmt(folder)
+    assert done.exit_code == 1
+    assert done.stderr.endswith("4 files: 2 formatted, 1 as they should be, 1 with mistakes\n")
+    changed = {path.relative_to(folder).as_posix() for path, text in before.items() if path.read_bytes() != text}
+    assert changed == {"a.aesm", "below/b.aesm"}
+    assert (folder / "below" / "b.aesm").read_text() == NICE
+
+
+def test_a_file_that_is_named_twice_is_formatted_once(folder: Path) -> None:
+    done = fmt(folder / "a.aesm", folder, folder / "below")
+    assert done.stderr.count("formatted ") == 2
+    assert "4 files: " in done.stderr
+
+
+def test_a_folder_without_specs_is_told(folder: Path) -> None:
+    (folder / "none").mkdir()
+    done = fmt(folder / "none", folder / "a.aesm")
+    assert done.exit_code == 1
+    assert f"no .aesm file in the folder `{folder}/none`" in done.stderr
+    assert (folder / "a.aesm").read_text() == NICE
+
+
+def test_fix_writes_keys_and_a_missing_edition_together(ugly: Path) -> None:
+    ugly.write_text("## 店\nmodel m ｛ tasks｛task click “点，击”｝ ｝\n")
+    assert fmt("--check", "--fix", ugly).exit_code == 1
+    assert fmt("--fix", ugly).exit_code == 0
+    assert ugly.read_text() == 'aesm = 1\n\n## 店\nmodel m { tasks { task click "点，击" } }\n'
+    assert fmt("--check", ugly).exit_code == 0
+
+
+def test_fix_leaves_a_file_alone_that_has_other_mistakes(ugly: Path) -> None:
+    text = "aesm ＝ 1\nmodel m ｛\n"
+    ugly.write_text(text)
+    assert fmt("--fix", ugly).exit_code == 1
+    assert ugly.read_text() == text
+
+
 def test_standard_input_goes_to_standard_output() -> None:
     done = fmt("-", typed=UGLY)
     assert (done.exit_code, done.stdout, done.stderr) == (0, NICE, "")

@@ -20,7 +20,10 @@ from aesm_dsl.spec_file import read_source, write_text
 def fmt(
     specs: Annotated[
         list[Path],
-        typer.Argument(metavar="SPEC...", help="One or more .aesm files; `-` reads standard input, writes output."),
+        typer.Argument(
+            metavar="SPEC...",
+            help="One or more .aesm files, or folders of them; `-` reads standard input, writes output.",
+        ),
     ],
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; name the files that would change, exit 1 if any.")
@@ -34,8 +37,9 @@ def fmt(
 
     Two blanks a level, neighbouring settings and blocks aligned, lines of up to 100 columns, LF line ends.
     """
-    changed, faulty = 0, 0
-    for path in specs:
+    files, faulty = _files(specs)
+    changed = 0
+    for path in files:
         source = _read(path)
         text = _tidy(source, fix) if source is not None else None
         if source is None or text is None:
@@ -52,10 +56,35 @@ def fmt(
         elif not diff and different:
             write_text(path.resolve(), text)
             say(f"formatted {path}")
-    if len(specs) > 1 or check:
-        say(_summary(len(specs), changed, faulty, wrote=not check and not diff))
+    if len(files) > 1 or check:
+        say(_summary(len(files), changed, faulty, wrote=not check and not diff))
     if faulty or (check and changed):
         raise typer.Exit(1)
+
+
+def _files(specs: list[Path]) -> tuple[list[Path], int]:
+    """The files, each once, a folder's own and those below it in its place; and how many folders have none, told.
+
+    What a folder hides, such as `.venv`, is not looked at.
+    """
+    found: list[Path] = []
+    empty = 0
+    for path in specs:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(
+            one
+            for one in path.rglob("*.aesm")
+            if one.is_file() and not any(part.startswith(".") for part in one.relative_to(path).parts)
+        )
+        if not inside:
+            findings = Findings()
+            findings.add("E110", f"no .aesm file in the folder `{path}`", help="name a .aesm file, or a folder of them")
+            warn(findings)
+            empty += 1
+        found.extend(inside)
+    return list(dict.fromkeys(found)), empty
 
 
 def _read(path: Path) -> Source | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from random import Random
 
@@ -16,6 +17,8 @@ from aesm_dsl.spec.tidy import LayoutError, tidy
 from tests.conftest import PROJECT
 from tests.syntax.test_format import Scribbler
 
+WIDE = dict(zip("{}[]():=,;", "｛｝［］（）：＝，；", strict=True))
+COMMENT_OR_STRING = re.compile(r'("(?:[^"\\\n]|\\[^\n])*"|#[^\n]*)')
 SPECS = sorted((PROJECT / "specs").rglob("*.aesm"))
 
 
@@ -81,6 +84,18 @@ def test_full_width_keys_are_mended_only_when_asked() -> None:
     assert tidied(text, mend=True) == (
         'aesm = 1\nmodel m "基金：搜索" {  # 注释（：）\n  tasks { tower = [64, 32]; embed = 8 }\n}\n'
     )
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=150)
+def test_any_text_in_the_keys_of_another_keyboard_is_mended_to_what_was_meant(chance: Random) -> None:
+    text = Scribbler(chance).file()
+    pieces = COMMENT_OR_STRING.split(text)
+    for position in range(0, len(pieces), 2):
+        pieces[position] = "".join(
+            WIDE[key] if key in WIDE and chance.random() < 0.3 else key for key in pieces[position]
+        )
+    assert tidied("".join(pieces), mend=True) == tidied(text)
 
 
 def test_other_mistakes_are_told_at_their_place_in_the_file_as_it_is() -> None:
