@@ -104,6 +104,12 @@ def _known(arguments: list[str]) -> bool:
     return CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0
 
 
+@pytest.mark.parametrize("document", WRITTEN, ids=lambda path: path.name)
+def test_a_command_that_prose_names_is_known(document: Path) -> None:
+    for command in re.findall(r"`aesm ([a-z]+)(?: [^=`][^`]*)?`", document.read_text(encoding="utf-8")):
+        assert _known([command]), f"{document.name} names `aesm {command}`"
+
+
 def test_an_unknown_command_or_option_is_seen() -> None:
     assert _known(["train", "spec.aesm", "--set", "train.seed=3"])
     assert not _known(["train", "spec.aesm", "--epochs", "3"])
