@@ -14,11 +14,10 @@ hardly ever repeat, the worst case of a sparse step.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from measure import Spent, measure
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -74,7 +73,7 @@ def main() -> None:
     )
     for kind in ("skewed", "uniform"):
         ways = {way: table_step(way, given.rows, given) for way in WAYS}
-        found = measure(ways, lambda kind=kind: draw(kind, given.rows, given, chance), given)
+        found = spend(ways, lambda kind=kind: draw(kind, given.rows, given, chance), given)
         add(shown, kind, found, given, ("Adam", "Adam(fused=True)"))
     console.print(shown)
 
@@ -85,15 +84,15 @@ def main() -> None:
         for ratio in (2, 4, 8, 16, 32):
             rows = ratio * given.batch * given.features
             ways = {way: table_step(way, rows, given) for way in ("Adam(fused=True)", "LazyAdam (ours)")}
-            found = measure(ways, lambda kind=kind, rows=rows: draw(kind, rows, given, chance), given)
-            (dense, _), (lazy, _) = found.values()
+            found = spend(ways, lambda kind=kind, rows=rows: draw(kind, rows, given, chance), given)
+            dense, lazy = (one.cpu for one in found.values())
             shown.add_row(kind, str(ratio), f"{1e3 * dense:.1f}", f"{1e3 * lazy:.1f}", f"{dense / lazy:.2f}")
     console.print(shown)
 
     shown = Table("ids", "tables", "CPU ms", "wall ms", "rows/s", "dense", title=f"a whole network: {size}")
     for kind in ("skewed", "uniform"):
         ways = {way: network_step(way, given) for way in ("dense", "sparse")}
-        found = measure(ways, lambda kind=kind: draw(kind, given.rows, given, chance), given)
+        found = spend(ways, lambda kind=kind: draw(kind, given.rows, given, chance), given)
         add(shown, kind, found, given, ("dense",))
     console.print(shown)
 
@@ -144,38 +143,22 @@ def network_step(embeddings: str, given: argparse.Namespace) -> Step:
     return step
 
 
-def measure(
-    ways: dict[str, Step], ids: Callable[[], Tensor], given: argparse.Namespace
-) -> dict[str, tuple[float, float]]:
-    """By way the median seconds of a step, CPU and wall; on other devices than a CPU both are wall time."""
-    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    for _ in range(WARM_STEPS + given.steps):
-        ids_BF = ids()
-        for way, step in ways.items():
-            wait(given.device)
-            cpu, wall = time.process_time(), time.perf_counter()
-            step(ids_BF)
-            wait(given.device)
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-            spent[way].append((cpu if given.device == "cpu" else wall, wall))
-    found = {}
-    for way, seconds in spent.items():
-        cpus, walls = zip(*seconds[WARM_STEPS:], strict=True)
-        found[way] = (statistics.median(cpus), statistics.median(walls))
-    return found
+def spend(ways: dict[str, Step], ids: Callable[[], Tensor], given: argparse.Namespace) -> dict[str, Spent]:
+    """What a step of each way takes, all of them on the ids that are drawn for the turn."""
+    drawn: list[Tensor] = []
+
+    def draw_next() -> None:
+        drawn[:] = [ids()]
+
+    turn = {way: lambda step=step: step(drawn[0]) for way, step in ways.items()}
+    return measure(turn, given.steps, given.device, WARM_STEPS, draw_next)
 
 
-def wait(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-
-
-def add(
-    shown: Table, kind: str, found: dict[str, tuple[float, float]], given: argparse.Namespace, beside: tuple[str, ...]
-) -> None:
+def add(shown: Table, kind: str, found: dict[str, Spent], given: argparse.Namespace, beside: tuple[str, ...]) -> None:
     """A line for every way, with how many times faster it is than those of `beside`."""
-    for way, (cpu, wall) in found.items():
-        ratios = [f"{found[other][0] / cpu:.1f} x" for other in beside]
+    for way, spent in found.items():
+        cpu, wall = spent.cpu, spent.wall
+        ratios = [f"{found[other].cpu / cpu:.1f} x" for other in beside]
         shown.add_row(kind, way, f"{1e3 * cpu:.1f}", f"{1e3 * wall:.1f}", f"{given.batch / cpu:,.0f}", *ratios)
     shown.add_section()
 

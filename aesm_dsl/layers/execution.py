@@ -15,7 +15,7 @@ from aesm_dsl.plan import LayerPlan
 
 
 def choose(plan: LayerPlan, x_BD: Tensor, gates: int) -> str:
-    """ "dense", "loop" or "grouped": what the plan's `execution` says, else what costs least for such a batch.
+    """The way, "dense", "loop" or "grouped": what the plan's `execution` says, else what costs least for such a batch.
 
     gates  gates per row: 1, or T where T tasks share the row's input
     "grouped" becomes "loop" where torch has no grouped product for the type and the widths.

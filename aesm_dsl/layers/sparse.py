@@ -1,7 +1,7 @@
 """Experts on the rows that selected them, and on no others: forward and backward in proportion to what was selected.
 
 Axes: B rows, G gates per row, E experts, K experts that a row runs at most, P (row, expert) pairs sorted by expert,
-D input width, H output width.
+D input width, H output width. In `mix`: S (row, gate) or (row, expert), Q triples of them with a weight.
 """
 
 from __future__ import annotations
@@ -72,14 +72,38 @@ class Segments(Pairs):
         return found
 
     def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
-        scales, shifts = scale_EH.unbind(), shift_EH.unbind()
+        scales, shifts, parts = scale_EH.unbind(), shift_EH.unbind(), torch.split(h_PH, self.sizes)
+        if not torch.is_grad_enabled() and not torch.is_autocast_enabled(h_PH.device.type):
+            # Nobody else holds h_PH: no second tensor of its size.
+            for e, h in zip(self.experts, parts, strict=True):
+                h.copy_(functional.layer_norm(h, h.shape[1:], scales[e], shifts[e]))
+            return h_PH
         # Faster than one norm for all with parameters gathered for every pair: those are read and added up P times.
         return torch.cat(
             [
                 functional.layer_norm(h, h.shape[1:], scales[e], shifts[e])
-                for e, h in zip(self.experts, torch.split(h_PH, self.sizes), strict=True)
+                for e, h in zip(self.experts, parts, strict=True)
             ]
         )
+
+    def mix(self, h_PF: Tensor, weight_BGE: Tensor) -> Tensor:
+        rows, gates, experts = weight_BGE.shape
+        if gates == 1:
+            return super().mix(h_PF, weight_BGE)
+        # Most gates of a row have no weight for most of its pairs: weighted sums over those that have one.
+        place_S = self.row_P.new_zeros(rows * experts)
+        place_S[self.row_P * experts + self.expert_P] = torch.arange(len(self.row_P), device=h_PF.device)
+        used_BGE = weight_BGE != 0
+        row_Q, gate_Q, expert_Q = used_BGE.nonzero(as_tuple=True)
+        counts_S = used_BGE.sum(dim=-1).flatten()
+        mixed_SF = functional.embedding_bag(
+            place_S[row_Q * experts + expert_Q],
+            h_PF,
+            counts_S.cumsum(0) - counts_S,
+            mode="sum",
+            per_sample_weights=weight_BGE[row_Q, gate_Q, expert_Q].to(h_PF.dtype),
+        )
+        return mixed_SF.reshape(rows, gates, h_PF.shape[1])
 
 
 class Groups(Pairs):

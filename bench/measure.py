@@ -1,0 +1,49 @@
+"""Times of several ways of doing one thing, which take turns in one run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Medians, in seconds. `cpu` is what the process took; on other devices than a CPU it is wall time too."""
+
+    cpu: float
+    wall: float
+
+
+def measure(
+    ways: Mapping[str, Callable[[], object]],
+    turns: int,
+    device: str = "cpu",
+    warm: int = 3,
+    before: Callable[[], object] = lambda: None,
+) -> dict[str, Spent]:
+    """What one turn of each way takes. In each turn all ways go once, so that a busy machine is busy for all of them;
+    the first `warm` turns do not count. `before` is done once before each turn and does not count."""
+    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    for _ in range(warm + turns):
+        before()
+        for way, go in ways.items():
+            wait(device)
+            cpu, wall = time.process_time(), time.perf_counter()
+            go()
+            wait(device)
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            spent[way].append((cpu if device == "cpu" else wall, wall))
+    found = {}
+    for way, seconds in spent.items():
+        cpus, walls = zip(*seconds[warm:], strict=True)
+        found[way] = Spent(statistics.median(cpus), statistics.median(walls))
+    return found
+
+
+def wait(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
