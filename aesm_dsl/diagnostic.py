@@ -11,8 +11,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from aesm_dsl.lookalike import skeleton, tell_apart
+from aesm_dsl.fix import Fix, Mend, write
+from aesm_dsl.lookalike import skeleton, tell_apart, twin
 from aesm_dsl.source import Span
+
+Help = str | Mend
+"""A line of help, with the change that it offers if it is as good as one; an empty one says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,10 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `message` is lower case, without full stop, the user's words in backticks."""
+    """One finding. `message` is lower case, without full stop, the user's words in backticks.
+
+    fixes  changes of the text of which each mends it, where the help is as good as one
+    """
 
     code: str
     message: str
@@ -38,6 +45,7 @@ class Diagnostic:
     label: str = ""
     help: tuple[str, ...] = ()
     second: Related | None = None
+    fixes: tuple[Fix, ...] = ()
 
     @property
     def severity(self) -> str:
@@ -57,11 +65,15 @@ class Findings:
         span: Span | None = None,
         *,
         label: str = "",
-        help: str | Sequence[str] = (),
+        help: Help | Sequence[Help] = (),
         second: Related | None = None,
     ) -> None:
-        lines = tuple(line for line in ([help] if isinstance(help, str) else help) if line)
-        self.items.append(Diagnostic(code, message, span, label, lines, second))
+        helps = [one for one in ([help] if isinstance(help, Help) else help) if one]
+        lines = tuple(one.line if isinstance(one, Mend) else one for one in helps)
+        fixes = tuple(fix for one in helps if isinstance(one, Mend) for fix in one.fixes)
+        # Help is in the words of the language: in JSON it cannot be written as it stands.
+        is_json = span is not None and span.source.path.endswith(".json")
+        self.items.append(Diagnostic(code, message, span, label, lines, second, () if is_json else fixes))
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
         """Adds findings, except those that are there already: two specs may import the same file."""
@@ -95,14 +107,32 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A help line that names the closest known word, or an empty string when none is close."""
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that looks most like this one, or None when none is close."""
     known = list(known)
-    if same := tell_apart(word, known):
+    if same := twin(word, known):
         return same
     folded = {fold(name).casefold(): name for name in known}
-    close = difflib.get_close_matches(fold(word).casefold(), folded, n=1, cutoff=0.6)
-    return f"did you mean `{folded[close[0]]}`?" if close else ""
+    close = difflib.get_close_matches(fold(word).casefold(), folded, n=1, cutoff=0.65)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A help line that names the closest known word, or an empty string when none is close."""
+    name = nearest(word, known)
+    return (tell_apart(word, name) or f"did you mean `{name}`?") if name is not None else ""
+
+
+def suggest(word: str, known: Iterable[str], place: Span) -> Help:
+    """`did_you_mean`, and the change that it means at the word's place; certain where the two hardly differ."""
+    name = nearest(word, known)
+    return write(name, place, did_you_mean(word, [name]), certain=_hardly_differ(word, name)) if name else ""
+
+
+def _hardly_differ(word: str, name: str) -> bool:
+    """Whether two words differ in look-alikes, capitals, the order of letters, or one letter or so."""
+    one, other = skeleton(word).casefold(), skeleton(name).casefold()
+    return sorted(one) == sorted(other) or difflib.SequenceMatcher(None, one, other).ratio() >= 0.8
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -68,6 +68,7 @@ class Hierarchy:
 
 def build_hierarchy(spec: Spec, findings: Findings) -> Hierarchy | None:
     """The hierarchy of a spec, or None when its levels do not form one chain."""
+    _circles(spec, findings)
     levels = _chain(spec, findings)
     if levels is None:
         return None
@@ -85,7 +86,7 @@ def build_hierarchy(spec: Spec, findings: Findings) -> Hierarchy | None:
             graph.add_edges_from((parent, vertex) for parent in parents)
             own.append(vertex)
         above = own
-    _tasks(spec, graph, above, findings)
+    _tasks(spec, graph, above)
     _reach(spec, levels, graph, findings)
     return Hierarchy((*names, TASK_LEVEL), graph)
 
@@ -106,7 +107,8 @@ def _chain(spec: Spec, findings: Findings) -> list[Level] | None:
             "the levels lie under each other in a circle",
             spec.places.of(f"level.{ring[0]}.under"),
             label=" under ".join([*(f"`{name}`" for name in [ring[0], *reversed(ring[1:]), ring[0]])]),
-            help="one level must be the first: it has no `under`",
+            help="delete one `under`: the first level has none",
+            second=_closing(spec, ring, "level.{}.under"),
         )
         sound = False
     children: dict[str | None, Level] = {}
@@ -160,13 +162,18 @@ def _chain(spec: Spec, findings: Findings) -> list[Level] | None:
     return ordered
 
 
+def _closing(spec: Spec, ring: list[str], path: str) -> Related | None:
+    """The last place of a circle of several."""
+    return Related.at(spec.places.of(path.format(ring[-1])), "and so back to it") if len(ring) > 1 else None
+
+
 def _in_order(cycle: list[str], declared: list[str]) -> list[str]:
     """The cycle, turned so that it starts with the level that was declared first."""
     start = min(range(len(cycle)), key=lambda i: declared.index(cycle[i]))
     return cycle[start:] + cycle[:start]
 
 
-def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex], findings: Findings) -> None:
+def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex]) -> None:
     tasks = {task.name: task for task in spec.tasks.tasks}
     for task in tasks.values():
         vertex = (TASK_LEVEL, task.name)
@@ -177,6 +184,11 @@ def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex], findings:
             graph.add_edge((TASK_LEVEL, task.after), vertex, funnel=True)
         elif task.after is None:
             graph.add_edges_from((parent, vertex) for parent in above)
+
+
+def _circles(spec: Spec, findings: Findings) -> None:
+    """Tells tasks that come after each other, or count only where the other happened, in a circle."""
+    tasks = {task.name: task for task in spec.tasks.tasks}
     for ring in _rings([(task.after, task.name) for task in tasks.values() if task.after in tasks], list(tasks)):
         findings.add(
             "E407",
@@ -184,8 +196,9 @@ def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex], findings:
             if len(ring) == 1
             else "these tasks come after each other in a circle",
             spec.places.of(f"tasks.task.{ring[0]}.after"),
-            label=" -> ".join([*ring, ring[0]]),
-            help="the first task of a funnel has no `after`",
+            label=" after ".join(f"`{name}`" for name in [ring[0], *reversed(ring[1:]), ring[0]]),
+            help="delete one `after`: the first task of a funnel has none",
+            second=_closing(spec, ring, "tasks.task.{}.after"),
         )
     for ring in _rings([(task.name, task.where) for task in tasks.values() if task.where in tasks], list(tasks)):
         findings.add(
@@ -194,8 +207,9 @@ def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex], findings:
             if len(ring) == 1
             else "these tasks count only rows where the other has happened, in a circle",
             spec.places.of(f"tasks.task.{ring[0]}.where"),
-            label=" where ".join([*ring, ring[0]]),
-            help="one of the tasks counts all rows: it has no `where`",
+            label=" where ".join(f"`{name}`" for name in [*ring, ring[0]]),
+            help="delete one `where`: one of the tasks counts all rows",
+            second=_closing(spec, ring, "tasks.task.{}.where"),
         )
 
 

@@ -30,15 +30,20 @@ def strangers(name: str) -> list[str]:
     return list(found)
 
 
-def tell_apart(word: str, known: Iterable[str]) -> str:
-    """A help line when a known name looks the same and is not; else an empty string."""
-    looks = skeleton(word)
-    for name in known:
-        if skeleton(name) == looks and name != word:
-            different = next(((one, other) for one, other in zip(word, name, strict=False) if one != other), None)
-            if different and unicodedata.normalize("NFKC", word) != unicodedata.normalize("NFKC", name):
-                return f"`{name}` looks the same: it has {describe(different[1])}, this one {describe(different[0])}"
-    return ""
+def twin(word: str, known: Iterable[str]) -> str | None:
+    """The known name that looks the same as the word and is not, or None."""
+    return next((name for name in known if tell_apart(word, name)), None)
+
+
+def tell_apart(word: str, name: str) -> str:
+    """A help line when the name looks the same as the word and is not; else an empty string."""
+    one, other = unicodedata.normalize("NFKC", word), unicodedata.normalize("NFKC", name)
+    if one == other or skeleton(word) != skeleton(name):
+        return ""
+    different = next((pair for pair in zip(one, other, strict=False) if pair[0] != pair[1]), None)
+    if different is None:
+        return ""
+    return f"`{name}` looks the same: it has {describe(different[1])}, this one {describe(different[0])}"
 
 
 def describe(character: str) -> str:

@@ -12,6 +12,7 @@ from rich.style import Style
 from wcwidth import wcwidth
 
 from aesm_dsl.diagnostic import Diagnostic, Findings
+from aesm_dsl.fix import Fix
 from aesm_dsl.source import Span
 
 FORMATS = ("full", "concise", "json", "github")
@@ -48,12 +49,19 @@ def summary(items: Iterable[Diagnostic]) -> str:
 def as_data(item: Diagnostic) -> dict[str, Any]:
     """A finding as plain values: lines and columns count from 1, columns in characters, the end excluded.
 
-    A place's `included_from` are the imports through which its file came in, the nearest first.
+    A place's `included_from` are the imports through which its file came in, the nearest first. `fixes` are changes of
+    which each mends the finding: what stands at a place becomes the text.
     """
     data: dict[str, Any] = {"code": item.code, "severity": item.severity, "message": item.message}
     data |= {"place": _place(item.span), "label": item.label, "help": list(item.help)}
     data["second"] = {"place": _place(item.second.span), "label": item.second.label} if item.second else None
+    data["fixes"] = [_fix(one) for one in item.fixes]
     return data
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    edits = [{"place": _place(one.span), "text": one.text} for one in fix.edits]
+    return {"title": fix.title, "certain": fix.certain, "edits": edits}
 
 
 def _place(span: Span | None) -> dict[str, Any] | None:

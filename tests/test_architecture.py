@@ -17,7 +17,7 @@ PACKAGE = PROJECT / "aesm_dsl"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = (
-    ("version", "memory", "lookalike", "source"),
+    ("version", "memory", "lookalike", "source", "fix"),
     ("diagnostic", "codes"),
     ("render", "error"),
     ("syntax",),
@@ -29,7 +29,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "spec_file"),
-    ("cli", "editor", "__init__"),
+    ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
 

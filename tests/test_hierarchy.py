@@ -90,7 +90,7 @@ def test_three_mistakes_are_three_located_findings(tmp_path: Path) -> None:
     text = THREE_LEVELS.replace("quantiles: 4", "quantiles: 1").replace("under = page", "under = pge")
     text = text.replace("after = view", "afer = view")
     assert told(tmp_path, text).splitlines() == [
-        "spec.aesm:6:31: error[E302] `quantiles` must be from 2 to 65536",
+        "spec.aesm:6:31: error[E302] `quantiles` must be from 2 to 65,536",
         "spec.aesm:20:13: error[E203] no level called `pge`",
         "spec.aesm:26:35: error[E202] `task` has no setting `afer`",
     ]

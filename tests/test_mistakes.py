@@ -58,7 +58,7 @@ def test_mistake(path: Path, request: pytest.FixtureRequest) -> None:
 
 
 def test_the_corpus_is_found() -> None:
-    assert len(CORPUS) >= 70
+    assert len(CORPUS) >= 280
     assert len({path.stem for path in CORPUS}) == len(CORPUS)
     assert {path.suffix for path in FOLDER.rglob("*") if path.is_file()} == {".aesm"}, (
         "something else lies in the corpus"
@@ -85,6 +85,16 @@ def test_nothing_is_told_twice() -> None:
         findings = told(path.name, split(path.read_bytes().decode("utf-8"))[0])
         places = [(item.span.start, item.span.source.path) for item in findings if item.span]
         assert len(places) == len(set(places)), f"{path.name}: two findings at one place"
+
+
+def test_every_finding_says_what_to_do() -> None:
+    for path in CORPUS:
+        for item in told(path.name, split(path.read_bytes().decode("utf-8"))[0]):
+            assert item.help, f"{path.name}: {item.message}"
+            assert item.label or item.span is None, f"{path.name}: {item.message}"
+            for line in (item.message, item.label, *item.help):
+                assert not line.endswith("."), f"{path.name}: {line}"
+                assert line[:1] == line[:1].lower() or line.startswith('"'), f"{path.name}: {line}"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from aesm_dsl.diagnostic import Diagnostic, Findings, Related
+from aesm_dsl.fix import Edit, Fix
 from aesm_dsl.render import FORMATS, WIDEST, render
 from aesm_dsl.source import Source, Span
 
@@ -197,7 +198,9 @@ error[E601] nowhere
 
 
 def test_json_has_every_part() -> None:
-    item = Diagnostic("E205", "twice", UNKNOWN.span, "again", ("keep one",), Related(at(SPEC, "main"), "first here"))
+    fix = Fix("write `x`", (Edit(at(SPEC, "aesm"), "x"),), certain=False)
+    second = Related(at(SPEC, "main"), "first here")
+    item = Diagnostic("E205", "twice", UNKNOWN.span, "again", ("keep one",), second, (fix,))
     assert json.loads(shown(item, Diagnostic("W501", "no rows"), form="json")) == [
         {
             "code": "E205",
@@ -216,10 +219,25 @@ def test_json_has_every_part() -> None:
                 },
                 "label": "first here",
             },
+            "fixes": [
+                {
+                    "title": "write `x`",
+                    "certain": False,
+                    "edits": [
+                        {
+                            "place": {
+                                "path": "spec.aesm", "line": 1, "column": 1, "end_line": 1, "end_column": 5,
+                                "start": 0, "end": 4, "included_from": [],
+                            },
+                            "text": "x",
+                        }
+                    ],
+                }
+            ],
         },
         {
             "code": "W501", "severity": "warning", "message": "no rows", "place": None,
-            "label": "", "help": [], "second": None,
+            "label": "", "help": [], "second": None, "fixes": [],
         },
     ]  # fmt: skip
     assert "理财tab" in shown(UNKNOWN, form="json"), "JSON keeps letters readable"
@@ -239,7 +257,9 @@ def test_github_annotations_escape_what_would_end_them() -> None:
 
 
 def test_colour_changes_nothing_but_colour() -> None:
-    item = Diagnostic("E205", "twice", UNKNOWN.span, "again", ("keep one",), Related(at(SPEC, "main"), "first here"))
+    fix = Fix("write `x`", (Edit(at(SPEC, "aesm"), "x"),), certain=False)
+    second = Related(at(SPEC, "main"), "first here")
+    item = Diagnostic("E205", "twice", UNKNOWN.span, "again", ("keep one",), second, (fix,))
     coloured = shown(item, colour=True)
     assert "\x1b[1;31merror[E205]\x1b[0m" in coloured
     assert "\x1b[1;33mwarning[W101]\x1b[0m" in shown(Diagnostic("W101", "x", UNKNOWN.span), colour=True)

@@ -13,7 +13,8 @@ import typer
 from aesm_dsl.cli.output import say, warn
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source
-from aesm_dsl.spec.tidy import FULL_WIDTH, tidy
+from aesm_dsl.spec.mended import mended
+from aesm_dsl.spec.tidy import tidy
 from aesm_dsl.spec_file import read_source, write_text
 
 
@@ -30,7 +31,7 @@ def fmt(
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Change nothing; print what would change.")] = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Also write the keys that full-width punctuation stands for.")
+        bool, typer.Option("--fix", help="Also mend the mistakes of which it is certain what was meant.")
     ] = False,
 ) -> None:
     """Bring specs into the one layout. Comments stay; a missing `aesm = 1` is added; a faulty file is left alone.
@@ -106,10 +107,15 @@ def _read(path: Path) -> Source | None:
 
 def _tidy(source: Source, fix: bool) -> str | None:
     findings = Findings()
-    text = tidy(source, findings, mend=fix)
+    sound, done = mended(source) if fix else (source, [])
+    if (text := tidy(sound, Findings())) is None:
+        tidy(source, findings)  # told from the file as it is
     warn(findings)
-    if text is None and all(one.code == FULL_WIDTH for one in findings.errors):
-        say("`aesm fmt --fix` writes the keys that are meant")
+    if text is None and not fix and mended(source)[1]:
+        say("`aesm fmt --fix` mends what is certain")
+    for finding, change in done if text is not None else ():
+        place = f"{finding.span.source.path}:{finding.span.line}:{finding.span.column}: " if finding.span else ""
+        say(f"{place}{finding.message}: {change.title}")
     return text
 
 

@@ -14,8 +14,8 @@ from pygls.uris import from_fs_path
 
 from aesm_dsl.diagnostic import Diagnostic
 from aesm_dsl.editor.complete import Item
-from aesm_dsl.editor.rename import Edit
 from aesm_dsl.editor.symbols import Symbol
+from aesm_dsl.fix import Edit
 from aesm_dsl.source import Source, Span
 
 _BYTES = {"utf-8": 1, "utf-16": 2, "utf-32": 4}
@@ -113,8 +113,8 @@ def _diagnostic(source: Source, finding: Diagnostic, encoding: str) -> types.Dia
     )
 
 
-def text_edits(source: Source, edits: Iterable[Edit], encoding: str) -> list[types.TextEdit]:
-    return [types.TextEdit(to_range(source, one.start, one.end, encoding), one.text) for one in edits]
+def text_edits(edits: Iterable[Edit], encoding: str) -> list[types.TextEdit]:
+    return [types.TextEdit(span_range(one.span, encoding), one.text) for one in edits]
 
 
 def completion(source: Source, items: Iterable[Item], encoding: str, snippets: bool) -> list[types.CompletionItem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.editor.rename import Edit
+from aesm_dsl.fix import Edit
 from aesm_dsl.source import Source
 from aesm_dsl.spec.tidy import tidy
 
@@ -21,7 +21,7 @@ def format_edits(source: Source) -> list[Edit]:
         starts.append(starts[-1] + len(line))
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     return [
-        Edit(starts[first], starts[last], "".join(after[new:end]))
+        Edit(source.span(starts[first], starts[last]), "".join(after[new:end]))
         for what, first, last, new, end in matcher.get_opcodes()
         if what != "equal"
     ]

@@ -6,11 +6,11 @@ features. Whoever loses such a default by the new name is given the old one in w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aesm_dsl.diagnostic import fold
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, LEVEL, NODE, TASK, Declared, Names, given, names
+from aesm_dsl.fix import Edit
+from aesm_dsl.source import Span
 from aesm_dsl.spec.imports import is_groups
 from aesm_dsl.spec.names import TASK_LEVEL
 from aesm_dsl.syntax import tree
@@ -24,15 +24,6 @@ _SYNTAX = "E1"
 
 _RESERVED = ("auto", "none")
 """Words that mean something else wherever a name may stand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """The characters `start` to `end` become `text`."""
-
-    start: int
-    end: int
-    text: str
 
 
 class CannotRename(Exception):  # noqa: N818 - the user's mistake, told to him as it is
@@ -59,10 +50,10 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
         raise CannotRename("a part of this file cannot be read; mend it first, so that no place is missed")
     _check(found, declared, fold(new))
     places = [declared.place, *(one.place for one in found.uses(declared))]
-    edits = [Edit(one.start, one.end, fold(new)) for one in places if one.text != fold(new)]
+    edits = [Edit(one, fold(new)) for one in places if one.text != fold(new)]
     if fold(new) != declared.name:
         edits += _keep_meaning(declared)
-    return sorted(edits, key=lambda edit: (edit.start, edit.end))
+    return sorted(edits, key=lambda edit: (edit.span.start, edit.span.end))
 
 
 def _check(found: Names, declared: Declared, new: str) -> None:
@@ -85,22 +76,27 @@ def _keep_meaning(declared: Declared) -> list[Edit]:
     if isinstance(statement, tree.Setting):
         value = statement.value
         if isinstance(value, tree.Word):
-            return [Edit(value.span.end, value.span.end, f"({word}: {declared.name})")]
+            return [_insertion(value.span, value.span.end, f"({word}: {declared.name})")]
         if not isinstance(value, tree.Call) or any(one.name and one.name.text == word for one in value.arguments):
             return []
         separator = ", " if value.arguments else ""
         after = statement.span.source.text.index("(", value.name.span.end) + 1
-        return [Edit(after, after, f"{word}: {declared.name}{separator}")]
+        return [_insertion(statement.span, after, f"{word}: {declared.name}{separator}")]
     if given(statement, word) is not None:
         return []
     line = f'{word} = "{declared.name}"' if declared.noun == NODE else f"{word} = {declared.name}"
     if not statement.braces:
-        return [Edit(statement.span.end, statement.span.end, f" {{ {line} }}")]
+        return [_insertion(statement.span, statement.span.end, f" {{ {line} }}")]
     text = statement.span.source.text
     brace = text.index("{", statement.head.end) + 1
     first = statement.statements[0].span.start if statement.statements else statement.span.end - 1
     if "\n" not in text[brace:first]:
-        return [Edit(brace, brace, f" {line};" if statement.statements else f" {line} ")]
+        return [_insertion(statement.span, brace, f" {line};" if statement.statements else f" {line} ")]
     # On a line of its own, above the documentation of the statement whose indentation it takes.
     start, blanks = text.index("\n", brace) + 1, text[text.rindex("\n", 0, first) + 1 : first]
-    return [Edit(start, start, f"{blanks}{'' if statement.statements else '  '}{line}\n")]
+    return [_insertion(statement.span, start, f"{blanks}{'' if statement.statements else '  '}{line}\n")]
+
+
+def _insertion(within: Span, at: int, text: str) -> Edit:
+    """Text put at an offset of the source that a place belongs to."""
+    return Edit(within.source.span(at, at), text)

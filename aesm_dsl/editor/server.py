@@ -17,7 +17,7 @@ from aesm_dsl.editor import convert
 from aesm_dsl.editor.analysis import Analysis, analyse
 from aesm_dsl.editor.complete import complete
 from aesm_dsl.editor.definition import definition
-from aesm_dsl.editor.fixes import fixes
+from aesm_dsl.editor.fixes import offers
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.layout import format_edits
 from aesm_dsl.editor.names import names
@@ -164,14 +164,14 @@ def _names(server: SpecServer) -> None:
             edits = rename(analysis, server.offset(analysis, params.position), params.new_name)
         except CannotRename as why:
             raise JsonRpcInvalidParams(str(why)) from why
-        return _workspace_edit(params.text_document.uri, convert.text_edits(analysis.source, edits, server.encoding))
+        return _workspace_edit(params.text_document.uri, convert.text_edits(edits, server.encoding))
 
 
 def _changes(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)
     def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit]:
         source = server.look(params.text_document.uri).source
-        return convert.text_edits(source, format_edits(source), server.encoding)
+        return convert.text_edits(format_edits(source), server.encoding)
 
     @server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
@@ -182,13 +182,13 @@ def _changes(server: SpecServer) -> None:
         start, end = (server.offset(analysis, one) for one in (params.range.start, params.range.end))
         return [
             types.CodeAction(
-                title=fix.title,
+                title=offer.title,
                 kind=types.CodeActionKind.QuickFix,
-                diagnostics=convert.diagnostics(source, [fix.finding], encoding),
-                is_preferred=fix.only,
-                edit=_workspace_edit(uri, convert.text_edits(source, fix.edits, encoding)),
+                diagnostics=convert.diagnostics(source, [offer.finding], encoding),
+                is_preferred=offer.only,
+                edit=_workspace_edit(uri, convert.text_edits(offer.edits, encoding)),
             )
-            for fix in fixes(analysis, start, end)
+            for offer in offers(analysis, start, end)
         ]
 
 

@@ -24,7 +24,7 @@ def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
 def _node_values(spec: Spec, lost: set[str], findings: Findings) -> None:
     """A value of a level's column means one node."""
     for level in spec.levels:
-        first: dict[str, str] = {}
+        first: dict[str, tuple[str, str]] = {}
         for node in level.nodes:
             path = f"level.{level.name}.node.{node.name}"
             if spec.places.is_broken(path):
@@ -32,10 +32,18 @@ def _node_values(spec: Spec, lost: set[str], findings: Findings) -> None:
             for position, value in enumerate(node.value or (node.name,)):
                 item = f"{path}.value.{position}"
                 place = item if item in spec.places.values else f"{path}.value"
-                if str(value) in first:
-                    message = f"the value `{value}` means two nodes of level `{level.name}`"
-                    _conflict(spec, findings, message, place, first[str(value)], help="give it to one of them")
-                first.setdefault(str(value), place)
+                if str(value) not in first:
+                    first[str(value)] = (node.name, place)
+                    continue
+                other, there = first[str(value)]
+                findings.add(
+                    "E308",
+                    f"the value `{value}` means two nodes of level `{level.name}`",
+                    spec.places.of(place),
+                    label=f"`{node.name}`",
+                    help="give it to one of them",
+                    second=Related.at(spec.places.of(there), f"and `{other}`"),
+                )
 
 
 def _something(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -47,6 +55,7 @@ def _something(spec: Spec, lost: set[str], findings: Findings) -> None:
             "E409",
             "the model has no features",
             spec.places.of(""),
+            label="no feature in it",
             help="write `features GROUP { NAME = category() }`; kinds are `category`, `id` and `number`",
         )
     if not spec.tasks.tasks:
@@ -54,6 +63,7 @@ def _something(spec: Spec, lost: set[str], findings: Findings) -> None:
             "E406",
             "the model has no tasks",
             spec.places.of("tasks"),
+            label="no task in it",
             help="write `tasks { task NAME { label = COLUMN } }`",
         )
 
@@ -72,6 +82,7 @@ def _experts(spec: Spec, lost: set[str], findings: Findings) -> None:
                     f"`{word} = {picked}` is more than there are experts",
                     spec.places.of(own),
                     label=f"{picked} of {count}",
+                    help=f"write `{word} = {count}` or less, or a larger `count`",
                     second=Related.at(spec.places.of(other), f"{count} experts"),
                 )
 
@@ -86,7 +97,8 @@ def _task_budget(spec: Spec, lost: set[str], findings: Findings) -> None:
         "E411",
         f"`budget = {budget} experts` is too small for {tasks} tasks",
         spec.places.of("tasks.budget"),
-        label=f"at least {needed}, as every task keeps its best expert",
+        label="every task keeps its best expert",
+        help=f"write `budget = {needed} experts` or more",
         second=Related.at(spec.places.of("tasks"), f"{tasks} tasks"),
     )
 
@@ -175,22 +187,20 @@ def _splits(spec: Spec, lost: set[str], findings: Findings) -> None:
                 "a split says which rows it takes",
                 spec.places.of(path),
                 label="neither `last`, `from`, `equals` nor `random`",
-                help="for example `split(last: 10%, by: day)` or `split(random: 10%)`",
+                help="write `split(last: 10%, by: day)` or `split(random: 10%)`, for example",
             )
         elif len(given) > 1:
-            message = f"`{given[0]}` and `{given[1]}` do not go together"
-            _conflict(spec, findings, message, f"{path}.{given[1]}", f"{path}.{given[0]}", help="keep one")
+            _exclusive(spec, findings, path, (given[0], given[1]), help="delete one of them")
         elif given[0] != "random" and split.by is None:
             findings.add(
                 "E307",
                 f"`{given[0]}` needs `by`, the column that decides",
                 spec.places.of(path),
                 label="`by` is missing",
-                help="for example `by: day`",
+                help="write `by: COLUMN`, for example `by: day`",
             )
         elif given[0] == "random" and split.by is not None:
-            message = "`random` and `by` do not go together"
-            _conflict(spec, findings, message, f"{path}.by", f"{path}.random", help="delete `by`")
+            _exclusive(spec, findings, path, ("random", "by"), help="delete `by`")
 
 
 def _leaks(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -210,6 +220,7 @@ def _leaks(spec: Spec, lost: set[str], findings: Findings) -> None:
                 f"feature `{name}` reads the label of task `{task_name}`",
                 spec.places.of(f"features.{group.name}.{name}"),
                 label="a leak: the answer is not known when the model is asked",
+                help="delete the feature",
                 second=Related.at(label_place, "the label"),
             )
 
@@ -229,9 +240,11 @@ def _early_stop(spec: Spec, lost: set[str], findings: Findings) -> None:
         )
 
 
-def _conflict(spec: Spec, findings: Findings, message: str, path: str, first: str, help: str) -> None:
-    there = Related.at(spec.places.of(first), "and here")
-    findings.add("E308", message, spec.places.of(path), label="here", help=help, second=there)
+def _exclusive(spec: Spec, findings: Findings, path: str, words: tuple[str, str], help: str) -> None:
+    """E308 for two arguments of which a call takes one."""
+    first, other = (spec.places.keys.get(f"{path}.{word}") for word in words)
+    message = f"`{words[0]}` and `{words[1]}` do not go together"
+    findings.add("E308", message, other, label="this one", help=help, second=Related.at(first, "and this one"))
 
 
 RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from aesm_dsl.diagnostic import Findings, did_you_mean
+from aesm_dsl.diagnostic import Findings, suggest
 from aesm_dsl.source import Source
 from aesm_dsl.syntax import tree
 
@@ -32,7 +32,8 @@ def import_file(path: tree.Text, root: Path, texts: Texts, findings: Findings) -
     try:
         place = place_of(folder / path.text)
     except ValueError:  # a null character
-        findings.add("E213", "no file has such a name", path.span, label="it holds a null character")
+        label, help = "it holds a null character", "delete the character"
+        findings.add("E213", "no file has such a name", path.span, label=label, help=help)
         return None
     if Path(path.text).is_absolute() or not place.is_relative_to(root):
         absolute = Path(path.text).is_absolute()
@@ -56,21 +57,23 @@ def _text(path: tree.Text, place: Path, root: Path, shown: str, findings: Findin
     try:
         if place.exists() and not place.is_file():
             what = "a folder" if place.is_dir() else "no ordinary file"
-            findings.add("E213", f"`{shown}` is {what}", path.span, label="expected a .aesm file")
+            help = "name a .aesm file"
+            findings.add("E213", f"`{shown}` is {what}", path.span, label="expected a .aesm file", help=help)
             return None
         return place.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         others = importable(root, place_of(path.span.source.path))
         # Of the files that are called the same one is meant, wherever it is.
         others = [one for one in others if Path(one).name == place.name] or others
-        meant = did_you_mean(f'"{path.text}"', [f'"{one}"' for one in others])
-        help = [meant, "a path counts from the folder of this file"]
-        findings.add("E212", f"no file `{shown}`", path.span, label="not there", help=help)
+        meant = suggest(f'"{path.text}"', [f'"{one}"' for one in others], path.span)
+        helps = [meant, "a path counts from the folder of this file"]
+        findings.add("E212", f"no file `{shown}`", path.span, label="not there", help=helps)
     except UnicodeDecodeError as error:
         message = f"`{shown}` is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02X}"
         findings.add("E213", message, path.span, label="cannot be read", help="save it as UTF-8")
     except OSError as error:
-        findings.add("E213", f"`{shown}` cannot be read: {error.strerror}", path.span, label="cannot be read")
+        message, help = f"`{shown}` cannot be read: {error.strerror}", "make it readable, or name another file"
+        findings.add("E213", message, path.span, label="cannot be read", help=help)
     return None
 
 

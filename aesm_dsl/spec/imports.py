@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aesm_dsl.diagnostic import Findings, Related, closest, did_you_mean, fold, quoted
+from aesm_dsl.diagnostic import Findings, Related, closest, fold, quoted, suggest
+from aesm_dsl.fix import write
 from aesm_dsl.source import Source, Span
 from aesm_dsl.spec import names
 from aesm_dsl.spec.import_file import Texts, import_file, place_of
@@ -20,8 +21,8 @@ from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.read import read
 from aesm_dsl.spec.use import GROUP, IMPORT, USE, Groups, Import, Imports, Ledger, is_use, take, words_of
 from aesm_dsl.syntax import tree
-from aesm_dsl.syntax.brackets import MOST_NESTED
 from aesm_dsl.syntax.format import is_word
+from aesm_dsl.syntax.pairing import MOST_NESTED
 from aesm_dsl.syntax.parse import parse
 
 
@@ -138,7 +139,8 @@ class _Reading:
         elif block.braces:
             findings.add("E206", "`import` has no block", block.head, label="takes none", help=f"write {form} alone")
         elif name is not None and "." in name.text:
-            findings.add("E206", "a name has no dots", name.span, label="write one word")
+            word = write(name.text.replace(".", "_"), name.span, certain=False)
+            findings.add("E206", "a name has no dots", name.span, label="expected one word", help=word)
         return name if name is not None and "." not in name.text else tree.Word(NAMELESS, block.kind.span)
 
     def file(self, path: tree.Text) -> Groups | None:
@@ -151,7 +153,9 @@ class _Reading:
             return None
         if len(self.around) > MOST_NESTED:
             message = f"more than {MOST_NESTED} imports inside each other"
-            self.ledger.findings.add("E213", message, path.span, label="not followed")
+            self.ledger.findings.add(
+                "E213", message, path.span, label="not followed", help="import fewer files from each other"
+            )
             return None
         if place not in self.known:
             self.around.append((place, source))
@@ -193,8 +197,8 @@ class _Reading:
             name = fold(one.name.text) if one.name else NAMELESS
             if name in by_name and name != NAMELESS:
                 message = f"a second feature group `{name}` in this file"
-                second = Related(by_name[name].head, "first here")
-                self.ledger.findings.add("E204", message, one.head, label="again", second=second)
+                second, help = Related(by_name[name].head, "first here"), "give one of them another name, or delete it"
+                self.ledger.findings.add("E204", message, one.head, label="again", help=help, second=second)
             by_name.setdefault(name, one)
         if not self.check(file, tuple(by_name.values())):
             return None
@@ -228,7 +232,10 @@ class _Reading:
             f"a file of feature groups has no {what} `{word.text}`",
             word.span,
             label="not known here",
-            help=[did_you_mean(word.text, words), f"{what}s here are {quoted(words)}; all others stand in a model"],
+            help=[
+                suggest(word.text, words, word.span),
+                f"{what}s here are {quoted(words)}; all others stand in a model",
+            ],
         )
         return False
 

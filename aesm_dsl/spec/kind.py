@@ -11,8 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aesm_dsl.fix import either
+
 if TYPE_CHECKING:
     from aesm_dsl.spec.block import Model
+
+
+NOTHING = ("false", "no", "off", "null", "nil")
+"""Words that other languages have for `none`: as bare words they are mistakes where `none` may stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,43 +160,48 @@ Kind = (
 
 def describe(kind: Kind) -> str:
     """The kind in words, as it completes "expected ..."."""
+    return either(_ways(kind))
+
+
+def _ways(kind: Kind) -> list[str]:
+    """What a value of the kind may be, one way after the other."""
     match kind:
         case Integer(unit=unit):
-            return "a whole number" + (f" of {unit}" if unit else "")
+            return ["a whole number" + (f" of {unit}" if unit else "")]
         case Real():
-            return "a number"
+            return ["a number"]
         case Share():
-            return "a share, such as `10%`"
+            return ["a share (such as `10%`)"]
         case Choice(words):
-            return " or ".join(f"`{word}`" for word in words)
+            return [f"`{word}`" for word in words]
         case Name(what) | Text(what) | Literal(what):
-            return what
+            return [what]
         case Reference(to):
-            return f"the name of a {to}"
+            return [f"the name of a {to}"]
         case Quantity(units):
-            return "a number of " + " or ".join(units)
+            return ["a number of " + either(units)]
         case Many(of, single=single):
-            return f"{describe(of)}, or a list of them" if single else f"a list: each {describe(of)}"
+            return [*_ways(of), "a list of them"] if single else [f"a list, each {describe(of)}"]
         case Auto(of):
-            return f"`auto` or {describe(of)}"
+            return ["`auto`", *_ways(of)]
         case Optional(of):
-            return f"`none` or {describe(of)}"
+            return ["`none`", *_ways(of)]
         case Call(models):
-            return " or ".join(f"`{model.call_name()}{'(...)' if model.kinds() else ''}`" for model in models)
+            return [f"`{model.call_name()}{'(...)' if model.kinds() else ''}`" for model in models]
         case Either(kinds):
-            return " or ".join(describe(each) for each in kinds)
+            return [way for each in kinds for way in _ways(each)]
 
 
 def bounds(kind: Integer | Real | Share) -> str:
     """The range in words: `from 1 to 64`, `above 0`."""
     match kind:
         case Integer(least, most):
-            return f"at least {least}" if most == 2**63 - 1 else f"from {least} to {most}"
+            return f"at least {least:,}" if most == 2**63 - 1 else f"from {least:,} to {most:,}"
         case Real(least, most, is_open):
             if least == float("-inf"):
                 return "of any size"
-            low = f"above {least:g}" if is_open else f"at least {least:g}"
-            return low if most == float("inf") else f"{low} and at most {most:g}"
+            low = f"above {least:,g}" if is_open else f"at least {least:,g}"
+            return low if most == float("inf") else f"{low} and at most {most:,g}"
         case Share(is_open):
             return "between 0% and 100%, both excluded" if is_open else "from 0% to 100%"
 

@@ -67,7 +67,7 @@ class Node(Model):
     doc: Doc = ""
     value: Annotated[
         tuple[str | int | float, ...] | None,
-        Optional(Many(Literal('a value of the column, such as `"search"`'), 1, True)),
+        Optional(Many(Literal('a value of the column (such as `"search"`)'), 1, True)),
     ] = setting("value or values of the level's column that mean this node; by default its name", None)
     under: Annotated[tuple[str, ...] | None, Many(Reference("node"), 1, True)] = setting(
         "nodes of the level above it lies under; by default all of them", None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aesm_dsl.diagnostic import Findings, Related, did_you_mean, fold, quoted
+from aesm_dsl.diagnostic import Findings, Help, Related, did_you_mean, fold, quoted, suggest
+from aesm_dsl.fix import write
 from aesm_dsl.lookalike import describe, skeleton, strangers
+from aesm_dsl.source import Span
+from aesm_dsl.spec.features import FeatureDefinition
 from aesm_dsl.spec.levels import Level, Node
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
@@ -36,18 +39,26 @@ class _Declared:
         others = [one for one in names if one != own]
         several = f"the {self.kind}s{where} are {quoted(others)}" if len(others) > 1 else ""
         labelled = next((one for one in self.things if one.title is not None and _same_label(one.title, name)), None)
+        place = spec.places.of(path)
         findings.add(
             "E203",
             f"no {self.kind} called `{name}`" + (f" in level `{self.of}`" if self.of else ""),
-            spec.places.of(path),
+            place,
             label="not declared",
             help=[
-                f'"{labelled.title}" is the label of `{labelled.name}`; refer to {self.kind}s by name'
-                if labelled
-                else did_you_mean(name, others),
+                _by_name(labelled, self.kind, place) if labelled else _suggest(name, others, place),
                 several or f"the only {self.kind}{where} is `{others[0]}`" if others else f"no {self.kind} is declared",
             ],
         )
+
+
+def _by_name(thing: Level | Node | Task, kind: str, place: Span | None) -> Help:
+    line = f'"{thing.title}" is the label of `{thing.name}`; refer to {kind}s by name'
+    return write(thing.name, place, line) if place is not None else line
+
+
+def _suggest(name: str, known: list[str], place: Span | None) -> Help:
+    return suggest(name, known, place) if place is not None else did_you_mean(name, known)
 
 
 def _same_label(label: str, name: str) -> bool:
@@ -93,12 +104,13 @@ def scripts(spec: Spec, lost: set[str], findings: Findings) -> None:
             continue
         if any(line.startswith(f"`{name}` looks the same") for line in told):
             continue
+        latin = skeleton(name)
         findings.add(
             "W104",
             f"the name `{name}` mixes scripts",
             spec.places.keys.get(path) or spec.places.of(path),
             label=" and ".join(f"{describe(one)}" for one in odd),
-            help=f"write `{skeleton(name)}`, all in Latin letters" if skeleton(name).isascii() else "",
+            help=f"write `{latin}`, all in Latin letters" if latin.isascii() else "write it in letters of one script",
         )
 
 
@@ -116,9 +128,16 @@ def feature_names(spec: Spec, lost: set[str], findings: Findings) -> None:
                 f"two features are called `{name}`",
                 spec.places.of(path),
                 label="here",
-                help="give one of them another name and `column:`",
+                help=_renamed(group.name, name, group.members[name]),
                 second=Related.at(spec.places.of(first[name]), "and here"),
             )
+
+
+def _renamed(group: str, name: str, feature: FeatureDefinition) -> str:
+    """How a feature is written that reads the same column under another name."""
+    if feature.column is not None or feature.model_fields_set - {"call"}:
+        return "give one of them another name"
+    return f"write `{group}_{name} = {feature.call}(column: {name})`"
 
 
 def reserved(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -130,4 +149,5 @@ def reserved(spec: Spec, lost: set[str], findings: Findings) -> None:
                 f"no level may be called `{TASK_LEVEL}`",
                 spec.places.of(f"level.{level.name}"),
                 label="this is the name of the last level, the tasks",
+                help="give it another name",
             )

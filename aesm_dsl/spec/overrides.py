@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aesm_dsl.diagnostic import did_you_mean, fold
+from aesm_dsl.diagnostic import Help, fold, quoted, suggest
+from aesm_dsl.source import Span
 from aesm_dsl.spec.kind import Child
 from aesm_dsl.spec.places import join
 from aesm_dsl.spec.teller import Teller
@@ -54,5 +55,14 @@ class Overrides:
                     label="not known",
                     help=f"`{whole}` is one setting: write all of it, for example as `aesm show` prints it"
                     if whole
-                    else did_you_mean(path, known),
+                    else _meant(path, known, setting.key.span),
                 )
+
+
+def _meant(path: str, known: Mapping[str, None], place: Span) -> Help:
+    """The paths that end like this one, or the one that looks most like it."""
+    last = path.rpartition(".")[2]
+    same = [one for one in known if one == last or one.endswith(f".{last}")]
+    if guess := suggest(path, same or known, place):
+        return guess
+    return f"settings called `{last}` are {quoted(same)}" if same else ""

@@ -6,21 +6,26 @@ then one look by pydantic at the whole. Checks that need more than one block are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aesm_dsl.diagnostic import Findings, Related, closest, fold, quoted
+from aesm_dsl.diagnostic import Findings, closest, fold, quoted
+from aesm_dsl.fix import delete, write
 from aesm_dsl.memory import no_collection
 from aesm_dsl.spec.block import Model, model_of
+from aesm_dsl.spec.example import example
+from aesm_dsl.spec.homes import home
 from aesm_dsl.spec.kind import Child, Members
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.outline import edition, model_block
 from aesm_dsl.spec.overrides import Overrides
 from aesm_dsl.spec.places import NAMELESS, Places, join
-from aesm_dsl.spec.stray import twice, unknown_block, unknown_setting
-from aesm_dsl.spec.teller import Teller, Wrong
+from aesm_dsl.spec.stray import block_twice, named_twice, set_twice, unknown_block, unknown_setting
+from aesm_dsl.spec.teller import Asked, Teller, Wrong
 from aesm_dsl.spec.value import Values
 from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.tree import documentation
 
 
@@ -66,7 +71,7 @@ class _Reader:
         members = next(((word, kind) for word, kind in kinds.items() if isinstance(kind, Members)), None)
         seen: dict[str, tree.Setting] = {}
         children: dict[str, dict[str, tree.Block]] = {}
-        self.known |= {join(path, word): None for word, kind in kinds.items() if not isinstance(kind, Child | Members)}
+        self.known |= dict.fromkeys(_paths(model, path))
         for statement in (*block.statements, *self.overrides.added(block, path, kinds)):
             if isinstance(statement, tree.Setting):
                 self._setting(model, statement, path, block, seen, found, members)
@@ -87,7 +92,7 @@ class _Reader:
                     f"`{block.kind.text}` needs {quoted(untold)}",
                     block.head,
                     label="missing in this block",
-                    help=[f"`{word}`: {model.help_of(word)}" for word in untold],
+                    help=[f"write `{word} = ...`: {model.help_of(word)}" for word in untold],
                 )
             self._neutral(model, missing, path, found)
         return found
@@ -97,20 +102,32 @@ class _Reader:
         found: dict[str, Any] = {}
         named, kind = "name" in model.model_fields, block.kind.text
         if named and block.name is None:
-            self.teller.tell("E206", f"`{kind}` needs a name", block.head, label=f"write `{kind} NAME {{ ... }}`")
+            self._without_name(block)
         if not named and block.name is not None:
-            self.teller.tell("E206", f"`{kind}` takes no name", block.name.span, label="not needed")
+            help = delete(block.name.span)
+            self.teller.tell("E206", f"`{kind}` takes no name", block.name.span, label="not needed", help=help)
         if named:
             name = fold(block.name.text) if block.name else NAMELESS
             if block.name and "." in name:
-                self.teller.tell("E206", "a name has no dots", block.name.span, label="write one word")
+                help = write(name.replace(".", "_"), block.name.span, certain=False)
+                self.teller.tell("E206", "a name has no dots", block.name.span, label="expected one word", help=help)
             found["name"] = name
         if "title" in model.model_fields:
             found["title"] = block.label.text if block.label else None
             found["doc"] = documentation(block)
         elif block.label is not None:
-            self.teller.tell("E206", f"`{kind}` takes no label", block.label.span, label="not needed")
+            help = delete(block.label.span)
+            self.teller.tell("E206", f"`{kind}` takes no label", block.label.span, label="not needed", help=help)
         return found
+
+    def _without_name(self, block: tree.Block) -> None:
+        label = block.label.text if block.label else ""
+        name = re.sub(r"[\W_]+", "_", fold(label)).strip("_").lower()
+        name = name if is_word(name) else "NAME"
+        form = f"{block.kind.text} {name}" + (f" {block.label.span.text}" if block.label else " { ... }")
+        self.teller.tell(
+            "E206", f"`{block.kind.text}` needs a name", block.head, label="without a name", help=f"write `{form}`"
+        )
 
     def _setting(
         self,
@@ -126,11 +143,18 @@ class _Reader:
         inner = join(path, word)
         kind = members[1].of if members else kinds.get(word)
         if kind is None or isinstance(kind, Child | Members):
-            unknown_setting(self.teller, setting, kinds, block, isinstance(kind, Child))
+            unknown_setting(self.teller, setting, kinds, block)
             self._excuse(word, kinds, path)
             return
+        if members and home(word) and not isinstance(setting.value, tree.Call | tree.Word):
+            unknown_setting(self.teller, setting, kinds, block)
+            return
+        if word in seen and members:
+            first, again = seen[word].key, setting.key
+            named_twice(self.teller, "feature", first, again, (first.span, again.span))
+            return
         if word in seen:
-            twice(self.teller, seen[word].key, setting.key, "feature" if members else "")
+            set_twice(self.teller, seen[word].key, setting.key)
             return
         seen[word] = setting
         setting = self.overrides.take(inner) or setting
@@ -138,7 +162,8 @@ class _Reader:
         self.places.values[inner] = setting.value.span
         self.places.keys[inner] = setting.key.span
         try:
-            value = self.values.read(kind, setting.value, word, inner)
+            asked = Asked(f"`{word}`", inner, kind, "" if members else example(model, word))
+            value = self.values.read(kind, setting.value, asked)
         except Wrong:
             self.places.broken.add(inner)
             if not members:
@@ -170,28 +195,21 @@ class _Reader:
         kind = kinds.get(word)
         if not isinstance(kind, Child):
             words = {name for name, one in kinds.items() if isinstance(one, Child)}
-            settings = {name for name, one in kinds.items() if not isinstance(one, Child | Members)}
-            unknown_block(self.teller, block, words, settings, f"`{parent.kind.text}`")
+            unknown_block(self.teller, block, kinds, f"`{parent.kind.text}`")
             self._excuse(word, kinds, path)
             guess = closest(word, words)
             kind = kinds.get(guess or "")
-            if guess is None or word in settings or not isinstance(kind, Child):
+            if guess is None or word in model.kinds() or home(word) or not isinstance(kind, Child):
                 self.places.lost.append(block.span)
                 return
             word = guess
         name = (fold(block.name.text) if block.name else NAMELESS) if kind.many else ""
         earlier = children.setdefault(word, {}).get(name)
         if earlier is not None and name != NAMELESS:
-            shown = f"{word} `{block.name.text}`" if name and block.name else f"block `{word}`"
-            same = not (name and earlier.name and block.name) or earlier.name.text == block.name.text
-            self.teller.tell(
-                "E204" if same else "E207",
-                f"a second {shown} in `{parent.kind.text}`" if same else f"{shown} is the same name as another",
-                block.head,
-                label="again",
-                help="" if same else "names are compared after Unicode normalisation (NFKC)",
-                second=Related(earlier.head, "first here"),
-            )
+            if earlier.name and block.name and name:
+                named_twice(self.teller, word, earlier.name, block.name, (earlier.head, block.head))
+            else:
+                block_twice(self.teller, earlier, block, parent)
             return
         children[word][name] = block
         field = model.field_of(word)
@@ -205,3 +223,12 @@ class _Reader:
         """An unknown word stands for the one that was probably meant: that one is not called missing."""
         if (guess := closest(word, kinds)) is not None:
             self.places.broken.add(join(path, guess))
+
+
+def _paths(model: type[Model], path: str) -> Iterator[str]:
+    """The paths of the settings that a block has, or would have in blocks that need no name."""
+    for word, kind in model.kinds().items():
+        if not isinstance(kind, Child | Members):
+            yield join(path, word)
+        elif isinstance(kind, Child) and not kind.many:
+            yield from _paths(model_of(model, model.field_of(word)), join(path, word))

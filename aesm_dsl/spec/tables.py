@@ -18,18 +18,18 @@ class Split(Model):
     last: Annotated[float | None, Optional(Share(open=True))] = setting(
         "the rows with the largest values of `by`, this share", None
     )
-    start: Annotated[str | int | float | None, Optional(Literal('a value of the column, such as `"2024-01-31"`'))] = (
+    start: Annotated[str | int | float | None, Optional(Literal('a value of the column (such as `"2024-01-31"`)'))] = (
         setting("the rows whose `by` is at least this", None, alias="from")
     )
-    equals: Annotated[str | int | float | None, Optional(Literal('a value of the column, such as `"test"`'))] = setting(
-        "the rows whose `by` is this", None
+    equals: Annotated[str | int | float | None, Optional(Literal('a value of the column (such as `"test"`)'))] = (
+        setting("the rows whose `by` is this", None)
     )
     random: Annotated[float | None, Optional(Share(open=True))] = setting(
         "this share of the rows, drawn with the seed", None
     )
 
 
-_FILES = Many(Text('a file, folder or glob in quotes, such as `"data/train/*.parquet"`'), 1, True)
+_FILES = Many(Text('a file, folder or glob in quotes (such as `"data/train/*.parquet"`)'), 1, True)
 
 
 class Data(Model):

@@ -38,7 +38,7 @@ class Equals(Model):
 
     call: typing.Literal["equals"]
     column: Annotated[str, Name("a column")] = setting("column that is compared")
-    value: Annotated[str | int | float, Literal('a value of the column, such as `"yes"`')] = setting(
+    value: Annotated[str | int | float, Literal('a value of the column (such as `"yes"`)')] = setting(
         "the label is 1 where the column holds it"
     )
 

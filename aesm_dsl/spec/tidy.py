@@ -13,13 +13,14 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.memory import no_collection
 from aesm_dsl.source import Source
 from aesm_dsl.spec.model import EDITION
+from aesm_dsl.spec.outline import edition_place
 from aesm_dsl.syntax import tree
-from aesm_dsl.syntax.characters import COMMENT, clean
+from aesm_dsl.syntax.characters import COMMENT
 from aesm_dsl.syntax.format import format_file
 from aesm_dsl.syntax.parse import parse
 
 FULL_WIDTH = "E102"
-"""The one mistake that is safe to mend: the key that was meant is known."""
+"""The code of full-width punctuation."""
 
 
 class LayoutError(Exception):
@@ -27,16 +28,10 @@ class LayoutError(Exception):
 
 
 @no_collection()
-def tidy(source: Source, findings: Findings, *, mend: bool = False) -> str | None:
-    """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours.
-
-    mend  write the keys that full-width punctuation stands for, instead of telling it
-    """
+def tidy(source: Source, findings: Findings) -> str | None:
+    """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours."""
     told = Findings()
     file = _parse(source.path, source.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), told)
-    if mend and told.errors and all(one.code == FULL_WIDTH for one in told.errors):
-        mended, told = clean(file.source, told)[0], Findings()
-        file = _parse(source.path, mended, told)
     if told.errors:
         # Told from the file as it is: its columns count a byte order mark, too.
         parse(source, findings)
@@ -56,13 +51,7 @@ def _with_edition(file: tree.File) -> tree.File:
     """The file with an edition, if it says anything at all."""
     if not file.statements or any(isinstance(one, tree.Setting) and one.key.text == "aesm" for one in file.statements):
         return file
-    first = file.statements[0]
-    text, at = file.source.text, first.span.start
-    for comment in reversed(first.before):
-        hashbang = comment.span.start == 0 and comment.text.startswith("#!")
-        if hashbang or (text.count("\n", comment.span.end, at) > 1 and not comment.text.startswith("##")):
-            break
-        at = comment.span.start
+    text, at = file.source.text, edition_place(file).start
     return _parse(file.source.path, f"{text[:at]}aesm = {EDITION}\n\n{text[at:]}", Findings())
 
 

@@ -12,7 +12,7 @@ from aesm_dsl.spec.kind import Auto, Call, Choice, Integer, Optional, Quantity, 
 
 
 class Adam(Model):
-    """Adam with weight decay added to the gradient."""
+    """The optimiser Adam, with weight decay added to the gradient."""
 
     call: typing.Literal["adam"]
     rate: Annotated[float, Real(open=True)] = setting("learning rate, the highest of the schedule", 1e-3)
@@ -20,7 +20,7 @@ class Adam(Model):
 
 
 class AdamW(Model):
-    """Adam with decoupled weight decay."""
+    """The optimiser Adam, with decoupled weight decay."""
 
     call: typing.Literal["adamw"]
     rate: Annotated[float, Real(open=True)] = setting("learning rate, the highest of the schedule", 1e-3)

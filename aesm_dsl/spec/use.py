@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aesm_dsl.diagnostic import Findings, Related, did_you_mean, fold, quoted
+from aesm_dsl.diagnostic import Findings, Help, Related, fold, quoted, suggest
+from aesm_dsl.fix import write
 from aesm_dsl.source import Span
 from aesm_dsl.spec.kind import Many
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS, Places
-from aesm_dsl.spec.teller import Teller, Wrong
+from aesm_dsl.spec.stray import set_twice
+from aesm_dsl.spec.teller import Asked, Teller, Wrong
 from aesm_dsl.spec.value import Values
 from aesm_dsl.syntax import tree
 
@@ -83,8 +85,7 @@ def take(
         if not isinstance(one, tree.Setting) or not is_use(one):
             found.append(one)
         elif first is not None:
-            second = Related(first.key.span, "first here")
-            ledger.findings.add("E205", f"`{USE}` is set twice", one.key.span, label="again", second=second)
+            set_twice(Teller(ledger.findings, ()), first.key, one.key)
         else:
             first = one
             found += taking.groups((override or one).value)
@@ -104,7 +105,8 @@ class _Taking:
 
     def groups(self, value: tree.Value) -> list[tree.Block]:
         try:
-            Values(Teller(self.ledger.findings, self.damaged), Places()).read(_kind(), value, USE, USE)
+            teller, kind = Teller(self.ledger.findings, self.damaged), _kind()
+            Values(teller, Places()).read(kind, value, Asked(f"`{USE}`", USE, kind))
         except Wrong:
             self.ledger.broken.append(value.span)
             return []
@@ -134,7 +136,10 @@ class _Taking:
                 f"`{found.groups.file.source.path}` has no feature group `{name}`",
                 word.span,
                 label="not there",
-                help=[did_you_mean(word.text, [f"{alias}.{one}" for one in known]), f"its groups are {quoted(known)}"],
+                help=[
+                    suggest(word.text, [f"{alias}.{one}" for one in known], word.span),
+                    f"its groups are {quoted(known)}",
+                ],
             )
         return []
 
@@ -151,12 +156,16 @@ class _Taking:
             word.span,
             label="not known",
             help=[
-                f"write `{held[0]}`" if held else did_you_mean(alias, self.imports),
+                write(held[0], word.span) if len(held) == 1 else self.other_import(word, alias),
                 f"the imports are {quoted(self.imports)}"
                 if self.imports
                 else f'write `import {alias} "FILE.aesm"` above',
             ],
         )
+
+    def other_import(self, word: tree.Word, alias: str) -> Help:
+        place = word.span.source.span(word.span.start, word.span.start + len(word.text.partition(".")[0]))
+        return suggest(alias, self.imports, place)
 
     def is_free(self, name: str, block: tree.Block, word: tree.Word) -> bool:
         """Whether no other group has the name; tells if one has."""

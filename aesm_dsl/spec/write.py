@@ -12,9 +12,8 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source
 from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model
-from aesm_dsl.spec.kind import Kind
+from aesm_dsl.spec.kind import NOTHING, Kind
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.value import NOTHING
 from aesm_dsl.syntax.format import format_file, is_word
 from aesm_dsl.syntax.parse import parse
 

@@ -10,6 +10,7 @@ import re
 from itertools import groupby, takewhile
 
 from aesm_dsl.diagnostic import Findings, Related
+from aesm_dsl.fix import Edit, Fix, Mend
 from aesm_dsl.source import Source, Span
 from aesm_dsl.syntax.brackets import pair_brackets
 from aesm_dsl.syntax.draft import COMMENT, Draft, line_end, line_start
@@ -82,7 +83,7 @@ def _conflict(
         "unresolved merge conflict",
         source.span(first.start(), first.end()),
         label="the conflict starts here" if last else "left by a merge",
-        help="keep one of the two sides and delete the marker lines" if last else "delete the marker line",
+        help="keep one of the sides, and delete the others and the marker lines" if last else "delete the marker line",
         second=Related(source.span(last.start(), last.end()), "and ends here") if last else None,
     )
     draft.blank(first.start(), first.end())
@@ -133,7 +134,7 @@ def _open_string(
         "this string is not closed",
         source.span(start, start + len(text[start:end].rstrip())),
         label='no closing `"` on this line',
-        help='a string stands on one line; inside it a quote is written `\\"`',
+        help='write the missing `"`: a string ends on its line',
     )
     if text[start:end].rstrip().endswith("{"):
         # A block's label swallowed its brace: the block still opens.
@@ -187,13 +188,17 @@ def _tell_wide(source: Source, findings: Findings, offsets: list[int]) -> None:
     found = list(dict.fromkeys(source.text[offset] for offset in offsets))
     meant = list(dict.fromkeys(FULL_WIDTH[one] for one in found))
     first, several = source.text[offsets[0]], len(offsets) > 1
+    edits = [Edit(source.span(offset, offset + 1), FULL_WIDTH[source.text[offset]]) for offset in offsets]
     findings.add(
         "E102",
         f"{_listed(found)} where the key{'s' * (len(meant) > 1)} {_listed(meant)} "
         f"{'are' if len(meant) > 1 else 'is'} meant",
         source.span(offsets[0], offsets[0] + 1),
-        label=f"write `{FULL_WIDTH[first]}`" + (f"; the first of {len(offsets)} on this line" if several else ""),
-        help="such punctuation is welcome inside strings and comments",
+        label=f"not the key `{FULL_WIDTH[first]}`" + (f"; the first of {len(offsets)} on this line" if several else ""),
+        help=Mend(
+            f"write {_listed(meant)}; inside strings and comments such punctuation is welcome",
+            (Fix(f"write `{' '.join(meant)}` on this line", tuple(edits)),),
+        ),
     )
 
 

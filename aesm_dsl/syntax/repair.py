@@ -9,7 +9,7 @@ from aesm_dsl.syntax.draft import content_end, line_start
 
 _MARK = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[{}\[\]();\n]')
 _HEAD = re.compile(r'\s*[^\W\d][\w.]*(\s+[^\W\d][\w.]*)?(\s+"[^"\n]*")?\s*')
-_STATEMENT = re.compile(r'(\s|#[^\n]*)*([^\W\d][\w.]*\s*([={"\w]|$)|\})', re.MULTILINE)
+_STATEMENT = re.compile(r'(\s|#[^\n]*)*([^\W\d][\w.]*+\s*([={"\w]|$)|\})', re.MULTILINE)
 
 
 def repair(text: str, wrong: Span, since: int, damaged: list[Span]) -> tuple[str, int]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aesm_dsl.editor.complete import Item, complete
-from aesm_dsl.editor.fixes import apply
-from aesm_dsl.editor.rename import Edit
+from aesm_dsl.fix import Edit, apply
 from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.training import Train
 from tests.editor.texts import SHOP, at, changed
@@ -87,7 +86,7 @@ def test_every_setting_of_the_vocabulary_is_offered_with_its_help() -> None:
 def test_what_choosing_an_item_writes(old: str, new: str, word: str, expected: str) -> None:
     analysis, offset = at(changed(old, new))
     item = next(one for one in complete(analysis, offset) if one.label == word)
-    edit = Edit(item.start, item.end, item.insert.replace("$0", ""))
+    edit = Edit(analysis.source.span(item.start, item.end), item.insert.replace("$0", ""))
     assert expected in apply(analysis.source.text, [edit])
 
 

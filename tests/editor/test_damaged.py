@@ -9,11 +9,12 @@ import pytest
 from aesm_dsl.editor import convert
 from aesm_dsl.editor.analysis import analyse
 from aesm_dsl.editor.complete import complete
-from aesm_dsl.editor.fixes import apply, fixes
+from aesm_dsl.editor.fixes import offers
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.layout import format_edits
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
 from aesm_dsl.editor.symbols import symbols
+from aesm_dsl.fix import apply
 from aesm_dsl.source import Source
 from tests.editor.texts import SHOP
 
@@ -54,7 +55,7 @@ def test_every_question_has_an_answer(seed: int) -> None:
             shown = hover(analysis, offset)
             assert shown is None or (shown.text and shown.start <= offset <= shown.end)
             assert all(item.start <= offset <= item.end for item in complete(analysis, offset))
-            assert all(fix.edits for fix in fixes(analysis, offset, offset))
+            assert all(fix.edits for fix in offers(analysis, offset, offset))
             if renamable(analysis, offset):
                 try:
                     renamed = apply(text, rename(analysis, offset, "another"))

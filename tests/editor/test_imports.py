@@ -9,10 +9,11 @@ import pytest
 from aesm_dsl.editor.analysis import Analysis, analyse
 from aesm_dsl.editor.complete import complete
 from aesm_dsl.editor.definition import definition
-from aesm_dsl.editor.fixes import apply, fixes
+from aesm_dsl.editor.fixes import offers
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.rename import CannotRename, rename
 from aesm_dsl.editor.symbols import symbols
+from aesm_dsl.fix import apply
 from aesm_dsl.source import Source
 from aesm_dsl.spec.import_file import place_of
 
@@ -183,7 +184,7 @@ def test_what_is_not_saved_counts(folder: Path) -> None:
 )
 def test_fixes(folder: Path, old: str, new: str, title: str) -> None:
     analysis, offset = at(folder, marked(old, new))
-    (fix,) = fixes(analysis, offset, offset)
+    (fix,) = offers(analysis, offset, offset)
     assert fix.title == title
     mended = analyse(Source(analysis.source.path, apply(analysis.source.text, fix.edits)))
     assert not [one for one in mended.findings if one.severity == "error"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.editor.fixes import apply
 from aesm_dsl.editor.layout import format_edits
 from aesm_dsl.editor.symbols import Symbol, symbols
+from aesm_dsl.fix import apply
 from aesm_dsl.source import Source
 from aesm_dsl.spec.tidy import tidy
 from tests.editor.texts import SHOP, at, changed

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from aesm_dsl.editor.analysis import analyse
-from aesm_dsl.editor.fixes import apply
 from aesm_dsl.editor.names import NODE, names
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
+from aesm_dsl.fix import apply
 from aesm_dsl.plan import Plan
 from aesm_dsl.source import Source
 from tests.conftest import PROJECT

@@ -15,8 +15,8 @@ import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from aesm_dsl.editor.fixes import apply
-from aesm_dsl.editor.rename import Edit
+from aesm_dsl.fix import Edit, apply
+from aesm_dsl.source import Source
 from tests.conftest import PROJECT
 from tests.editor.texts import SHOP, changed
 
@@ -74,7 +74,9 @@ class Editor:
         return sum(len(one) + 1 for one in self.text.split("\n")[: place.line]) + inside
 
     def edited(self, edits: Any) -> str:
-        return apply(self.text, [Edit(self.offset(e.range.start), self.offset(e.range.end), e.new_text) for e in edits])
+        source = Source("x.aesm", self.text)
+        places = [source.span(self.offset(one.range.start), self.offset(one.range.end)) for one in edits]
+        return apply(self.text, map(Edit, places, [one.new_text for one in edits]))
 
 
 def converse(talk: Callable[[Editor], Awaitable[None]], path: Path, encodings: list[str] | None = None) -> str:

@@ -23,6 +23,7 @@ from types import FrameType
 from aesm_dsl.codes import pages
 from aesm_dsl.compiled import compile_loaded
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.fix import apply
 from aesm_dsl.pipeline import read_source
 from aesm_dsl.render import FORMATS, render
 from aesm_dsl.source import Source, Span
@@ -128,7 +129,8 @@ def _layout(source: Source, findings: Findings) -> Iterator[str]:
     if (text is None) != bool(syntax.errors):
         yield f"{'not ' * (text is None)}formatted with {len(syntax.errors)} errors of syntax"
     if text is None:
-        mended = tidy(source, Findings(), mend=True)
+        edits = [edit for one in syntax if one.code == "E102" for fix in one.fixes for edit in fix.edits]
+        mended = tidy(Source(source.path, apply(source.text, edits)), Findings())
         if mended is None or {one.code for one in syntax} != {"E102"} or len(syntax) == MOST_MISTAKES:
             return
         text = mended

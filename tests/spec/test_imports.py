@@ -21,7 +21,7 @@ from aesm_dsl.source import Source
 from aesm_dsl.spec.import_file import place_of
 from aesm_dsl.spec.load import load
 from aesm_dsl.syntax import tree
-from aesm_dsl.syntax.brackets import MOST_NESTED
+from aesm_dsl.syntax.pairing import MOST_NESTED
 from aesm_dsl.syntax.parse import parse
 from tests.conftest import PROJECT
 from tests.invented import Invent

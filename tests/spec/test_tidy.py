@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.fix import apply
 from aesm_dsl.source import Source
 from aesm_dsl.spec import tidy as tidy_module
-from aesm_dsl.spec.tidy import LayoutError, tidy
+from aesm_dsl.spec.tidy import FULL_WIDTH, LayoutError, tidy
+from aesm_dsl.syntax.parse import parse
 from tests.conftest import PROJECT
 from tests.syntax.test_format import Scribbler
 
@@ -22,17 +24,17 @@ COMMENT_OR_STRING = re.compile(r'("(?:[^"\\\n]|\\[^\n])*"|#[^\n]*)')
 SPECS = sorted((PROJECT / "specs").rglob("*.aesm"))
 
 
-def tidied(text: str, mend: bool = False) -> str:
+def tidied(text: str) -> str:
     findings = Findings()
-    found = tidy(Source("<test>", text), findings, mend=mend)
+    found = tidy(Source("<test>", text), findings)
     assert not findings.items
     assert found is not None
     return found
 
 
-def codes(text: str, mend: bool = False) -> list[str]:
+def codes(text: str) -> list[str]:
     findings = Findings()
-    assert tidy(Source("<test>", text), findings, mend=mend) is None
+    assert tidy(Source("<test>", text), findings) is None
     return [one.code for one in findings.sorted()]
 
 
@@ -78,14 +80,6 @@ def test_a_missing_edition_is_added(before: str, after: str) -> None:
     assert tidied(after) == after
 
 
-def test_full_width_keys_are_mended_only_when_asked() -> None:
-    text = "aesm ＝ 1\nmodel m “基金：搜索” ｛ # 注释（：）\n  tasks { tower ＝ ［64， 32］；embed=8 ｝\n}\n"
-    assert set(codes(text)) == {"E102"}
-    assert tidied(text, mend=True) == (
-        'aesm = 1\nmodel m "基金：搜索" {  # 注释（：）\n  tasks { tower = [64, 32]; embed = 8 }\n}\n'
-    )
-
-
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=150)
 def test_any_text_in_the_keys_of_another_keyboard_is_mended_to_what_was_meant(chance: Random) -> None:
@@ -95,16 +89,20 @@ def test_any_text_in_the_keys_of_another_keyboard_is_mended_to_what_was_meant(ch
         pieces[position] = "".join(
             WIDE[key] if key in WIDE and chance.random() < 0.3 else key for key in pieces[position]
         )
-    assert tidied("".join(pieces), mend=True) == tidied(text)
+    wide = Source("<test>", "".join(pieces))
+    findings = Findings()
+    parse(wide, findings)
+    fixes = [fix for one in findings if one.code == FULL_WIDTH for fix in one.fixes]
+    assert tidied(apply(wide.text, [edit for fix in fixes for edit in fix.edits])) == tidied(text)
 
 
 def test_other_mistakes_are_told_at_their_place_in_the_file_as_it_is() -> None:
     findings = Findings()
-    assert tidy(Source("<test>", "\ufeffmodel m {\r\n  a = \r\n}\r\n"), findings, mend=True) is None
+    assert tidy(Source("<test>", "\ufeffmodel m {\r\n  a = \r\n}\r\n"), findings) is None
     (finding,) = findings.items
     assert finding.span is not None
     assert (finding.span.line, finding.span.column) == (2, 5)
-    assert "E102" not in codes("model m ｛ a = }", mend=True)[1:]
+    assert codes("model m ｛ a = }")[1:] == ["E108"]
 
 
 @pytest.mark.parametrize("printed", ["", "x = 2\n", "aesm = 1\nx = 1\n", "aesm = 1\nx = \n"])

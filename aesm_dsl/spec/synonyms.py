@@ -1,0 +1,61 @@
+"""Words that other tools use for what the language calls otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aesm_dsl.spec.homes import home
+
+_OURS = {
+    "edition": ("version", "language", "aesm_version"),
+    "batch": ("batch_size", "batchsize"),
+    "length": ("epochs", "epoch", "num_epochs", "max_epochs", "steps", "num_steps", "max_steps", "iterations"),
+    "rate": ("lr", "learning_rate", "learn_rate"),
+    "seed": ("random_seed", "random_state"),
+    "stop": ("early_stop", "early_stopping", "patience"),
+    "schedule": ("scheduler", "lr_schedule"),
+    "count": ("num_experts", "n_experts", "expert_count", "num"),
+    "specific": ("k_sp", "K_sp", "ksp", "top_k", "topk"),
+    "shared": ("k_sh", "K_sh", "ksh"),
+    "hidden": ("hidden_units", "hidden_dims", "hidden_size", "units", "mlp", "layers"),
+    "repeat": ("num_layers", "depth", "n_layers"),
+    "activation": ("act", "activation_fn"),
+    "embed": ("dim", "dims", "emb_dim", "embed_dim", "embedding", "embedding_dim", "embedding_size"),
+    "quantiles": ("bins", "num_bins", "n_bins"),
+    "buckets": ("hash_size", "num_buckets", "hash_bucket_size"),
+    "limit": ("vocab_size", "max_size"),
+    "column": ("col", "field", "source"),
+    "label": ("target", "y"),
+    "after": ("depends_on", "follows"),
+    "under": ("parent", "parents"),
+    "value": ("values", "val"),
+    "tower": ("towers", "tower_units"),
+    "architecture": ("arch",),
+    "valid": ("validation", "val_data", "eval"),
+    "number": ("float", "numeric", "double", "int", "integer", "continuous", "dense"),
+    "category": ("string", "str", "categorical", "enum", "vocab", "sparse"),
+    "id": ("hash", "hashed"),
+    "level": ("scenario", "hierarchy", "layer"),
+    "features": ("feature", "inputs", "columns"),
+    "train": ("training", "trainer"),
+    "data": ("dataset", "datasets"),
+    "task": ("objective", "head"),
+    "node": ("scene", "domain", "entry"),
+}
+"""Our word -> what it may be called elsewhere."""
+
+_MEANT = {other: ours for ours, others in _OURS.items() for other in others}
+
+
+def synonym(word: str, known: Collection[str], *, call: bool = False) -> str:
+    """A line of help for a word that the language has under another name, or an empty string.
+
+    known  the words that may stand where it stands
+    call   it was written as an argument
+    """
+    ours = _MEANT.get(word) or _MEANT.get(word.casefold())
+    if ours is None:
+        return ""
+    if ours in known:
+        return f"write `{ours}`: that is what `{word}` is called here"
+    return f"`{word}` is called `{ours}`; {home(ours, call=call)}" if home(ours) else ""
