@@ -124,11 +124,11 @@ class Calls:
         if not isinstance(first, tree.Number):
             return 0
         text, start = first.span.source.text, first.span.start
-        match = re.compile(r"\d{1,3}((?:,\d{3})+)(?!\d|,\d)").match(text, start)
+        match = re.compile(r"\d{1,3}((?:,\s*\d{3})+)(?!\d|,\s*\d)").match(text, start)
         if match is None:
             return 0
         place = first.span.source.span(start, match.end())
-        help = write(place.text.replace(",", "_"), place)
+        help = write(re.sub(r",\s*", "_", place.text), place)
         message = f"a `,` inside the number `{place.text}`"
         self.teller.tell("E211", message, place, label="these are several arguments", help=help)
         return match.group(1).count(",")

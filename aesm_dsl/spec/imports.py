@@ -135,7 +135,9 @@ class _Reading:
         lacks = [word for word, part in (("name", name), ("path", path)) if part is None]
         if lacks:
             message = f"`import` needs a {' and a '.join(lacks)}"
-            findings.add("E206", message, block.head, label="missing here", help=f"write {form}")
+            known = path is not None and called != "NAME"
+            help = write(form.strip("`"), block.head) if known else f"write {form}"
+            findings.add("E206", message, block.head, label="missing here", help=help)
         elif block.braces:
             findings.add("E206", "`import` has no block", block.head, label="takes none", help=f"write {form} alone")
         elif name is not None and "." in name.text:
