@@ -55,7 +55,7 @@ class Pairs(ABC):
 class Segments(Pairs):
     """The pairs of each expert lie together, as many as there are: a matrix product for each expert that has any.
 
-    On a GPU it waits for the device once, for the number of pairs.
+    On a GPU it waits for the device once or twice, for the number of pairs.
     """
 
     def __init__(self, runs_BE: Tensor) -> None:

@@ -161,15 +161,20 @@ def test_a_layer_runs_as_its_plan_says(way: str, monkeypatch: pytest.MonkeyPatch
     assert set(ran) == {"loop": {Segments}, "grouped": {Groups}, "dense": set()}[way]
 
 
-def test_bfloat16_under_autocast() -> None:
+@pytest.mark.parametrize("gates", [1, 2])
+@pytest.mark.parametrize("norm", ["layer", "batch", "none"])
+def test_bfloat16_under_autocast(norm: str, gates: int) -> None:
     torch.manual_seed(0)
-    experts = Experts(WIDE)
-    x_BD, weight_BGE = torch.randn(64, 8), drawn(64, 1, 5, 0.4, torch.float32)
+    experts = Experts(replace(WIDE, norm=norm))
+    x_BD, weight_BGE = torch.randn(64, 8), drawn(64, gates, 5, 0.4, torch.float32)
     exact = run_dense(experts.blocks, x_BD, weight_BGE)
     for way in ("loop", "grouped"):
         with torch.autocast("cpu", torch.bfloat16):
             found = run_sparse(experts.blocks, x_BD, weight_BGE, pairs_of(way, weight_BGE))
         torch.testing.assert_close(found.float(), exact, rtol=0.05, atol=0.05)
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+            again = run_sparse(experts.blocks, x_BD, weight_BGE, pairs_of(way, weight_BGE))
+        torch.testing.assert_close(again, found, rtol=0.01, atol=0.01)
         found.float().square().sum().backward()
         assert all(one.grad is not None and one.grad.dtype == torch.float32 for one in experts.parameters())
 
