@@ -18,6 +18,9 @@ from aesm_dsl.spec.synonyms import synonym
 from aesm_dsl.spec.teller import Asked, Teller, Wrong, accepts
 from aesm_dsl.syntax import tree
 
+_COMMA = r"[,，、]\s*"
+"""What separates arguments, or is taken for it."""
+
 ReadValue = Callable[[Kind, tree.Value, Asked], Any]
 
 
@@ -124,14 +127,14 @@ class Calls:
         if not isinstance(first, tree.Number):
             return 0
         text, start = first.span.source.text, first.span.start
-        match = re.compile(r"\d{1,3}((?:,\s*\d{3})+)(?!\d|,\s*\d)").match(text, start)
+        match = re.compile(rf"\d{{1,3}}((?:{_COMMA}\d{{3}})+)(?!\d|{_COMMA}\d)").match(text, start)
         if match is None:
             return 0
         place = first.span.source.span(start, match.end())
-        help = write(re.sub(r",\s*", "_", place.text), place)
+        help = write(re.sub(_COMMA, "_", place.text), place)
         message = f"a `,` inside the number `{place.text}`"
         self.teller.tell("E211", message, place, label="these are several arguments", help=help)
-        return match.group(1).count(",")
+        return len(re.findall(_COMMA, match.group(1)))
 
     def _unknown(self, word: tree.Word, name: tree.Word, known: list[str]) -> None:
         self.teller.tell(

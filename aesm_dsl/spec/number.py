@@ -85,7 +85,7 @@ def _other_unit(units: tuple[str, ...], value: tree.Number, unit: tree.Word) -> 
 
 
 def _amount(teller: Teller, kind: Numeric, value: tree.Number, asked: Asked) -> int | float:
-    number = value.value
+    number = finite(teller, value, asked)
     help: Help
     whole = isinstance(kind, kinds.Integer)
     may_be_percent = isinstance(kind, kinds.Share) or (isinstance(kind, kinds.Real) and kind.most == 1)
@@ -93,7 +93,7 @@ def _amount(teller: Teller, kind: Numeric, value: tree.Number, asked: Asked) -> 
     if value.percent and not may_be_percent:
         help = asked.hint if whole else write(f"{number:g}", value.digits)
         raise teller.wrong("E301", message, value.digits, label="this is a percentage", help=help)
-    if whole and math.isfinite(number) and number != int(number):
+    if whole and number != int(number):
         help = f"write `{math.floor(number)}` or `{math.floor(number) + 1}`"
         raise teller.wrong("E301", message, value.digits, label="this is not whole", help=help)
     if not within(kind, number):
@@ -124,6 +124,6 @@ def _nearest_in_range(kind: Numeric, value: tree.Number) -> str:
 def finite(teller: Teller, value: tree.Number, asked: Asked) -> int | float:
     """A number of any size that a float can hold, or Wrong."""
     if not math.isfinite(value.value):
-        help = "write fewer digits"
+        help = "write a smaller number"
         raise teller.wrong("E302", f"{asked.name} is too large a number", value.span, label="out of range", help=help)
     return value.value

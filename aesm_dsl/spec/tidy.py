@@ -31,7 +31,7 @@ class LayoutError(Exception):
 def tidy(source: Source, findings: Findings) -> str | None:
     """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours."""
     told = Findings()
-    file = _parse(source.path, source.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), told)
+    file = _parse(source.path, source.text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), told)
     if told.errors:
         # Told from the file as it is: its columns count a byte order mark, too.
         parse(source, findings)

@@ -41,8 +41,8 @@ _LEFT_OPEN = re.compile(r'"[^"“]*”')
 def clean(source: Source, findings: Findings) -> tuple[str, list[Span]]:
     """A text of the same length that the grammar can read, and the places that were lost on the way."""
     draft = Draft(source, list(source.text), [])
-    if source.text.startswith("\ufeff"):
-        draft.cells[0] = " "
+    for place in range(len(source.text) - len(source.text.lstrip("\ufeff"))):
+        draft.cells[place] = " "  # a byte order mark, or several of files put together
     _conflicts(draft, findings)
     brackets = _punctuation(draft, findings)
     pair_brackets(draft, brackets, findings)

@@ -69,6 +69,7 @@ def test_any_sound_text_is_brought_into_the_layout_and_stays_there(chance: Rando
         ("# a\n\n# b\n\nmodel m {}", "# a\n\n# b\n\naesm = 1\n\nmodel m {}\n"),
         ("#!/usr/bin/env aesm\nmodel m {}", "#!/usr/bin/env aesm\naesm = 1\n\nmodel m {}\n"),
         ("\ufeff\nmodel m {}", "aesm = 1\n\nmodel m {}\n"),
+        ("\ufeff\ufeffmodel m {}", "aesm = 1\n\nmodel m {}\n"),
         ('import a "b.aesm"\nmodel m {}', 'aesm = 1\n\nimport a "b.aesm"\nmodel m {}\n'),
         ("model m {}\naesm = 1", "model m {}\naesm = 1\n"),
         ("# nothing is said\n", "# nothing is said\n"),
