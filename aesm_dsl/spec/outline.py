@@ -100,7 +100,7 @@ def model_block(file: tree.File, teller: Teller) -> tree.Block | None:
         )
         return None
     for one in blocks:
-        if one in parts:
+        if isinstance(Spec.kinds().get(one.kind.text), Child):
             label, help = "a part of a model", "move it inside `model NAME { ... }`"
             teller.tell("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
         elif one.kind.text in Spec.kinds():
