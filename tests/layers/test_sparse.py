@@ -237,4 +237,4 @@ def _rank(rank: int, file: str) -> None:
 
 
 def test_ranks_that_route_nothing_to_an_expert(tmp_path: Path) -> None:
-    multiprocessing.start_processes(_rank, (str(tmp_path / "meet"),), nprocs=2, start_method="fork")
+    multiprocessing.spawn(_rank, (str(tmp_path / "meet"),), nprocs=2)
