@@ -233,6 +233,8 @@ def _rank(rank: int, file: str) -> None:
         alone(x_BD, weight_BGE).square().sum().backward()
     for one, other in zip(parallel.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(2 * one.grad, other.grad)
+    distributed.barrier()  # nobody hangs up while the other still speaks
+    del wrapped
     distributed.destroy_process_group()
 
 
