@@ -59,8 +59,7 @@ def _aes(plan: Plan) -> PlanCost:
     levels[TASKS] = total
     widths = (plan.tasks.layers[-1].output, *plan.tasks.tower, 1)
     parameters, flops = _linears(widths)
-    copies = tasks * (plan.leaf_count if plan.tasks.tower_per == "leaf" else 1)
-    return PlanCost(levels, Cost(copies * parameters, tasks * flops, tasks * flops))
+    return PlanCost(levels, Cost(plan.towers * parameters, tasks * flops, tasks * flops))
 
 
 def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:
@@ -91,7 +90,7 @@ def loop_pays(layer: LayerPlan, rows: int, gates: int = 1, device: str = "cpu") 
     it must save more FLOPs than starting the experts in use takes."""
     pairs = rows * layer.most(gates)
     saved = (rows * layer.experts - pairs) * _linears((layer.input, *layer.hidden))[1]
-    return saved > EXPERT_START.get(device, EXPERT_START["cuda"]) * min(layer.experts, pairs)
+    return saved > _expert_start(device) * min(layer.experts, pairs)
 
 
 def loop_pays_from(layer: LayerPlan, gates: int = 1, device: str = "cpu") -> int | None:
@@ -101,7 +100,12 @@ def loop_pays_from(layer: LayerPlan, gates: int = 1, device: str = "cpu") -> int
         return None
     if loop_pays(layer, 1, gates, device):
         return 1
-    return int(EXPERT_START.get(device, EXPERT_START["cuda"]) * layer.experts / spared) + 1
+    return int(_expert_start(device) * layer.experts / spared) + 1
+
+
+def _expert_start(device: str) -> float:
+    """Of a device that is neither, as of a GPU."""
+    return EXPERT_START.get(device, EXPERT_START["cuda"])
 
 
 def _baseline(plan: Plan, baseline: BaselinePlan) -> PlanCost:

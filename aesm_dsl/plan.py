@@ -218,6 +218,11 @@ class Plan:
         """The leaves, and one more for all rows with an unknown node, where a level takes them."""
         return len(self.leaves) + any(level.unknown for level in self.levels)
 
+    @property
+    def towers(self) -> int:
+        """Towers of an AES network: one for each task, or for each task in each leaf."""
+        return len(self.tasks.tasks) * (self.leaf_count if self.tasks.tower_per == "leaf" else 1)
+
     def with_rows(self, rows: dict[str, int]) -> Plan:
         """The same plan with the features' table rows as fitted (feature name -> rows)."""
         fitted = tuple(replace(feature, rows=rows[feature.name]) for feature in self.features)

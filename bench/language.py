@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from measure import measure
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.pipeline import check
@@ -66,17 +67,10 @@ def main() -> None:
 
 def _table(rounds: int, what: dict[str, Callable[[], object]]) -> None:
     """A row for each, timed in turns after one round that does not count."""
-    taken: dict[str, list[float]] = {name: [] for name in what}
-    for turn in range(rounds + 1):
-        for name, do in what.items():
-            start = _computing()
-            do()
-            if turn:
-                taken[name].append(_computing() - start)
-    medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
-    first = next(iter(medians.values()))
-    for name, seconds in medians.items():
-        print(f"| {name} | {seconds:.3f} | {seconds / first:.1f} |")
+    found = measure(what, rounds, warm=1, clock=_computing)
+    first = next(iter(found.values())).cpu
+    for name, spent in found.items():
+        print(f"| {name} | {spent.cpu:.3f} | {spent.cpu / first:.1f} |")
 
 
 def _computing() -> float:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
-
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -24,18 +22,20 @@ def measure(
     device: str = "cpu",
     warm: int = 3,
     before: Callable[[], object] = lambda: None,
+    clock: Callable[[], float] = time.process_time,
 ) -> dict[str, Spent]:
     """What one turn of each way takes. In each turn all ways go once, so that a busy machine is busy for all of them;
-    the first `warm` turns do not count. `before` is done once before each turn and does not count."""
+    the first `warm` turns do not count. `before` is done once before each turn and does not count.
+    `clock` tells the seconds of computing so far."""
     spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(warm + turns):
         before()
         for way, go in ways.items():
             wait(device)
-            cpu, wall = time.process_time(), time.perf_counter()
+            cpu, wall = clock(), time.perf_counter()
             go()
             wait(device)
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            cpu, wall = clock() - cpu, time.perf_counter() - wall
             spent[way].append((cpu if device == "cpu" else wall, wall))
     found = {}
     for way, seconds in spent.items():
@@ -46,4 +46,6 @@ def measure(
 
 def wait(device: str) -> None:
     if device.startswith("cuda"):
+        import torch
+
         torch.cuda.synchronize()

@@ -46,8 +46,7 @@ def layer_table(plan: Plan) -> Table:
     _level(table, TASKS, len(plan.tasks.tasks), plan.tasks.layers, found.levels[TASKS], len(plan.tasks.tasks))
     tower = " > ".join(str(width) for width in (*plan.tasks.tower, 1))
     width = str(plan.tasks.layers[-1].output)
-    towers = len(plan.tasks.tasks) * (plan.leaf_count if plan.tasks.tower_per == "leaf" else 1)
-    table.add_row("towers", str(towers), "", "", width, tower, "", *_costs(found.towers), "")
+    table.add_row("towers", str(plan.towers), "", "", width, tower, "", *_costs(found.towers), "")
     table.add_section()
     table.add_row("all", "", "", "", "", "", "", *_costs(found.total), "", style="bold")
     return table

@@ -21,6 +21,8 @@ from aesm_dsl.syntax import tree
 _COMMA = r"[,，、]\s*"
 """What separates arguments, or is taken for it."""
 
+_GROUPS_OF_DIGITS = re.compile(rf"\d{{1,3}}((?:{_COMMA}\d{{3}})+)(?!\d|{_COMMA}\d)")
+
 ReadValue = Callable[[Kind, tree.Value, Asked], Any]
 
 
@@ -127,7 +129,7 @@ class Calls:
         if not isinstance(first, tree.Number):
             return 0
         text, start = first.span.source.text, first.span.start
-        match = re.compile(rf"\d{{1,3}}((?:{_COMMA}\d{{3}})+)(?!\d|{_COMMA}\d)").match(text, start)
+        match = _GROUPS_OF_DIGITS.match(text, start)
         if match is None:
             return 0
         place = first.span.source.span(start, match.end())

@@ -83,12 +83,17 @@ def _stands_damaged(file: tree.File, word: str) -> bool:
     return any(word in span.text.split() for span in file.damaged)
 
 
+def _is_part(block: tree.Block) -> bool:
+    """Whether it is a block that belongs in a model."""
+    return isinstance(Spec.kinds().get(block.kind.text), Child)
+
+
 def model_block(file: tree.File, teller: Teller) -> tree.Block | None:
     """The file's one model, or what was probably meant as one; None after telling that there is none."""
     blocks = [one for one in file.statements if isinstance(one, tree.Block)]
     models = [one for one in blocks if one.kind.text == "model"]
     meant = [one for one in blocks if one.kind.text not in Spec.kinds() and closest(one.kind.text, ["model"])]
-    parts = [one for one in blocks if isinstance(Spec.kinds().get(one.kind.text), Child)]
+    parts = [one for one in blocks if _is_part(one)]
     if parts and not models and not meant and not file.damaged:
         # Every block lacks the same: the model around them.
         teller.tell(
@@ -100,7 +105,7 @@ def model_block(file: tree.File, teller: Teller) -> tree.Block | None:
         )
         return None
     for one in blocks:
-        if isinstance(Spec.kinds().get(one.kind.text), Child):
+        if _is_part(one):
             label, help = "a part of a model", "move it inside `model NAME { ... }`"
             teller.tell("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
         elif one.kind.text in Spec.kinds():

@@ -53,7 +53,8 @@ def loss(prediction: Prediction, batch: Batch, plan: Plan, log_variance_T: Tenso
         weighted = {name: by_uncertainty(value, log_variance) for (name, value), log_variance in uncertain}
     training = plan.training
     auxiliary = training.specific_loss * prediction.specific_loss + training.shared_loss * prediction.shared_loss
-    auxiliary = auxiliary + training.balance * prediction.balance_loss
+    if training.balance:  # else a gradient of zeros would be carried through every layer
+        auxiliary = auxiliary + training.balance * prediction.balance_loss
     return Loss(
         task_losses,
         weighted,
