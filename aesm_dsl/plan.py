@@ -18,6 +18,8 @@ TASKS = "tasks"
 FORMAT = 1
 """Version of the plan's JSON form; a plan of another version is refused."""
 
+PAD = -1
+"""Id in the slots of a feature behind its last value."""
 MISSING = 0
 """Row of every embedding table that stands for a missing value."""
 OTHER = 1
@@ -45,6 +47,10 @@ class FeaturePlan:
     """Rows of the embedding table. Before fitting, a category's is the upper bound that its vocabulary may reach."""
     width: int
     min_count: int = 1
+    slots: int = 1
+    """Consecutive columns of a batch's ids that hold the feature's values; 0 of a feature that is used as a number."""
+    values: int = 0
+    """Columns of a batch's values that hold the feature: 1 where it is used as a number, else 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,16 @@ class Plan:
     def width(self) -> int:
         """D of the first layer: all features' embeddings, concatenated."""
         return sum(feature.width for feature in self.features)
+
+    @property
+    def slots(self) -> int:
+        """S, columns of ids of all features."""
+        return sum(feature.slots for feature in self.features)
+
+    @property
+    def values(self) -> int:
+        """V, columns of values of all features."""
+        return sum(feature.values for feature in self.features)
 
     @property
     def leaves(self) -> tuple[tuple[int, ...], ...]:

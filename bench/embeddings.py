@@ -98,11 +98,11 @@ def main() -> None:
 
 
 def draw(kind: str, rows: int, given: argparse.Namespace, chance: torch.Generator) -> Tensor:
-    """ids_BF: of each feature, ids of its own share of the table's rows."""
+    """ids_BS: of each feature, ids of its own share of the table's rows."""
     own = rows // given.features
     share_BF = torch.rand(given.batch, given.features, generator=chance, dtype=torch.float64)
-    ids_BF = (own**share_BF - 1) if kind == "skewed" else share_BF * own
-    return ids_BF.long().clamp(0, own - 1).to(given.device)
+    ids_BS = (own**share_BF - 1) if kind == "skewed" else share_BF * own
+    return ids_BS.long().clamp(0, own - 1).to(given.device)
 
 
 def table_step(way: str, rows: int, given: argparse.Namespace) -> Step:
@@ -112,9 +112,9 @@ def table_step(way: str, rows: int, given: argparse.Namespace) -> Step:
     offset_F = torch.arange(given.features, device=given.device) * (rows // given.features)
     above = torch.randn(given.batch, given.features * given.width, device=given.device)
 
-    def step(ids_BF: Tensor) -> None:
+    def step(ids_BS: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
-        embedding(ids_BF + offset_F).flatten(1).backward(above)
+        embedding(ids_BS + offset_F).flatten(1).backward(above)
         optimizer.step()
 
     return step
@@ -131,9 +131,10 @@ def network_step(embeddings: str, given: argparse.Namespace) -> Step:
     steps = optimizers(network, plan.training)
     label_BT = torch.randint(2, (given.batch, 2)).float()
     node_BL, weight_B = torch.zeros(given.batch, 0, dtype=torch.int64), torch.ones(given.batch)
+    value_BV = torch.empty(given.batch, 0)
 
-    def step(ids_BF: Tensor) -> None:
-        batch = Batch(ids_BF, node_BL, label_BT, weight_B).to(given.device)
+    def step(ids_BS: Tensor) -> None:
+        batch = Batch(ids_BS, value_BV, node_BL, label_BT, weight_B).to(given.device)
         for one in steps:
             one.zero_grad(set_to_none=True)
         loss(network(batch), batch, plan).total.backward()

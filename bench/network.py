@@ -150,6 +150,7 @@ def ours(
     chance = torch.Generator().manual_seed(0)
     batch = Batch(
         torch.randint(1, VALUES, (given.batch, FEATURES), generator=chance),
+        torch.empty(given.batch, 0),
         torch.stack([torch.randint(len(one.nodes), (given.batch,), generator=chance) for one in plan.levels], dim=1)
         if plan.levels
         else torch.zeros(given.batch, 0, dtype=torch.int64),
@@ -167,7 +168,7 @@ def ours(
 
     def predict(rows: int) -> None:
         network.eval()
-        part = Batch(batch.ids_BF[:rows], batch.node_BL[:rows], batch.label_BT[:rows], batch.weight_B[:rows])
+        part = Batch(*(part[:rows] for part in batch.parts))
         with torch.inference_mode():
             network(part)
 
@@ -178,19 +179,19 @@ def peer(model: nn.Module, call: Callable[[Tensor], Tensor], given: argparse.Nam
     """A peer's network under the same step: sum of both tasks' losses, Adam."""
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     chance = torch.Generator().manual_seed(0)
-    ids_BF = torch.randint(1, VALUES, (given.batch, FEATURES), generator=chance).to(given.device)
+    ids_BS = torch.randint(1, VALUES, (given.batch, FEATURES), generator=chance).to(given.device)
     label_BT = torch.randint(2, (given.batch, 2), generator=chance).float().to(given.device)
 
     def step() -> None:
         model.train()
         optimizer.zero_grad(set_to_none=True)
-        functional.binary_cross_entropy(call(ids_BF), label_BT).backward()
+        functional.binary_cross_entropy(call(ids_BS), label_BT).backward()
         optimizer.step()
 
     def predict(rows: int) -> None:
         model.eval()
         with torch.inference_mode():
-            call(ids_BF[:rows])
+            call(ids_BS[:rows])
 
     return Contender(step, predict)
 
@@ -212,7 +213,7 @@ def deepctr(count: int, given: argparse.Namespace) -> Contender:
         l2_reg_embedding=0,
         device=given.device,
     )
-    return peer(model, lambda ids_BF: model(ids_BF.float()), given)
+    return peer(model, lambda ids_BS: model(ids_BS.float()), given)
 
 
 def rechub(count: int, given: argparse.Namespace) -> Contender:
@@ -227,7 +228,7 @@ def rechub(count: int, given: argparse.Namespace) -> Contender:
         expert_params={"dims": [256, 128]},
         tower_params_list=[{"dims": [64]}, {"dims": [64]}],
     ).to(given.device)
-    return peer(model, lambda ids_BF: model({f"f{k}": ids_BF[:, k] for k in range(FEATURES)}), given)
+    return peer(model, lambda ids_BS: model({f"f{k}": ids_BS[:, k] for k in range(FEATURES)}), given)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ print(network)
 plan = network.plan
 generator = torch.Generator().manual_seed(0)
 batch = Batch(
-    ids_BF=torch.stack([torch.randint(one.rows, (ROWS,), generator=generator) for one in plan.features], dim=1),
+    ids_BS=torch.stack([torch.randint(one.rows, (ROWS,), generator=generator) for one in plan.features], dim=1),
+    value_BV=torch.randn(ROWS, plan.values, generator=generator),
     node_BL=torch.stack([torch.randint(len(one.nodes), (ROWS,), generator=generator) for one in plan.levels], dim=1),
     label_BT=torch.full((ROWS, len(plan.tasks.tasks)), torch.nan),
     weight_B=torch.ones(ROWS),

@@ -13,7 +13,7 @@ import torch
 
 import aesm_dsl
 from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
-from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.simulate import write_world
 from aesm_dsl.data.table import encode, table_of
 from aesm_dsl.data.world_spec import world_spec
@@ -184,7 +184,7 @@ def test_a_network_built_from_a_spec_takes_encoded_rows(world: Path) -> None:
     findings = Findings()
     tables = tables_of(network.plan, [world], findings, lambda path: None)
     assert tables is not None
-    encoders = Encoders.fit(network.plan, tables.train.frame)
+    encoders = fit_encoders(network.plan, tables.train.frame)
     from aesm_dsl.data.table import encode
 
     batch = next(encode(encoders, tables.train).batches(64))

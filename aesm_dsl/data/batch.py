@@ -1,6 +1,6 @@
 """`Batch`: the tensors of one step.
 
-Axes: B rows, F features, L scenario levels, T tasks.
+Axes: B rows, S slots of ids, V values, L scenario levels, T tasks.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    ids_BF: Tensor
-    """int64; ids of each feature in the plan's order, row indices of its own embedding table."""
+    ids_BS: Tensor
+    """int64; each feature's ids in its own slots, in the plan's order: row indices of its own embedding table, and PAD
+    (-1) in slots behind the last value."""
+    value_BV: Tensor
+    """float32; of each feature that is used as a number its value, in the plan's order (V may be 0); NaN where it is
+    missing."""
     node_BL: Tensor
     """int64; each row's node at every scenario level, in the plan's order (L may be 0); UNKNOWN (-1) where the node is
     missing or not in the plan, which only levels with `unknown` take."""
@@ -26,11 +30,11 @@ class Batch:
 
     @property
     def rows(self) -> int:
-        return self.ids_BF.shape[0]
+        return self.node_BL.shape[0]
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(*(part.to(device, non_blocking=True) for part in self.parts))
 
     @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.ids_BF, self.node_BL, self.label_BT, self.weight_B
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return self.ids_BS, self.value_BV, self.node_BL, self.label_BT, self.weight_B

@@ -1,7 +1,7 @@
-"""`Encoders`: raw columns -> ids. Fitted on training rows only, stored with the run, used on all rows.
+"""`Encoders`: raw columns -> ids. Fitted on training rows only (fitting.py), stored with the run, used on all rows.
 
-Fitting is the only place that looks at how often values occur; ids of any later table stay inside the
-embedding tables, whatever it holds. Axes: B rows, F features.
+Ids of any later table stay inside the
+embedding tables, whatever it holds. Axes: R rows, S slots of ids, V values.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.hashing import hash64
-from aesm_dsl.data.quantile import boundaries, bucket
+from aesm_dsl.data.quantile import bucket
 from aesm_dsl.data.value import as_numbers, as_text
-from aesm_dsl.plan import MISSING, OTHER, FeaturePlan, Plan
+from aesm_dsl.plan import MISSING, OTHER
 
 FORMAT = 1
 """Version of the encoders' JSON form; the hash and the rules of value.py belong to it."""
 
 Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
+Slots = np.ndarray[tuple[int, int], np.dtype[np.int32 | np.int64]]
+Values = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,17 @@ class Encoders:
 
     encoders: tuple[Encoder, ...]
 
-    @staticmethod
-    def fit(plan: Plan, frame: pl.DataFrame) -> Encoders:
-        """Encoders learnt from these rows: training rows only, with all feature columns."""
-        return Encoders(tuple(_fit(feature, frame[feature.column]) for feature in plan.features))
+    def encode(self, frame: pl.DataFrame) -> tuple[Slots, Values]:
+        """ids_RS and value_RV in the plan's order, for any table with the features' columns.
 
-    def ids(self, frame: pl.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-        """ids_BF in the plan's order, 0 <= id < rows()[feature] for any table with the features' columns."""
-        ids_BF = np.empty((frame.height, len(self.encoders)), dtype=np.int64)
-        for f, encoder in enumerate(self.encoders):
-            ids_BF[:, f] = encoder.ids(frame[encoder.column])
-        return ids_BF
+        0 <= id < rows()[feature], int32 where all tables are small enough for it. V is 0 without features that are used
+        as numbers.
+        """
+        small = all(encoder.rows < 2**31 for encoder in self.encoders)
+        ids_RS = np.empty((frame.height, len(self.encoders)), dtype=np.int32 if small else np.int64)
+        for s, encoder in enumerate(self.encoders):
+            ids_RS[:, s] = encoder.ids(frame[encoder.column])
+        return ids_RS, np.empty((frame.height, 0), dtype=np.float32)
 
     def rows(self) -> dict[str, int]:
         """Feature name -> rows of its embedding table, as fitted (for `Plan.with_rows`)."""
@@ -113,30 +115,6 @@ class Encoders:
         if stored.get("format") != FORMAT:
             raise ValueError(f"encoders of format {stored.get('format')}, this version reads format {FORMAT}")
         return Encoders(tuple(_restored(dict(feature)) for feature in stored["features"]))
-
-
-def _fit(feature: FeaturePlan, column: pl.Series) -> Encoder:
-    if feature.kind == "category":
-        return Category(feature.name, feature.column, _vocabulary(feature, column))
-    if feature.kind == "id":
-        return Id(feature.name, feature.column, feature.rows - 1)
-    if feature.kind == "number":
-        values, _ = as_numbers(column)
-        return Number(feature.name, feature.column, feature.rows, boundaries(values, feature.rows - 1))
-    raise ValueError(f"feature `{feature.name}` has the unknown kind {feature.kind!r}")
-
-
-def _vocabulary(feature: FeaturePlan, column: pl.Series) -> tuple[str, ...]:
-    """Values with at least `min_count` rows, most frequent first, ties in the order of their characters."""
-    counted = (
-        pl.DataFrame({"value": as_text(column)})
-        .drop_nulls()
-        .group_by("value")
-        .len()
-        .filter(pl.col("len") >= feature.min_count)
-        .sort("len", "value", descending=[True, False])
-    )
-    return tuple(counted["value"].head(max(feature.rows - 2, 0)).to_list())
 
 
 def _restored(values: dict[str, Any]) -> Encoder:

@@ -1,6 +1,6 @@
 """`EncodedTable`: a whole table as tensors, and its batches.
 
-Axes: R rows of the table, B rows of a batch, F features, L scenario levels, T tasks.
+Axes: R rows of the table, B rows of a batch, S slots of ids, V values, L scenario levels, T tasks.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from aesm_dsl.data.batch import Batch
 
 @dataclass(frozen=True, slots=True)
 class EncodedTable:
-    ids_RF: Tensor
-    """int32; ids of each feature in the plan's order (batches widen them to int64)."""
+    ids_RS: Tensor
+    """Each feature's ids in its own slots, in the plan's order; int32 where all tables are small enough (batches widen
+    them to int64)."""
+    value_RV: Tensor
+    """float32; values of the features that are used as numbers, NaN where missing."""
     node_RL: Tensor
     """int64; each row's node at every scenario level, UNKNOWN where it is missing or not in the plan."""
     label_RT: Tensor
@@ -26,20 +29,15 @@ class EncodedTable:
     """float32; row weights, 1 where the plan names none."""
 
     def __len__(self) -> int:
-        return self.ids_RF.shape[0]
+        return self.node_RL.shape[0]
 
     def to(self, device: torch.device | str) -> EncodedTable:
         """The same table there; its batches are then gathered there too."""
-        return EncodedTable(
-            self.ids_RF.to(device),
-            self.node_RL.to(device),
-            self.label_RT.to(device),
-            self.weight_R.to(device),
-        )
+        return EncodedTable(*(part.to(device) for part in self._parts))
 
     def take(self, rows: Tensor) -> EncodedTable:
         """The rows of these indices, in this order."""
-        return EncodedTable(self.ids_RF[rows], self.node_RL[rows], self.label_RT[rows], self.weight_R[rows])
+        return EncodedTable(*(part[rows] for part in self._parts))
 
     def batches(self, rows: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """All rows once, `rows` at a time, the last batch with what is left.
@@ -54,9 +52,14 @@ class EncodedTable:
                 yield self._batch(slice(start, start + rows))
             return
         order_R = torch.randperm(len(self), generator=generator, device=generator.device)
-        order_R = order_R.to(self.ids_RF.device)
+        order_R = order_R.to(self.ids_RS.device)
         for start in range(0, len(self), rows):
             yield self._batch(order_R[start : start + rows])
 
     def _batch(self, chosen: slice | Tensor) -> Batch:
-        return Batch(self.ids_RF[chosen].long(), self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen])
+        ids_BS, *others = (part[chosen] for part in self._parts)
+        return Batch(ids_BS.long(), *others)
+
+    @property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return self.ids_RS, self.value_RV, self.node_RL, self.label_RT, self.weight_R

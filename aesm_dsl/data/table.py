@@ -130,8 +130,10 @@ def table_of(
 
 def encode(encoders: Encoders, table: Table) -> EncodedTable:
     """The table as tensors. Nothing can go wrong with rows that were checked."""
+    ids_RS, value_RV = encoders.encode(table.frame)
     return EncodedTable(
-        torch.from_numpy(encoders.ids(table.frame).astype(np.int32)),
+        torch.from_numpy(ids_RS),
+        torch.from_numpy(value_RV),
         torch.from_numpy(table.node_RL),
         torch.from_numpy(table.label_RT),
         torch.from_numpy(table.weight_R),

@@ -1,6 +1,7 @@
 """`Embedding`: ids -> one vector per row; `Context`: nodes and tasks -> what the gates are told about them.
 
-Axes: B rows, F features, L scenario levels, T tasks, D width of x, C width of a context, W of one table.
+Axes: B rows, F features, S slots of ids, V values, L scenario levels, T tasks, D width of x, C width of a context,
+W of one table.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ has earned a vector, but not so close that the first Linear's bias drowns what t
 class Embedding(nn.Module):
     """x_BD: the vectors of all features, concatenated in the order of the plan.
 
-    ids_BF  int64; per feature a row of its own table, row 0 (missing) a trained vector like any other
+    ids_BS    int64; per feature a row of its own table, row 0 (missing) a trained vector like any other
+    value_BV  float32; values of features that are used as numbers
     Raises ValueError, naming the feature, for an id outside its table. On CUDA and in compiled or exported
     graphs that look would halt the device or break the graph: there such an id is sent outside every table,
     and the lookup fails (on CUDA by the device's own assertion) instead of reading another feature's row.
@@ -59,14 +61,14 @@ class Embedding(nn.Module):
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
 
-    def forward(self, ids_BF: Tensor) -> Tensor:
-        if _can_look(ids_BF):
-            _refuse_outside(ids_BF, [(f"feature `{one.name}`", "id", one.rows) for one in self.features])
-            row_BF = ids_BF + self.offset_F
+    def forward(self, ids_BS: Tensor, value_BV: Tensor) -> Tensor:
+        if _can_look(ids_BS):
+            _refuse_outside(ids_BS, [(f"feature `{one.name}`", "id", one.rows) for one in self.features])
+            row_BS = ids_BS + self.offset_F
         else:
-            inside_BF = (ids_BF >= 0) & (ids_BF < self.rows_F)
-            row_BF = torch.where(inside_BF, ids_BF + self.offset_F, torch.iinfo(torch.int64).max)
-        of_table = row_BF.index_select(1, self.order_F).split_with_sizes(self.counts, dim=1)
+            inside_BS = (ids_BS >= 0) & (ids_BS < self.rows_F)
+            row_BS = torch.where(inside_BS, ids_BS + self.offset_F, torch.iinfo(torch.int64).max)
+        of_table = row_BS.index_select(1, self.order_F).split_with_sizes(self.counts, dim=1)
         vectors = [table(rows) for table, rows in zip(self.tables, of_table, strict=True)]
         return torch.cat([vectors[group][:, start:stop].flatten(1) for group, start, stop in self.runs], dim=1)
 
@@ -129,13 +131,13 @@ def _can_look(ids: Tensor) -> bool:
     return ids.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def _refuse_outside(ids_BF: Tensor, columns: list[tuple[str, str, int]], least: Sequence[int] | None = None) -> None:
+def _refuse_outside(ids_BS: Tensor, columns: list[tuple[str, str, int]], least: Sequence[int] | None = None) -> None:
     """Raises for a column (owner, what it holds, how many there are) with a number outside [least, how many)."""
-    if ids_BF.shape[1] != len(columns):
-        raise ValueError(f"{ids_BF.shape[1]} columns of ids, expected {len(columns)}")
-    if ids_BF.numel() == 0:
+    if ids_BS.shape[1] != len(columns):
+        raise ValueError(f"{ids_BS.shape[1]} columns of ids, expected {len(columns)}")
+    if ids_BS.numel() == 0:
         return
-    lows, highs = ids_BF.amin(0).tolist(), ids_BF.amax(0).tolist()
+    lows, highs = ids_BS.amin(0).tolist(), ids_BS.amax(0).tolist()
     for (owner, what, rows), first, low, high in zip(columns, least or [0] * len(columns), lows, highs, strict=True):
         if low < first or high >= rows:
             raise ValueError(f"{owner}: {what} {low if low < first else high}, expected {first} to {rows - 1}")

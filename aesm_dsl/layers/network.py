@@ -52,7 +52,7 @@ class Network(nn.Module):
             )
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
-        h: Tensor = self.embedding(batch.ids_BF)
+        h: Tensor = self.embedding(batch.ids_BS, batch.value_BV)
         context_of_level, context_BTC = self.context(batch.node_BL)
         among_of_level = self.siblings(batch.node_BL)
         selection: dict[str, tuple[Selection, ...]] = {}

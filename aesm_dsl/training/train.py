@@ -13,8 +13,8 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
+from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.table import Table, Tables, encode, encode_tables, read_table, read_tables, table_of
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.embedding_tables import sparse_widths
@@ -55,7 +55,7 @@ def train_plan(
         return None
     warn(findings)
     began = time.perf_counter()
-    encoders = Encoders.fit(plan, tables.train.frame)
+    encoders = fit_encoders(plan, tables.train.frame)
     plan = plan.with_rows(encoders.rows())
     encoded = encode_tables(encoders, tables)
     network = new_network(plan).to(place)

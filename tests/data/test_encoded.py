@@ -11,7 +11,9 @@ from aesm_dsl.data.encoded import EncodedTable
 def table(rows: int) -> EncodedTable:
     """Row r holds r in all its parts."""
     r = torch.arange(rows)
-    return EncodedTable(torch.stack([r, r], 1).int(), r[:, None], torch.stack([r, r, r], 1).float(), r.float())
+    return EncodedTable(
+        torch.stack([r, r], 1).int(), r[:, None].float() / 2, r[:, None], torch.stack([r, r, r], 1).float(), r.float()
+    )
 
 
 @pytest.mark.parametrize("seed", [None, 1])
@@ -21,11 +23,12 @@ def test_every_row_comes_once_and_stays_whole(rows: int, batch: int, seed: int |
     seen = list(table(rows).batches(batch, generator))
     assert [one.rows for one in seen] == [batch] * (rows // batch) + ([rows % batch] if rows % batch else [])
     for one in seen:
-        assert one.ids_BF.dtype == torch.int64
+        assert one.ids_BS.dtype == torch.int64
         assert one.node_BL.dtype == torch.int64
-        assert torch.equal(one.ids_BF[:, 1], one.node_BL[:, 0])
+        assert torch.equal(one.ids_BS[:, 1], one.node_BL[:, 0])
+        assert torch.equal(one.value_BV[:, 0] * 2, one.weight_B)
         assert torch.equal(one.label_BT[:, 2], one.weight_B)
-        assert torch.equal(one.weight_B.long(), one.ids_BF[:, 0])
+        assert torch.equal(one.weight_B.long(), one.ids_BS[:, 0])
     order = [int(r) for one in seen for r in one.weight_B]
     assert sorted(order) == list(range(rows))
     assert (order == list(range(rows))) == (seed is None or rows < 2) or rows == 2
@@ -49,4 +52,4 @@ def test_a_batch_needs_a_row() -> None:
 def test_a_table_moves_as_a_whole() -> None:
     moved = table(4).to("cpu")
     assert len(moved) == 4
-    assert moved.ids_RF.dtype == torch.int32
+    assert moved.ids_RS.dtype == torch.int32

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.table import encode_tables, read_tables
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import DataPlan, LevelPlan, NodePlan, Plan, SplitPlan
@@ -62,20 +62,20 @@ def test_hotel_bookings_end_to_end(real_data: Path, make: Make) -> None:
     assert str(tables.train.frame["arrival_date"].max()) == "2017-03-31"
     assert str(tables.valid.frame["arrival_date"].max()) == "2017-05-31"
 
-    encoders = Encoders.fit(plan, tables.train.frame)
+    encoders = fit_encoders(plan, tables.train.frame)
     encoded = encode_tables(encoders, tables)
     assert encoded.test is not None
     rows = torch.tensor(list(encoders.rows().values()))
     for part in (encoded.train, encoded.valid, encoded.test):
         assert part is not None
-        assert (part.ids_RF >= 0).all()
-        assert (part.ids_RF < rows).all()
+        assert (part.ids_RS >= 0).all()
+        assert (part.ids_RS < rows).all()
         assert not part.label_RT.isnan().any()
     labels = [part.label_RT for part in (tables.train, tables.valid, tables.test)]
     share_T = np.concatenate(labels).mean(axis=0)
     np.testing.assert_allclose(share_T[:3], [0.370, 0.411, 0.151], atol=5e-4)
     nulls = tables.train.frame["agent"].null_count()
-    assert int((encoded.train.ids_RF[:, 2] == 0).sum()) == nulls
+    assert int((encoded.train.ids_RS[:, 2] == 0).sum()) == nulls
     generator = torch.Generator().manual_seed(0)
     assert sum(batch.rows for batch in encoded.train.batches(4096, generator)) == len(tables.train)
 

@@ -15,7 +15,7 @@ import torch
 
 from aesm_dsl.codes import pages
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.table import Table, Tables, encode, encode_tables, read_table, read_tables, table_of
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import UNKNOWN, DataPlan, Plan, SplitPlan
@@ -90,11 +90,11 @@ def test_a_good_table_from_parquet_and_csv(tmp_path: Path, name: str) -> None:
     nan = math.nan
     np.testing.assert_array_equal(train.label_RT, [[0, 0, 1], [1, 1, 0], [nan, 0, nan], [1, nan, 1]])
     assert train.weight_R.tolist() == [1, 0, 2, 1]
-    encoders = Encoders.fit(made, train.frame)
+    encoders = fit_encoders(made, train.frame)
     encoded = encode(encoders, train)
     assert len(encoded) == 4
-    assert encoded.ids_RF[:, 0].tolist() == [1, 2, 0, 3]
-    assert encoded.ids_RF[:, 1].tolist() == [2, 3, 2, 0]
+    assert encoded.ids_RS[:, 0].tolist() == [1, 2, 0, 3]
+    assert encoded.ids_RS[:, 1].tolist() == [2, 3, 2, 0]
     assert encoded.label_RT.dtype == encoded.weight_R.dtype == torch.float32
     assert encoded.node_RL.dtype == torch.int64
 
@@ -104,10 +104,10 @@ def test_parquet_and_csv_give_the_same_ids(tmp_path: Path) -> None:
     write(tmp_path, "a.csv")
     made = plan(train=("a.parquet",), test=("a.csv",))
     read = tables(tmp_path, made)
-    both = encode_tables(Encoders.fit(made, read.train.frame), read)
+    both = encode_tables(fit_encoders(made, read.train.frame), read)
     assert both.test is not None
     assert both.valid is None
-    assert torch.equal(both.train.ids_RF, both.test.ids_RF)
+    assert torch.equal(both.train.ids_RS, both.test.ids_RS)
 
 
 def test_the_test_rows_are_taken_first_then_the_validation_rows(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_level_may_take_rows_of_unknown_nodes(tmp_path: Path, locate: Locate) 
     tables = read_tables(lenient, [tmp_path], findings, locate)
     assert tables is not None
     assert tables.train.node_RL.tolist() == [[0, 0], [UNKNOWN, 1], [UNKNOWN, UNKNOWN], [1, UNKNOWN]]
-    encoded = encode(Encoders.fit(lenient, tables.train.frame), tables.train)
+    encoded = encode(fit_encoders(lenient, tables.train.frame), tables.train)
     assert encoded.node_RL.tolist() == tables.train.node_RL.tolist()
     assert [(one.code, one.message, one.span.text if one.span else "") for one in findings if one.code == "W503"] == [
         (
@@ -416,13 +416,13 @@ def test_scoring_needs_no_labels(tmp_path: Path, locate: Locate) -> None:
 def test_values_that_training_never_saw_find_a_slot(tmp_path: Path) -> None:
     write(tmp_path)
     made = plan()
-    encoders = Encoders.fit(made, tables(tmp_path, made).train.frame)
+    encoders = fit_encoders(made, tables(tmp_path, made).train.frame)
     later = pl.DataFrame({**GOOD, "city": ["zzz"] * 4, "age": [10**9] * 4, "user": [2**62] * 4}, strict=False)
     table = table_of(made, later, "later", Findings(), lambda key: None)
     assert table is not None
     encoded = encode(encoders, table)
-    assert encoded.ids_RF[0, :2].tolist() == [3, 1]
-    assert (encoded.ids_RF < torch.tensor(list(encoders.rows().values()))).all()
+    assert encoded.ids_RS[0, :2].tolist() == [3, 1]
+    assert (encoded.ids_RS < torch.tensor(list(encoders.rows().values()))).all()
 
 
 def test_a_plan_without_levels(tmp_path: Path) -> None:
@@ -430,7 +430,7 @@ def test_a_plan_without_levels(tmp_path: Path) -> None:
     made = make.plan()
     table = table_of(made, frame, "rows", Findings(), lambda key: None)
     assert table is not None
-    assert encode(Encoders.fit(made, frame), table).node_RL.shape == (2, 0)
+    assert encode(fit_encoders(made, frame), table).node_RL.shape == (2, 0)
 
 
 def test_a_plan_without_data_is_our_mistake() -> None:

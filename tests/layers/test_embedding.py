@@ -9,6 +9,8 @@ from aesm_dsl.plan import FeaturePlan
 
 from .plans import FEATURES, feature, make_batch, make_plan
 
+NO_VALUES = torch.empty(0, 0)
+
 ORDERS = [
     FEATURES,
     tuple(sorted(FEATURES, key=lambda one: one.width)),
@@ -35,16 +37,16 @@ def test_equals_single_tables_concatenated_in_the_order_of_the_plan(
 ) -> None:
     embedding = Embedding(features)
     assert len(embedding.tables) == len({one.width for one in features})
-    ids_BF = torch.stack([torch.randint(one.rows, (50,)) for one in features], dim=1)
-    ids_BF[0], ids_BF[1] = 0, torch.tensor([one.rows - 1 for one in features])
-    singles = zip(single_tables(embedding, features), ids_BF.unbind(1), strict=True)
-    assert torch.equal(embedding(ids_BF), torch.cat([table[ids] for table, ids in singles], dim=1))
+    ids_BS = torch.stack([torch.randint(one.rows, (50,)) for one in features], dim=1)
+    ids_BS[0], ids_BS[1] = 0, torch.tensor([one.rows - 1 for one in features])
+    singles = zip(single_tables(embedding, features), ids_BS.unbind(1), strict=True)
+    assert torch.equal(embedding(ids_BS, NO_VALUES), torch.cat([table[ids] for table, ids in singles], dim=1))
 
 
 def test_missing_values_are_trained_like_any_other() -> None:
     embedding = Embedding((feature("a", 3, 2),))
     assert embedding.tables[0].weight[0].any()
-    embedding(torch.tensor([[0]])).sum().backward()
+    embedding(torch.tensor([[0]]), NO_VALUES).sum().backward()
     assert embedding.tables[0].weight.grad[0].tolist() == [1.0, 1.0]
 
 
@@ -61,28 +63,28 @@ def test_starts_small() -> None:
     ],
 )
 def test_an_id_outside_its_table_is_refused_by_name(ids: list[int], complaint: str) -> None:
-    ids_BF = torch.zeros(6, 4, dtype=torch.int64)
-    ids_BF[4] = torch.tensor(ids)
+    ids_BS = torch.zeros(6, 4, dtype=torch.int64)
+    ids_BS[4] = torch.tensor(ids)
     with pytest.raises(ValueError, match=complaint):
-        Embedding(FEATURES)(ids_BF)
+        Embedding(FEATURES)(ids_BS, NO_VALUES)
 
 
 @pytest.mark.parametrize("ids", [[9, 0, 0, 0], [0, 0, -1, 0]])
 def test_where_ids_are_not_looked_at_the_lookup_fails(ids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aesm_dsl.layers.embedding._can_look", lambda ids: False)
     embedding = Embedding(FEATURES)
-    good_BF = torch.tensor([[8, 4, 19, 2]])
-    seen = embedding(good_BF)
+    good_BS = torch.tensor([[8, 4, 19, 2]])
+    seen = embedding(good_BS, NO_VALUES)
     monkeypatch.undo()
-    assert torch.equal(seen, embedding(good_BF))
+    assert torch.equal(seen, embedding(good_BS, NO_VALUES))
     monkeypatch.setattr("aesm_dsl.layers.embedding._can_look", lambda ids: False)
     with pytest.raises(IndexError):
-        embedding(torch.tensor([ids]))
+        embedding(torch.tensor([ids]), NO_VALUES)
 
 
 def test_too_few_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="3 columns of ids, expected 4"):
-        Embedding(FEATURES)(torch.zeros(2, 3, dtype=torch.int64))
+        Embedding(FEATURES)(torch.zeros(2, 3, dtype=torch.int64), NO_VALUES)
 
 
 def test_offsets_are_not_saved() -> None:

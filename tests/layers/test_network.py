@@ -61,7 +61,7 @@ def test_a_direct_task_has_a_tower_for_its_whole_probability() -> None:
 def test_equals_its_parts_put_together_by_hand() -> None:
     plan = make_plan()
     network, batch = make_network(plan), make_batch(plan, 6)
-    h = network.embedding(batch.ids_BF)
+    h = network.embedding(batch.ids_BS, batch.value_BV)
     node_BC = torch.zeros(6, 0)
     for level, node_B in enumerate(batch.node_BL.unbind(1)):
         node_BC = torch.cat([node_BC, network.context.nodes[level].weight[node_B]], 1)
@@ -218,8 +218,8 @@ class FromTensors(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, ids_BF: Tensor, node_BL: Tensor) -> dict[str, Tensor]:
-        return self.network(Batch(ids_BF, node_BL, ids_BF, ids_BF)).probability
+    def forward(self, ids_BS: Tensor, value_BV: Tensor, node_BL: Tensor) -> dict[str, Tensor]:
+        return self.network(Batch(ids_BS, value_BV, node_BL, ids_BS, ids_BS)).probability
 
 
 def test_exports_as_one_graph_for_any_number_of_rows() -> None:
@@ -228,11 +228,11 @@ def test_exports_as_one_graph_for_any_number_of_rows() -> None:
     given = make_batch(plan, 8)
     any_rows = {0: torch.export.Dim("rows", min=1)}
     graph = torch.export.export(
-        FromTensors(network), (given.ids_BF, given.node_BL), dynamic_shapes=(any_rows, any_rows)
+        FromTensors(network), (given.ids_BS, given.value_BV, given.node_BL), dynamic_shapes=(any_rows,) * 3
     ).module()
     for rows in (1, 33):
         batch = make_batch(plan, rows)
-        p_B = graph(batch.ids_BF, batch.node_BL)["purchase"]
+        p_B = graph(batch.ids_BS, batch.value_BV, batch.node_BL)["purchase"]
         torch.testing.assert_close(p_B, network(batch).probability["purchase"])
     with pytest.raises(IndexError):
-        graph(given.ids_BF + 8, given.node_BL)
+        graph(given.ids_BS + 8, given.value_BV, given.node_BL)

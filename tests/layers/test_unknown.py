@@ -134,8 +134,8 @@ class FromTensors(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, ids_BF: Tensor, node_BL: Tensor) -> dict[str, Tensor]:
-        return self.network(Batch(ids_BF, node_BL, ids_BF, ids_BF)).probability
+    def forward(self, ids_BS: Tensor, value_BV: Tensor, node_BL: Tensor) -> dict[str, Tensor]:
+        return self.network(Batch(ids_BS, value_BV, node_BL, ids_BS, ids_BS)).probability
 
 
 def test_an_exported_graph_takes_unknown_nodes() -> None:
@@ -147,8 +147,8 @@ def test_an_exported_graph_takes_unknown_nodes() -> None:
     given = make_batch(plan, 8)
     any_rows = {0: torch.export.Dim("rows", min=1)}
     graph = torch.export.export(
-        FromTensors(network), (given.ids_BF, given.node_BL), dynamic_shapes=(any_rows, any_rows)
+        FromTensors(network), (given.ids_BS, given.value_BV, given.node_BL), dynamic_shapes=(any_rows,) * 3
     ).module()
     mixed, _ = lose(make_batch(plan, 33))
-    p_B = graph(mixed.ids_BF, mixed.node_BL)["purchase"]
+    p_B = graph(mixed.ids_BS, mixed.value_BV, mixed.node_BL)["purchase"]
     torch.testing.assert_close(p_B, network(mixed).probability["purchase"])

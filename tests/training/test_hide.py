@@ -22,7 +22,7 @@ def test_each_level_hides_its_share_of_rows() -> None:
     torch.testing.assert_close(shares, torch.tensor([0.1, 0.3]).double(), atol=0.01, rtol=0)
     both = lost_BL.all(1).double().mean()
     torch.testing.assert_close(both, torch.tensor(0.03).double(), atol=0.005, rtol=0)
-    assert torch.equal(hidden.ids_BF, batch.ids_BF)
+    assert torch.equal(hidden.ids_BS, batch.ids_BS)
     assert torch.equal(hidden.label_BT, batch.label_BT)
 
 

@@ -34,7 +34,7 @@ def predict(logits_TB: Tensor) -> Prediction:
 def batch(label_BT: list[list[float]], weight_B: list[float] | None = None) -> Batch:
     rows = len(label_BT)
     empty = torch.zeros(rows, 0, dtype=torch.int64)
-    return Batch(empty, empty, torch.tensor(label_BT), torch.tensor(weight_B or [1.0] * rows))
+    return Batch(empty, empty, empty, torch.tensor(label_BT), torch.tensor(weight_B or [1.0] * rows))
 
 
 def logits(rows: int = 4) -> Tensor:
@@ -83,7 +83,7 @@ def test_without_a_labelled_row_a_task_is_exactly_zero(labels: list[list[float]]
 
 def nothing() -> Batch:
     empty = torch.zeros(0, 0, dtype=torch.int64)
-    return Batch(empty, empty, torch.zeros(0, 2), torch.zeros(0))
+    return Batch(empty, empty, empty, torch.zeros(0, 2), torch.zeros(0))
 
 
 def test_rows_without_weight_teach_nothing() -> None:

@@ -56,9 +56,10 @@ class Baseline(nn.Module):
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
         rows = self.leaves(batch.node_BL)
-        ids_BF = batch.ids_BF[rows.order_B]
-        parts = ids_BF.split_with_sizes(rows.sizes) if len(self.embeddings) > 1 else (ids_BF,)
-        x_BD = torch.cat([embedding(part) for embedding, part in zip(self.embeddings, parts, strict=True)])
+        ids_BS, value_BV = batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B]
+        sizes = rows.sizes if len(self.embeddings) > 1 else [batch.rows]
+        parts = zip(self.embeddings, ids_BS.split_with_sizes(sizes), value_BV.split_with_sizes(sizes), strict=True)
+        x_BD = torch.cat([embedding(ids, values) for embedding, ids, values in parts])
         logit_TB: Tensor = self.body(x_BD, rows)
         logits = logit_TB.index_select(1, rows.back_B).unbind(0)
         tasks = self.plan.tasks.tasks

@@ -62,7 +62,7 @@ def test_equals_the_plain_twin(architecture: str, levels: tuple[tuple[str, int],
         if architecture == "star":
             mean_LD, variance_LD = network.body.norm._running()
             moments = (mean_LD[leaf].tolist(), variance_LD[leaf].tolist())
-        expected = twin.logits(network, batch.ids_BF[row].tolist(), leaf, moments)
+        expected = twin.logits(network, batch.ids_BS[row].tolist(), leaf, moments)
         torch.testing.assert_close(got[row], torch.tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-10)
 
 
@@ -71,7 +71,7 @@ def test_ple_with_any_counts_equals_the_plain_twin(specific: int, shared: int, r
     plan = make_baseline("ple", (("entry", 2),), specific=specific, shared=shared, repeat=repeat)
     network, batch = make(plan), visit(plan, 5)
     for row, leaf in enumerate(leaves_of(plan, batch)):
-        expected = torch.tensor(twin.logits(network, batch.ids_BF[row].tolist(), leaf), dtype=torch.float64)
+        expected = torch.tensor(twin.logits(network, batch.ids_BS[row].tolist(), leaf), dtype=torch.float64)
         torch.testing.assert_close(logit_of(network, batch)[row], expected, rtol=1e-10, atol=1e-10)
 
 
