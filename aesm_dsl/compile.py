@@ -216,7 +216,7 @@ def _training(train: Train) -> TrainingPlan:
 
 
 def _data(data: Data) -> DataPlan:
-    return DataPlan(data.train, _rows(data.valid), _rows(data.test), data.weight)
+    return DataPlan(data.train, _rows(data.valid), _rows(data.test), data.weight, data.user)
 
 
 def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan | None:

@@ -187,6 +187,8 @@ class DataPlan:
     test: tuple[str, ...] | SplitPlan | None
     weight: str | None
     """Column of row weights."""
+    user: str | None = None
+    """Column that says whose row it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,4 +297,6 @@ def _data(values: dict[str, Any]) -> DataPlan:
             return SplitPlan(**value)
         return tuple(value) if value is not None else None
 
-    return DataPlan(tuple(values["train"]), rows(values["valid"]), rows(values["test"]), values["weight"])
+    return DataPlan(
+        tuple(values["train"]), rows(values["valid"]), rows(values["test"]), values["weight"], values["user"]
+    )

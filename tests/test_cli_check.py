@@ -70,7 +70,23 @@ wrong.aesm:21:23: error[E203] no node called `serch` in level `page`
 error[E110] no file `none.aesm`
 """
     )
-    assert check("fine.aesm", "fine.aesm").stderr == "2 specs checked, no findings\n"
+
+
+def test_folders_stand_for_the_specs_below_them(folder: Path) -> None:
+    for name in ("some", "none", "some/.hidden"):
+        (folder / name).mkdir()
+    write(folder, THREE_LEVELS, "some/a.aesm")
+    write(folder, "features user { age = number() }\n", "some/groups.aesm")
+    write(folder, WRONG, "some/.hidden/b.aesm")
+    done = check("some", "fine.aesm", "some/a.aesm", "--format", "concise")
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "some/groups.aesm:1:1: warning[W101] the language edition is not stated\n",
+    )
+    assert check("fine.aesm", "fine.aesm").stderr == "1 spec checked, no findings\n"
+    done = check("none", "some", "--format", "json")
+    assert done.exit_code == 1
+    assert [one["message"] for one in json.loads(done.stdout)][1:] == ["no .aesm file in the folder `none`"]
 
 
 def test_warnings_alone_are_no_failure(folder: Path) -> None:

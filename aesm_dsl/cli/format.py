@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli.files import spec_files
 from aesm_dsl.cli.output import say, warn
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source
@@ -38,8 +39,10 @@ def fmt(
 
     Two blanks a level, neighbouring settings and blocks aligned, lines of up to 100 columns, LF line ends.
     """
-    files, faulty = _files(specs)
-    changed = 0
+    findings = Findings()
+    files = spec_files(specs, findings)
+    warn(findings)
+    changed, faulty = 0, len(findings.errors)
     for path in files:
         source = _read(path)
         text = _tidy(source, fix) if source is not None else None
@@ -61,31 +64,6 @@ def fmt(
         say(_summary(len(files), changed, faulty, wrote=not check and not diff))
     if faulty or (check and changed):
         raise typer.Exit(1)
-
-
-def _files(specs: list[Path]) -> tuple[list[Path], int]:
-    """The files, each once, a folder's own and those below it in its place; and how many folders have none, told.
-
-    What a folder hides, such as `.venv`, is not looked at.
-    """
-    found: list[Path] = []
-    empty = 0
-    for path in specs:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = sorted(
-            one
-            for one in path.rglob("*.aesm")
-            if one.is_file() and not any(part.startswith(".") for part in one.relative_to(path).parts)
-        )
-        if not inside:
-            findings = Findings()
-            findings.add("E110", f"no .aesm file in the folder `{path}`", help="name a .aesm file, or a folder of them")
-            warn(findings)
-            empty += 1
-        found.extend(inside)
-    return list(dict.fromkeys(found)), empty
 
 
 def _read(path: Path) -> Source | None:

@@ -10,6 +10,7 @@ import typer
 
 from aesm_dsl import pipeline
 from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPath
+from aesm_dsl.cli.files import spec_files
 from aesm_dsl.cli.output import colour, console, say, warn
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.render import render
@@ -17,18 +18,21 @@ from aesm_dsl.spec_file import read_tree
 
 
 def check(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="One or more specs.")],
+    specs: Annotated[
+        list[Path], typer.Argument(metavar="SPEC...", help="One or more specs, or folders of .aesm files.")
+    ],
     data: Annotated[bool, typer.Option("--data", help="Also read and check the tables the specs name.")] = False,
     form: Annotated[FindingsFormat, typer.Option("--format", help="How findings are printed.")] = FindingsFormat.full,
     overrides: Overrides = None,
 ) -> None:
     """Find every mistake in specs: text, names, values, hierarchy, and with --data the tables."""
     findings = Findings()
-    for spec in specs:
+    files = spec_files(specs, findings)
+    for spec in files:
         findings.extend(pipeline.check(spec, overrides or (), data=data))
     sys.stdout.write(render(findings, form.value, colour=colour(sys.stdout)))
     if form is FindingsFormat.full and not findings.items:
-        say(f"{len(specs)} spec{'s' * (len(specs) > 1)} checked, no findings")
+        say(f"{len(files)} spec{'s' * (len(files) > 1)} checked, no findings")
     if findings.errors:
         raise typer.Exit(1)
 

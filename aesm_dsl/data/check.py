@@ -49,7 +49,7 @@ class Faults:
 
 
 def uses(plan: Plan, labels: bool) -> list[Use]:
-    """The columns that every table needs; those of labels and row weights only when `labels`."""
+    """The columns that every table needs; those of labels, row weights and users only when `labels`."""
     wanted = [
         Use(f"features.{one.group}.{one.name}", one.column, f"feature `{one.name}`", _FEATURE[one.kind])
         for one in plan.features
@@ -61,6 +61,8 @@ def uses(plan: Plan, labels: bool) -> list[Use]:
             wanted.append(Use(key, task.column, owner, _LABEL[task.rule]))
         if plan.data is not None and plan.data.weight is not None:
             wanted.append(Use("data.weight", plan.data.weight, "the row weight", NUMBER))
+        if plan.data is not None and plan.data.user is not None:
+            wanted.append(Use("data.user", plan.data.user, "the user of a row", ID))
     return wanted
 
 

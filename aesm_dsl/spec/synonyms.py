@@ -39,6 +39,7 @@ _OURS = {
     "features": ("feature", "inputs", "columns"),
     "train": ("training", "trainer"),
     "data": ("dataset", "datasets"),
+    "user": ("user_id", "uid"),
     "task": ("objective", "head"),
     "node": ("scene", "domain", "entry"),
 }

@@ -46,3 +46,6 @@ class Data(Model):
     weight: Annotated[str | None, Optional(Name("a column"))] = setting(
         "column of row weights; by default all count 1", None
     )
+    user: Annotated[str | None, Optional(Name("a column"))] = setting(
+        "column that says whose row it is: what is measured within users, and who is seen in several scenarios", None
+    )

@@ -360,6 +360,15 @@ def test_row_weights(tmp_path: Path, locate: Locate) -> None:
         ]
 
 
+def test_the_column_of_users_is_read_where_rows_are_measured(tmp_path: Path, locate: Locate) -> None:
+    write(tmp_path, who=["a", "b", "a", None])
+    made = plan(user="who")
+    assert tables(tmp_path, made).train.frame["who"].to_list() == ["a", "b", "a", None]
+    assert told(tmp_path, locate, plan(user="whom")) == [("E503", "no column `whom` in `train.parquet`", "data.user")]
+    scored = table_of(made, pl.DataFrame(GOOD, strict=False), "new", Findings(), locate, labels=False)
+    assert scored is not None
+
+
 def test_everything_is_told_in_one_go(tmp_path: Path, locate: Locate) -> None:
     write(tmp_path, "a.parquet")
     write(
