@@ -297,6 +297,4 @@ def _data(values: dict[str, Any]) -> DataPlan:
             return SplitPlan(**value)
         return tuple(value) if value is not None else None
 
-    return DataPlan(
-        tuple(values["train"]), rows(values["valid"]), rows(values["test"]), values["weight"], values["user"]
-    )
+    return DataPlan(**{**values, **{part: rows(values[part]) for part in ("train", "valid", "test")}})
