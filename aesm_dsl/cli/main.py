@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from aesm_dsl.cli import editor, experts, explain, format, language, network, world
+from aesm_dsl.cli import draft, editor, experts, explain, format, language, network, world
 from aesm_dsl.cli.output import colour, say
 from aesm_dsl.error import AesmError
 from aesm_dsl.render import render
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(draft.init)
 app.command()(language.check)
 app.command()(format.fmt)
 app.command()(language.show)

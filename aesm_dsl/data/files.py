@@ -88,7 +88,7 @@ def read(
     shared = [name for name in files[0].schema if all(name in file.schema for file in files)]
     wanted = [name for name in shared if columns is None or name in columns]
     for file in files:
-        rows = _attempt(partial(_collect, file, wanted), file.path, file.name, span, findings)
+        rows = attempt(partial(_collect, file, wanted), file.path, file.name, span, findings)
         if rows is not None:
             frames.append(rows)
     if len(frames) < len(files):
@@ -150,10 +150,10 @@ def _open(path: Path, name: str, span: Span | None, findings: Findings) -> DataF
         known = ", ".join(PARQUET + CSV)
         findings.add("E502", f"`{name}` is no kind of file that is read here", span, help=f"known: {known}")
         return None
-    return _attempt(lambda: DataFile(path, name, _scan(path).collect_schema()), path, name, span, findings)
+    return attempt(lambda: DataFile(path, name, _scan(path).collect_schema()), path, name, span, findings)
 
 
-def _attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | None, findings: Findings) -> Read | None:
+def attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | None, findings: Findings) -> Read | None:
     """What `reading` returns, or None after adding E502."""
     try:
         return reading()
@@ -219,3 +219,9 @@ def _stack(frames: Sequence[pl.DataFrame], columns: Sequence[str]) -> pl.DataFra
             parts = [as_text(part) for part in parts]
         stacked.append(pl.concat(parts))
     return pl.DataFrame(stacked)
+
+
+def scan(file: DataFile) -> pl.LazyFrame:
+    """All its columns, as they are read here, without reading them yet."""
+    lazy = _scan(file.path)
+    return lazy if file.path.name.endswith(PARQUET) else lazy.with_columns(pl.all().map_batches(_said))

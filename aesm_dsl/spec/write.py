@@ -1,11 +1,12 @@
-"""Spec -> text in the language: every setting written out, so that nothing is left to defaults.
+"""Spec -> text in the language: every setting written out, so that nothing is left to defaults, or those given alone.
 
 What `write` returns reads back to an equal spec.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aesm_dsl.diagnostic import Findings
@@ -18,40 +19,64 @@ from aesm_dsl.syntax.format import format_file, is_word
 from aesm_dsl.syntax.parse import parse
 
 
-def write(spec: Spec, note: Callable[[str], str] | None = None) -> str:
+def write(
+    spec: Spec,
+    note: Callable[[str], str] | None = None,
+    *,
+    given: bool = False,
+    below: Callable[[str], Sequence[str]] | None = None,
+) -> str:
     """The spec in the language, formatted.
 
-    note  what to say behind a setting, from its dotted path (`level.card.experts.count`); an empty string says nothing
+    note   what to say behind a setting, from its dotted path (`level.card.experts.count`); an empty string says nothing
+    given  only the settings that were given when the spec was made
+    below  lines of comment at the end of a block, from its dotted path
     """
-    lines = [f"aesm = {spec.edition}", "", *_block("model", spec, "", note or (lambda path: ""))]
+    writer = _Writer(note or (lambda path: ""), given, below or (lambda path: ()))
+    lines = [f"aesm = {spec.edition}", "", *writer.block("model", spec, "")]
     findings = Findings()
     file = parse(Source("<written>", "\n".join(lines) + "\n"), findings)
     assert not findings.items, findings.items
     return format_file(file)
 
 
-def _block(kind: str, model: Model, path: str, note: Callable[[str], str]) -> Iterator[str]:
-    yield from (f"## {line}".rstrip() for line in getattr(model, "doc", "").splitlines())
-    name, title = getattr(model, "name", None), getattr(model, "title", None)
-    yield " ".join([kind, *([name] if name else []), *([_quoted(title)] if title is not None else []), "{"])
-    for word, one in type(model).kinds().items():
-        value = getattr(model, type(model).field_of(word))
-        inner = f"{path}.{word}" if path else word
-        if isinstance(one, kinds.Members):
-            for member, definition in value.items():
-                yield _setting(member, one.of, definition, f"{path}.{member}", note)
-        elif isinstance(one, kinds.Child):
-            for child in value if one.many else [value] * (value is not None):
-                yield ""
-                yield from _block(word, child, f"{inner}.{child.name}" if one.many else inner, note)
-        elif value is not None or isinstance(one, kinds.Optional):
-            yield _setting(word, one, value, inner, note)
-    yield "}"
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    note: Callable[[str], str]
+    given: bool
+    below: Callable[[str], Sequence[str]]
 
+    def block(self, kind: str, model: Model, path: str) -> Iterator[str]:
+        yield from (f"## {line}".rstrip() for line in getattr(model, "doc", "").splitlines())
+        name, title = getattr(model, "name", None), getattr(model, "title", None)
+        head = " ".join([kind, *([name] if name else []), *([_quoted(title)] if title is not None else [])])
+        inside = [*self._statements(model, path), *(f"# {line}".rstrip() for line in self.below(path))]
+        if kind == "node" and self.given:
+            yield f"{head} {{ {'; '.join(inside)} }}" if inside else head
+        else:
+            yield from [head + " {", *inside, "}"]
 
-def _setting(word: str, kind: Kind, value: Any, path: str, note: Callable[[str], str]) -> str:
-    said = note(path)
-    return f"{word} = {value_text(kind, value)}" + (f"  # {said}" if said else "")
+    def _statements(self, model: Model, path: str) -> Iterator[str]:
+        for word, one in type(model).kinds().items():
+            field = type(model).field_of(word)
+            value, inner = getattr(model, field), f"{path}.{word}" if path else word
+            if self.given and field not in model.model_fields_set:
+                continue
+            if isinstance(one, kinds.Members):
+                for member, definition in value.items():
+                    yield self._setting(member, one.of, definition, f"{path}.{member}")
+            elif isinstance(one, kinds.Child):
+                for child in value if one.many else [value] * (value is not None):
+                    if self.given and not one.many and not child.model_fields_set:
+                        continue
+                    yield from [""] * (not self.given or word not in ("node", "task"))
+                    yield from self.block(word, child, f"{inner}.{child.name}" if one.many else inner)
+            elif value is not None or isinstance(one, kinds.Optional):
+                yield self._setting(word, one, value, inner)
+
+    def _setting(self, word: str, kind: Kind, value: Any, path: str) -> str:
+        said = self.note(path)
+        return f"{word} = {value_text(kind, value)}" + (f"  # {said}" if said else "")
 
 
 def value_text(kind: Kind, value: Any) -> str:

@@ -1,0 +1,167 @@
+"""`aesm init`, as typed: drafts are sound specs, and leave out what gives the answer away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from aesm_dsl.cli.main import app
+from aesm_dsl.data.simulate import write_world
+from aesm_dsl.error import AesmError
+from aesm_dsl.pipeline import check, draft, train
+from aesm_dsl.render import render
+from aesm_dsl.spec.model import Spec
+
+
+def init(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["init", *map(str, arguments)])
+
+
+def drafted(table: Path, folder: Path) -> Spec:
+    """The spec that is drafted, after checking it and its rows."""
+    path = draft(table, folder / "spec.aesm")
+    findings = check(path, data=True)
+    assert not findings.errors, render(findings)
+    assert CliRunner().invoke(app, ["fmt", "--check", str(path)]).exit_code == 0
+    return Spec.parse(path.read_text(), str(path))
+
+
+def features(spec: Spec) -> dict[str, Any]:
+    return {name: one for group in spec.features for name, one in group.members.items()}
+
+
+def test_hotel_bookings(real_data: Path, tmp_path: Path) -> None:
+    spec = drafted(real_data / "hotel-bookings.parquet", tmp_path)
+    assert [task.label for task in spec.tasks.tasks] == ["is_canceled"]
+    assert [level.name for level in spec.levels] == ["hotel", "market_segment"]
+    under = {node.title: node.under for node in spec.levels[1].nodes}
+    assert under["Aviation"] == under["Undefined"] == ("city_hotel",)
+    assert under["Groups"] is None
+    leaks = {"reservation_status", "reservation_status_date", "assigned_room_type", "arrival_date", "row"}
+    assert not leaks & set(features(spec))
+    assert {"lead_time", "adr", "country", "deposit_type"} < set(features(spec))
+    assert spec.data is not None
+    assert [getattr(part, "by", None) for part in (spec.data.valid, spec.data.test)] == ["arrival_date"] * 2
+    text = (tmp_path / "spec.aesm").read_text()
+    assert "# reservation_status: a leak: alone it tells `is_canceled` (AUC 1.000)\n" in text
+
+
+def test_census_income(real_data: Path, tmp_path: Path) -> None:
+    spec = drafted(real_data / "census-income-kdd.parquet", tmp_path)
+    assert {"y_income", "y_never_married"} < {task.name for task in spec.tasks.tasks}
+    after = {task.name: task.after for task in spec.tasks.tasks}
+    assert (after["y_edu_bachelor_plus"], after["y_income"]) == ("y_edu_associate_plus", None)
+    assert not {"education", "marital_stat", "income_50k", "instance_weight", "split"} & set(features(spec))
+    assert not spec.levels
+    assert spec.data is not None
+    assert getattr(spec.data.test, "equals", None) == "test"
+
+
+def test_a_draft_trains(tmp_path: Path) -> None:
+    write_world(tmp_path, 2000, 1)
+    path = draft(tmp_path / "train.parquet", tmp_path / "spec.aesm")
+    spec = Spec.parse(path.read_text())
+    assert [(task.name, task.after) for task in spec.tasks.tasks][-1] == ("is_buy", "is_click")
+    assert [level.name for level in spec.levels] == ["entry", "card"]
+    run = train(path, tmp_path / "run", overrides=["train.length=2 steps"])
+    assert run.info["steps"] == 2
+
+
+def rows(**columns: Any) -> pl.DataFrame:
+    draw = np.random.default_rng(0)
+    click = draw.random(400) < 0.4
+    basic = {"user_id": draw.integers(0, 90, 400), "price": draw.random(400), "clicked": click.astype(int)}
+    return pl.DataFrame({**basic, **columns}, strict=False)
+
+
+def test_columns_of_every_kind(tmp_path: Path) -> None:
+    made = rows(
+        constant=[3] * 400,
+        empty=[None] * 400,
+        tags=[["a"]] * 400,
+        request=[f"r{place}" for place in range(400)],
+        sample_weight=np.random.default_rng(1).random(400),
+        page=["a b", "a-b", None, "首页"] * 100,
+    )
+    made = made.with_columns(pl.col("clicked").alias("copy"), (pl.col("clicked") * 2).cast(pl.String).alias("said"))
+    made.write_parquet(tmp_path / "t.parquet")
+    path = draft(tmp_path / "t.parquet", tmp_path / "spec.aesm")
+    spec, text = Spec.parse(path.read_text()), path.read_text()
+    assert set(features(spec)) == {"user_id", "price", "page"}
+    for said in (
+        "constant: has one value only",
+        "empty: is missing in every row",
+        "tags: holds lists or structs",
+        "request: differs in nearly every row",
+        "sample_weight: looks like a row weight",
+        "copy: a leak: alone it tells `clicked`",
+        "said: a leak: alone it tells `clicked`",
+    ):
+        assert f"# {said}" in text
+    assert spec.data is not None
+    assert spec.data.user == "user_id"
+
+
+def test_strange_names_and_values_are_written_as_they_are(tmp_path: Path) -> None:
+    places = ['a "b"', "a-b", "a_b", "1\n2", "none"] * 80
+    made = rows(**{"the page": places, "Prix (€)\n": list(range(40)) * 10, "tasks": ["x", "y"] * 200})
+    made.write_parquet(tmp_path / "t.parquet")
+    spec = drafted(tmp_path / "t.parquet", tmp_path)
+    (level,) = spec.levels
+    assert (level.name, level.column) == ("the_page", "the page")
+    assert sorted(str(node.value[0]) if node.value else node.name for node in level.nodes) == sorted(set(places))
+    assert {one.column for one in features(spec).values()} >= {"Prix (€)\n"}
+
+
+def test_a_csv_is_drafted_by_what_its_cells_say(tmp_path: Path) -> None:
+    made = rows(day=[f"2024-01-{1 + place // 14:02}" for place in range(400)], entry=["home", "cart"] * 200)
+    made.write_csv(tmp_path / "t.csv")
+    spec = drafted(tmp_path / "t.csv", tmp_path)
+    assert features(spec)["price"].call == "number"
+    assert spec.data is not None
+    assert getattr(spec.data.test, "by", None) == "day"
+    assert [node.value for node in spec.levels[0].nodes] == [None, None]
+
+
+def test_the_table_is_named_from_where_the_spec_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    rows().write_parquet("data/t.parquet")
+    done = init("data/t.parquet", "-o", "specs/mine.aesm")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert 'train = "../data/t.parquet"' in Path("specs/mine.aesm").read_text()
+    assert init("data/t.parquet").exit_code == 0
+    assert Path("t.aesm").exists()
+
+
+def test_nothing_is_replaced_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows().write_parquet("t.parquet")
+    Path("t.aesm").write_text("mine")
+    with pytest.raises(AesmError, match=r"`t\.aesm` exists already"):
+        draft("t.parquet")
+    assert Path("t.aesm").read_text() == "mine"
+    assert init("t.parquet", "--overwrite").exit_code == 0
+    assert json.loads(CliRunner().invoke(app, ["check", "t.aesm", "--format", "json"]).stdout) == []
+
+
+def test_tables_that_cannot_be_drafted(tmp_path: Path) -> None:
+    rows().drop("clicked").write_parquet(tmp_path / "unlabelled.parquet")
+    rows().clear().write_parquet(tmp_path / "none.parquet")
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n1,2,3\n")
+    for name, code in {
+        "unlabelled.parquet": "E511",
+        "none.parquet": "E505",
+        "ragged.csv": "E502",
+        "x.csv": "E501",
+    }.items():
+        with pytest.raises(AesmError) as caught:
+            draft(tmp_path / name, tmp_path / "spec.aesm")
+        assert [one.code for one in caught.value.findings] == [code]
+    assert not (tmp_path / "spec.aesm").exists()
