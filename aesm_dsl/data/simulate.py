@@ -141,11 +141,11 @@ def write_world(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> 
     }
     folder.mkdir(parents=True, exist_ok=True)
     world = World(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", scores)
-    _put(world.train, lambda path: train.write_parquet(path))
-    _put(world.test, lambda path: test.write_parquet(path))
+    put(world.train, lambda path: train.write_parquet(path))
+    put(world.test, lambda path: test.write_parquet(path))
     truth = _truth(rows, seed, first_test_day, test, scores)
     text = json.dumps(truth, ensure_ascii=False, indent=2) + "\n"
-    _put(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
+    put(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
     return world
 
 
@@ -208,7 +208,7 @@ def _truth(
     }
 
 
-def _put(path: Path, write: Callable[[Path], object]) -> None:
+def put(path: Path, write: Callable[[Path], object]) -> None:
     """The file under a temporary name beside it, then in its place at once."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
