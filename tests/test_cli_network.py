@@ -301,3 +301,12 @@ def test_experts_tells_what_nodes_use_on_any_table(aesm: Aesm, run: Path, world:
     rows = pl.read_parquet(world / "train.parquet").height
     assert [sum(layer["rows"]) for layer in found] == [rows, rows, 2 * rows]
     assert all(len(layer["experts"]) == len(layer["weight"][0]) for layer in found)
+
+
+def test_simulate_the_groups(aesm: Aesm, tmp_path: Path) -> None:
+    seen = aesm("simulate", "--world", "groups", "-o", tmp_path / "w", "--rows", "2k", "--seed", "3")
+    assert seen.code == 0
+    assert "best AUC any model can reach on the test rows: hit 0." in seen.err
+    assert pl.read_parquet(tmp_path / "w" / "train.parquet").height == 1600
+    found = aesm("train", tmp_path / "w" / "groups.aesm", "-o", tmp_path / "run", "--set=train.length=2 steps")
+    assert "s8" in found.out

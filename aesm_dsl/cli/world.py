@@ -1,7 +1,8 @@
-"""The command that makes the simulated world."""
+"""The command that makes a simulated world."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,40 +15,60 @@ from aesm_dsl.error import AesmError
 from aesm_dsl.spec_file import write_text
 
 
+class WorldName(StrEnum):
+    fund_search = "fund_search"
+    groups = "groups"
+
+
 def simulate(
+    world: Annotated[
+        WorldName,
+        typer.Option("--world", help="A fund search, or scenarios in hidden groups that a network ought to find."),
+    ] = WorldName.fund_search,
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the tables and the spec that reads them.")
-    ] = Path("data/fund_search"),
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the tables and the spec that reads them; by default data/WORLD."),
+    ] = None,
     rows: Annotated[
-        str, typer.Option("--rows", help="How many rows, such as `200k`; the last fifth of the days is test.")
+        str, typer.Option("--rows", help="How many rows, such as `200k`; the last fifth, or of the days, is test.")
     ] = "200k",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the world.")] = 1,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make the fund-search world with a known truth: train.parquet, test.parquet, truth.json and the spec."""
-    from aesm_dsl.data.simulate import write_world
+    """Make a world with a known truth: train.parquet, test.parquet, truth.json and the spec that reads them."""
     from aesm_dsl.data.world_spec import world_spec
 
+    folder = out or Path("data") / world.value
     count = _count(rows)
-    if (out / "train.parquet").exists() and not overwrite:
+    if (folder / "train.parquet").exists() and not overwrite:
         findings = Findings()
         findings.add(
             "E601",
-            f"`{out}` holds a simulated world already",
+            f"`{folder}` holds a simulated world already",
             help="`--overwrite` replaces it; `-o` names another folder",
         )
         raise AesmError(findings)
     try:
-        world = write_world(out, count, seed)
+        files, best = _write(world, folder, count, seed)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--rows") from error
-    spec = out / "fund_search.aesm"
-    write_text(spec, world_spec())
-    best = ", ".join(f"{task} {value:.4f}" for task, value in world.bayes_auc.items() if value is not None)
-    say(
-        f"wrote {world.train}, {world.test}, {world.truth}, {spec}\n"
-        f"the best AUC any model can reach on the test rows: {best}"
-    )
+    spec = folder / f"{world.value}.aesm"
+    write_text(spec, world_spec(world.value))
+    scores = ", ".join(f"{task} {value:.4f}" for task, value in best.items() if value is not None)
+    say(f"wrote {', '.join(map(str, files))}, {spec}\nthe best AUC any model can reach on the test rows: {scores}")
+
+
+def _write(world: WorldName, folder: Path, rows: int, seed: int) -> tuple[list[Path], dict[str, float | None]]:
+    """The world's files, and the best AUC of each task."""
+    if world is WorldName.groups:
+        from aesm_dsl.data.group_world import write_groups
+
+        groups = write_groups(folder, rows, seed)
+        return [groups.train, groups.test, groups.truth], {"hit": groups.bayes_auc}
+    from aesm_dsl.data.simulate import write_world
+
+    funds = write_world(folder, rows, seed)
+    return [funds.train, funds.test, funds.truth], funds.bayes_auc
 
 
 def _count(text: str) -> int:

@@ -9,8 +9,8 @@ and variance 1:
   x1 x2, x3 x4, x5 x6     products
   x1 f(c1), x2 f(c2)
 
-A group's response is a direction among the 13 signals, drawn by the seed; the directions of two groups are orthogonal, so
-that what one group teaches says nothing about another:
+A group's response is a direction among the 13 signals, drawn by the seed; the directions of two groups are
+orthogonal, so that what one group teaches says nothing about another:
 
   truth = sigmoid(bias of the scenario + STRENGTH * direction of its group * signals),   is_hit is drawn from it
 
