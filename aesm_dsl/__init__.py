@@ -1,5 +1,6 @@
 """aesm: one ranking model for many scenarios and many tasks, from a small spec."""
 
+from aesm_dsl.comparing import compare
 from aesm_dsl.error import AesmError
 from aesm_dsl.pipeline import build_from_spec, check, compile_spec, evaluate, load_run, predict, train, usage, visualize
 from aesm_dsl.spec.model import Spec
@@ -9,6 +10,7 @@ __all__ = [
     "Spec",
     "build_from_spec",
     "check",
+    "compare",
     "compile_spec",
     "evaluate",
     "load_run",

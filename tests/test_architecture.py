@@ -29,6 +29,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "spec_file"),
+    ("comparing",),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -115,6 +116,7 @@ def test_the_public_names() -> None:
         "Spec",
         "build_from_spec",
         "check",
+        "compare",
         "compile_spec",
         "evaluate",
         "load_run",

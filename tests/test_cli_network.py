@@ -310,3 +310,18 @@ def test_simulate_the_groups(aesm: Aesm, tmp_path: Path) -> None:
     assert pl.read_parquet(tmp_path / "w" / "train.parquet").height == 1600
     found = aesm("train", tmp_path / "w" / "groups.aesm", "-o", tmp_path / "run", "--set=train.length=2 steps")
     assert "s8" in found.out
+
+
+def test_compare(aesm: Aesm, tmp_path: Path) -> None:
+    assert aesm("simulate", "--world", "groups", "-o", tmp_path / "w", "--rows", "2k").code == 0
+    words = ("compare", tmp_path / "w" / "groups.aesm", "-o", tmp_path / "out", "--with", "single", "--seeds", "2")
+    quick = ("--jobs", "1", "--device", "cpu", "--set=train.length=2 steps", "--set=experts.repeat=1")
+    seen = aesm(*words, *quick)
+    assert seen.code == 0
+    assert "4 of 4: single, seed 8: mean AUC 0." in seen.err
+    assert "AUC on all test rows, 2 seeds" in seen.out
+    assert "one AES model for all leaves against one model per leaf" in seen.out
+    told = json.loads(aesm(*words, *quick, "--format", "json").out)
+    assert told == json.loads((tmp_path / "out" / "compare.json").read_text(encoding="utf-8"))
+    assert [one["architecture"] for one in told["contenders"]].count("aes") == 1
+    assert "no architecture `mmeo`" in aesm("compare", tmp_path / "w" / "groups.aesm", "--with", "mmeo").err

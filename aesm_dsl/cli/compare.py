@@ -1,0 +1,76 @@
+"""The command that compares architectures: compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aesm_dsl import comparing
+from aesm_dsl.cli.arguments import AsResult, Device, Overrides, Overwrite, ResultFormat, SpecPath
+from aesm_dsl.cli.output import console, print_json, say, warn
+
+
+def compare(
+    spec: SpecPath,
+    rivals: Annotated[
+        str, typer.Option("--with", metavar="ARCH,...", help="The architectures to compare with, as large as AES.")
+    ] = ",".join(comparing.RIVALS),
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often each is trained, the spec's seed first.")] = 3,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the runs and compare.json; by default runs/NAME-compare."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Runs at a time; by default as many as there are cores.")
+    ] = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    form: AsResult = ResultFormat.text,
+    overrides: Overrides = None,
+) -> None:
+    """Compare the AES model of a spec with baselines as large as it: leaderboard, leaf by leaf, the seesaw.
+
+    Finished runs are kept: the same command goes on where it was interrupted, and may ask for more seeds or rivals.
+    """
+    from aesm_dsl.report.comparison import comparison_tables
+
+    columns = (
+        TextColumn("runs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[last]}"),
+        TimeElapsedColumn(),
+    )
+    screen = console(sys.stderr)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        line = progress.add_task("runs", total=None, last="")
+
+        def watch(now: comparing.Finished) -> None:
+            value = "" if now.mean_auc is None else f": mean AUC {now.mean_auc:.4f}"
+            last = f"{now.architecture}, seed {now.seed}{value}"
+            progress.update(line, total=now.runs, completed=now.done, last=last)
+            if not screen.is_terminal:
+                say(f"{now.done} of {now.runs}: {last}")
+
+        found = comparing.compare(
+            spec,
+            out,
+            rivals=[name.strip() for name in rivals.split(",") if name.strip()],
+            seeds=seeds,
+            jobs=jobs,
+            device=device,
+            overwrite=overwrite,
+            overrides=overrides or (),
+            warn=warn,
+            watch=watch,
+        )
+    if form is ResultFormat.json:
+        print_json(found.to_data())
+    else:
+        for table in comparison_tables(found):
+            console(sys.stdout).print(table)
+    say(f"wrote {found.folder}")

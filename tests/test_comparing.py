@@ -1,0 +1,147 @@
+"""`compare` on tiny data: what it trains, what it keeps, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aesm_dsl import AesmError, compare, load_run
+from aesm_dsl.comparing import Finished
+from aesm_dsl.data.group_world import write_groups
+from aesm_dsl.data.world_spec import world_spec
+from aesm_dsl.report.comparison import comparison_tables
+from aesm_dsl.training.comparison import Comparison, verdict
+from aesm_dsl.training.student import mean
+
+SMALL = ("train.length=8 steps", "train.batch=128 rows", "experts.repeat=1")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_groups(folder, 3000, 1, 0.4)
+    (folder / "groups.aesm").write_text(world_spec("groups"), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(world: Path) -> Comparison:
+    rivals = ["single", "mmoe"]
+    return compare(world / "groups.aesm", world / "out", rivals=rivals, seeds=2, jobs=1, device="cpu", overrides=SMALL)
+
+
+def auc_of(folder: Path, leaf: str) -> float:
+    (score,) = [one for one in load_run(folder).scores if one.leaf == leaf]
+    assert score.auc is not None
+    return score.auc
+
+
+def test_the_leaderboard_says_what_the_runs_say(world: Path, found: Comparison) -> None:
+    assert found.seeds == (7, 8)
+    assert found.runs["single"] == ("runs/single-7", "runs/single-8")
+    assert sorted(path.name for path in (world / "out" / "runs").iterdir()) == [
+        f"{name}-{seed}" for name in ("aes", "mmoe", "single") for seed in (7, 8)
+    ]
+    own = {name: [auc_of(world / "out" / one, "all") for one in runs] for name, runs in found.runs.items()}
+    assert [one.architecture for one in found.contenders] == sorted(own, key=lambda name: -np.mean(own[name]))
+    for one in found.contenders:
+        assert one.auc == mean(own[one.architecture])
+        expected = [a - b for a, b in zip(own["aes"], own[one.architecture], strict=True)]
+        assert one.behind == (None if one.architecture == "aes" else mean(expected))
+        parameters = sum(
+            part.numel() for part in load_run(world / "out" / found.runs[one.architecture][0]).network.parameters()
+        )
+        assert one.parameters + one.table_parameters == parameters
+    sizes = {one.architecture: one.parameters for one in found.contenders}
+    assert sizes["mmoe"] == pytest.approx(sizes["aes"], rel=0.05)
+
+
+def test_the_seesaw_is_unified_minus_single_leaf_by_leaf(world: Path, found: Comparison) -> None:
+    assert [one.leaf for one in found.seesaw] == [f"s{number}" for number in range(1, 9)]
+    for one in found.seesaw:
+        pairs = [
+            (
+                auc_of(world / "out" / f"runs/aes-{seed}", one.leaf),
+                auc_of(world / "out" / f"runs/single-{seed}", one.leaf),
+            )
+            for seed in (7, 8)
+        ]
+        assert one.gain == mean([unified - single for unified, single in pairs])
+        assert one.verdict == verdict(one.gain)
+
+
+def test_a_verdict_needs_a_small_p_and_takes_its_sign() -> None:
+    assert verdict(mean([0.010, 0.011, 0.012])) == "gain"
+    assert verdict(mean([-0.010, -0.011, -0.012])) == "loss"
+    assert verdict(mean([0.010, -0.011, 0.012])) == "even"
+    assert verdict(mean([0.1])) == "even"
+
+
+def test_the_tables_and_the_file(world: Path, found: Comparison) -> None:
+    written = json.loads((world / "out" / "compare.json").read_text(encoding="utf-8"))
+    assert written == json.loads(found.to_json())
+    assert written["format"] == 1
+    titles = [str(table.title) for table in comparison_tables(found)]
+    assert [title.split(":")[0] for title in titles] == [
+        "Hidden groups (groups)",
+        "AUC by leaf and task, mean over the seeds",
+        "The seesaw",
+    ]
+    leaderboard, by_leaf, seesaw = comparison_tables(found)
+    assert (leaderboard.row_count, by_leaf.row_count, seesaw.row_count) == (3, 9, 8)
+
+
+def test_finished_runs_are_kept_and_more_may_be_asked_for(world: Path, found: Comparison) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (world / "out").rglob("run.json")}
+    shutil.rmtree(world / "out" / "runs" / "mmoe-8")
+    seen: list[Finished] = []
+    again = compare(
+        world / "groups.aesm",
+        world / "out",
+        rivals=["mmoe", "single", "star"],
+        seeds=2,
+        jobs=2,
+        device="cpu",
+        overrides=SMALL,
+        watch=seen.append,
+    )
+    assert sorted((one.architecture, one.seed) for one in seen) == [("mmoe", 8), ("star", 7), ("star", 8)]
+    assert [(one.done, one.runs) for one in seen] == [(6, 8), (7, 8), (8, 8)]
+    kept = {path: path.stat().st_mtime_ns for path in (world / "out").rglob("run.json")}
+    assert {path for path, when in before.items() if kept[path] != when} == {world / "out/runs/mmoe-8/run.json"}
+    # A process of its own trains as this one does.
+    assert [one for one in again.standings if one.architecture == "mmoe"] == [
+        one for one in found.standings if one.architecture == "mmoe"
+    ]
+
+
+def test_a_folder_of_another_spec_is_refused(world: Path, found: Comparison) -> None:
+    with pytest.raises(AesmError, match="a run of another spec, or of other settings") as told:
+        compare(world / "groups.aesm", found.folder, rivals=["single"], seeds=1, device="cpu")
+    assert {one.code for one in told.value.findings} == {"E601"}
+
+
+def test_what_is_wrong_with_the_data_is_told(world: Path, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        with pytest.raises(AesmError) as told:
+            compare(
+                world / "groups.aesm",
+                tmp_path / "out",
+                rivals=["single"],
+                seeds=1,
+                jobs=jobs,
+                device="cpu",
+                overrides=["tasks.task.hit.label=nothing"],
+            )
+        assert "nothing" in str(told.value)
+        assert {one.code[:2] for one in told.value.findings} == {"E5"}
+    assert not (tmp_path / "out" / "compare.json").exists()
+
+
+def test_a_rival_that_is_none(world: Path) -> None:
+    with pytest.raises(AesmError, match="no architecture `mmeo`"):
+        compare(world / "groups.aesm", rivals=["mmeo"])
