@@ -6,18 +6,9 @@ from dataclasses import replace
 
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.cost import cost
+from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.hierarchy import Hierarchy, Vertex
-from aesm_dsl.plan import (
-    DataPlan,
-    FeaturePlan,
-    LayerPlan,
-    LevelPlan,
-    NodePlan,
-    Plan,
-    SplitPlan,
-    TaskLevelPlan,
-    TaskPlan,
-)
+from aesm_dsl.plan import FeaturePlan, LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.spec.baseline import Baseline
 from aesm_dsl.spec.features import CategoryFeature, IdFeature, NumberFeature
 from aesm_dsl.spec.levels import Experts, Level, RunsShared
@@ -216,7 +207,7 @@ def _training(train: Train) -> TrainingPlan:
 
 
 def _data(data: Data) -> DataPlan:
-    return DataPlan(data.train, _rows(data.valid), _rows(data.test), data.weight, data.user)
+    return DataPlan(data.train, _rows(data.valid), _rows(data.test), data.weight, data.user, data.cache)
 
 
 def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan | None:

@@ -25,6 +25,7 @@ from aesm_dsl.spec_file import read_source, write_text
 if TYPE_CHECKING:
     import polars as pl
 
+    from aesm_dsl.data.given import Given
     from aesm_dsl.layers.build import AnyNetwork
     from aesm_dsl.training.loop import Progress
     from aesm_dsl.training.run import Run
@@ -42,9 +43,11 @@ def check(spec: SpecLike, overrides: Sequence[str] = (), *, data: bool = False) 
     findings = Findings()
     compiled = _compile(spec, overrides, findings, groups=True)
     if data and compiled is not None:
-        from aesm_dsl.training.train import tables_of
+        from aesm_dsl.data.table import check_tables
+        from aesm_dsl.training.train import tell_no_data
 
-        tables_of(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of)
+        if not tell_no_data(compiled.plan, findings):
+            check_tables(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of)
         name_paths(findings)
     return findings
 
@@ -122,6 +125,7 @@ def train(
     spec: SpecLike,
     out: str | Path | None = None,
     *,
+    data: Given = None,
     arch: str | None = None,
     device: str = "auto",
     overwrite: bool = False,
@@ -131,6 +135,8 @@ def train(
 ) -> Run:
     """Trains a spec on its data and leaves a run folder behind (default `runs/NAME`, numbered if there is one).
 
+    data       the training rows, in place of the spec's files: a polars, pandas or Arrow table, a list of them, or a
+               function that returns an iterator of them; test and validation rows are split from them
     arch       another architecture than the spec's, as the override `architecture=ARCH`
     device     "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1"
     overwrite  replace the folder `out`, once the new run is complete
@@ -166,6 +172,7 @@ def train(
         compiled.spec.places.of,
         warn,
         watch,
+        data,
     )
     if run is None:
         name_paths(findings)
@@ -184,9 +191,7 @@ def load_run(folder: str | Path) -> Run:
     return run
 
 
-def evaluate(
-    run: Run | str | Path, data: str | Path | pl.DataFrame | None = None, *, device: str = "auto"
-) -> pl.DataFrame:
+def evaluate(run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto") -> pl.DataFrame:
     """Metrics per leaf x task of a run: on the rows it was measured on, or on another table.
 
     returns  leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
@@ -201,7 +206,7 @@ def evaluate(
     return found
 
 
-def usage(run: Run | str | Path, data: str | Path | pl.DataFrame | None = None, *, device: str = "auto") -> Usage:
+def usage(run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto") -> Usage:
     """Which experts every node of a run uses: on the rows it was measured on, or on another table.
 
     The table needs the columns of features and levels; labels are not looked at. `sharing` of the result gives the
@@ -216,7 +221,7 @@ def usage(run: Run | str | Path, data: str | Path | pl.DataFrame | None = None, 
     return found
 
 
-def predict(run: Run | str | Path, data: str | Path | pl.DataFrame, *, device: str = "auto") -> pl.DataFrame:
+def predict(run: Run | str | Path, data: str | Path | Given, *, device: str = "auto") -> pl.DataFrame:
     """The probability of every task for every row of a table, in its order: one float column per task.
 
     The table needs the columns of features and levels; labels are not looked at.

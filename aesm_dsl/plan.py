@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aesm_dsl.baseline import BaselinePlan
+from aesm_dsl.data_plan import DataPlan
 from aesm_dsl.training_plan import TrainingPlan
 
 TASKS = "tasks"
@@ -163,35 +164,6 @@ class TaskLevelPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class SplitPlan:
-    """Rows taken out of the training table.
-
-    kind "last":   the largest `share` of the rows by `column` (all rows of equal value go together)
-    kind "from":   rows whose `column` is at least `value`
-    kind "equals": rows whose `column` is `value`, compared as text
-    kind "random": a seeded random `share` of the rows
-    """
-
-    kind: str
-    column: str | None
-    value: str | float | None
-    share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class DataPlan:
-    """Where the rows are. Paths are as written: globs, relative to the spec's folder first."""
-
-    train: tuple[str, ...]
-    valid: tuple[str, ...] | SplitPlan | None
-    test: tuple[str, ...] | SplitPlan | None
-    weight: str | None
-    """Column of row weights."""
-    user: str | None = None
-    """Column that says whose row it is."""
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     name: str
     label: str
@@ -275,7 +247,7 @@ def _plan(values: dict[str, Any]) -> Plan:
             }
         ),
         training=TrainingPlan.from_values(values["training"]),
-        data=_data(values["data"]) if values["data"] else None,
+        data=DataPlan.from_values(values["data"]) if values["data"] else None,
         baseline=BaselinePlan.from_values(values["baseline"]) if values["baseline"] else None,
     )
 
@@ -289,12 +261,3 @@ def _level(values: dict[str, Any]) -> LevelPlan:
 
 def _layers(values: list[dict[str, Any]]) -> tuple[LayerPlan, ...]:
     return tuple(LayerPlan(**{**layer, "hidden": tuple(layer["hidden"])}) for layer in values)
-
-
-def _data(values: dict[str, Any]) -> DataPlan:
-    def rows(value: Any) -> tuple[str, ...] | SplitPlan | None:
-        if isinstance(value, dict):
-            return SplitPlan(**value)
-        return tuple(value) if value is not None else None
-
-    return DataPlan(**{**values, **{part: rows(values[part]) for part in ("train", "valid", "test")}})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Where the real tables are is for the tests that ask for them: what aesm tells of a missing file names this folder too.
 REAL_DATA = Path(os.environ.pop("AESM_DATA", "") or PROJECT.parent / "shared" / "data")
+
+# Caches are the tests' own, those of the processes that they start too.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="aesm-tests-cache-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # A busy machine is no failure: examples have no time limit each.
 settings.register_profile("aesm", deadline=None)

@@ -13,13 +13,13 @@ import torch
 
 import aesm_dsl
 from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
-from aesm_dsl.data.fitting import fit_encoders
+from aesm_dsl.data.given import given as held
+from aesm_dsl.data.prepare import prepare
 from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.table import encode, table_of
+from aesm_dsl.data.table import Stream, open_table
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.training.run import FILES, Run
-from aesm_dsl.training.train import tables_of
 
 SMALL = [
     "train.length=3 epochs",
@@ -182,12 +182,9 @@ def test_build_from_spec_takes_a_path_a_spec_and_text(world: Path) -> None:
 def test_a_network_built_from_a_spec_takes_encoded_rows(world: Path) -> None:
     network = build_from_spec(world / "fund_search.aesm")
     findings = Findings()
-    tables = tables_of(network.plan, [world], findings, lambda path: None)
-    assert tables is not None
-    encoders = fit_encoders(network.plan, tables.train.frame)
-    from aesm_dsl.data.table import encode
-
-    batch = next(encode(encoders, tables.train).batches(64))
+    prepared = prepare(network.plan, [world], findings, lambda path: None)
+    assert prepared is not None
+    batch = next(prepared.tables.train.batches(64))
     prediction = network(batch)
     assert prediction.probability["purchase"].shape == (64,)
     assert len(prediction.selection["card"]) == 2
@@ -402,9 +399,9 @@ def test_usage_over_any_table_is_counted_row_by_row(run: Run, world: Path) -> No
     """Against the selections of the network, counted in loops; the table has no labels."""
     table = pl.read_parquet(world / "test.parquet").head(90).drop("is_click", "is_buy")
     found = usage(run, table, device="cpu")
-    checked = table_of(run.plan, table, "the table", Findings(), lambda path: None, labels=False)
-    assert checked is not None
-    (batch,) = encode(run.encoders, checked).batches(90)
+    findings = Findings()
+    reading = open_table(run.plan, held(table, "the table", findings), findings, lambda path: None, labels=False)
+    (batch,) = Stream(reading, run.encoders, "test").batches(90)
     with torch.no_grad():
         selection = run.network.eval()(batch).selection
     for layer in found:

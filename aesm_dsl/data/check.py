@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
-from aesm_dsl.data.files import DataFile, Rows
+from aesm_dsl.data.checked import Checked, Tally
+from aesm_dsl.data.files import DataFile
 from aesm_dsl.data.value import as_numbers
+from aesm_dsl.data_plan import SplitPlan
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
-from aesm_dsl.plan import Plan, SplitPlan
+from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
 
 Locate = Callable[[str], Span | None]
@@ -109,34 +110,28 @@ def check_columns(
                 _tell_type(use, wrong, findings, locate)
 
 
-def check_numbers(
-    part: str, rows: Rows, wanted: Sequence[Use], findings: Findings, locate: Locate, faults: Faults
-) -> None:
+class NumberCheck:
     """E504 for text where numbers are needed: how many cells, and the first. Row weights come later."""
-    for use in wanted:
-        if use.needs != NUMBER or use.key == "data.weight" or faults.has(part, use.key):
-            continue
-        column = rows.frame[use.column]
-        bad = as_numbers(column)[1]
-        if bad.any():
-            faults.add(part, use)
-            first = int(bad.argmax())
-            message = (
-                f"{use.owner} needs numbers, but column `{use.column}` holds text in "
-                f"{counted(int(bad.sum()))}; "
-                f"the first is `{column[first]}` in {rows.place(first)}"
-            )
-            helps = "leave the cell of a missing number empty" if bad.mean() < 0.5 else _AS_TEXT
-            findings.add("E504", message, locate(use.key), label=f"`{use.column}` is not a number", help=helps)
 
+    def __init__(self, part: str, wanted: Sequence[Use], locate: Locate, faults: Faults) -> None:
+        self._part, self._locate, self._faults = part, locate, faults
+        numbers = [use for use in wanted if use.needs == NUMBER and use.key != "data.weight"]
+        self._tallies = {use: Tally() for use in numbers if not faults.has(part, use.key)}
 
-def counted(rows: int) -> str:
-    return "1 row" if rows == 1 else f"{rows:,} rows"
+    def update(self, chunk: Checked) -> None:
+        for use, tally in self._tallies.items():
+            tally.add(chunk.rows, use.column, as_numbers(chunk.rows.frame[use.column])[1])
 
-
-def shown(value: Any) -> str:
-    """A cell as a finding shows it."""
-    return "a missing value" if value is None or value == "" else f"`{value}`"
+    def tell(self, findings: Findings) -> None:
+        for use, tally in self._tallies.items():
+            if tally.bad:
+                self._faults.add(self._part, use)
+                message = (
+                    f"{use.owner} needs numbers, but column `{use.column}` holds text in {tally.counted}; {tally.first}"
+                )
+                helps = "leave the cell of a missing number empty" if tally.bad < tally.seen / 2 else _AS_TEXT
+                label = f"`{use.column}` is not a number"
+                findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
 
 _FEATURE = {"category": VALUE, "id": ID, "number": NUMBER}

@@ -1,4 +1,4 @@
-"""Finding data files and reading them: paths as written -> `DataFile`s -> `Rows`.
+"""Finding data files and reading them: paths as written -> `DataFile`s -> `Rows`, chunk by chunk.
 
 parquet (.parquet, .pq) and csv (.csv, .tsv, also .gz), one file, several, globs, or folders of them. A csv
 has no types: its cells stay text and are read as numbers where numbers are needed, so that a file's other
@@ -8,23 +8,26 @@ rows never change what a cell means.
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.value import as_text
+from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings, did_you_mean
 from aesm_dsl.source import Span
 
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
+CHUNK_ROWS = 2**16
+"""Rows that are looked at together."""
+
 Read = TypeVar("Read")
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +36,35 @@ class DataFile:
     name: str
     """What findings call it: as written where no glob was, else relative to the root it was found under."""
     schema: pl.Schema
+    frames: Callable[[], Iterator[pl.DataFrame]] | None = None
+    """Where its rows come from if it is no file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows read from files, which remember where they come from. R rows."""
+    """Rows of one file, which remember where they come from. R rows."""
 
     frame: pl.DataFrame
-    files: tuple[str, ...]
-    starts: tuple[int, ...]
-    """Where each file's rows start in the frame."""
+    file: str
+    start: int = 0
+    """Rows of the file before these."""
+    first: int = 0
+    """Rows of the whole table before these."""
+    number_R: Numbers | None = None
+    """The rows of the file before each row; None where they follow each other without a gap."""
 
-    @staticmethod
-    def of(frame: pl.DataFrame, name: str) -> Rows:
-        """Rows that were in memory already, under a name for findings."""
-        return Rows(frame, (name,), (0,))
+    def __len__(self) -> int:
+        return self.frame.height
 
     def place(self, row: int) -> str:
         """The frame's row in words: the file, and its row there, from 1 (a csv's header is not counted)."""
-        file = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return f"row {row - self.starts[file] + 1} of `{self.files[file]}`"
+        number = self.start + row if self.number_R is None else int(self.number_R[row])
+        return f"row {number + 1} of `{self.file}`"
+
+    def take(self, chosen: Mask) -> Rows:
+        """The rows where `chosen` is true, in their order."""
+        number_R = np.arange(self.start, self.start + len(self)) if self.number_R is None else self.number_R
+        return Rows(self.frame.filter(pl.Series(chosen)), self.file, self.start, self.first, number_R[chosen])
 
 
 def find(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, findings: Findings) -> list[DataFile]:
@@ -76,26 +88,27 @@ def find(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, find
     return [file for file in opened if file is not None]
 
 
-def read(
-    files: Sequence[DataFile], columns: Sequence[str] | None, span: Span | None, findings: Findings
-) -> Rows | None:
-    """All rows of the files, with these columns (those that every file has), or all columns when None.
+def chunks(
+    files: Sequence[DataFile],
+    columns: Sequence[str] | None,
+    span: Span | None,
+    findings: Findings,
+    rows: int = CHUNK_ROWS,
+) -> Iterator[Rows]:
+    """All rows of the files in order, never of two files and at most `rows` at a time: memory follows `rows`.
 
-    Adds E502 for a file whose rows cannot be read, and then returns None. A column of different types in
-    different files becomes text, which loses no digit of an id.
+    They have these columns (those that every file has), or all columns when None. Each column has its file's type:
+    what its cells say is for value.py. Adds E502 for a file that cannot be read to its end, and goes on with the next.
     """
-    frames: list[pl.DataFrame] = []
     shared = [name for name in files[0].schema if all(name in file.schema for file in files)]
     wanted = [name for name in shared if columns is None or name in columns]
+    first = 0
     for file in files:
-        rows = attempt(partial(_collect, file, wanted), file.path, file.name, span, findings)
-        if rows is not None:
-            frames.append(rows)
-    if len(frames) < len(files):
-        return None
-    starts = np.cumsum([0, *(frame.height for frame in frames)])[:-1]
-    names = tuple(file.name for file in files)
-    return Rows(_stack(frames, wanted), names, tuple(int(start) for start in starts))
+        start = 0
+        frames = _frames(file, wanted, rows)
+        while (frame := attempt(lambda: next(frames, None), file.path, file.name, span, findings)) is not None:  # noqa: B023
+            yield Rows(frame, file.name, start, first)
+            start, first = start + frame.height, first + frame.height
 
 
 def _matches(pattern: str, roots: Sequence[Path]) -> list[tuple[Path, str]]:
@@ -198,27 +211,19 @@ def _scan(path: Path) -> pl.LazyFrame:
     return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
 
 
-def _collect(file: DataFile, columns: Sequence[str]) -> pl.DataFrame:
-    frame = _scan(file.path).select(columns).collect()
-    return frame if file.path.name.endswith(PARQUET) else frame.with_columns(_said(frame[c]) for c in columns)
+def _frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    if file.frames is not None:
+        for frame in file.frames():
+            yield from frame.select(columns).iter_slices(rows)
+        return
+    for frame in _scan(file.path).select(columns).collect_batches(chunk_size=rows, maintain_order=True):
+        yield frame if file.path.name.endswith(PARQUET) else frame.with_columns(_said(frame[c]) for c in columns)
 
 
 def _said(column: pl.Series) -> pl.Series:
     """A csv's cells as text: "1.0" and "True" are how other writers put 1 and true."""
     text = column.str.replace(r"^(-?\d+)\.0+$", "$1")
     return text.str.replace("^(?:True|TRUE)$", "true").str.replace("^(?:False|FALSE)$", "false")
-
-
-def _stack(frames: Sequence[pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
-    if len(frames) == 1:
-        return frames[0]
-    stacked: list[pl.Series] = []
-    for column in columns:
-        parts = [frame[column] for frame in frames if frame.height] or [frames[0][column]]
-        if len({part.dtype for part in parts}) > 1:
-            parts = [as_text(part) for part in parts]
-        stacked.append(pl.concat(parts))
-    return pl.DataFrame(stacked)
 
 
 def scan(file: DataFile) -> pl.LazyFrame:

@@ -1,149 +1,158 @@
-"""Files -> `Tables` of checked rows -> `EncodedTable`s. `read_tables` tells the room's story.
+"""Files -> checked rows, chunk by chunk. `Reading` tells the room's story; prepare.py fits and encodes with it.
 
-Every check runs before anything is returned, so that one reading tells all that is wrong, each thing once. A
-stage that has added an error returns None.
+Every check runs over all rows before anything is told, so that one reading tells all that is wrong, each thing once.
+Memory follows the chunks, not the tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
 
-import numpy as np
-import polars as pl
 import torch
 
-from aesm_dsl.data import split, target
-from aesm_dsl.data.check import Faults, Locate, Use, check_columns, check_numbers, counted, shown, split_uses, uses
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.data.check import Faults, Locate, NumberCheck, check_columns, split_uses, uses
+from aesm_dsl.data.checked import Checked, Survey
 from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.files import DataFile, Rows, find, read
-from aesm_dsl.data.value import Mask
+from aesm_dsl.data.files import DataFile, Rows, chunks, find
+from aesm_dsl.data.split import Splits
+from aesm_dsl.data.target import Target
+from aesm_dsl.data.warn import TrainingRows
+from aesm_dsl.data_plan import DataPlan
 from aesm_dsl.diagnostic import Findings, quoted
-from aesm_dsl.plan import UNKNOWN, DataPlan, Plan, SplitPlan
+from aesm_dsl.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Checked rows: the columns as read, and what the plan's nodes, tasks and weight make of them. R rows."""
+class Reading:
+    """The rows of a plan's parts ("train", "valid", "test"), from files whose columns were checked (E503, E504).
 
-    frame: pl.DataFrame
-    node_RL: target.Nodes
-    """int64; each row's node at every level."""
-    label_RT: target.Floats
-    """float32; 0, 1, or NaN where missing or outside the task's sample space (all NaN where no labels were read)."""
-    weight_R: target.Floats
-    """float32; 1 where the plan names no weight or no labels were read."""
+    files   part -> its files
+    labels  False where rows are only scored: columns of labels and row weights may then be absent
+    """
 
-    def __len__(self) -> int:
-        return self.frame.height
+    def __init__(
+        self, plan: Plan, files: dict[str, list[DataFile]], findings: Findings, locate: Locate, *, labels: bool = True
+    ) -> None:
+        self.plan, self.files, self._findings, self._locate, self._labels = plan, files, findings, locate, labels
+        self._faults = Faults()
+        self._wanted = {part: uses(plan, labels) + (split_uses(plan) if part == "train" else []) for part in files}
+        check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._faults)
 
-    def take(self, chosen: Mask) -> Table:
-        """The rows where `chosen` is true, in their order."""
-        frame = self.frame.filter(pl.Series(chosen))
-        return Table(frame, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen])
+    def splits(self) -> Splits:
+        """The splits of the training rows; reads the columns of those that must know a whole column first."""
+        return Splits(self.plan, self._faults, partial(self._rows, "train"))
+
+    def checked(
+        self, part: str, splits: Splits | None, tell: bool = True, halt: bool = False
+    ) -> Iterator[tuple[str, Checked]]:
+        """The part's rows in order, in chunks; with splits, each chunk's rows by the part that they go to.
+
+        tell  adds what is wrong with the rows (E504 to E509), once all are read
+        halt  gives no more rows once anything is wrong with them, but reads on
+        """
+        target = Target(self.plan, part, self._labels, self._locate, self._faults)
+        numbers = NumberCheck(part, self._wanted[part], self._locate, self._faults)
+        columns = [use.column for use in self._wanted[part]]
+        before, count = len(self._findings.errors), 0
+        for rows in self._rows(part, columns):
+            chunk = target.read(rows)
+            count += len(chunk)
+            if tell:
+                numbers.update(chunk)
+            if not (halt and target.bad):
+                yield from ((piece.part, piece) for piece in (splits.divide(chunk) if splits else (chunk,)))
+        if not tell:
+            return
+        # Without any column its rows are not known, and E503 was told.
+        known = any(column in self.files[part][0].schema for column in columns)
+        if not count and known and len(self._findings.errors) == before:
+            named = quoted((file.name for file in self.files[part]), 3)
+            self._findings.add("E505", f"no rows in {named}", self._locate(f"data.{part}"), label="no rows")
+        numbers.tell(self._findings)
+        target.tell(self._findings)
+
+    def survey(self, see: Callable[[Checked], None], surveys: Sequence[Survey]) -> Splits | None:
+        """Reads all rows once and tells all that is wrong with them; `see` and the surveys get the training rows.
+
+        returns  the splits, None after adding errors. The surveys tell only if there are none: they warn.
+        """
+        before = len(self._findings.errors)
+        splits = self.splits() if "train" in self.files else None
+        for part in self.files:
+            for to, chunk in self.checked(part, splits if part == "train" else None):
+                if to == "train":
+                    see(chunk)
+                    for survey in surveys:
+                        survey.update(chunk)
+        if splits is None:
+            return None
+        splits.tell(self._findings, self._locate)
+        if len(self._findings.errors) > before:
+            return None
+        for survey in surveys:
+            survey.tell(self._findings)
+        return splits
+
+    def warnings(self) -> tuple[Survey, ...]:
+        """What looks at the training rows to warn of what they cannot teach."""
+        return (TrainingRows(self.plan, self._locate),)
+
+    def _rows(self, part: str, columns: Sequence[str]) -> Iterator[Rows]:
+        return chunks(self.files[part], columns, self._locate(f"data.{part}"), self._findings)
 
 
-Part = TypeVar("Part", Table, EncodedTable)
+class Stream:
+    """The rows of one part, encoded as they are read: for looking at them once, in order. Adds what is wrong with them
+    to the reading's findings once its last batch is out."""
+
+    def __init__(self, reading: Reading, encoders: Encoders, part: str) -> None:
+        self._reading, self._encoders, self._part = reading, encoders, part
+
+    def batches(self, rows: int) -> Iterator[Batch]:
+        """At most `rows` at a time; none any more once rows are wrong."""
+        source = self._part if self._part in self._reading.files else "train"
+        splits = self._reading.splits() if source == "train" else None
+        for part, chunk in self._reading.checked(source, splits, halt=True):
+            if part == self._part:
+                yield from _batches(self._encoders, chunk, rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Tables(Generic[Part]):
-    train: Part
-    valid: Part | None
-    test: Part | None
-
-
-def read_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Tables[Table] | None:
-    """The training, validation and test rows that the plan's data block names, checked and split.
+def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Reading:
+    """The files that the plan's data block names, for those parts whose files could all be opened; adds E501, E502 and
+    what is wrong with their columns.
 
     roots    folders that relative paths are looked up in, first match wins
     locate   dotted path of a setting -> its place in the spec
-    returns  None after adding errors (E5); may add warnings (W5) about the training rows
     Raises ValueError for a plan without training data.
     """
     if plan.data is None or not plan.data.train:
         raise ValueError("the plan names no data")
-    before, faults = len(findings.errors), Faults()
-    files = _find_parts(plan.data, roots, findings, locate)
-    wanted = {part: uses(plan, True) + (split_uses(plan) if part == "train" else []) for part in files}
-    check_columns({part: (files[part], wanted[part]) for part in files}, findings, locate, faults)
-    tables: dict[str, Table] = {}
-    for part in files:
-        rows = read(files[part], [use.column for use in wanted[part]], locate(f"data.{part}"), findings)
-        if rows is not None:
-            tables[part] = _checked(plan, part, rows, wanted[part], True, findings, locate, faults)
-    if "train" in tables:
-        tables = _split(plan, plan.data, tables, findings, locate, faults)
-    if len(findings.errors) > before:
-        return None
-    _warn(plan, tables["train"], findings, locate)
-    return Tables(tables["train"], tables.get("valid"), tables.get("test"))
+    return Reading(plan, _find_parts(plan.data, roots, findings, locate), findings, locate)
 
 
-def read_table(
-    plan: Plan,
-    paths: Sequence[str],
-    roots: Sequence[Path],
-    findings: Findings,
-    locate: Locate,
-    *,
-    labels: bool = True,
-    all_columns: bool = False,
-) -> Table | None:
-    """The rows of a separate table, checked like a test table.
-
-    labels       False where rows are only scored: columns of labels and row weights may then be absent, and
-                 are not looked at where they are present
-    all_columns  keep every column of the files, not only those that the plan uses
-    returns      None after adding errors (E5)
-    Raises ValueError when there are no paths.
-    """
-    if not paths:
-        raise ValueError("no path of a table")
-    before, faults = len(findings.errors), Faults()
-    span = locate("data.test")
-    files = find(paths, roots, span, findings)
-    if len(findings.errors) > before:
-        return None
-    wanted = uses(plan, labels)
-    check_columns({"test": (files, wanted)}, findings, locate, faults)
-    rows = read(files, None if all_columns else [use.column for use in wanted], span, findings)
-    if rows is None:
-        return None
-    table = _checked(plan, "test", rows, wanted, labels, findings, locate, faults)
-    return table if len(findings.errors) == before else None
+def open_table(
+    plan: Plan, files: Sequence[DataFile], findings: Findings, locate: Locate, *, labels: bool = True
+) -> Reading:
+    """A separate table, read like test rows."""
+    return Reading(plan, {"test": list(files)}, findings, locate, labels=labels)
 
 
-def table_of(
-    plan: Plan, frame: pl.DataFrame, name: str, findings: Findings, locate: Locate, *, labels: bool = True
-) -> Table | None:
-    """Rows that are in memory already, checked like a file called `name`; labels as in `read_table`."""
-    before, faults = len(findings.errors), Faults()
-    wanted = uses(plan, labels)
-    check_columns({"test": ([DataFile(Path(name), name, frame.schema)], wanted)}, findings, locate, faults)
-    table = _checked(plan, "test", Rows.of(frame, name), wanted, labels, findings, locate, faults)
-    return table if len(findings.errors) == before else None
+def check_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> None:
+    """Everything that is wrong with the rows that the plan's data block names (E5), and warnings if nothing is (W5)."""
+    before = len(findings.errors)
+    reading = open_tables(plan, roots, findings, locate)
+    if "train" in reading.files or len(findings.errors) > before:
+        reading.survey(lambda chunk: None, reading.warnings() if len(findings.errors) == before else ())
 
 
-def encode(encoders: Encoders, table: Table) -> EncodedTable:
-    """The table as tensors. Nothing can go wrong with rows that were checked."""
-    ids_RS, value_RV = encoders.encode(table.frame)
-    return EncodedTable(
-        torch.from_numpy(ids_RS),
-        torch.from_numpy(value_RV),
-        torch.from_numpy(table.node_RL),
-        torch.from_numpy(table.label_RT),
-        torch.from_numpy(table.weight_R),
-    )
-
-
-def encode_tables(encoders: Encoders, tables: Tables[Table]) -> Tables[EncodedTable]:
-    valid = encode(encoders, tables.valid) if tables.valid is not None else None
-    test = encode(encoders, tables.test) if tables.test is not None else None
-    return Tables(encode(encoders, tables.train), valid, test)
+def _batches(encoders: Encoders, chunk: Checked, rows: int) -> Iterator[Batch]:
+    ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
+    node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
+    for start in range(0, len(chunk), rows):
+        cut = slice(start, start + rows)
+        yield Batch(ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut])
 
 
 def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, list[DataFile]]:
@@ -157,74 +166,3 @@ def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locat
             if files and len(findings.errors) == before:
                 opened[part] = files
     return opened
-
-
-def _checked(
-    plan: Plan,
-    part: str,
-    rows: Rows,
-    wanted: Sequence[Use],
-    labels: bool,
-    findings: Findings,
-    locate: Locate,
-    faults: Faults,
-) -> Table:
-    """The table with its nodes, labels and weights; only to be used when no error was added."""
-    count = rows.frame.height
-    if count == 0 and rows.frame.width:  # without any column its rows are not known, and E503 was told
-        findings.add("E505", f"no rows in {quoted(rows.files, 3)}", locate(f"data.{part}"), label="no rows")
-    check_numbers(part, rows, wanted, findings, locate, faults)
-    node_RL = target.nodes(plan, part, rows, findings, locate, faults)
-    if labels:
-        label_RT = target.labels(plan, part, rows, findings, locate, faults)
-        weight_R = target.weights(plan, part, rows, findings, locate, faults)
-    else:
-        label_RT = np.full((count, len(plan.tasks.tasks)), np.nan, dtype=np.float32)
-        weight_R = np.ones(count, dtype=np.float32)
-    return Table(rows.frame, node_RL, label_RT, weight_R)
-
-
-def _split(
-    plan: Plan, data: DataPlan, tables: dict[str, Table], findings: Findings, locate: Locate, faults: Faults
-) -> dict[str, Table]:
-    """The tables with the test rows taken from the training rows first, then the validation rows."""
-    parts = dict(tables)
-    for part, rule in (("test", data.test), ("valid", data.valid)):
-        if not isinstance(rule, SplitPlan) or faults.has("train", f"data.{part}"):
-            continue
-        left = parts["train"]
-        taken = split.take(part, rule, left.frame, plan.training.seed, findings, locate)
-        if taken is not None:
-            parts[part], parts["train"] = left.take(taken), left.take(~taken)
-    return parts
-
-
-def _warn(plan: Plan, train: Table, findings: Findings, locate: Locate) -> None:
-    """W501 for a task that the training rows cannot teach, W502 for a node that they do not show, W503 for rows of
-    unknown nodes."""
-    for place, task in enumerate(plan.tasks.tasks):
-        label_R = train.label_RT[:, place]
-        ones, zeros = int((label_R == 1).sum()), int((label_R == 0).sum())
-        if ones and zeros:
-            continue
-        lacks = "labels" if not ones and not zeros else "negatives" if ones else "positives"
-        message = f"task `{task.name}` has no {lacks} among the {len(train):,} training rows"
-        label = f"column `{task.column}`" + (f", {task.rule} `{task.value}`" if task.rule != "as is" else "")
-        findings.add("W501", message, locate(f"tasks.task.{task.name}.label"), label=label)
-    for place, level in enumerate(plan.levels):
-        node_R = train.node_RL[:, place]
-        rows_N = np.bincount(node_R[node_R != UNKNOWN], minlength=len(level.nodes))
-        for node, rows in zip(level.nodes, rows_N.tolist(), strict=True):
-            if not rows:
-                message = f"node `{node.name}` of level `{level.name}` has no training rows"
-                label = f"no row has {quoted(node.values)} in column `{level.column}`"
-                findings.add("W502", message, locate(f"level.{level.name}.node.{node.name}"), label=label)
-        if strange := int((node_R == UNKNOWN).sum()):
-            first = train.frame[level.column][int((node_R == UNKNOWN).argmax())]
-            findings.add(
-                "W503",
-                f"column `{level.column}` names no node of level `{level.name}` in {counted(strange)} of the "
-                f"{len(train):,} training rows; the first is {shown(first)}",
-                locate(f"level.{level.name}.unknown"),
-                label="they run on the shared experts alone",
-            )

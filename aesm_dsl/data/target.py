@@ -11,41 +11,69 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.check import Faults, Locate, counted, shown
+from aesm_dsl.data.check import Faults, Locate
+from aesm_dsl.data.checked import Checked, Floats, Nodes, Tally, counted
 from aesm_dsl.data.files import Rows
 from aesm_dsl.data.value import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.plan import UNKNOWN, LevelPlan, Plan, TaskPlan
 
-Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-Nodes = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Node = np.ndarray[tuple[int], np.dtype[np.int64]]
 
+STRANGERS = 10_000
+"""Different values without a node that are counted, per level; beyond that the rarer half is forgotten."""
 
-def nodes(plan: Plan, part: str, rows: Rows, findings: Findings, locate: Locate, faults: Faults) -> Nodes:
-    """node_RL, UNKNOWN where the value names no node; adds E506 per level that refuses such rows, and E507 per path.
 
-    A path is looked at from node to node: where one of two neighbours is unknown there is nothing to hold against it.
+class Target:
+    """Rows of one part -> `Checked` rows; remembers what is wrong with them, and tells it once all are read.
+
+    labels  False where rows are only scored: columns of labels and row weights are then not looked at
     """
-    node_RL = np.full((rows.frame.height, len(plan.levels)), UNKNOWN, dtype=np.int64)
-    for place, level in enumerate(plan.levels):
-        if faults.has(part, f"level.{level.name}.column"):
-            continue
-        node_RL[:, place] = _level(level, rows, findings, locate)
-        if place:
-            _paths(plan.levels[place - 1], level, node_RL[:, place - 1 : place + 1], rows, findings, locate)
-    return node_RL
 
+    def __init__(self, plan: Plan, part: str, labels: bool, locate: Locate, faults: Faults) -> None:
+        self._plan, self._part = plan, part
+        tasks, weight = plan.tasks.tasks, plan.data.weight if plan.data is not None else None
+        self._levels = {
+            place: _Level(level, locate)
+            for place, level in enumerate(plan.levels)
+            if not faults.has(part, f"level.{level.name}.column")
+        }
+        self._paths = {place: _Paths(plan.levels[place - 1], plan.levels[place], locate) for place in self._levels}
+        self._labels = {
+            place: _Label(task, locate)
+            for place, task in enumerate(tasks)
+            if labels and not faults.has(part, f"tasks.task.{task.name}.label")
+        }
+        self._weight = _Weight(weight, locate) if labels and weight and not faults.has(part, "data.weight") else None
 
-def labels(plan: Plan, part: str, rows: Rows, findings: Findings, locate: Locate, faults: Faults) -> Floats:
-    """label_RT, NaN where missing or outside the task's sample space (`where`); adds E508."""
-    tasks = plan.tasks.tasks
-    label_RT = np.full((rows.frame.height, len(tasks)), np.nan, dtype=np.float32)
-    for place, task in enumerate(tasks):
-        if faults.has(part, f"tasks.task.{task.name}.label"):
-            continue
-        label_RT[:, place] = _label(task, rows, findings, locate)
-    return within(label_RT, tasks)
+    def read(self, rows: Rows) -> Checked:
+        """The rows with their nodes, labels and weights; only to be used when nothing is told at the end."""
+        tasks = self._plan.tasks.tasks
+        node_RL = np.full((len(rows), len(self._plan.levels)), UNKNOWN, dtype=np.int64)
+        for place, level in self._levels.items():
+            node_RL[:, place] = level.read(rows)
+            if place:
+                self._paths[place].read(node_RL[:, place - 1 : place + 1], rows)
+        label_RT = np.full((len(rows), len(tasks)), np.nan, dtype=np.float32)
+        for place, label in self._labels.items():
+            label_RT[:, place] = label.read(rows)
+        weight_R = np.ones(len(rows), dtype=np.float32) if self._weight is None else self._weight.read(rows)
+        return Checked(self._part, rows, node_RL, within(label_RT, tasks), weight_R)
+
+    @property
+    def bad(self) -> bool:
+        """Whether any row so far is wrong."""
+        checks = (*self._levels.values(), *self._paths.values(), *self._labels.values(), self._weight)
+        return any(check.bad for check in checks if check is not None)
+
+    def tell(self, findings: Findings) -> None:
+        for place, level in self._levels.items():
+            level.tell(findings)
+            self._paths[place].tell(findings)
+        for label in self._labels.values():
+            label.tell(findings)
+        if self._weight is not None:
+            self._weight.tell(findings)
 
 
 def within(label_RT: Floats, tasks: Sequence[TaskPlan]) -> Floats:
@@ -66,109 +94,165 @@ def within(label_RT: Floats, tasks: Sequence[TaskPlan]) -> Floats:
     return found_RT
 
 
-def weights(plan: Plan, part: str, rows: Rows, findings: Findings, locate: Locate, faults: Faults) -> Floats:
-    """weight_R, 1 where the plan names no column; adds E509."""
-    ones = np.ones(rows.frame.height, dtype=np.float32)
-    column = plan.data.weight if plan.data is not None else None
-    if column is None or faults.has(part, "data.weight"):
-        return ones
-    values, _ = as_numbers(rows.frame[column])
-    bad = ~(np.isfinite(values) & (values >= 0))
-    if bad.any():
-        message = (
-            f"row weight `{column}` is negative, missing or not a number in {counted(int(bad.sum()))}; "
-            f"{_first(rows, column, bad)}"
-        )
-        helps = "a row to be left out has the weight 0"
-        findings.add("E509", message, locate("data.weight"), label="weights are numbers from 0", help=helps)
-    return values.astype(np.float32)
+class _Level:
+    """E506 where a level that refuses unknown nodes meets them."""
 
+    def __init__(self, level: LevelPlan, locate: Locate) -> None:
+        self._level, self._locate = level, locate
+        self._index = {value: i for i, node in enumerate(level.nodes) for value in node.values}
+        self._known = pl.Series(self._index.keys(), dtype=pl.String)
+        self._places = pl.Series(self._index.values(), dtype=pl.Int64)
+        self._tally, self._missing = Tally(), 0
+        self._strangers = pl.DataFrame(schema={"value": pl.String, "count": pl.Int64})
 
-def _level(level: LevelPlan, rows: Rows, findings: Findings, locate: Locate) -> Node:
-    index = {value: i for i, node in enumerate(level.nodes) for value in node.values}
-    text = as_text(rows.frame[level.column])
-    known = pl.Series(index.keys(), dtype=pl.String)
-    places = pl.Series(index.values(), dtype=pl.Int64)
-    node_R = text.replace_strict(known, places, default=UNKNOWN, return_dtype=pl.Int64).to_numpy()
-    node_R = np.where(text.is_null().to_numpy(), UNKNOWN, node_R)
-    lost = node_R == UNKNOWN
-    if lost.any() and not level.unknown:
-        counts = text.filter(pl.Series(lost)).drop_nulls().rename("value").value_counts()
-        named = counts.sort("count", "value", descending=[True, False])["value"].to_list()
-        missing = text.null_count()
-        message = (
-            f"column `{level.column}` names no node of level `{level.name}` in {counted(int(lost.sum()))}; "
-            f"{_first(rows, level.column, lost)}"
-        )
+    def read(self, rows: Rows) -> Node:
+        """node_R, UNKNOWN where the value names no node."""
+        text = as_text(rows.frame[self._level.column])
+        node_R = text.replace_strict(self._known, self._places, default=UNKNOWN, return_dtype=pl.Int64).to_numpy()
+        node_R = np.where(text.is_null().to_numpy(), UNKNOWN, node_R)
+        lost = node_R == UNKNOWN
+        if lost.any() and not self._level.unknown:
+            self._tally.add(rows, self._level.column, lost)
+            self._missing += text.null_count()
+            counts = text.filter(pl.Series(lost)).drop_nulls().rename("value").value_counts()
+            both = pl.concat([self._strangers, counts.cast(self._strangers.schema)])
+            both = both.group_by("value").agg(pl.col("count").sum()).sort("count", "value", descending=[True, False])
+            self._strangers = both.head(STRANGERS // 2) if both.height > STRANGERS else both
+        return node_R
+
+    @property
+    def bad(self) -> bool:
+        return self._tally.bad > 0
+
+    def tell(self, findings: Findings) -> None:
+        if not self._tally.bad:
+            return
+        named = self._strangers["value"].to_list()
         findings.add(
             "E506",
-            message,
-            locate(f"level.{level.name}.column"),
-            label=f"not all values of `{level.column}` are nodes",
+            f"column `{self._level.column}` names no node of level `{self._level.name}` in {self._tally.counted}; "
+            f"{self._tally.first}",
+            self._locate(f"level.{self._level.name}.column"),
+            label=f"not all values of `{self._level.column}` are nodes",
             help=[
                 f"values without a node: {quoted(named)}" if named else "",
-                f"{counted(missing)} with a missing value" if missing else "",
-                did_you_mean(named[0], index) if named else "",
-                f"the nodes' values are {quoted(index)}",
+                f"{counted(self._missing)} with a missing value" if self._missing else "",
+                did_you_mean(named[0], self._index) if named else "",
+                f"the nodes' values are {quoted(self._index)}",
                 "`unknown = shared` in the level lets such rows run on the shared experts",
             ],
         )
-    return node_R
 
 
-def _paths(above: LevelPlan, level: LevelPlan, pair_R2: Nodes, rows: Rows, findings: Findings, locate: Locate) -> None:
-    """E507 for each (parent, node) that occurs without being declared."""
-    code_R = np.where((pair_R2 != UNKNOWN).all(axis=1), pair_R2[:, 0] * len(level.nodes) + pair_R2[:, 1], UNKNOWN)
-    codes, firsts, counts = np.unique(code_R, return_index=True, return_counts=True)
-    for code, first, count in zip(codes.tolist(), firsts.tolist(), counts.tolist(), strict=True):
-        parent, child = divmod(code, len(level.nodes))
-        if code == UNKNOWN or parent in level.nodes[child].parents:
-            continue
-        upper, node = above.nodes[parent].name, level.nodes[child]
-        message = (
-            f"{counted(count)} on the path `{upper} -> {node.name}` "
-            f"(columns `{above.column}`, `{level.column}`), "
-            f"which the hierarchy lacks; the first is {rows.place(first)}"
-        )
-        under = quoted(above.nodes[p].name for p in node.parents)
-        findings.add(
-            "E507",
-            message,
-            locate(f"level.{level.name}.node.{node.name}"),
-            label=f"under {under} only",
-            help=f"add `{upper}` to `under` of node `{node.name}`, or leave such rows out of the table",
-        )
+class _Paths:
+    """E507 for each (parent, node) that occurs without being declared.
+
+    A path is looked at from node to node: where one of two neighbours is unknown there is nothing to hold against it.
+    """
+
+    def __init__(self, above: LevelPlan, level: LevelPlan, locate: Locate) -> None:
+        self._above, self._level, self._locate = above, level, locate
+        self._found: dict[int, tuple[int, str]] = {}
+
+    def read(self, pair_R2: Nodes, rows: Rows) -> None:
+        known_R = (pair_R2 != UNKNOWN).all(axis=1)
+        code_R = np.where(known_R, pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1], UNKNOWN)
+        codes, firsts, counts = np.unique(code_R, return_index=True, return_counts=True)
+        for code, first, count in zip(codes.tolist(), firsts.tolist(), counts.tolist(), strict=True):
+            parent, child = divmod(code, len(self._level.nodes))
+            if code != UNKNOWN and parent not in self._level.nodes[child].parents:
+                before, place = self._found.get(code, (0, rows.place(first)))
+                self._found[code] = before + count, place
+
+    @property
+    def bad(self) -> bool:
+        return bool(self._found)
+
+    def tell(self, findings: Findings) -> None:
+        for code, (count, place) in sorted(self._found.items()):
+            parent, child = divmod(code, len(self._level.nodes))
+            upper, node = self._above.nodes[parent].name, self._level.nodes[child]
+            message = (
+                f"{counted(count)} on the path `{upper} -> {node.name}` "
+                f"(columns `{self._above.column}`, `{self._level.column}`), "
+                f"which the hierarchy lacks; the first is {place}"
+            )
+            under = quoted(self._above.nodes[p].name for p in node.parents)
+            findings.add(
+                "E507",
+                message,
+                self._locate(f"level.{self._level.name}.node.{node.name}"),
+                label=f"under {under} only",
+                help=f"add `{upper}` to `under` of node `{node.name}`, or leave such rows out of the table",
+            )
 
 
-def _label(task: TaskPlan, rows: Rows, findings: Findings, locate: Locate) -> Numbers:
-    column = rows.frame[task.column]
-    if task.rule == "equals":
-        text = as_text(column)
-        wanted = as_text(pl.Series([task.value]))[0]
-        return np.where(text.is_null().to_numpy(), np.nan, (text == wanted).fill_null(False).to_numpy())
-    values, bad = as_numbers(column)
-    if task.rule == "above":
-        threshold = float(task.value if task.value is not None else 0)
-        return np.where(np.isnan(values), np.nan, values > threshold)
-    bad |= ~(np.isnan(values) | (values == 0) | (values == 1))
-    if bad.any():
-        message = (
-            f"label `{task.column}` of task `{task.name}` is neither 0, 1 nor missing in "
-            f"{counted(int(bad.sum()))}; {_first(rows, task.column, bad)}"
-        )
+class _Label:
+    """E508 for a label that is neither 0, 1 nor missing, where the label is the column as it is."""
+
+    def __init__(self, task: TaskPlan, locate: Locate) -> None:
+        self._task, self._locate = task, locate
+        self._tally, self._minus_one, self._above_one = Tally(), False, False
+
+    def read(self, rows: Rows) -> Numbers | Floats:
+        """label_R, NaN where missing."""
+        task, column = self._task, rows.frame[self._task.column]
+        if task.rule == "equals":
+            text = as_text(column)
+            wanted = as_text(pl.Series([task.value]))[0]
+            return np.where(text.is_null().to_numpy(), np.nan, (text == wanted).fill_null(False).to_numpy())
+        values, bad = as_numbers(column)
+        if task.rule == "above":
+            threshold = float(task.value if task.value is not None else 0)
+            return np.where(np.isnan(values), np.nan, values > threshold)
+        bad |= ~(np.isnan(values) | (values == 0) | (values == 1))
+        self._tally.add(rows, task.column, bad)
+        self._minus_one |= bool((values == -1).any())
+        self._above_one |= bool((values > 1).any())
+        return values
+
+    @property
+    def bad(self) -> bool:
+        return self._tally.bad > 0
+
+    def tell(self, findings: Findings) -> None:
+        if not self._tally.bad:
+            return
         findings.add(
             "E508",
-            message,
-            locate(f"tasks.task.{task.name}.label"),
+            f"label `{self._task.column}` of task `{self._task.name}` is neither 0, 1 nor missing in "
+            f"{self._tally.counted}; {self._tally.first}",
+            self._locate(f"tasks.task.{self._task.name}.label"),
             label="labels are 0, 1 or missing",
             help=[
-                "a missing label is an empty cell (null), not -1" if (values == -1).any() else "",
-                "a count or an amount becomes a label by a threshold (`above`)" if (values > 1).any() else "",
+                "a missing label is an empty cell (null), not -1" if self._minus_one else "",
+                "a count or an amount becomes a label by a threshold (`above`)" if self._above_one else "",
             ],
         )
-    return values
 
 
-def _first(rows: Rows, column: str, bad: Mask) -> str:
-    first = int(bad.argmax())
-    return f"the first is {shown(rows.frame[column][first])} in {rows.place(first)}"
+class _Weight:
+    """E509 for a row weight that is negative, missing or not a number."""
+
+    def __init__(self, column: str, locate: Locate) -> None:
+        self._column, self._locate, self._tally = column, locate, Tally()
+
+    def read(self, rows: Rows) -> Floats:
+        values, _ = as_numbers(rows.frame[self._column])
+        self._tally.add(rows, self._column, ~(np.isfinite(values) & (values >= 0)))
+        return values.astype(np.float32)
+
+    @property
+    def bad(self) -> bool:
+        return self._tally.bad > 0
+
+    def tell(self, findings: Findings) -> None:
+        if self._tally.bad:
+            findings.add(
+                "E509",
+                f"row weight `{self._column}` is negative, missing or not a number in {self._tally.counted}; "
+                f"{self._tally.first}",
+                self._locate("data.weight"),
+                label="weights are numbers from 0",
+                help="a row to be left out has the weight 0",
+            )

@@ -49,3 +49,8 @@ class Data(Model):
     user: Annotated[str | None, Optional(Name("a column"))] = setting(
         "column that says whose row it is: what is measured within users, and who is seen in several scenarios", None
     )
+    cache: Annotated[str | None, Optional(Text("a folder in quotes"))] = setting(
+        "folder that encoded tables are kept in from one run to the next, beside the spec if relative; by default the "
+        "user's own for caches",
+        None,
+    )

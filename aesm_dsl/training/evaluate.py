@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from aesm_dsl.data.encoded import EncodedTable
+from aesm_dsl.data.table import Stream
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.training.metric import Floats, Score, scores
+from aesm_dsl.training.metric import Floats, Score, Whole, scores
 from aesm_dsl.training.usage import Usage, UsageMeter
 
 BATCH_ROWS = 8192
@@ -17,35 +19,49 @@ BATCH_ROWS = 8192
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Log of the probability of 1 and of 0, per row and task, and the usage of experts on the way."""
+    """Log of the probability of 1 and of 0, per row and task, what happened, and the usage of experts on the way."""
 
     yes_RT: Floats
     no_RT: Floats
+    label_RT: Floats
+    node_RL: Whole
+    weight_R: Floats
     usage: Usage
 
 
 @torch.no_grad()
-def forecast(network: AnyNetwork, table: EncodedTable, device: torch.device) -> Forecast:
-    """What the network says about every row, in the table's order; the network is left in evaluation mode."""
+def forecast(network: AnyNetwork, table: EncodedTable | Stream, device: torch.device) -> Forecast:
+    """What the network says about every row, in the table's order; the network is left in evaluation mode.
+
+    Of the table only one batch after the other is in memory, of the result all rows.
+    """
     network.eval()
     meter = UsageMeter(network.plan)
     names = [task.name for task in network.plan.tasks.tasks]
     yes: list[torch.Tensor] = []
     no: list[torch.Tensor] = []
+    known: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     for batch in table.batches(BATCH_ROWS):
         prediction = network(batch.to(device))
         meter.add(prediction.selection)
         yes.append(torch.stack([prediction.log_probability[name] for name in names], dim=1))
         no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
-    return Forecast(_host(yes, len(names)), _host(no, len(names)), meter.result())
+        known.append((batch.label_BT, batch.node_BL, batch.weight_B))
+    label, node, weight = zip(*known, strict=True) if known else ((), (), ())
+    return Forecast(
+        _host(yes, len(names)),
+        _host(no, len(names)),
+        _host(label, len(names)),
+        torch.cat(list(node)).numpy() if node else np.zeros((0, len(network.plan.levels)), np.int64),
+        torch.cat(list(weight)).double().numpy() if weight else np.zeros(0),
+        meter.result(),
+    )
 
 
-def judge(network: AnyNetwork, found: Forecast, table: EncodedTable) -> tuple[Score, ...]:
-    """The scores of a forecast of this table."""
-    label_RT = table.label_RT.double().cpu().numpy()
-    weight_R = table.weight_R.double().cpu().numpy()
-    return scores(network.plan, found.yes_RT, found.no_RT, label_RT, table.node_RL.cpu().numpy(), weight_R)
+def judge(network: AnyNetwork, found: Forecast) -> tuple[Score, ...]:
+    """The scores of a forecast."""
+    return scores(network.plan, found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R)
 
 
-def _host(parts: list[torch.Tensor], tasks: int) -> Floats:
-    return torch.cat(parts).double().cpu().numpy() if parts else np.zeros((0, tasks))
+def _host(parts: Sequence[torch.Tensor], tasks: int) -> Floats:
+    return torch.cat(list(parts)).double().cpu().numpy() if parts else np.zeros((0, tasks))

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.table import Tables
+from aesm_dsl.data.prepare import Tables
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
@@ -90,7 +89,7 @@ class Fitted:
 
 def fit(
     network: AnyNetwork,
-    tables: Tables[EncodedTable],
+    tables: Tables,
     device: torch.device,
     watch: Callable[[Progress], None] = lambda progress: None,
     weigh: Weigh | None = None,
@@ -110,13 +109,14 @@ def fit(
     stepper = _Stepper(network, plan, device, steps, weigh)
     fitted, best, state, waited = Fitted(), -math.inf, None, 0
     began = time.perf_counter()
-    watched = tables.valid if tables.valid is not None else _sample(tables.train, training.seed)
+    watched = tables.valid if tables.valid is not None else tables.train.sample(SAMPLE_ROWS, training.seed)
     # Dropout draws from the global generators: they are seeded here and put back as they were.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(training.seed)
         for epoch in range(1, math.ceil(steps / steps_an_epoch) + 1):
             meter, gradients = _Meter(plan, steps, began, watch), GradientMeter(network)
-            for batch in islice(tables.train.batches(training.batch_rows, stepper.shuffle), steps - fitted.steps):
+            batches = tables.train.batches(training.batch_rows, seed=training.seed, epoch=epoch)
+            for batch in islice(batches, steps - fitted.steps):
                 losses = stepper.step(batch.to(device), fitted.steps)
                 fitted.steps += 1
                 if fitted.steps % LOOK_EVERY_STEPS == 1:
@@ -124,7 +124,7 @@ def fit(
                 meter.add(losses, fitted.steps, stepper.rows)
             meter.look(fitted.steps, stepper.rows)
             seen = forecast(network, watched, device)
-            found = None if tables.valid is None else judge(network, seen, tables.valid)
+            found = None if tables.valid is None else judge(network, seen)
             value = mean_auc(found) if found is not None else None
             experts = health(seen.usage, gradients.shares())
             ended = _epoch(epoch, fitted.steps, began, meter.means(), value, found, experts)
@@ -151,7 +151,6 @@ class _Stepper:
     def __init__(self, network: AnyNetwork, plan: Plan, device: torch.device, steps: int, weigh: Weigh | None) -> None:
         training, self.weigh = plan.training, weigh
         self.network, self.plan, self.steps, self.rows = network, plan, steps, 0
-        self.shuffle = torch.Generator().manual_seed(training.seed)
         self.noise = torch.Generator(device).manual_seed(training.seed)
         self.optimizers = optimizers(network, training)
         self.log_variance_T: nn.Parameter | None = None
@@ -236,12 +235,6 @@ def _schedule(
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=training.rate, total_steps=steps + 1, cycle_momentum=False
     )
-
-
-def _sample(table: EncodedTable, seed: int) -> EncodedTable:
-    """At most SAMPLE_ROWS of the table's rows, drawn once."""
-    order_R = torch.randperm(len(table), generator=torch.Generator().manual_seed(seed))
-    return table.take(order_R[:SAMPLE_ROWS])
 
 
 def _epoch(

@@ -14,20 +14,25 @@ import torch
 
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.fitting import fit_encoders
-from aesm_dsl.data.table import Table, Tables, encode, encode_tables, read_table, read_tables, table_of
+from aesm_dsl.data.files import find
+from aesm_dsl.data.given import Given, given
+from aesm_dsl.data.prepare import Tables, prepare
+from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
-from aesm_dsl.training.evaluate import forecast, judge
+from aesm_dsl.training.evaluate import Forecast, forecast, judge
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.loop import DivergedError, Fitted, Progress, fit
 from aesm_dsl.training.outputs import OutputMeter
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.version import VERSION
+
+GIVEN = "the table"
+"""What findings call rows that are in memory."""
 
 
 def train_plan(
@@ -41,23 +46,27 @@ def train_plan(
     locate: Locate,
     warn: Callable[[Findings], None],
     watch: Callable[[Progress], None],
+    data: Given = None,
 ) -> Run | None:
     """Reads and checks the data, fits encoders on the training rows, trains, measures, and writes the run folder.
 
     `warn` gets the warnings before the first step, and after the last one those about experts that collapsed, if any.
+    `data` are training rows in memory, in place of the plan's files.
     None after adding errors to `findings`: about the data all in one go before the first step, and after it none but a
     loss that is no longer finite.
     """
     place = find_device(device, findings)
     weigh = method(plan.training.combine, findings, locate)
-    tables = tables_of(plan, roots, findings, locate)
-    if place is None or tables is None or findings.errors:
+    rows = [] if data is None else given(data, GIVEN, findings)
+    if (data is not None and not rows) or (data is None and tell_no_data(plan, findings)):
+        return None
+    prepared = prepare(plan, roots, findings, locate, rows)
+    if place is None or prepared is None or findings.errors:
         return None
     warn(findings)
     began = time.perf_counter()
-    encoders = fit_encoders(plan, tables.train.frame)
+    encoders, encoded = prepared.encoders, prepared.tables
     plan = plan.with_rows(encoders.rows())
-    encoded = encode_tables(encoders, tables)
     network = new_network(plan).to(place)
     try:
         fitted = fit(network, encoded, place, watch, weigh)
@@ -85,7 +94,7 @@ def train_plan(
         "seconds": round(time.perf_counter() - began, 1),
         **_said(fitted),
     }
-    scores = judge(network, found, measured)
+    scores = judge(network, found)
     run = Run(folder, spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
     save_run(run, overwrite=overwrite)
     collapsed = Findings()
@@ -102,26 +111,20 @@ def new_network(plan: Plan) -> AnyNetwork:
         return build(plan)
 
 
-def evaluate_run(
-    run: Run, data: str | Path | pl.DataFrame | None, device: str, findings: Findings
-) -> pl.DataFrame | None:
+def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
     """Metrics per leaf x task: on the rows the run was measured on, or on another table with labels."""
-    place = find_device(device, findings)
-    if place is None:
-        return None
-    if data is None:
-        tables = tables_of(run.plan, [Path(root) for root in run.info["roots"]], findings, _nowhere)
-        table = None if tables is None else getattr(tables, str(run.info["measured on"]))
+    if data is not None:
+        reading, part = _reading(run, data, findings, labels=True), "test"
     else:
-        table = _table(run, data, findings, labels=True)
-    if table is None:
-        return None
-    encoded = encode(run.encoders, table)
-    network = run.network.to(place)
-    return metrics_frame(judge(network, forecast(network, encoded, place), encoded))
+        if tell_no_data(run.plan, findings):
+            return None
+        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, _nowhere)
+        part = str(run.info["measured on"])
+    found = _forecast(run, reading, part, device, findings)
+    return None if found is None else metrics_frame(judge(run.network, found))
 
 
-def usage_run(run: Run, data: str | Path | pl.DataFrame | None, device: str, findings: Findings) -> Usage | None:
+def usage_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> Usage | None:
     """Which experts the nodes use: on the rows the run was measured on, or on another table, labels or not.
 
     Counted batch by batch: what a batch selected is not kept.
@@ -131,25 +134,27 @@ def usage_run(run: Run, data: str | Path | pl.DataFrame | None, device: str, fin
         return None
     if data is None:
         return run.usage
-    place = find_device(device, findings)
-    table = _table(run, data, findings, labels=False)
-    if place is None or table is None:
-        return None
-    network = run.network.to(place)
-    with OutputMeter(network) as outputs:
-        found = forecast(network, encode(run.encoders, table), place)
-    return found.usage.with_dead_units(outputs.dead_units())
+    with OutputMeter(run.network) as outputs:
+        found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
+    return None if found is None else found.usage.with_dead_units(outputs.dead_units())
 
 
-def predict_run(run: Run, data: str | Path | pl.DataFrame, device: str, findings: Findings) -> pl.DataFrame | None:
+def predict_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
     """One float64 column per task: its probability for every row, in the table's order."""
-    place = find_device(device, findings)
-    table = _table(run, data, findings, labels=False)
-    if place is None or table is None:
+    found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
+    if found is None:
         return None
-    found = forecast(run.network.to(place), encode(run.encoders, table), place)
     names = [task.name for task in run.plan.tasks.tasks]
     return pl.DataFrame({name: np.exp(found.yes_RT[:, i]) for i, name in enumerate(names)})
+
+
+def _forecast(run: Run, reading: Reading | None, part: str, device: str, findings: Findings) -> Forecast | None:
+    """What the run says of rows that are encoded as they are read; None after telling what is wrong with them."""
+    place = find_device(device, findings)
+    if place is None or reading is None or findings.errors:
+        return None
+    found = forecast(run.network.to(place), Stream(reading, run.encoders, part), place)
+    return None if findings.errors else found
 
 
 def find_device(name: str, findings: Findings) -> torch.device | None:
@@ -167,18 +172,20 @@ def find_device(name: str, findings: Findings) -> torch.device | None:
     return device
 
 
-def tables_of(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Tables[Table] | None:
-    """The checked rows that the plan's data block names; None after telling what is wrong with them."""
+def tell_no_data(plan: Plan, findings: Findings) -> bool:
+    """Whether the plan names no data; it is told then."""
     if plan.data is None:
         findings.add("E307", "the spec does not say where the rows are", help='write `data { train = "..." }`')
-        return None
-    return read_tables(plan, roots, findings, locate)
+    return plan.data is None
 
 
-def _table(run: Run, data: str | Path | pl.DataFrame, findings: Findings, *, labels: bool) -> Table | None:
-    if isinstance(data, pl.DataFrame):
-        return table_of(run.plan, data, "the table", findings, _nowhere, labels=labels)
-    return read_table(run.plan, [str(data)], [Path.cwd()], findings, _nowhere, labels=labels)
+def _reading(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> Reading | None:
+    """A table apart from the run's own; None after telling that there is none."""
+    if isinstance(data, str | Path):
+        files = find([str(data)], [Path.cwd()], None, findings)
+    else:
+        files = given(data, GIVEN, findings)
+    return None if findings.errors else open_table(run.plan, files, findings, _nowhere, labels=labels)
 
 
 def _nowhere(path: str) -> None:
@@ -186,7 +193,7 @@ def _nowhere(path: str) -> None:
     return
 
 
-def _measured(tables: Tables[EncodedTable]) -> tuple[str, EncodedTable]:
+def _measured(tables: Tables) -> tuple[str, EncodedTable]:
     if tables.test is not None:
         return "test", tables.test
     if tables.valid is not None:
@@ -194,7 +201,7 @@ def _measured(tables: Tables[EncodedTable]) -> tuple[str, EncodedTable]:
     return "train", tables.train
 
 
-def _lengths(tables: Tables[EncodedTable]) -> dict[str, int]:
+def _lengths(tables: Tables) -> dict[str, int]:
     parts = {"valid": tables.valid, "test": tables.test}
     return {name: len(part) for name, part in parts.items() if part is not None}
 

@@ -10,9 +10,10 @@ import torch
 
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.fitting import fit_encoders
-from aesm_dsl.data.table import encode_tables, read_tables
+from aesm_dsl.data.prepare import prepare
+from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import DataPlan, LevelPlan, NodePlan, Plan, SplitPlan
+from aesm_dsl.plan import LevelPlan, NodePlan, Plan
 
 from .plans import LAYER, Make
 
@@ -53,20 +54,20 @@ def hotel_plan(make: Make, city_only: tuple[str, ...]) -> Plan:
 def test_hotel_bookings_end_to_end(real_data: Path, make: Make) -> None:
     plan = hotel_plan(make, ("Aviation", "Undefined"))
     findings = Findings()
-    tables = read_tables(plan, [real_data], findings, lambda key: None)
-    assert tables is not None
+    prepared = prepare(plan, [real_data], findings, lambda key: None)
+    assert prepared is not None
+    tables, encoders = prepared.tables, prepared.encoders
     assert not findings.items
     assert tables.valid is not None
     assert tables.test is not None
     assert len(tables.train) + len(tables.valid) + len(tables.test) == 119_390
-    assert str(tables.train.frame["arrival_date"].max()) == "2017-03-31"
-    assert str(tables.valid.frame["arrival_date"].max()) == "2017-05-31"
-
-    encoders = fit_encoders(plan, tables.train.frame)
-    encoded = encode_tables(encoders, tables)
-    assert encoded.test is not None
+    frame = pl.read_parquet(real_data / "hotel-bookings.parquet")
+    day = frame["arrival_date"].cast(pl.String)
+    assert len(tables.train) == (day < "2017-04-01").sum()
+    assert len(tables.valid) == day.is_between(pl.lit("2017-04-01"), pl.lit("2017-06-01"), closed="left").sum()
+    assert encoders == fit_encoders(plan, frame.filter(day < "2017-04-01"))
     rows = torch.tensor(list(encoders.rows().values()))
-    for part in (encoded.train, encoded.valid, encoded.test):
+    for part in (tables.train, tables.valid, tables.test):
         assert part is not None
         assert (part.ids_RS >= 0).all()
         assert (part.ids_RS < rows).all()
@@ -74,15 +75,14 @@ def test_hotel_bookings_end_to_end(real_data: Path, make: Make) -> None:
     labels = [part.label_RT for part in (tables.train, tables.valid, tables.test)]
     share_T = np.concatenate(labels).mean(axis=0)
     np.testing.assert_allclose(share_T[:3], [0.370, 0.411, 0.151], atol=5e-4)
-    nulls = tables.train.frame["agent"].null_count()
-    assert int((encoded.train.ids_RS[:, 2] == 0).sum()) == nulls
-    generator = torch.Generator().manual_seed(0)
-    assert sum(batch.rows for batch in encoded.train.batches(4096, generator)) == len(tables.train)
+    nulls = frame.filter(day < "2017-04-01")["agent"].null_count()
+    assert int((tables.train.ids_RS[:, 2] == 0).sum()) == nulls
+    assert sum(batch.rows for batch in tables.train.batches(4096, seed=0)) == len(tables.train)
 
 
 def test_a_path_that_the_plan_forgot(real_data: Path, make: Make, locate: Locate) -> None:
     findings = Findings()
-    assert read_tables(hotel_plan(make, ("Aviation", "Undefined", "Groups")), [real_data], findings, locate) is None
+    assert prepare(hotel_plan(make, ("Aviation", "Undefined", "Groups")), [real_data], findings, locate) is None
     (one,) = findings
     frame = pl.read_parquet(real_data / "hotel-bookings.parquet", columns=["hotel", "market_segment"])
     lost = frame.with_row_index().filter(hotel="Resort Hotel", market_segment="Groups")["index"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,23 +12,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data.check import Locate
-from aesm_dsl.data.split import take
+from aesm_dsl.data import order
+from aesm_dsl.data.check import Faults, Locate
+from aesm_dsl.data.checked import Checked
+from aesm_dsl.data.files import Rows
+from aesm_dsl.data.split import Splits
+from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import SplitPlan
+
+from .plans import Make
+
+
+def split(rule: SplitPlan, column: pl.Series, part: str, seed: int) -> tuple[Splits, list[int]]:
+    """The splits after all rows of the column went through them, and the rows that left; read in chunks of three."""
+    data = DataPlan(("x",), **{"valid": None, "test": None, "weight": None, part: rule})
+    made = replace(Make().plan(data=data), training=replace(Make().plan().training, seed=seed))
+
+    def read(columns: Sequence[str]) -> Iterator[Rows]:
+        frame = pl.DataFrame({"day": column})
+        for start in range(0, frame.height, 3):
+            yield Rows(frame[start : start + 3], "x", start, start)
+
+    splits, gone = Splits(made, Faults(), read), []
+    for rows in read(["day"]):
+        empty = np.zeros((len(rows), 0))
+        chunk = Checked("train", rows, empty.astype(np.int64), empty.astype(np.float32), np.ones(len(rows), np.float32))
+        for piece in splits.divide(chunk):
+            if piece.part == part:
+                gone += [int(piece.rows.place(row).split()[1]) - 1 for row in range(len(piece))]
+    return splits, gone
 
 
 def taken(rule: SplitPlan, column: pl.Series, part: str = "test", seed: int = 7) -> list[int]:
     findings = Findings()
-    mask = take(part, rule, pl.DataFrame({"day": column}), seed, findings, lambda key: None)
+    splits, gone = split(rule, column, part, seed)
+    splits.tell(findings, lambda key: None)
     assert not findings.items
-    assert mask is not None
-    return np.flatnonzero(mask).tolist()
+    return gone
 
 
 def refused(rule: SplitPlan, column: pl.Series, locate: Locate) -> tuple[str, str, str, str]:
     findings = Findings()
-    assert take("valid", rule, pl.DataFrame({"day": column}), 7, findings, locate) is None
+    split(rule, column, "valid", 7)[0].tell(findings, locate)
     (one,) = findings
     assert one.span is not None
     return one.code, one.message, one.span.text, " | ".join(one.help)
@@ -77,28 +104,34 @@ def test_last_keeps_equal_values_together_and_comes_closest_to_the_share() -> No
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 5)), min_size=1, max_size=40), st.floats(0.01, 0.99))
 def test_last_never_divides_a_value(values: list[int | None], share: float) -> None:
-    mask = take(
-        "test",
-        last(share),
-        pl.DataFrame({"day": pl.Series(values, dtype=pl.Int64)}),
-        0,
-        Findings(),
-        lambda key: None,
-    )
-    if mask is not None:
-        into = {value for value, one in zip(values, mask, strict=True) if one}
-        stay = {value for value, one in zip(values, mask, strict=True) if not one}
-        assert None not in into
+    _, gone = split(last(share), pl.Series(values, dtype=pl.Int64), "test", 0)
+    into = {values[row] for row in gone}
+    stay = {value for row, value in enumerate(values) if row not in gone}
+    known = [value for value in values if value is not None]
+    assert None not in into
+    if known:
+        twin = min(set(known), key=lambda least: (abs(sum(v >= least for v in known) - share * len(values)), -least))
+        assert into == {value for value in known if value >= twin}
         assert min(v for v in into if v is not None) > max((v for v in stay if v is not None), default=-1)
+
+
+def test_last_of_more_values_than_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "VALUES", 400)
+    monkeypatch.setattr(order, "GROUPS", 200)
+    days = np.random.default_rng(0).permutation(10_000)
+    gone = taken(last(0.25), pl.Series(days))
+    assert abs(len(gone) - 2500) <= 2 * 10_000 / 200
+    assert min(days[gone]) > max(np.delete(days, gone))
 
 
 def test_random_is_seeded_and_stable() -> None:
     rule = SplitPlan("random", None, None, 0.25)
     column = pl.Series(range(1000))
     first = taken(rule, column)
-    assert len(first) == 250
+    assert 210 < len(first) < 290
     assert first == taken(rule, column)
     assert first[:6] == [2, 7, 10, 17, 21, 32]
+    assert [row for row in taken(rule, pl.Series(range(2000))) if row < 1000] == first
     assert first != taken(rule, column, seed=8)
     both = set(first) & set(taken(rule, column, part="valid"))
     assert 30 < len(both) < 95

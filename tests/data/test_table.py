@@ -15,10 +15,16 @@ import torch
 
 from aesm_dsl.codes import pages
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.fitting import fit_encoders
-from aesm_dsl.data.table import Table, Tables, encode, encode_tables, read_table, read_tables, table_of
+from aesm_dsl.data.checked import Checked
+from aesm_dsl.data.encode import Encoders, Number
+from aesm_dsl.data.encoded import EncodedTable
+from aesm_dsl.data.files import find
+from aesm_dsl.data.given import given
+from aesm_dsl.data.prepare import Prepared, Tables, prepare
+from aesm_dsl.data.table import Stream, check_tables, open_table, open_tables
+from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import UNKNOWN, DataPlan, Plan, SplitPlan
+from aesm_dsl.plan import UNKNOWN, Plan
 
 from .plans import Make
 
@@ -36,6 +42,8 @@ GOOD: dict[str, list[Any]] = {
     "w": [1.0, 0.0, 2.0, 1.0],
     "day": [1, 2, 3, 4],
 }
+
+ENCODERS = Encoders((Number("age", "age", 5, ()),))
 
 
 def plan(**data: Any) -> Plan:
@@ -67,18 +75,32 @@ def write(folder: Path, name: str = "train.parquet", **columns: Any) -> None:
 
 def told(folder: Path, locate: Locate, made: Plan | None = None) -> list[tuple[str, str, str]]:
     findings = Findings()
-    tables = read_tables(made or plan(), [folder], findings, locate)
-    assert (tables is None) == bool(findings.errors)
+    check_tables(made or plan(), [folder], findings, locate)
+    again = Findings()
+    prepared = prepare(made or plan(), [folder], again, locate)
+    assert (prepared is None) == bool(findings.errors)
+    assert again.items == findings.items
     assert all(one.code in pages() for one in findings)
     return [(one.code, one.message, one.span.text if one.span else "") for one in findings]
 
 
-def tables(folder: Path, made: Plan) -> Tables[Table]:
+def prepared(folder: Path, made: Plan) -> Prepared:
     findings = Findings()
-    read = read_tables(made, [folder], findings, lambda key: None)
+    found = prepare(made, [folder], findings, lambda key: None)
     assert not findings.errors
-    assert read is not None
-    return read
+    assert found is not None
+    return found
+
+
+def tables(folder: Path, made: Plan) -> Tables:
+    return prepared(folder, made).tables
+
+
+def held(made: Plan, frame: pl.DataFrame) -> EncodedTable:
+    findings = Findings()
+    found = prepare(made, [], findings, lambda key: None, given(frame, "rows", findings))
+    assert found is not None
+    return found.tables.train
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train.csv"])
@@ -90,21 +112,18 @@ def test_a_good_table_from_parquet_and_csv(tmp_path: Path, name: str) -> None:
     nan = math.nan
     np.testing.assert_array_equal(train.label_RT, [[0, 0, 1], [1, 1, 0], [nan, 0, nan], [1, nan, 1]])
     assert train.weight_R.tolist() == [1, 0, 2, 1]
-    encoders = fit_encoders(made, train.frame)
-    encoded = encode(encoders, train)
-    assert len(encoded) == 4
-    assert encoded.ids_RS[:, 0].tolist() == [1, 2, 0, 3]
-    assert encoded.ids_RS[:, 1].tolist() == [2, 3, 2, 0]
-    assert encoded.label_RT.dtype == encoded.weight_R.dtype == torch.float32
-    assert encoded.node_RL.dtype == torch.int64
+    assert len(train) == 4
+    assert train.ids_RS[:, 0].tolist() == [1, 2, 0, 3]
+    assert train.ids_RS[:, 1].tolist() == [2, 3, 2, 0]
+    assert train.label_RT.dtype == train.weight_R.dtype == torch.float32
+    assert train.node_RL.dtype == torch.int64
 
 
 def test_parquet_and_csv_give_the_same_ids(tmp_path: Path) -> None:
     write(tmp_path, "a.parquet")
     write(tmp_path, "a.csv")
     made = plan(train=("a.parquet",), test=("a.csv",))
-    read = tables(tmp_path, made)
-    both = encode_tables(fit_encoders(made, read.train.frame), read)
+    both = tables(tmp_path, made)
     assert both.test is not None
     assert both.valid is None
     assert torch.equal(both.train.ids_RS, both.test.ids_RS)
@@ -116,7 +135,7 @@ def test_the_test_rows_are_taken_first_then_the_validation_rows(tmp_path: Path) 
     read = tables(tmp_path, plan(valid=by_day, test=by_day))
     assert read.valid is not None
     assert read.test is not None
-    assert [part.frame["day"].to_list() for part in (read.train, read.valid, read.test)] == [[1, 2], [3], [4]]
+    assert [part.weight_R.tolist() for part in (read.train, read.valid, read.test)] == [[1, 0], [2], [1]]
     assert read.test.node_RL.tolist() == [[1, 0]]
 
 
@@ -146,7 +165,7 @@ def test_a_missing_column_is_told_once(tmp_path: Path, locate: Locate) -> None:
         data=DataPlan(("train.parquet",), None, ("test.parquet",), None),
     )
     findings = Findings()
-    assert read_tables(made, [tmp_path], findings, locate) is None
+    assert prepare(made, [tmp_path], findings, locate) is None
     missing, label = findings
     assert (missing.code, missing.message) == ("E503", "no column `age` in `train.parquet`, `test.parquet`")
     assert missing.span is not None
@@ -231,7 +250,7 @@ def test_no_rows(tmp_path: Path, locate: Locate) -> None:
 def test_unknown_nodes(tmp_path: Path, locate: Locate) -> None:
     write(tmp_path, entry=["search", "serach", None, "serach"])
     findings = Findings()
-    read_tables(plan(), [tmp_path], findings, locate)
+    prepare(plan(), [tmp_path], findings, locate)
     (one,) = findings
     assert (one.code, one.message) == (
         "E506",
@@ -253,11 +272,9 @@ def test_a_level_may_take_rows_of_unknown_nodes(tmp_path: Path, locate: Locate) 
     whole = plan()
     lenient = replace(whole, levels=tuple(replace(level, unknown=True) for level in whole.levels))
     findings = Findings()
-    tables = read_tables(lenient, [tmp_path], findings, locate)
-    assert tables is not None
-    assert tables.train.node_RL.tolist() == [[0, 0], [UNKNOWN, 1], [UNKNOWN, UNKNOWN], [1, UNKNOWN]]
-    encoded = encode(fit_encoders(lenient, tables.train.frame), tables.train)
-    assert encoded.node_RL.tolist() == tables.train.node_RL.tolist()
+    found = prepare(lenient, [tmp_path], findings, locate)
+    assert found is not None
+    assert found.tables.train.node_RL.tolist() == [[0, 0], [UNKNOWN, 1], [UNKNOWN, UNKNOWN], [1, UNKNOWN]]
     assert [(one.code, one.message, one.span.text if one.span else "") for one in findings if one.code == "W503"] == [
         (
             "W503",
@@ -276,7 +293,7 @@ def test_a_strict_level_beside_a_lenient_one(tmp_path: Path, locate: Locate) -> 
     write(tmp_path, entry=["popup", "wealth", None, "wealth"], card=["hot", "article", "hot", "video"])
     scenario, card = plan().levels
     findings = Findings()
-    read_tables(replace(plan(), levels=(replace(scenario, unknown=True), card)), [tmp_path], findings, locate)
+    prepare(replace(plan(), levels=(replace(scenario, unknown=True), card)), [tmp_path], findings, locate)
     assert [(one.code, one.span.text if one.span else "") for one in findings.errors] == [
         ("E506", "level.card.column"),  # video
         ("E507", "level.card.node.article"),  # under wealth; what lies under popup is not held against it
@@ -287,16 +304,15 @@ def test_a_node_is_its_value_whatever_the_type(tmp_path: Path) -> None:
     made = make.plan(levels=[make.level("domain", "d", {"1": (), "2": ()})])
     for column in (pl.Series([1, 2]), pl.Series([1.0, 2.0]), pl.Series(["1", "2"])):
         frame = pl.DataFrame({"age": [1, 2], "y": [0, 1], "d": column})
-        table = table_of(made, frame, "rows", Findings(), lambda key: None)
-        assert table is not None
-        assert table.node_RL.tolist() == [[0], [1]]
+        assert held(made, frame).node_RL.tolist() == [[0], [1]]
 
 
 def test_domain_seven_of_two_is_refused(locate: Locate) -> None:
     made = make.plan(levels=[make.level("domain", "d", {"0": (), "1": ()})])
     frame = pl.DataFrame({"age": [1, 2], "y": [0, 1], "d": [0, 7]})
     findings = Findings()
-    assert table_of(made, frame, "request", findings, locate, labels=False) is None
+    reading = open_table(made, given(frame, "request", findings), findings, locate, labels=False)
+    assert list(Stream(reading, ENCODERS, "test").batches(10)) == []
     (one,) = findings
     assert one.message == (
         "column `d` names no node of level `domain` in 1 row; the first is `7` in row 2 of `request`"
@@ -306,7 +322,7 @@ def test_domain_seven_of_two_is_refused(locate: Locate) -> None:
 def test_paths_that_the_hierarchy_lacks(tmp_path: Path, locate: Locate) -> None:
     write(tmp_path, card=["hot", "article", "article", "article"])
     findings = Findings()
-    read_tables(plan(), [tmp_path], findings, locate)
+    prepare(plan(), [tmp_path], findings, locate)
     (one,) = findings
     assert (one.code, one.message) == (
         "E507",
@@ -336,7 +352,7 @@ def test_labels_of_every_kind(tmp_path: Path, column: list[Any]) -> None:
 def test_labels_that_are_none(tmp_path: Path, locate: Locate, column: list[Any], message: str, help: str) -> None:
     write(tmp_path, y=column)
     findings = Findings()
-    assert read_tables(plan(), [tmp_path], findings, locate) is None
+    assert prepare(plan(), [tmp_path], findings, locate) is None
     (one,) = findings
     expected = f"label `y` of task `click` is neither 0, 1 nor missing {message} of `train.parquet`"
     assert (one.code, one.message) == ("E508", expected)
@@ -363,10 +379,13 @@ def test_row_weights(tmp_path: Path, locate: Locate) -> None:
 def test_the_column_of_users_is_read_where_rows_are_measured(tmp_path: Path, locate: Locate) -> None:
     write(tmp_path, who=["a", "b", "a", None])
     made = plan(user="who")
-    assert tables(tmp_path, made).train.frame["who"].to_list() == ["a", "b", "a", None]
+    chunks: list[Checked] = []
+    open_tables(made, [tmp_path], Findings(), locate).survey(chunks.append, ())
+    assert [chunk.rows.frame["who"].to_list() for chunk in chunks] == [["a", "b", "a", None]]
     assert told(tmp_path, locate, plan(user="whom")) == [("E503", "no column `whom` in `train.parquet`", "data.user")]
-    scored = table_of(made, pl.DataFrame(GOOD, strict=False), "new", Findings(), locate, labels=False)
-    assert scored is not None
+    findings = Findings()
+    open_table(made, given(pl.DataFrame(GOOD, strict=False), "new", findings), findings, locate, labels=False)
+    assert not findings.items
 
 
 def test_everything_is_told_in_one_go(tmp_path: Path, locate: Locate) -> None:
@@ -405,46 +424,42 @@ def test_warnings_about_the_training_rows(tmp_path: Path, locate: Locate) -> Non
 
 
 def test_scoring_needs_no_labels(tmp_path: Path, locate: Locate) -> None:
+    write(tmp_path, "train.csv")
     write(tmp_path, "new.csv", y=None, amount=None, kind=None, w=None, extra=["p", "q", "r", "s"])
     findings = Findings()
-    assert read_table(plan(), ["new.csv"], [tmp_path], findings, locate) is None
+    files = find(["new.csv"], [tmp_path], None, findings)
+    open_table(plan(), files, findings, locate)
     assert [one.code for one in findings] == ["E503"] * 4
     findings = Findings()
-    table = read_table(plan(), ["new.csv"], [tmp_path], findings, locate, labels=False, all_columns=True)
+    encoders = prepared(tmp_path, plan(train=("train.csv",))).encoders
+    batches = list(Stream(open_table(plan(), files, findings, locate, labels=False), encoders, "test").batches(3))
     assert not findings.items
-    assert table is not None
-    assert np.isnan(table.label_RT).all()
-    assert table.label_RT.shape == (4, 3)
-    assert table.weight_R.tolist() == [1, 1, 1, 1]
-    assert table.frame["extra"].to_list() == ["p", "q", "r", "s"]
-    kept = read_table(plan(), ["new.csv"], [tmp_path], findings, locate, labels=False)
-    assert kept is not None
-    assert "extra" not in kept.frame.columns
+    assert [batch.rows for batch in batches] == [3, 1]
+    assert all(torch.isnan(batch.label_BT).all() for batch in batches)
+    assert batches[1].label_BT.shape == (1, 3)
+    assert batches[0].weight_B.tolist() == [1, 1, 1]
 
 
 def test_values_that_training_never_saw_find_a_slot(tmp_path: Path) -> None:
     write(tmp_path)
     made = plan()
-    encoders = fit_encoders(made, tables(tmp_path, made).train.frame)
+    encoders = prepared(tmp_path, made).encoders
     later = pl.DataFrame({**GOOD, "city": ["zzz"] * 4, "age": [10**9] * 4, "user": [2**62] * 4}, strict=False)
-    table = table_of(made, later, "later", Findings(), lambda key: None)
-    assert table is not None
-    encoded = encode(encoders, table)
-    assert encoded.ids_RS[0, :2].tolist() == [3, 1]
-    assert (encoded.ids_RS < torch.tensor(list(encoders.rows().values()))).all()
+    findings = Findings()
+    reading = open_table(made, given(later, "later", findings), findings, lambda key: None)
+    (batch,) = Stream(reading, encoders, "test").batches(10)
+    assert not findings.items
+    assert batch.ids_BS[0, :2].tolist() == [3, 1]
+    assert (batch.ids_BS < torch.tensor(list(encoders.rows().values()))).all()
 
 
-def test_a_plan_without_levels(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"age": [1, 2], "y": [0, 1]})
-    made = make.plan()
-    table = table_of(made, frame, "rows", Findings(), lambda key: None)
-    assert table is not None
-    assert encode(fit_encoders(made, frame), table).node_RL.shape == (2, 0)
+def test_a_plan_without_levels() -> None:
+    assert held(make.plan(), pl.DataFrame({"age": [1, 2], "y": [0, 1]})).node_RL.shape == (2, 0)
 
 
 def test_a_plan_without_data_is_our_mistake() -> None:
     with pytest.raises(ValueError, match="names no data"):
-        read_tables(make.plan(), [], Findings(), lambda key: None)
+        prepare(make.plan(), [], Findings(), lambda key: None)
 
 
 def test_a_row_counts_for_a_task_only_in_its_sample_space(tmp_path: Path) -> None:

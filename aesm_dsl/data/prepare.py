@@ -1,0 +1,179 @@
+"""A plan's tables -> `Prepared`: encoders fitted in one streamed pass, and the tables encoded in a second one.
+
+The result of both is kept (cache.py): the next training on the same files starts with reading batches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from aesm_dsl.data import cache
+from aesm_dsl.data.check import Locate
+from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.encoded import EncodedTable
+from aesm_dsl.data.files import DataFile
+from aesm_dsl.data.fitting import Fitting
+from aesm_dsl.data.split import Splits
+from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
+from aesm_dsl.data.table import Reading, open_tables
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.plan import Plan
+from aesm_dsl.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    train: EncodedTable
+    valid: EncodedTable | None = None
+    test: EncodedTable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    encoders: Encoders
+    tables: Tables
+
+
+class Writer(Protocol):
+    def append(self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array) -> None: ...
+
+
+def prepare(
+    plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, given: Sequence[DataFile] = ()
+) -> Prepared | None:
+    """The training, validation and test rows that the plan's data block names: checked, split, encoded.
+
+    given    training rows that are in memory, in place of the files; they are encoded in memory
+    returns  None after adding errors (E5); may add warnings (W5) about the training rows
+    Raises ValueError for a plan without training data.
+    """
+    before, places = len(findings.errors), Places(locate)
+    if given:
+        reading = Reading(plan, {"train": list(given)}, findings, places.of)
+    else:
+        reading = open_tables(plan, roots, findings, places.of)
+    if len(findings.errors) > before:
+        reading.survey(lambda chunk: None, ())
+        return None
+    if given:
+        return _held(reading, findings)
+    folder = cache.folder_of(plan, roots)
+    try:
+        key = cache.key_of(plan, reading.files)
+        with cache.alone(folder, key) as entry:
+            if cache.used(entry):
+                _tell(entry, findings, locate)
+            elif not _make(reading, entry, findings, places):
+                return None
+            return _kept(entry)
+    except OSError as error:
+        said = (error.strerror or str(error)).lower()
+        findings.add(
+            "E510",
+            f"the encoded tables cannot be kept in `{folder}`",
+            locate("data.cache") or locate("data.train"),
+            label=said,
+            help='`cache = "FOLDER"` in `data` names another folder, on a disk with more room',
+        )
+        return None
+
+
+class Places:
+    """Places in a spec, and what was asked for to get them: findings are kept with the keys, since a spec's text may
+    move without meaning anything else."""
+
+    def __init__(self, locate: Locate) -> None:
+        self._locate, self.keys = locate, dict[Span, str]()
+
+    def of(self, key: str) -> Span | None:
+        span = self._locate(key)
+        if span is not None:
+            self.keys[span] = key
+        return span
+
+
+class HeldWriter:
+    """Keeps encoded rows in memory, chunk after chunk."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Columns] = []
+
+    def append(self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array) -> None:
+        arrays = (ids_RS, value_RV, node_RL, label_RT, weight_R)
+        self._pieces.append(Columns(*(torch.from_numpy(array) for array in arrays)))
+
+    def table(self) -> EncodedTable:
+        return EncodedTable.of(Held(Columns.joined(self._pieces)))
+
+
+def _held(reading: Reading, findings: Findings) -> Prepared | None:
+    before, fitting = len(findings.errors), Fitting(reading.plan)
+    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
+    if splits is None:
+        return None
+    encoders, writers = fitting.finish(), {part: HeldWriter() for part in ("train", *splits.parts)}
+    _encode(reading, splits, encoders, writers)
+    if len(findings.errors) > before:
+        return None
+    return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}))
+
+
+def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> bool:
+    """Fits, encodes and keeps the entry; False after adding errors."""
+    before, fitting = len(findings.items), Fitting(reading.plan)
+    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
+    if splits is None:
+        return False
+    told = [
+        (one.code, one.message, one.label, one.help, places.keys.get(one.span) if one.span is not None else None)
+        for one in findings.items[before:]
+    ]
+    encoders, errors = fitting.finish(), len(findings.errors)
+    with cache.new(entry) as making:
+        writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reading.files, *splits.parts))}
+        try:
+            _encode(reading, splits, encoders, writers)
+        finally:
+            for writer in writers.values():
+                writer.close()
+        _tell_changes(reading, entry.name, findings)
+        if len(findings.errors) == errors:
+            (making / "findings.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+            (making / cache.LAST).write_text(encoders.to_json(), encoding="utf-8")
+    return len(findings.errors) == errors
+
+
+def _encode(reading: Reading, splits: Splits, encoders: Encoders, writers: Mapping[str, Writer]) -> None:
+    for part in reading.files:
+        for to, chunk in reading.checked(part, splits if part == "train" else None, tell=False):
+            ids_RS, value_RV = encoders.encode(chunk.rows.frame)
+            writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R)
+
+
+def _tell_changes(reading: Reading, key: str, findings: Findings) -> None:
+    try:
+        changed = cache.key_of(reading.plan, reading.files) != key
+    except FileNotFoundError as error:
+        findings.add("E502", f"`{error.filename}` was removed while it was read", help="train again once it is there")
+        return
+    if changed:
+        message = "the data files were written to while they were read"
+        findings.add("E502", message, help="train again once nothing writes to them")
+
+
+def _tell(entry: Path, findings: Findings, locate: Locate) -> None:
+    """What was told when the entry was made."""
+    for code, message, label, helps, key in json.loads((entry / "findings.json").read_text(encoding="utf-8")):
+        findings.add(code, message, None if key is None else locate(key), label=label, help=helps)
+
+
+def _kept(entry: Path) -> Prepared:
+    encoders = Encoders.from_json((entry / cache.LAST).read_text(encoding="utf-8"))
+    parts = {path.name: EncodedTable.of(Folder(path)) for path in entry.iterdir() if path.is_dir()}
+    return Prepared(encoders, Tables(**parts))

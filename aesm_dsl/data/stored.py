@@ -1,0 +1,168 @@
+"""`Columns`: encoded rows as tensors, and where they lie: in memory (`Held`) or in a folder of .npy files (`Folder`).
+
+A file of a folder is a plain .npy with the rows as its first axis: ids, value, node, label, weight. It is written
+front to back and read in pieces, so that neither way of using it needs more memory than a piece.
+Axes: R rows, S slots of ids, V values, L levels, T tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Range = tuple[int, int]
+"""Rows from the first up to, but without, the second."""
+
+NAMES = ("ids", "value", "node", "label", "weight")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    ids_RS: Tensor
+    """Each feature's ids in its own slots, in the plan's order; int32 where all tables are small enough."""
+    value_RV: Tensor
+    """float32; values of the features that are used as numbers, NaN where missing."""
+    node_RL: Tensor
+    """int64; each row's node at every scenario level, UNKNOWN where it is missing or not in the plan."""
+    label_RT: Tensor
+    """float32; 0, 1, or NaN where the label is missing or the row outside the task's sample space."""
+    weight_R: Tensor
+    """float32; row weights, 1 where the plan names none."""
+
+    def __len__(self) -> int:
+        return self.node_RL.shape[0]
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return self.ids_RS, self.value_RV, self.node_RL, self.label_RT, self.weight_R
+
+    def take(self, chosen: slice | Tensor) -> Columns:
+        return Columns(*(part[chosen] for part in self.parts))
+
+    @staticmethod
+    def joined(pieces: Sequence[Columns]) -> Columns:
+        return pieces[0] if len(pieces) == 1 else Columns(*map(torch.cat, zip(*(p.parts for p in pieces), strict=True)))
+
+
+class Stored(Protocol):
+    """Where encoded rows lie."""
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes in memory."""
+
+    def load(self, ranges: Sequence[Range]) -> Columns:
+        """The rows of these ranges, one range after the other."""
+
+    def pick(self, rows_K: Tensor) -> Columns:
+        """Single rows, by their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    columns: Columns
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns)
+
+    @property
+    def row_bytes(self) -> int:
+        return sum(part.element_size() * part[:1].numel() for part in self.columns.parts)
+
+    def load(self, ranges: Sequence[Range]) -> Columns:
+        if len(ranges) == 1 or not ranges:
+            return self.columns.take(slice(*(ranges[0] if ranges else (0, 0))))
+        return Columns.joined([self.columns.take(slice(start, stop)) for start, stop in ranges])
+
+    def pick(self, rows_K: Tensor) -> Columns:
+        return self.columns.take(rows_K)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    path: Path
+
+    @property
+    def rows(self) -> int:
+        return int(self._open("weight").shape[0])
+
+    @property
+    def row_bytes(self) -> int:
+        return sum(array.dtype.itemsize * int(np.prod(array.shape[1:])) for array in map(self._open, NAMES))
+
+    def load(self, ranges: Sequence[Range]) -> Columns:
+        return self._columns(lambda array: _read(array, ranges))
+
+    def pick(self, rows_K: Tensor) -> Columns:
+        return self._columns(lambda array: array[rows_K.numpy()])
+
+    def _open(self, name: str) -> Array:
+        array: Array = np.lib.format.open_memmap(self.path / f"{name}.npy", mode="r")
+        return array
+
+    def _columns(self, read: Callable[[Array], Array]) -> Columns:
+        ids, value, node, label, weight = (torch.from_numpy(read(self._open(name))) for name in NAMES)
+        return Columns(ids, value, node.long(), label, weight)
+
+
+class FolderWriter:
+    """Writes the rows of a `Folder`, chunk after chunk."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True)
+        self._path, self._files, self._shapes = path, dict[str, BinaryIO](), dict[str, tuple[Any, int, Any]]()
+
+    def append(self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array) -> None:
+        arrays = (ids_RS, value_RV, node_RL.astype(np.int32), label_RT, weight_R)
+        for name, array in zip(NAMES, arrays, strict=True):
+            if name not in self._files:
+                self._files[name] = (self._path / f"{name}.npy").open("wb")
+                self._shapes[name] = array.dtype, 0, array.shape[1:]
+                self._header(name)
+            self._files[name].write(np.ascontiguousarray(array).data)
+            dtype, rows, rest = self._shapes[name]
+            self._shapes[name] = dtype, rows + len(array), rest
+
+    def close(self) -> None:
+        for name, file in self._files.items():
+            file.seek(0)
+            self._header(name)
+            file.close()
+
+    def _header(self, name: str) -> None:
+        """Of the rows so far; numpy leaves room in it for the number of rows to grow."""
+        dtype, rows, rest = self._shapes[name]
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *rest)}
+        np.lib.format.write_array_header_1_0(self._files[name], header)
+
+
+def _read(array: Array, ranges: Sequence[Range]) -> Array:
+    """By reads, not by the mapping: pages of a mapping would count as the process's own memory."""
+    assert isinstance(array, np.memmap)
+    rows = sum(stop - start for start, stop in ranges)
+    found = np.empty((rows, *array.shape[1:]), dtype=array.dtype)
+    width = array.dtype.itemsize * int(np.prod(array.shape[1:]))
+    if rows == 0 or width == 0:
+        return found
+    room, at = found.reshape(-1).view(np.uint8).data, 0
+    with open(str(array.filename), "rb", buffering=0) as file:
+        for start, stop in ranges:
+            file.seek(array.offset + start * width)
+            end = at + (stop - start) * width
+            while at < end:
+                got = file.readinto(room[at:end])
+                if not got:
+                    raise OSError(f"{array.filename} ends too early")
+                at += got
+    return found

@@ -1,0 +1,48 @@
+"""`DataPlan`: where the rows are, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """Rows taken out of the training table.
+
+    kind "last":   the largest `share` of the rows by `column` (all rows of equal value go together)
+    kind "from":   rows whose `column` is at least `value`
+    kind "equals": rows whose `column` is `value`, compared as text
+    kind "random": a seeded random `share` of the rows
+    """
+
+    kind: str
+    column: str | None
+    value: str | float | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """Where the rows are. Paths are as written: globs, relative to the spec's folder first."""
+
+    train: tuple[str, ...]
+    valid: tuple[str, ...] | SplitPlan | None
+    test: tuple[str, ...] | SplitPlan | None
+    weight: str | None
+    """Column of row weights."""
+    user: str | None = None
+    """Column that says whose row it is."""
+    cache: str | None = None
+    """Folder that encoded tables are kept in; None: the user's own for caches."""
+
+    @staticmethod
+    def from_values(values: dict[str, Any]) -> DataPlan:
+        """The plan whose fields a JSON object gives."""
+
+        def rows(value: Any) -> tuple[str, ...] | SplitPlan | None:
+            if isinstance(value, dict):
+                return SplitPlan(**value)
+            return tuple(value) if value is not None else None
+
+        return DataPlan(**{**values, **{part: rows(values[part]) for part in ("train", "valid", "test")}})
