@@ -161,18 +161,9 @@ def train(
         )
     if folder.exists() and overwrite and not (folder / "run.json").is_file() and any(folder.iterdir()):
         findings.add("E601", f"`{folder}` is not a run, so it is not replaced", help="`-o` names another folder")
+    roots, locate = _roots(compiled.spec), compiled.spec.places.of
     run = train_plan(
-        compiled.plan,
-        compiled.resolved(),
-        folder,
-        _roots(compiled.spec),
-        device,
-        overwrite,
-        findings,
-        compiled.spec.places.of,
-        warn,
-        watch,
-        data,
+        compiled.plan, compiled.resolved(), folder, roots, device, overwrite, findings, locate, warn, watch, data
     )
     if run is None:
         name_paths(findings)
