@@ -13,10 +13,15 @@ from pathlib import Path
 import torch
 
 from aesm_dsl.data.batch import Batch
+from aesm_dsl.data.blank import Blank
 from aesm_dsl.data.check import Faults, Locate, NumberCheck, check_columns, split_uses, uses
 from aesm_dsl.data.checked import Checked, Survey
+from aesm_dsl.data.copies import Copies
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.files import DataFile, Rows, chunks, find
+from aesm_dsl.data.leaks import Leaks
+from aesm_dsl.data.leaves import Leaves
+from aesm_dsl.data.moments import Moments, moment_columns
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.target import Target
 from aesm_dsl.data.warn import TrainingRows
@@ -54,7 +59,7 @@ class Reading:
         """
         target = Target(self.plan, part, self._labels, self._locate, self._faults)
         numbers = NumberCheck(part, self._wanted[part], self._locate, self._faults)
-        columns = [use.column for use in self._wanted[part]]
+        columns = [use.column for use in self._wanted[part]] + moment_columns(self.plan)
         before, count = len(self._findings.errors), 0
         for rows in self._rows(part, columns):
             chunk = target.read(rows)
@@ -74,9 +79,10 @@ class Reading:
         target.tell(self._findings)
 
     def survey(self, see: Callable[[Checked], None], surveys: Sequence[Survey]) -> Splits | None:
-        """Reads all rows once and tells all that is wrong with them; `see` and the surveys get the training rows.
+        """Reads all rows once and tells all that is wrong with them; `see` gets the training rows, the surveys
+        those of all parts.
 
-        returns  the splits, None after adding errors. The surveys tell only if there are none: they warn.
+        returns  the splits, None after adding errors. The surveys tell only if there are none.
         """
         before = len(self._findings.errors)
         splits = self.splits() if "train" in self.files else None
@@ -84,8 +90,8 @@ class Reading:
             for to, chunk in self.checked(part, splits if part == "train" else None):
                 if to == "train":
                     see(chunk)
-                    for survey in surveys:
-                        survey.update(chunk)
+                for survey in surveys:
+                    survey.update(chunk)
         if splits is None:
             return None
         splits.tell(self._findings, self._locate)
@@ -93,11 +99,19 @@ class Reading:
             return None
         for survey in surveys:
             survey.tell(self._findings)
-        return splits
+        return splits if len(self._findings.errors) == before else None
 
     def warnings(self) -> tuple[Survey, ...]:
-        """What looks at the training rows to warn of what they cannot teach."""
-        return (TrainingRows(self.plan, self._locate),)
+        """What looks at the rows to warn of what they cannot teach, or teach too easily."""
+        plan, locate = self.plan, self._locate
+        return (
+            TrainingRows(plan, locate),
+            Blank(plan, locate),
+            Leaks(plan, locate),
+            Leaves(plan, locate),
+            Moments(plan, locate),
+            Copies(plan, locate),
+        )
 
     def _rows(self, part: str, columns: Sequence[str]) -> Iterator[Rows]:
         return chunks(self.files[part], columns, self._locate(f"data.{part}"), self._findings)
