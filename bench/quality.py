@@ -1,0 +1,169 @@
+"""The tables of docs/quality.md: whether hidden groups are found, what a choice is worth, who wins on real tables.
+
+    python bench/quality.py groups      [-o DIR] [--worlds 5]     AES against every rival in worlds with a known truth
+    python bench/quality.py choices     [-o DIR] [--worlds 2]     one setting at a time, in other worlds than the first
+    python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
+
+Every run is kept in DIR (runs/quality by default) and not trained again. Choices are made in worlds of their own (from
+seed 11 on), and what is reported is measured in the worlds 1, 2, ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from aesm_dsl import compare, load_run, train
+from aesm_dsl.comparing import RIVALS, Finished
+from aesm_dsl.data.group_world import truth, write_groups
+from aesm_dsl.data.world_spec import world_spec
+from aesm_dsl.report.comparison import comparison_tables
+from aesm_dsl.training.recovery import recovery
+from aesm_dsl.training.run import Run
+from aesm_dsl.training.sharing import SharingMatrix
+from aesm_dsl.training.student import Mean, mean
+
+ROWS, TEST_SHARE = 100_000, 0.5
+SMALL = ("s6", "s7", "s8")
+"""The scenarios of 5, 3 and 2 % of the rows."""
+
+BASE = ("experts.mixture_norm=layer", "tasks.tower=[16]", "train.seed=7")
+"""What the choices start from."""
+LONG = "train.noise=anneal(from: 2.0, over: 100%)"
+OF_LEVEL = "level.scenario.experts"
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "noise 1.0 over 30 %": ("train.noise=anneal(from: 1.0, over: 30%)",),
+    "the same, all experts for all rows": ("train.noise=anneal(from: 1.0, over: 30%)", f"{OF_LEVEL}.specific=8"),
+    "the same, no residual": ("train.noise=anneal(from: 1.0, over: 30%)", f"{OF_LEVEL}.residual=none"),
+    "noise 2.0 over 100 %": (LONG,),
+    "the same, no norm on the mixture": (LONG, "experts.mixture_norm=none"),
+    "the same, one layer": (LONG, f"{OF_LEVEL}.repeat=1"),
+    "the same, wider experts [32, 32]": (LONG, f"{OF_LEVEL}.hidden=[32, 32]", "tasks.experts.hidden=[32, 32]"),
+    "the same, 2 + 4 experts a row": (LONG, f"{OF_LEVEL}.shared=4"),
+    "the same, 4 + 4 experts a row": (LONG, f"{OF_LEVEL}.specific=4", f"{OF_LEVEL}.shared=4"),
+    "the same, lambda 0": (LONG, "train.specific_loss=0", "train.shared_loss=0"),
+    "the same, dropout 10 %": (LONG, "experts.dropout=10%"),
+    "the same, weight decay 0.1": (LONG, "train.optimizer=adamw(rate: 3e-3, weight_decay: 0.1)"),
+    "the same, rate 1e-3": (LONG, "train.optimizer=adam(rate: 1e-3)"),
+}
+"""What is chosen -> its overrides of specs/groups.aesm."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", help="`groups`, `choices`, or a spec")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--worlds", type=int)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--with", dest="rivals", default=",".join(RIVALS))
+    given = parser.parse_args()
+    console = Console(width=150)
+    if given.what == "groups":
+        console.print(groups(given.out, given.worlds or 5, given.rivals.split(",")))
+    elif given.what == "choices":
+        console.print(choices(given.out, given.worlds or 2))
+    else:
+        folder = given.out / Path(given.what).stem
+        found = compare(
+            given.what, folder, rivals=given.rivals.split(","), seeds=given.seeds, device="cpu", watch=_tell
+        )
+        for table in comparison_tables(found):
+            console.print(table)
+
+
+def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
+    """Each world is a training of each architecture, with a truth, rows and a seed of its own."""
+    runs: dict[str, list[Run]] = {}
+    for seed in range(1, worlds + 1):
+        spec = world(out, seed)
+        found = compare(
+            spec,
+            out / f"groups-{seed}",
+            rivals=rivals,
+            seeds=1,
+            device="cpu",
+            overrides=[f"train.seed={seed}"],
+            watch=_tell,
+        )
+        for name, (path,) in found.runs.items():
+            runs.setdefault(name, []).append(load_run(found.folder / path))
+    table = _table(f"{worlds} worlds of hidden groups: AUC on the test rows", worlds)
+    for name in ("all rows", "AES minus", "p", "small", "AES minus", "p", "same group: layers, mean"):
+        table.add_column(name, justify="right")
+    ahead = {name: (auc(own), auc(own, SMALL)) for name, own in runs.items()}
+    for name, (every, small) in ahead.items():
+        cells = []
+        for values, of_aes in zip((every, small), ahead["aes"], strict=True):
+            less = mean([one - other for one, other in zip(of_aes, values, strict=True)])
+            cells += [f"{np.mean(values):.4f}", *(("", "") if name == "aes" else _cells(less))]
+        table.add_row(name, *cells, recovered(runs[name], range(1, worlds + 1)) if name == "aes" else "")
+    return table
+
+
+def choices(out: Path, worlds: int) -> Table:
+    table = _table(f"One setting at a time, in {worlds} other worlds: AUC on the test rows", worlds)
+    for name in ("all rows", "small", "same group: layers, mean"):
+        table.add_column(name, justify="right")
+    for name, overrides in CHOICES.items():
+        runs = []
+        for seed in range(11, 11 + worlds):
+            folder = out / "choices" / f"{'-'.join(name.split())}-{seed}"
+            if not (folder / "run.json").is_file():
+                train(world(out, seed), folder, device="cpu", overrides=[*BASE, *overrides])
+                sys.stderr.write(f"{name}, world {seed}\n")
+            runs.append(load_run(folder))
+        seeds = range(11, 11 + worlds)
+        table.add_row(name, f"{np.mean(auc(runs)):.4f}", f"{np.mean(auc(runs, SMALL)):.4f}", recovered(runs, seeds))
+    return table
+
+
+def world(out: Path, seed: int) -> Path:
+    """The spec of a world, whose tables are made where they are missing."""
+    folder = out / f"world-{seed}"
+    if not (folder / "truth.json").is_file():
+        write_groups(folder, ROWS, seed, TEST_SHARE)
+    spec = folder / "groups.aesm"
+    spec.write_text(world_spec("groups"), encoding="utf-8")
+    return spec
+
+
+def auc(runs: Sequence[Run], leaves: Sequence[str] = ("all",)) -> list[float]:
+    """Of each run the mean AUC over these leaves."""
+    return [float(np.mean([one.auc for one in run.scores if one.leaf in leaves])) for run in runs]
+
+
+def recovered(runs: Sequence[Run], worlds: Sequence[int]) -> str:
+    """Mean over the runs of the AUC of "same group", for each layer of the scenario level and for their mean matrix."""
+    layers = range(len(runs[0].plan.levels[0].layers))
+    found = []
+    for run, seed in zip(runs, worlds, strict=True):
+        matrices = [run.sharing("scenario", layer).matrix for layer in layers]
+        both = SharingMatrix(matrices[0].nodes, np.mean([one.matrix for one in matrices], axis=0))
+        found.append([recovery(one, truth(seed).groups) for one in (*matrices, both)])
+    return ", ".join(f"{value:.2f}" for value in np.mean(found, axis=0))
+
+
+def _table(title: str, worlds: int) -> Table:
+    caption = f"small: mean of {', '.join(SMALL)}. p: paired t-test over the {worlds} worlds."
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("")
+    return table
+
+
+def _cells(less: Mean) -> tuple[str, str]:
+    return f"{less.value:+.4f}", "-" if less.p is None else f"{less.p:.3f}"
+
+
+def _tell(now: Finished) -> None:
+    sys.stderr.write(f"{now.done} of {now.runs}: {now.architecture}, seed {now.seed}\n")
+
+
+if __name__ == "__main__":
+    main()
