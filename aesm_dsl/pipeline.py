@@ -43,40 +43,33 @@ def check(spec: SpecLike, overrides: Sequence[str] = (), *, data: bool = False) 
     findings = Findings()
     compiled = _compile(spec, overrides, findings, groups=True)
     if data and compiled is not None:
-        from aesm_dsl.data.table import check_tables
-        from aesm_dsl.training.train import tell_no_data
-
-        if not tell_no_data(compiled.plan, findings):
-            check_tables(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of)
-        name_paths(findings)
+        _check_rows(compiled, findings, [])
     return findings
 
 
-def draft(table: str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Path:
-    """Drafts a spec from a table and writes it to `out` (default: the table's name with .aesm); returns its path.
+def profile(spec: SpecLike, overrides: Sequence[str] = ()) -> tuple[Findings, dict[str, Any] | None]:
+    """All findings about a spec and its tables, and what its training rows are like (`Profile.report`).
 
-    table      a parquet or csv file, a folder or glob of them
-    overwrite  replace a file that is there
+    The profile is None with errors; never raises for findings.
     """
-    from aesm_dsl.data.draft import draft as draft_of
-    from aesm_dsl.data.draft_spec import draft_spec
-    from aesm_dsl.data.files import find
-
     findings = Findings()
-    stem = Path(table).name.partition(".")[0].replace("*", "") or "model"
-    path = Path(out) if out is not None else Path(f"{stem}.aesm")
-    if path.exists() and not overwrite:
-        findings.add("E601", f"`{path}` exists already", help=["`--overwrite` replaces it", "`-o` names another file"])
-        raise AesmError(findings)
-    files = find([str(table)], [Path.cwd()], None, findings)
-    if findings.errors:
-        raise AesmError(findings)
-    found = draft_of(files, findings)
-    if found is None:
-        raise AesmError(findings)
-    beside = os.path.relpath(Path(table).absolute(), path.absolute().parent)
-    write_text(path, draft_spec(found, beside, stem))
-    return path
+    compiled = _compile(spec, overrides, findings, groups=True)
+    if compiled is None:
+        return findings, None
+    from aesm_dsl.data.profile import Profile
+
+    seen = Profile(compiled.plan)
+    _check_rows(compiled, findings, [seen])
+    return findings, None if findings.errors else seen.report()
+
+
+def _check_rows(compiled: Compiled, findings: Findings, also: Sequence[Any]) -> None:
+    from aesm_dsl.data.table import check_tables
+    from aesm_dsl.training.train import tell_no_data
+
+    if not tell_no_data(compiled.plan, findings):
+        check_tables(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of, also)
+    name_paths(findings)
 
 
 def compile_spec(

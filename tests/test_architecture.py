@@ -39,7 +39,7 @@ ROOMS = (
     ("layers",),
     ("training",),
     ("report", "serving"),
-    ("pipeline", "spec_file"),
+    ("pipeline", "drafting", "spec_file"),
     ("comparing",),
     ("cli", "editor", "__init__", "__main__"),
 )

@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from aesm_dsl.cli.main import app
 from aesm_dsl.data.simulate import write_world
+from aesm_dsl.drafting import draft
 from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import check, draft, train
+from aesm_dsl.pipeline import check, train
 from aesm_dsl.render import render
 from aesm_dsl.spec.model import Spec
 

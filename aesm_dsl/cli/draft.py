@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
 from aesm_dsl.cli.arguments import Overwrite
 from aesm_dsl.cli.output import say
 
@@ -20,5 +19,7 @@ def init(
     overwrite: Overwrite = False,
 ) -> None:
     """Draft a spec from a table: labels, levels, features and splits are guessed, each with a comment on why."""
-    path = pipeline.draft(table, out, overwrite=overwrite)
+    from aesm_dsl.drafting import draft
+
+    path = draft(table, out, overwrite=overwrite)
     say(f"wrote {path}; look at every line, then: aesm check {path} --data")

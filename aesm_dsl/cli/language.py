@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from aesm_dsl import pipeline
 from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPath
 from aesm_dsl.cli.files import spec_files
-from aesm_dsl.cli.output import colour, console, say, warn
+from aesm_dsl.cli.output import colour, console, print_json, say, warn
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.render import render
 from aesm_dsl.spec_file import read_tree
@@ -22,19 +23,41 @@ def check(
         list[Path], typer.Argument(metavar="SPEC...", help="One or more specs, or folders of .aesm files.")
     ],
     data: Annotated[bool, typer.Option("--data", help="Also read and check the tables the specs name.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="As --data, and also print what the training rows are like.")
+    ] = False,
     form: Annotated[FindingsFormat, typer.Option("--format", help="How findings are printed.")] = FindingsFormat.full,
     overrides: Overrides = None,
 ) -> None:
     """Find every mistake in specs: text, names, values, hierarchy, and with --data the tables."""
     findings = Findings()
     files = spec_files(specs, findings)
+    profiles: dict[str, Any] = {}
     for spec in files:
-        findings.extend(pipeline.check(spec, overrides or (), data=data))
-    sys.stdout.write(render(findings, form.value, colour=colour(sys.stdout)))
+        if profile:
+            found, profiles[str(spec)] = pipeline.profile(spec, overrides or ())
+        else:
+            found = pipeline.check(spec, overrides or (), data=data)
+        findings.extend(found)
+    told = render(findings, form.value, colour=colour(sys.stdout))
+    if profile and form is FindingsFormat.json:
+        print_json({"findings": json.loads(told), "profiles": profiles})
+    else:
+        sys.stdout.write(told)
+        _print_profiles([one for one in profiles.values() if one is not None])
     if form is FindingsFormat.full and not findings.items:
         say(f"{len(files)} spec{'s' * (len(files) > 1)} checked, no findings")
     if findings.errors:
         raise typer.Exit(1)
+
+
+def _print_profiles(profiles: list[dict[str, Any]]) -> None:
+    from aesm_dsl.report.profile import advice, profile_tables
+
+    for one in profiles:
+        for table in profile_tables(one):
+            console(sys.stdout).print(table)
+        sys.stdout.write("".join(f"{line}\n" for line in advice(one)))
 
 
 def show(

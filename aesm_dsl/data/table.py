@@ -153,12 +153,18 @@ def open_table(
     return Reading(plan, {"test": list(files)}, findings, locate, labels=labels)
 
 
-def check_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> None:
-    """Everything that is wrong with the rows that the plan's data block names (E5), and warnings if nothing is (W5)."""
+def check_tables(
+    plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, also: Sequence[Survey] = ()
+) -> None:
+    """Everything that is wrong with the rows that the plan's data block names (E5), and warnings if nothing is (W5).
+
+    also  what looks at the rows besides; not at all of them where something is wrong
+    """
     before = len(findings.errors)
     reading = open_tables(plan, roots, findings, locate)
     if "train" in reading.files or len(findings.errors) > before:
-        reading.survey(lambda chunk: None, reading.warnings() if len(findings.errors) == before else ())
+        surveys = (*reading.warnings(), *also) if len(findings.errors) == before else ()
+        reading.survey(lambda chunk: None, surveys)
 
 
 def _batches(encoders: Encoders, chunk: Checked, rows: int) -> Iterator[Batch]:
