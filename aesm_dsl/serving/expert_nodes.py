@@ -106,9 +106,7 @@ def _read(node: NodeProto, tensors: dict[str, TensorProto]) -> _Layer:
     arrays = [numpy_helper.to_array(tensors[name]) for name in node.input[2:]]
     step = len(arrays) // said["blocks"]
     blocks = tuple(tuple(arrays[start : start + step]) for start in range(0, len(arrays), step))
-    return _Layer(
-        node.input[0], node.input[1], blocks, said["most"], said["gates"], bytes(said["activation"]).decode()
-    )
+    return _Layer(node.input[0], node.input[1], blocks, said["most"], said["gates"], bytes(said["activation"]).decode())
 
 
 def _expanded(layer: _Layer, name: str, result: str) -> list[NodeProto]:
@@ -119,7 +117,9 @@ def _expanded(layer: _Layer, name: str, result: str) -> list[NodeProto]:
     rows = outer.add("Shape", layer.x_BD, start=0, end=1)
     limit = outer.add("Constant", value=numpy_helper.from_array(np.array([max(1, FEW_PAIRS // layer.most)])))
     condition = outer.add("LessOrEqual", rows, limit)
-    choice = helper.make_node("If", [condition], [result], f"{name}/if", then_branch=few_branch, else_branch=many_branch)
+    choice = helper.make_node(
+        "If", [condition], [result], f"{name}/if", then_branch=few_branch, else_branch=many_branch
+    )
     return [*outer.nodes, choice]
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from typing import Any
 
 import onnx
 import torch
+from onnxscript import opset20 as operators
 from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
@@ -44,6 +46,7 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
                 opset_version=OPSET,
                 input_names=list(tensors),
                 output_names=[task.name for task in plan.tasks.tasks],
+                custom_translation_table={torch.ops.aten.sort.stable: _sort},
                 dynamic_shapes={"inputs": {name: {0: rows} for name in tensors}},
                 verbose=False,
             )
@@ -56,6 +59,12 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
     model.producer_name, model.producer_version = "aesm", VERSION
     onnx.checker.check_model(model)
     return model
+
+
+def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+    """A stable sort as ONNX's TopK of all: it takes the lower index of equal values first."""
+    size = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))
+    return operators.TopK(values, size, axis=dim, largest=int(descending))
 
 
 class _Served(nn.Module):
@@ -89,7 +98,9 @@ class _Placeholder(nn.Module):
     def __init__(self, experts: Experts) -> None:
         super().__init__()
         self.plan = experts.plan
-        self.parameters_of: list[list[Tensor]] = [_folded(block) for block in experts.blocks if isinstance(block, Block)]
+        self.parameters_of: list[list[Tensor]] = [
+            _folded(block) for block in experts.blocks if isinstance(block, Block)
+        ]
         for depth, tensors in enumerate(self.parameters_of):
             for place, tensor in enumerate(tensors):
                 self.register_buffer(f"block{depth}_{place}", tensor)
@@ -101,7 +112,7 @@ class _Placeholder(nn.Module):
             for depth, block in enumerate(self.parameters_of)
             for place in range(len(block))
         ]
-        said = {
+        said: dict[str, Any] = {
             "blocks": len(self.parameters_of),
             "most": self.plan.most(gates),
             "gates": gates,
