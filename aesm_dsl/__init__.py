@@ -2,12 +2,12 @@
 
 from aesm_dsl.comparing import compare
 from aesm_dsl.error import AesmError
+from aesm_dsl.exporting import export
 from aesm_dsl.pipeline import (
     build_from_spec,
     check,
     compile_spec,
     evaluate,
-    export,
     load_run,
     predict,
     train,

@@ -20,7 +20,7 @@ from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.json import name_paths
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec_file import read_source, write_bytes, write_text
+from aesm_dsl.spec_file import read_source, write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -248,32 +248,6 @@ def visualize(what: SpecLike | Run, out: str | Path, *, layers: str = "last", ov
         findings.add("E605", f"the picture was not drawn: {error}")
         raise AesmError(findings) from error
     return Path(out)
-
-
-def export(run: Run | str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Path:
-    """The path of the ONNX model that was written, `out` (by default NAME.onnx), with its description beside it.
-
-    A server runs the model with any ONNX runtime; the description, a JSON file of the same name, says how columns
-    become the model's inputs. Needs the extra `export`.
-    """
-    from aesm_dsl.serving.export import description, onnx_bytes, refuse_export
-
-    findings, loaded = Findings(), _run(run)
-    file = Path(out) if out is not None else Path(f"{loaded.plan.name}.onnx")
-    described = file.with_suffix(".json")
-    refuse_export(loaded.plan, findings)
-    if file.suffix != ".onnx":
-        findings.add("E630", f"`{file}` is no name of an export", help="its name ends with `.onnx`")
-    for path in (file, described):
-        if path.exists() and not overwrite:
-            helps = ["`--overwrite` replaces it", "`-o` names another file"]
-            findings.add("E601", f"`{path}` exists already", help=helps)
-    model = onnx_bytes(loaded, findings) if not findings.errors else None
-    if model is None:
-        raise AesmError(findings)
-    write_bytes(file, model)
-    write_text(described, description(loaded, file.name, model))
-    return file
 
 
 def _compile(

@@ -40,7 +40,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "spec_file"),
-    ("comparing",),
+    ("comparing", "exporting"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
+from aesm_dsl import exporting
 from aesm_dsl.cli.arguments import Overwrite, RunPath
 
 
@@ -27,5 +27,5 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a run as a model that a server runs without aesm, and a JSON file that says how rows become its inputs."""
-    file = pipeline.export(run, out, overwrite=overwrite)
+    file = exporting.export(run, out, overwrite=overwrite)
     sys.stdout.write(f"{file}\n{file.with_suffix('.json')}\n")

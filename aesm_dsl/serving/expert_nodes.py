@@ -115,7 +115,7 @@ def _expanded(layer: _Layer, name: str, result: str) -> list[NodeProto]:
     few_branch, many_branch = few.branch(_gathered(few, layer)), many.branch(_looped(many, layer))
     outer = _Graph(f"{name}/")
     rows = outer.add("Shape", layer.x_BD, start=0, end=1)
-    limit = outer.add("Constant", value=numpy_helper.from_array(np.array([max(1, FEW_PAIRS // layer.most)])))
+    limit = outer.add("Constant", value=numpy_helper.from_array(np.array([FEW_PAIRS // layer.most])))
     condition = outer.add("LessOrEqual", rows, limit)
     choice = helper.make_node(
         "If", [condition], [result], f"{name}/if", then_branch=few_branch, else_branch=many_branch

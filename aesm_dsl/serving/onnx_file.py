@@ -63,7 +63,7 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
 
 def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
     """A stable sort as ONNX's TopK of all: it takes the lower index of equal values first."""
-    size = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))
+    size: Any = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))  # type: ignore[type-var]
     return operators.TopK(values, size, axis=dim, largest=int(descending))
 
 
