@@ -6,7 +6,7 @@
 The network of specs/hotel.aesm with so many experts on every level, gates drawn at random, random rows. Wall time of
 one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
 forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
-`FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs it takes the gathered one.
+`FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs an expert it takes the gathered one.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ DOMAIN, NAME = "aesm", "Experts"
 """Of the placeholder. Its inputs: x_BD, weight_BGE, then of each block weight_EDH and bias_EH, and with layer
 norm scale_EH and shift_EH."""
 
-FEW_PAIRS = 48
-"""Up to so many (row, expert) pairs the gathered form is the faster one: `python bench/serving.py --forms`."""
+FEW_PAIRS = 3
+"""Up to so many (row, expert) pairs for every expert of the layer the gathered form is the faster one, whatever the number
+of experts: `python bench/serving.py --forms`."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -115,7 +116,7 @@ def _expanded(layer: _Layer, name: str, result: str) -> list[NodeProto]:
     few_branch, many_branch = few.branch(_gathered(few, layer)), many.branch(_looped(many, layer))
     outer = _Graph(f"{name}/")
     rows = outer.add("Shape", layer.x_BD, start=0, end=1)
-    limit = outer.add("Constant", value=numpy_helper.from_array(np.array([FEW_PAIRS // layer.most])))
+    limit = outer.add("Constant", value=numpy_helper.from_array(np.array([FEW_PAIRS * layer.experts // layer.most])))
     condition = outer.add("LessOrEqual", rows, limit)
     choice = helper.make_node(
         "If", [condition], [result], f"{name}/if", then_branch=few_branch, else_branch=many_branch
