@@ -26,7 +26,7 @@ DOMAIN, NAME = "aesm", "Experts"
 norm scale_EH and shift_EH."""
 
 FEW_PAIRS = 3
-"""Up to so many (row, expert) pairs for every expert of the layer the gathered form is the faster one, be they 8 experts
+"""Up to so many (row, expert) pairs for each expert of the layer the gathered form is the faster one, be it 8 experts
 or 64: `python bench/serving.py --forms`."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
