@@ -2,7 +2,18 @@
 
 from aesm_dsl.comparing import compare
 from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import build_from_spec, check, compile_spec, evaluate, load_run, predict, train, usage, visualize
+from aesm_dsl.exporting import export
+from aesm_dsl.pipeline import (
+    build_from_spec,
+    check,
+    compile_spec,
+    evaluate,
+    load_run,
+    predict,
+    train,
+    usage,
+    visualize,
+)
 from aesm_dsl.spec.model import Spec
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "compare",
     "compile_spec",
     "evaluate",
+    "export",
     "load_run",
     "predict",
     "train",

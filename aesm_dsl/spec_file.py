@@ -46,13 +46,18 @@ def read_tree(path: str | Path) -> File:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Writes a file of UTF-8 whole or not at all, as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file under a temporary name, then renames it; makes its folder, keeps the mode of a file it replaces."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         Path(name).chmod(mode)
         os.replace(name, path)
     finally:

@@ -42,7 +42,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing",),
+    ("comparing", "exporting"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -61,6 +61,8 @@ LIBRARIES = {
     "polars": ("data", "training", "report", "serving", "pipeline"),
     "numpy": ("data", "layers", "training", "report", "serving"),
     "graphviz": ("report",),
+    "onnx": ("serving",),
+    "onnxscript": ("serving",),
     "typer": ("cli",),
     "pygls": ("editor",),
     "lsprotocol": ("editor",),
@@ -134,6 +136,7 @@ def test_the_public_names() -> None:
         "compare",
         "compile_spec",
         "evaluate",
+        "export",
         "load_run",
         "predict",
         "train",

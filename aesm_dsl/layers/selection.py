@@ -121,8 +121,9 @@ def select(
         evenest_BE = _mask(largest(shared_score_BE, shared), specific_BE)
         if among_BN is not None:
             alone_B1 = among_BN.sum(dim=-1, keepdim=True) == 1
-            first_BE = torch.where(alone_B1, first_BE, closest_BE)
-            next_BE = torch.where(alone_B1, next_BE, evenest_BE)
+            # Not where: exported graphs have none of bools.
+            first_BE = (alone_B1 & first_BE) | (~alone_B1 & closest_BE)
+            next_BE = (alone_B1 & next_BE) | (~alone_B1 & evenest_BE)
             specific_score_BE = torch.where(alone_B1, own_BE, specific_score_BE)
             shared_score_BE = torch.where(alone_B1, own_BE, shared_score_BE)
         else:

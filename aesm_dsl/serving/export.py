@@ -1,0 +1,71 @@
+"""Run -> what a server needs without aesm: an ONNX model, and beside it what turns rows into the model's inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.plan import UNKNOWN, Plan
+from aesm_dsl.training.run import Run
+from aesm_dsl.version import VERSION
+
+FORMAT = 1
+"""Version of the description; docs/serving.md says what is in it."""
+
+
+def refuse_export(plan: Plan, findings: Findings) -> None:
+    """Adds E630 for a plan whose network sorts its rows by leaf: an exported graph cannot."""
+    if plan.baseline is not None:
+        architecture = plan.baseline.architecture
+        findings.add(
+            "E630",
+            f"a run of `{architecture}` cannot be exported",
+            help="`architecture = aes` can; `aesm predict` scores both",
+        )
+    elif plan.tasks.tower_per == "leaf":
+        findings.add("E630", "towers per leaf cannot be exported", help="`tower_per = task` in `tasks` can")
+
+
+def onnx_bytes(run: Run, findings: Findings) -> bytes | None:
+    """The run's network as an ONNX model; None after adding E630 where the extra `export` is not installed."""
+    try:
+        from aesm_dsl.serving.onnx_file import onnx_model
+    except ModuleNotFoundError as error:
+        findings.add(
+            "E630",
+            f"an export needs the library `{error.name}`, which is not installed",
+            help="`pip install 'aesm-dsl[export]'` installs what exports need",
+        )
+        return None
+    return bytes(onnx_model(run.network.cpu()).SerializeToString())
+
+
+def description(run: Run, file: str, model: bytes) -> str:
+    """JSON: all that a server must know to make the inputs of the model `file` of a row, and to read its outputs."""
+    plan, encoders = run.plan, json.loads(run.encoders.to_json())
+    said = {
+        "format": FORMAT,
+        "aesm": VERSION,
+        "model": plan.name,
+        "file": file,
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "encoders": encoders["format"],
+        "features": [{"input": f"feature.{one['name']}", **one} for one in encoders["features"]],
+        "levels": _levels(plan),
+        "outputs": [{"name": task.name, "label": task.label} for task in plan.tasks.tasks],
+    }
+    return json.dumps(said, ensure_ascii=False, indent=1) + "\n"
+
+
+def _levels(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "input": f"level.{level.name}",
+            "column": level.column,
+            "nodes": [{"name": node.name, "values": node.values, "parents": node.parents} for node in level.nodes],
+            "unknown": UNKNOWN if level.unknown else None,
+        }
+        for level in plan.levels
+    ]

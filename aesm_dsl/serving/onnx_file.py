@@ -1,0 +1,163 @@
+"""Network -> ONNX model: named inputs and outputs, any number of rows, selected experts alone.
+
+inputs   `feature.NAME`  int64 (rows, slots) the feature's ids, or float32 (rows, 1) where it is used as a number
+         `level.NAME`    int64 (rows,) the row's node, -1 where it is unknown
+outputs  `TASK`          float32 (rows,) the probability of the task
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from typing import Any
+
+import onnx
+import torch
+from onnxscript import opset20 as operators
+from torch import Tensor, nn
+
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.layers.experts import EPSILON, Block, Experts
+from aesm_dsl.plan import Plan
+from aesm_dsl.serving.expert_nodes import DOMAIN, NAME, expand
+from aesm_dsl.version import VERSION
+
+OPSET = 20
+"""Version of ONNX's operators that the file uses."""
+
+
+def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
+    """The network as one ONNX model, checked by onnx. The network itself is left as it was; it must be on the CPU."""
+    plan = network.plan
+    served = _Served(_with_placeholders(copy.deepcopy(network).eval()))
+    tensors = _example(plan, rows=2)
+    rows = torch.export.Dim("rows", min=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about what torch itself does inside
+        logging.disable(logging.WARNING)
+        try:
+            program = torch.onnx.export(
+                served,
+                (),
+                kwargs={"inputs": tensors},
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(tensors),
+                output_names=[task.name for task in plan.tasks.tasks],
+                custom_translation_table={torch.ops.aten.sort.stable: _sort},
+                dynamic_shapes={"inputs": {name: {0: rows} for name in tensors}},
+                verbose=False,
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+    assert program is not None
+    model = program.model_proto
+    expand(model)
+    del model.graph.value_info[:]
+    model.producer_name, model.producer_version = "aesm", VERSION
+    onnx.checker.check_model(model)
+    return model
+
+
+def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+    """A stable sort as ONNX's TopK of all: it takes the lower index of equal values first."""
+    size: Any = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))  # type: ignore[type-var]
+    return operators.TopK(values, size, axis=dim, largest=int(descending))
+
+
+class _Served(nn.Module):
+    """One probability per task, of named inputs."""
+
+    def __init__(self, network: AnyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        plan: Plan = self.network.plan
+        some = next(iter(inputs.values()))
+        rows = some.shape[0]
+        ids = [inputs[f"feature.{one.name}"] for one in plan.features if one.slots]
+        values = [inputs[f"feature.{one.name}"] for one in plan.features if one.values]
+        nodes = [inputs[f"level.{level.name}"] for level in plan.levels]
+        batch = Batch(
+            torch.cat(ids, dim=1) if ids else some.new_zeros(rows, 0, dtype=torch.int64),
+            torch.cat(values, dim=1) if values else some.new_zeros(rows, 0, dtype=torch.float32),
+            torch.stack(nodes, dim=1) if nodes else some.new_zeros(rows, 0, dtype=torch.int64),
+            some.new_zeros(rows, len(plan.tasks.tasks), dtype=torch.float32),
+            some.new_ones(rows, dtype=torch.float32),
+        )
+        prediction = self.network(batch)
+        return tuple(value.exp() for value in prediction.log_probability.values())
+
+
+class _Placeholder(nn.Module):
+    """Where a layer's experts were: one node of the exported graph."""
+
+    def __init__(self, experts: Experts) -> None:
+        super().__init__()
+        self.plan = experts.plan
+        self.parameters_of: list[list[Tensor]] = [
+            _folded(block) for block in experts.blocks if isinstance(block, Block)
+        ]
+        for depth, tensors in enumerate(self.parameters_of):
+            for place, tensor in enumerate(tensors):
+                self.register_buffer(f"block{depth}_{place}", tensor)
+
+    def forward(self, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
+        gates = weight_BGE.shape[1]
+        tensors = [
+            getattr(self, f"block{depth}_{place}")
+            for depth, block in enumerate(self.parameters_of)
+            for place in range(len(block))
+        ]
+        said: dict[str, Any] = {
+            "blocks": len(self.parameters_of),
+            "most": self.plan.most(gates),
+            "gates": gates,
+            "activation": self.plan.activation,
+        }
+        found: Tensor = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{NAME}",
+            (x_BD, weight_BGE, *tensors),
+            said,
+            dtype=x_BD.dtype,
+            shape=(x_BD.shape[0], gates, self.plan.output),
+            version=1,
+        )
+        return found
+
+
+def _folded(block: Block) -> list[Tensor]:
+    """weight_EDH, bias_EH, and of layer norm its scale_EH and shift_EH; batch norm is folded into the Linear."""
+    weight_EDH, bias_EH = block.weight_EDH.detach(), block.bias_EH.detach()
+    if block.scale_EH is None or block.shift_EH is None:
+        return [weight_EDH, bias_EH]
+    scale_EH, shift_EH = block.scale_EH.detach(), block.shift_EH.detach()
+    if block.norm == "layer":
+        return [weight_EDH, bias_EH, scale_EH, shift_EH]
+    factor_EH = scale_EH * (block.variance_EH + EPSILON).rsqrt()
+    return [weight_EDH * factor_EH.unsqueeze(1), (bias_EH - block.mean_EH) * factor_EH + shift_EH]
+
+
+def _with_placeholders(network: AnyNetwork) -> AnyNetwork:
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, Experts):
+                setattr(module, name, _Placeholder(child))
+    return network
+
+
+def _example(plan: Plan, rows: int) -> dict[str, Tensor]:
+    """Inputs of the right names, types and widths."""
+    leaf = plan.leaves[0]
+    features = {
+        f"feature.{one.name}": torch.zeros(rows, one.slots, dtype=torch.int64) if one.slots else torch.zeros(rows, 1)
+        for one in plan.features
+    }
+    levels = {
+        f"level.{level.name}": torch.full((rows,), node, dtype=torch.int64)
+        for level, node in zip(plan.levels, leaf, strict=True)
+    }
+    return {**features, **levels}

@@ -1,0 +1,134 @@
+"""What a prediction takes: an exported model in onnxruntime, beside the network in torch.
+
+    python bench/serving.py [--experts 8 64] [--rows 1 32 256 1000] [--threads 1] [--turns 30]
+    python bench/serving.py --forms
+
+The network of specs/hotel.aesm with so many experts on every level, gates drawn at random, random rows. Wall time of
+one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
+forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
+`FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs an expert it takes the gathered one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import onnxruntime
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from aesm_dsl import build_from_spec
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.serving import expert_nodes
+from aesm_dsl.serving.onnx_file import onnx_model
+
+SPEC = Path(__file__).parent.parent / "specs" / "hotel.aesm"
+LEVELS = ("level.hotel", "level.segment", "tasks")
+WARM = 5
+
+Calls = dict[str, Callable[[], object]]
+
+
+def network_of(experts: int) -> AnyNetwork:
+    network = build_from_spec(SPEC, overrides=[f"{level}.experts.count={experts}" for level in LEVELS])
+    for name, one in network.named_parameters():
+        if ".gate." in name:
+            nn.init.normal_(one, std=0.3, generator=torch.Generator().manual_seed(1))
+    return network.eval()
+
+
+def batch_of(network: AnyNetwork, rows: int) -> Batch:
+    plan, chance = network.plan, torch.Generator().manual_seed(rows)
+    ids = torch.cat([torch.randint(0, one.rows, (rows, 1), generator=chance) for one in plan.features], dim=1)
+    node_BL = torch.tensor(plan.leaves)[torch.randint(0, len(plan.leaves), (rows,), generator=chance)]
+    return Batch(ids, torch.zeros(rows, 0), node_BL, torch.zeros(rows, len(plan.tasks.tasks)), torch.ones(rows))
+
+
+def session_of(network: AnyNetwork, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(onnx_model(network).SerializeToString(), options)
+
+
+def inputs_of(network: AnyNetwork, batch: Batch) -> dict[str, np.ndarray]:
+    plan = network.plan
+    features = {f"feature.{one.name}": batch.ids_BS[:, [place]].numpy() for place, one in enumerate(plan.features)}
+    return {**features, **{f"level.{one.name}": batch.node_BL[:, k].numpy() for k, one in enumerate(plan.levels)}}
+
+
+def latencies(calls: Calls, turns: int) -> dict[str, np.ndarray]:
+    """Milliseconds of every call of each way."""
+    taken: dict[str, list[float]] = {way: [] for way in calls}
+    for _ in range(WARM + turns):
+        for way, call in calls.items():
+            began = time.perf_counter()
+            call()
+            taken[way].append(1e3 * (time.perf_counter() - began))
+    return {way: np.array(values[WARM:]) for way, values in taken.items()}
+
+
+def compare(experts: list[int], rows: list[int], threads: int, turns: int) -> Table:
+    table = Table(
+        "rows", "experts", "torch p50", "p99", "onnx p50", "p99", "torch / onnx", title=f"ms, {threads} thread"
+    )
+    networks = {count: network_of(count) for count in experts}
+    sessions = {count: session_of(network, threads) for count, network in networks.items()}
+    for size in rows:
+        calls: Calls = {}
+        for count, network in networks.items():
+            batch = batch_of(network, size)
+            inputs = inputs_of(network, batch)
+            calls[f"torch {count}"] = lambda network=network, batch=batch: network(batch)
+            calls[f"onnx {count}"] = lambda session=sessions[count], inputs=inputs: session.run(None, inputs)
+        taken = latencies(calls, turns)
+        for count in experts:
+            eager, served = taken[f"torch {count}"], taken[f"onnx {count}"]
+            cells = [f"{value:.2f}" for way in (eager, served) for value in np.percentile(way, (50, 99))]
+            table.add_row(f"{size:,}", str(count), *cells, f"{np.median(eager) / np.median(served):.1f}")
+    return table
+
+
+def forms(experts: list[int], rows: list[int], threads: int, turns: int) -> Table:
+    table = Table("rows", "experts", "gathered", "looped", "gathered / looped", title=f"ms, median, {threads} thread")
+    for count in experts:
+        network = network_of(count)
+        with mock.patch.object(expert_nodes, "FEW_PAIRS", 2**40):
+            gathered = session_of(network, threads)
+        with mock.patch.object(expert_nodes, "FEW_PAIRS", -1):
+            looped = session_of(network, threads)
+        for size in rows:
+            inputs = inputs_of(network, batch_of(network, size))
+            calls: Calls = {
+                "gathered": lambda inputs=inputs, session=gathered: session.run(None, inputs),
+                "looped": lambda inputs=inputs, session=looped: session.run(None, inputs),
+            }
+            few, many = (float(np.median(values)) for values in latencies(calls, turns).values())
+            table.add_row(f"{size:,}", str(count), f"{few:.2f}", f"{many:.2f}", f"{few / many:.2f}")
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experts", type=int, nargs="+", default=[8, 64])
+    parser.add_argument("--rows", type=int, nargs="+")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--forms", action="store_true", help="both forms of running experts, each alone")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    rows = chosen.rows or ([1, 4, 8, 16, 32, 64] if chosen.forms else [1, 32, 256, 1000])
+    with torch.inference_mode():
+        table = (forms if chosen.forms else compare)(chosen.experts, rows, chosen.threads, chosen.turns)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
