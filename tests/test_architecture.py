@@ -54,6 +54,7 @@ LIBRARIES = {
     "torch": ("data", "layers", "training", "report", "serving"),
     "torchjd": ("training",),
     "filelock": ("data",),
+    "fsspec": ("data",),
     "safetensors": ("training", "serving"),
     "polars": ("data", "training", "report", "serving", "pipeline"),
     "numpy": ("data", "layers", "training", "report", "serving"),

@@ -1,6 +1,7 @@
 """Finding data files and reading them: paths as written -> `DataFile`s -> `Rows`, chunk by chunk.
 
-parquet (.parquet, .pq) and csv (.csv, .tsv, also .gz), one file, several, globs, or folders of them. A csv
+parquet (.parquet, .pq), Arrow (.arrow, .feather, .ipc) and csv (.csv, .tsv, also .gz), one file, several, globs, or
+folders of them, here or at a URL (remote.py). Folders called `name=value` on a file's way add a column to it. A csv
 has no types: its cells stay text and are read as numbers where numbers are needed, so that a file's other
 rows never change what a cell means.
 """
@@ -12,16 +13,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.remote import fetch, is_remote
 from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings, did_you_mean
 from aesm_dsl.source import Span
 
 PARQUET = (".parquet", ".pq")
+ARROW = (".arrow", ".feather", ".ipc")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+KINDS = (PARQUET, ARROW, CSV)
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 CHUNK_ROWS = 2**16
 """Rows that are looked at together."""
@@ -38,6 +45,8 @@ class DataFile:
     schema: pl.Schema
     frames: Callable[[], Iterator[pl.DataFrame]] | None = None
     """Where its rows come from if it is no file."""
+    folders: tuple[tuple[str, str | None], ...] = ()
+    """Columns that are the same in all its rows: those of the folders that it lies in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +79,16 @@ class Rows:
 def find(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, findings: Findings) -> list[DataFile]:
     """The files that the patterns mean, in order of patterns and then of names; each once.
 
-    A relative pattern is tried under each root; the first root where anything matches wins. A folder means
-    all parquet files below it, or all csv files if there are none. Adds E501 for a pattern without a file,
-    E502 for a file that cannot be opened; such files are left out.
+    A relative pattern is tried under each root; the first root where anything matches wins. A folder means all parquet
+    files below it, or all Arrow files if there are none, or all csv files. Adds E501 for a pattern without a file, E502
+    for a file that cannot be opened; such files are left out.
     """
     found: dict[Path, str] = {}
     for pattern in patterns:
+        if is_remote(pattern):
+            for path, name in fetch(pattern, KINDS, span, findings):
+                found.setdefault(path, name)
+            continue
         matches = _matches(pattern, roots)
         if not matches:
             looked = [str(root / pattern) for root in roots] or [pattern]
@@ -136,7 +149,7 @@ def _glob(pattern: str, root: Path) -> list[str]:
 
 def _below(folder: Path) -> list[Path]:
     """Data files below a folder, leaving out hidden ones and those that writers start with an underscore."""
-    for endings in (PARQUET, CSV):
+    for endings in KINDS:
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(endings))
         files = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
         if files:
@@ -159,11 +172,11 @@ def _near(looked: Sequence[str]) -> str:
 
 
 def _open(path: Path, name: str, span: Span | None, findings: Findings) -> DataFile | None:
-    if not path.name.endswith(PARQUET + CSV):
-        known = ", ".join(PARQUET + CSV)
+    if not path.name.endswith(sum(KINDS, ())):
+        known = ", ".join(sum(KINDS, ()))
         findings.add("E502", f"`{name}` is no kind of file that is read here", span, help=f"known: {known}")
         return None
-    return attempt(lambda: DataFile(path, name, _scan(path).collect_schema()), path, name, span, findings)
+    return attempt(lambda: _described(path, name), path, name, span, findings)
 
 
 def attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | None, findings: Findings) -> Read | None:
@@ -192,8 +205,10 @@ def _why(file: Path) -> str:
         return (fault.strerror or str(fault)).lower()
     if not size:
         return "the file is empty"
-    if not file.name.endswith(PARQUET):
+    if file.name.endswith(CSV):
         return "not a well-formed csv file"
+    if file.name.endswith(ARROW):
+        return "damaged" if head == b"ARRO" else "not an Arrow file"
     if head != b"PAR1":
         return "not a parquet file"
     return "damaged" if tail == b"PAR1" else "cut off: the end of the parquet file is missing"
@@ -204,9 +219,20 @@ def _first(said: str) -> str:
     return lines[0] if lines else "nothing"
 
 
+def _described(path: Path, name: str) -> DataFile:
+    schema = _scan(path).collect_schema()
+    pairs = [part.partition("=") for part in name.split("/")[:-1] if part.partition("=")[0] and "=" in part]
+    folders = {key: None if value == _NO_VALUE else unquote(value) for key, _, value in pairs if key not in schema}
+    return DataFile(
+        path, name, pl.Schema({**schema, **dict.fromkeys(folders, pl.String)}), None, tuple(folders.items())
+    )
+
+
 def _scan(path: Path) -> pl.LazyFrame:
     if path.name.endswith(PARQUET):
         return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    if path.name.endswith(ARROW):
+        return pl.scan_ipc(path, glob=False, hive_partitioning=False)
     separator = "\t" if ".tsv" in path.suffixes else ","
     return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
 
@@ -216,8 +242,14 @@ def _frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.Da
         for frame in file.frames():
             yield from frame.select(columns).iter_slices(rows)
         return
-    for frame in _scan(file.path).select(columns).collect_batches(chunk_size=rows, maintain_order=True):
-        yield frame if file.path.name.endswith(PARQUET) else frame.with_columns(_said(frame[c]) for c in columns)
+    lazy = _scan(file.path)
+    folders = {name: pl.lit(value, pl.String).alias(name) for name, value in file.folders if name in columns}
+    own = [name for name in columns if name not in folders]
+    # Of a file without any column the rows would not be known.
+    lazy = lazy.select(own or lazy.collect_schema().names()[:1])
+    for frame in lazy.collect_batches(chunk_size=rows, maintain_order=True):
+        said = frame.with_columns(_said(frame[c]) for c in own) if file.path.name.endswith(CSV) else frame
+        yield said.with_columns(folders.values()).select(columns)
 
 
 def _said(column: pl.Series) -> pl.Series:
@@ -229,4 +261,5 @@ def _said(column: pl.Series) -> pl.Series:
 def scan(file: DataFile) -> pl.LazyFrame:
     """All its columns, as they are read here, without reading them yet."""
     lazy = _scan(file.path)
-    return lazy if file.path.name.endswith(PARQUET) else lazy.with_columns(pl.all().map_batches(_said))
+    said = lazy.with_columns(pl.all().map_batches(_said)) if file.path.name.endswith(CSV) else lazy
+    return said.with_columns(pl.lit(value, pl.String).alias(name) for name, value in file.folders)

@@ -29,12 +29,12 @@ class Split(Model):
     )
 
 
-_FILES = Many(Text('a file, folder or glob in quotes (such as `"data/train/*.parquet"`)'), 1, True)
+_FILES = Many(Text('a file, folder, glob or URL in quotes (such as `"data/train/*.parquet"`)'), 1, True)
 
 
 class Data(Model):
-    """Where the rows are: parquet or csv. A relative path is looked up beside the spec, then in the working folder,
-    then in the folder `AESM_DATA` names."""
+    """Where the rows are: parquet, Arrow or csv files, here or at a URL such as `s3://`. A relative path is looked up
+    beside the spec, then in the working folder, then in the folder `AESM_DATA` names."""
 
     train: Annotated[tuple[str, ...], _FILES] = setting("the rows that are learnt from")
     valid: Annotated[tuple[str, ...] | Split | None, Optional(Either((Call((Split,)), _FILES)))] = setting(

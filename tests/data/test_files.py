@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import polars as pl
 import pytest
@@ -162,3 +164,70 @@ def test_csv_cells_stay_what_they_say(tmp_path: Path, name: str) -> None:
     assert frame["code"].to_list() == ["007", "A1", None]
     assert frame["n"].to_list() == ["1", "2.50", None]
     assert frame["flag"].to_list() == ["true", "false", None]
+
+
+def test_arrow_files(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"x": [1, 2, 3], "city": ["a", None, "b"]})
+    for name in ("a.arrow", "b.feather", "c.ipc"):
+        frame.write_ipc(tmp_path / name)
+    found = rows_of(["*.*"], tmp_path, rows=2)
+    assert cells(found) == [1, 2, 3] * 3
+    assert cells(found, "city") == ["a", None, "b"] * 3
+    assert found[1].place(0) == "row 3 of `a.arrow`"
+    (tmp_path / "d.arrow").write_bytes(b"no arrow file at all")
+    assert told(["d.arrow"], tmp_path)[0][:3] == ("E502", "`d.arrow` cannot be read", "not an Arrow file")
+
+
+def test_folders_called_name_and_value_are_columns(tmp_path: Path) -> None:
+    put(tmp_path / "log" / "day=2024-01-01" / "shop=a%2Fb" / "0.parquet", x=[1])
+    put(tmp_path / "log" / "day=2024-01-02" / "shop=__HIVE_DEFAULT_PARTITION__" / "0.parquet", x=[2, 3])
+    found = rows_of(["log"], tmp_path)
+    assert cells(found) == [1, 2, 3]
+    assert cells(found, "day") == ["2024-01-01", "2024-01-02", "2024-01-02"]
+    assert cells(found, "shop") == ["a/b", None, None]
+    findings = Findings()
+    files = find(["log/*/*/*.parquet"], [tmp_path], None, findings)
+    assert [rows.frame.to_dict(as_series=False) for rows in chunks(files, ["day"], None, findings)] == [
+        {"day": ["2024-01-01"]},
+        {"day": ["2024-01-02", "2024-01-02"]},
+    ]
+    put(tmp_path / "own" / "x=9" / "0.parquet", x=[1])
+    assert cells(rows_of(["own"], tmp_path)) == [1]  # what a file says goes before what its folder is called
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_files_at_a_url(tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "cache" / name)
+    root = f"{scheme}://{tmp_path if scheme == 'file' else '/' + tmp_path.name}"
+
+    def upload(name: str, x: list[int]) -> None:
+        local = put(tmp_path / "here" / name, x=x)
+        with fsspec.open(f"{root}/{name}", "wb", auto_mkdir=True) as there:
+            there.write(local.read_bytes())
+
+    upload("day/k=1/a.parquet", [1])
+    upload("day/k=2/b.parquet", [2])
+    for pattern in ("day", "day/*/*.parquet"):
+        found = rows_of([f"{root}/{pattern}"])
+        assert cells(found) == [1, 2]
+        assert cells(found, "k") == ["1", "2"]
+        assert found[0].file.startswith(f"{scheme}://")
+        assert found[0].file.endswith("day/k=1/a.parquet")
+    copies = len(list((tmp_path / "cache").rglob("*.parquet")))
+    assert copies == 2
+    upload("day/k=2/b.parquet", [5, 6])
+    assert cells(rows_of([f"{root}/day"])) == [1, 5, 6]
+    assert told([f"{root}/none/*.parquet"])[0][:2] == ("E501", f"no file `{root}/none/*.parquet`")
+
+
+def test_a_url_that_nothing_here_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    ((code, message, _, help),) = told(["nowhere://bucket/x.parquet"])
+    assert (code, message) == ("E502", "`nowhere://bucket/x.parquet` cannot be read")
+    assert help.startswith("fsspec says: Protocol not known: nowhere")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    ((code, message, _, help),) = told(["s3://bucket/x.parquet"])
+    assert (code, message) == (
+        "E502",
+        "`s3://bucket/x.parquet` cannot be read without a package that is not installed",
+    )
+    assert help.startswith("`pip install 'aesm-dsl[remote]'`")
