@@ -223,9 +223,9 @@ def _described(path: Path, name: str) -> DataFile:
     schema = _scan(path).collect_schema()
     pairs = [part.partition("=") for part in name.split("/")[:-1] if part.partition("=")[0] and "=" in part]
     folders = {key: None if value == _NO_VALUE else unquote(value) for key, _, value in pairs if key not in schema}
-    return DataFile(
-        path, name, pl.Schema({**schema, **dict.fromkeys(folders, pl.String)}), None, tuple(folders.items())
-    )
+    for key in folders:
+        schema[key] = pl.String()
+    return DataFile(path, name, schema, None, tuple(folders.items()))
 
 
 def _scan(path: Path) -> pl.LazyFrame:
