@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -156,3 +157,29 @@ def test_an_error_behind_the_batches_is_raised_and_its_thread_ends() -> None:
 def test_a_batch_needs_a_row() -> None:
     with pytest.raises(ValueError, match="at least 1 row"):
         list(table(3).batches(0))
+
+
+def read_there(path: Path, rank: int, results: multiprocessing.Queue[tuple[int, int, list[float], int]]) -> None:
+    for world in (2, 3):
+        if rank < world:
+            batches = list(EncodedTable.of(Folder(path)).share(rank, world).batches(30, seed=rank, epoch=1))
+            rows = [row for one in batches for row in one.node_BL[one.weight_B > 0, 0].tolist()]
+            results.put((world, rank, rows, len(batches)))
+
+
+def test_processes_share_a_table(tmp_path: Path) -> None:
+    made, writer = table(1003).whole(), FolderWriter(tmp_path / "rows")
+    writer.append(*(part.numpy() for part in made.take(slice(1, 1003)).parts))  # all weights are above 0
+    writer.close()
+    there = multiprocessing.get_context("spawn")
+    results = there.Queue()
+    workers = [there.Process(target=read_there, args=(tmp_path / "rows", rank, results)) for rank in range(3)]
+    for worker in workers:
+        worker.start()
+    found = [results.get(timeout=120) for _ in range(5)]
+    for worker in workers:
+        worker.join()
+    for world in (2, 3):
+        rows = [row for one in found if one[0] == world for row in one[2]]
+        assert sorted(rows) == list(range(1, 1003))
+        assert len({one[3] for one in found if one[0] == world}) == 1

@@ -1,4 +1,4 @@
-"""A table larger than the memory there is trains; reading it whole does not."""
+"""Memory follows the chunks and the window of rows, not the table."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 
 from tests.conftest import PROJECT
 
-ROWS, COLUMNS = 1_500_000, 40
-"""Encoded, a column takes 4 bytes a row: 240 MB."""
+SMALL, ROWS, COLUMNS = 600_000, 3_000_000, 10
 
 SPEC = """
 aesm = 1
@@ -27,32 +26,23 @@ model large {
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit is Linux's")
-def test_a_table_four_times_the_memory(tmp_path: Path) -> None:
-    """The encoded rows are four times what the process may have; the whole frame does not fit either."""
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is told by Linux")
+def test_training_takes_less_memory_than_its_table(tmp_path: Path) -> None:
+    """The columns alone, 8 bytes a cell, are 240 MB; libraries and a smaller training are there already."""
     names = [f"c{place}" for place in range(COLUMNS)]
-    column = np.random.default_rng(0).integers(0, 50, ROWS).astype(np.int64)
-    frame = pl.DataFrame({**{name: column for name in names}, "y": column % 2})
+    column = np.random.default_rng(0).integers(0, 50, ROWS)
+    frame = pl.DataFrame({**dict.fromkeys(names, column), "y": column % 2})
     frame.write_parquet(tmp_path / "large.parquet", row_group_size=50_000)
-    frame[:5000].write_parquet(tmp_path / "small.parquet")
+    frame[:SMALL].write_parquet(tmp_path / "small.parquet")
     features = "; ".join(f"{name} = category(embed: 1)" for name in names)
     (tmp_path / "spec.aesm").write_text(SPEC.replace("FEATURES", features), encoding="utf-8")
-    threads = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    mib = ROWS * COLUMNS * 4 // 4 // 2**20
-    for how in ("stream", "whole"):
-        command = [sys.executable, "-m", "tests.data.limited", str(tmp_path), str(mib), how]
-        done = subprocess.run(
-            command,
-            cwd=PROJECT,
-            env={**os.environ, **threads},
-            capture_output=True,
-            text=True,
-            timeout=500,
-            check=False,
-        )
-        if how == "stream":
-            assert done.returncode == 0, done.stderr[-2000:]
-            assert "'steps'" not in done.stdout
-            assert "20" in done.stdout.splitlines()[-1]
-        else:
-            assert done.returncode != 0
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.data.peak", str(tmp_path)],
+        cwd=PROJECT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert float(done.stdout) < ROWS * COLUMNS * 8 / 2**20
