@@ -19,6 +19,7 @@ from collections.abc import Callable
 from aesm_dsl.compile import compile_aes
 from aesm_dsl.cost import cost
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.feature_plans import feature_plans
 from aesm_dsl.hierarchy import Hierarchy
 from aesm_dsl.spec.block import Model
 from aesm_dsl.spec.levels import Experts
@@ -131,8 +132,7 @@ def largest(fits: Callable[[int], bool], most: int, least: int = 1) -> int:
 
 
 def _feature_width(spec: Spec) -> int:
-    members = [feature for group in spec.features for feature in group.members.values()]
-    return max(1, sum(feature.embed or spec.embed for feature in members))
+    return max(1, sum(feature.width for feature in feature_plans(spec)))
 
 
 def _fill(spec: Spec, hierarchy: Hierarchy, wide: int, most: int, reason: str) -> tuple[Spec, Reasons]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.cost import cost
 from aesm_dsl.data_plan import DataPlan, SplitPlan
+from aesm_dsl.feature_plans import feature_plans
 from aesm_dsl.hierarchy import Hierarchy, Vertex
-from aesm_dsl.plan import FeaturePlan, LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
+from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.spec.baseline import Baseline
-from aesm_dsl.spec.features import CategoryFeature, IdFeature, NumberFeature
 from aesm_dsl.spec.levels import Experts, Level, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Data, Split
@@ -27,9 +27,7 @@ def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
 
 def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
     """The AES plan of a spec. Levels come top down; each layer's context grows by its level's node embedding."""
-    features = tuple(
-        _feature(spec, group.name, name, feature) for group in spec.features for name, feature in group.members.items()
-    )
+    features = feature_plans(spec)
     by_name = {level.name: level for level in spec.levels}
     ordered = [by_name[name] for name in hierarchy.levels[:-1]]
     width, context = sum(feature.width for feature in features), 0
@@ -92,18 +90,6 @@ def _baseline(spec: Spec, aes: Plan) -> Plan:
     if spec.architecture == "shared_bottom":  # hard sharing knows no funnel: each task is learnt by itself
         tasks = tuple(replace(task, joint="direct") for task in tasks)
     return replace(aes, levels=levels, tasks=replace(aes.tasks, tasks=tasks, layers=()), baseline=baseline)
-
-
-def _feature(spec: Spec, group: str, name: str, feature: CategoryFeature | IdFeature | NumberFeature) -> FeaturePlan:
-    column, width, count = feature.column or name, feature.embed or spec.embed, 1
-    match feature:
-        case CategoryFeature(limit=limit, min_count=count):
-            rows = limit + 2
-        case IdFeature(buckets=buckets):
-            rows = buckets + 1
-        case NumberFeature(quantiles=quantiles):
-            rows = quantiles + 1
-    return FeaturePlan(name, column, group, feature.call, rows, width, count)
 
 
 def _layers(

@@ -38,6 +38,9 @@ class FeaturePlan:
       category  1 = any value outside the vocabulary, 2... = values learnt from the training rows
       id        1...buckets = hash of the value
       number    1...quantiles = quantile bucket of the value
+      value     none: the number itself enters, scaled
+      date      of each part in turn 0 = missing, 1... = its values, all in one table one below the other
+    A list has the kind of its values; its missing ones are left out.
     """
 
     name: str
@@ -52,6 +55,25 @@ class FeaturePlan:
     """Consecutive columns of a batch's ids that hold the feature's values; 0 of a feature that is used as a number."""
     values: int = 0
     """Columns of a batch's values that hold the feature: 1 where it is used as a number, else 0."""
+    table: str = ""
+    """The feature whose encoder and embedding table this one uses, where it has none of its own."""
+    take: str = ""
+    """Of a list: whether its "first" or "last" values fill the slots, the last ones newest first."""
+    separator: str = ""
+    """What separates the values of a list that is written as text."""
+    pool: str = ""
+    """How the vectors of a list become one: "mean", "sum", "max" or "attention"; else slots lie side by side."""
+    scale: str = ""
+    """Of a value: "standard", "log" or "none"."""
+    parts: tuple[str, ...] = ()
+    """Of a date: "hour", "weekday", "day" or "month", one for each slot."""
+    zone: str = ""
+    """Of a date: the time zone of its parts, UTC without one."""
+
+    @property
+    def embed(self) -> int:
+        """Width of the vectors that are looked up, one for each slot."""
+        return self.width if self.pool or not self.slots else self.width // self.slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +237,7 @@ class Plan:
 
     def with_rows(self, rows: dict[str, int]) -> Plan:
         """The same plan with the features' table rows as fitted (feature name -> rows)."""
-        fitted = tuple(replace(feature, rows=rows[feature.name]) for feature in self.features)
+        fitted = tuple(replace(feature, rows=rows[feature.table or feature.name]) for feature in self.features)
         return replace(self, features=fitted)
 
     def to_json(self) -> str:
@@ -236,7 +258,7 @@ def _plan(values: dict[str, Any]) -> Plan:
     return Plan(
         name=values["name"],
         label=values["label"],
-        features=tuple(FeaturePlan(**feature) for feature in values["features"]),
+        features=tuple(FeaturePlan(**{**one, "parts": tuple(one.get("parts", ()))}) for one in values["features"]),
         levels=tuple(_level(level) for level in values["levels"]),
         tasks=TaskLevelPlan(
             **{

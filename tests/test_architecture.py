@@ -29,6 +29,7 @@ ROOMS = (
         "data_plan",
         "plan",
         "embedding_tables",
+        "feature_plans",
         "cost",
         "compile",
         "allocate",

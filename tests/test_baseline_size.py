@@ -13,6 +13,7 @@ from aesm_dsl.cli.arguments import Architecture
 from aesm_dsl.compiled import Compiled, compile_loaded
 from aesm_dsl.cost import cost
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.embedding_tables import embedding_parameters
 from aesm_dsl.plan import Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES, Baseline
 from tests.conftest import PROJECT
@@ -73,7 +74,7 @@ def test_costs_are_those_of_the_network_itself(architecture: str, name: str) -> 
     network = build_from_spec(spec, arch=architecture)
     assert network.plan == plan
     assert plan.baseline is not None
-    tables = sum(feature.rows * feature.width for feature in plan.features) * len(network.embeddings)
+    tables = embedding_parameters(plan) * len(network.embeddings)
     total = cost(plan).total
     assert total.parameters == sum(one.numel() for one in network.parameters()) - tables
     assert len(network.embeddings) == (plan.baseline.leaves if architecture == "single" else 1)

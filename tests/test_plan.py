@@ -11,6 +11,7 @@ from rich.console import Console
 
 from aesm_dsl import AesmError, Spec, build_from_spec, check, compile_spec
 from aesm_dsl.cost import cost
+from aesm_dsl.embedding_tables import embedding_parameters
 from aesm_dsl.plan import Plan
 from aesm_dsl.report.tables import layer_table
 from aesm_dsl.spec.baseline import ARCHITECTURES
@@ -79,7 +80,7 @@ def test_defaults_are_built_in_then_the_models_then_the_levels() -> None:
 def test_costs_count_the_networks_own_parameters(path: Path) -> None:
     plan = compile_spec(path).plan
     network = build_from_spec(path)
-    tables = sum(feature.rows * feature.width for feature in plan.features)
+    tables = embedding_parameters(plan)
     assert cost(plan).total.parameters == sum(one.numel() for one in network.parameters()) - tables
 
 

@@ -13,16 +13,18 @@ import polars as pl
 
 from aesm_dsl.data.checked import Checked, Tally
 from aesm_dsl.data.files import DataFile
+from aesm_dsl.data.moment import as_moments
 from aesm_dsl.data.value import as_numbers
 from aesm_dsl.data_plan import SplitPlan
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan import FeaturePlan, Plan
 from aesm_dsl.source import Span
 
 Locate = Callable[[str], Span | None]
 """Dotted path of a setting (such as "level.card.column") -> its place in the spec, None where unknown."""
 
 VALUE, ID, NUMBER, LABEL = "single values", "whole numbers or text", "numbers", "0 or 1"
+DATE, LIST, TEXT_LIST = "dates", "lists", "lists or text"
 """What a use needs a column to hold, in the words of its findings."""
 
 
@@ -34,6 +36,10 @@ class Use:
     owner: str
     """Who uses it, in words: "feature `age`"."""
     needs: str
+    inner: str = ""
+    """What a list needs to hold."""
+    zone: str = ""
+    """Where dates are read."""
 
 
 @dataclass(slots=True)
@@ -52,7 +58,7 @@ class Faults:
 def uses(plan: Plan, labels: bool) -> list[Use]:
     """The columns that every table needs; those of labels, row weights and users only when `labels`."""
     wanted = [
-        Use(f"features.{one.group}.{one.name}", one.column, f"feature `{one.name}`", _FEATURE[one.kind])
+        Use(f"features.{one.group}.{one.name}", one.column, f"feature `{one.name}`", *_needs(one), one.zone)
         for one in plan.features
     ]
     wanted += [Use(f"level.{one.name}.column", one.column, f"level `{one.name}`", VALUE) for one in plan.levels]
@@ -111,33 +117,51 @@ def check_columns(
 
 
 class NumberCheck:
-    """E504 for text where numbers are needed: how many cells, and the first. Row weights come later."""
+    """E504 for cells that are no numbers, or no dates, where these are needed: how many, and the first. Row weights
+    come later."""
 
     def __init__(self, part: str, wanted: Sequence[Use], locate: Locate, faults: Faults) -> None:
         self._part, self._locate, self._faults = part, locate, faults
-        numbers = [use for use in wanted if use.needs == NUMBER and use.key != "data.weight"]
+        numbers = [use for use in wanted if use.needs in _NOUN and use.key != "data.weight"]
         self._tallies = {use: Tally() for use in numbers if not faults.has(part, use.key)}
 
     def update(self, chunk: Checked) -> None:
         for use, tally in self._tallies.items():
-            tally.add(chunk.rows, use.column, as_numbers(chunk.rows.frame[use.column])[1])
+            column = chunk.rows.frame[use.column]
+            bad = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
+            tally.add(chunk.rows, use.column, bad)
 
     def tell(self, findings: Findings) -> None:
         for use, tally in self._tallies.items():
             if tally.bad:
                 self._faults.add(self._part, use)
                 message = (
-                    f"{use.owner} needs numbers, but column `{use.column}` holds text in {tally.counted}; {tally.first}"
+                    f"{use.owner} needs {use.needs}, but column `{use.column}` holds {_OTHER[use.needs]} in "
+                    f"{tally.counted}; {tally.first}"
                 )
-                helps = "leave the cell of a missing number empty" if tally.bad < tally.seen / 2 else _AS_TEXT
-                label = f"`{use.column}` is not a number"
+                one = _NOUN[use.needs]
+                few = f"leave the cell of a missing {one} empty"
+                helps = few if tally.bad < tally.seen / 2 else _INSTEAD[use.needs]
+                label = f"`{use.column}` is not a {one}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
 
-_FEATURE = {"category": VALUE, "id": ID, "number": NUMBER}
+_FEATURE = {"category": VALUE, "id": ID, "number": NUMBER, "value": NUMBER, "date": DATE}
 _LABEL = {"as is": LABEL, "above": NUMBER, "equals": VALUE}
 _PART = {"test": "test", "valid": "validation"}
-_AS_TEXT = "read it as a `category`, or as an `id` if it has very many values"
+_NOUN = {NUMBER: "number", DATE: "date"}
+_OTHER = {NUMBER: "text", DATE: "something else"}
+_INSTEAD = {
+    NUMBER: "read it as a `category`, or as an `id` if it has very many values",
+    DATE: "dates are ISO text (`2024-01-31 09:30`), or seconds since 1970",
+}
+
+
+def _needs(feature: FeaturePlan) -> tuple[str, str]:
+    """What the column of a feature has to hold, and what its lists have to."""
+    if feature.take:
+        return TEXT_LIST if feature.separator else LIST, _FEATURE[feature.kind]
+    return _FEATURE[feature.kind], ""
 
 
 def _tell_missing(
@@ -154,22 +178,35 @@ def _tell_type(use: Use, wrong: Sequence[DataFile], findings: Findings, locate: 
     held = _holds(use, wrong[0].schema[use.column])
     files = quoted((file.name for file in wrong), 3)
     message = f"{use.owner} needs {use.needs}, but column `{use.column}` of {files} holds {held}"
-    helps = ""
-    if use.needs == ID and held == "floats":
+    helps = _INSTEAD.get(use.needs, "")
+    if held == "lists":
+        helps = "several values in a cell are read by `list(of: ...)` or `sequence(of: ...)`"
+    if use.needs == LIST and held == "single values":
+        helps = 'for lists written as text say what separates their values: `separator: "|"`'
+    if held in ("floats", "lists of floats"):
         helps = "store ids as integers or text: floats lose digits above 2^53, and two ids become one"
     findings.add("E504", message, locate(use.key), label=f"`{use.column}` holds {held}", help=helps)
 
 
 def _holds(use: Use, dtype: pl.DataType) -> str:
     """What the column holds that does not fit, in words; empty where it fits."""
+    if use.needs in (LIST, TEXT_LIST) and isinstance(dtype, pl.List | pl.Array):
+        inner = dtype.inner
+        assert isinstance(inner, pl.DataType)
+        floats = use.inner == ID and inner.is_float()
+        return "lists of lists" if inner.is_nested() else "lists of floats" if floats else ""
+    if use.needs == LIST:
+        return "single values"
     if dtype.is_nested():
         return "lists" if isinstance(dtype, pl.List | pl.Array) else "structs"
     if isinstance(dtype, pl.Binary | pl.Object):
         return "bytes" if isinstance(dtype, pl.Binary) else "objects"
     if use.needs == ID and dtype.is_float():
         return "floats"
-    if use.needs in (NUMBER, LABEL) and isinstance(dtype, pl.Time):
+    if use.needs in (NUMBER, LABEL, DATE) and isinstance(dtype, pl.Time):
         return "times of day"
+    if use.needs == DATE and isinstance(dtype, pl.Boolean | pl.Duration):
+        return "durations" if isinstance(dtype, pl.Duration) else "true and false"
     dated = dtype.is_temporal()
     number_feature = use.key.startswith("features.")
     return "dates" if dated and use.needs in (NUMBER, LABEL) and not number_feature else ""

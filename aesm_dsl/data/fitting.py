@@ -6,22 +6,19 @@ rows' numbers, and whatever is rounded or forgotten is so at every BLOCK-th row,
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
-from aesm_dsl.data.encode import Category, Encoder, Encoders, Id, Number
-from aesm_dsl.data.hashing import Hashes, mix
+from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.encoder import Category, Date, Encoder, Id, List, Number, Shared, Value
+from aesm_dsl.data.learner import Counts, Learner, Moments, Sample
+from aesm_dsl.data.lists import flat
 from aesm_dsl.data.quantile import boundaries
-from aesm_dsl.data.value import as_numbers, as_text
 from aesm_dsl.plan import FeaturePlan, Plan
 
 BLOCK = 2**18
 """Rows after which learners settle."""
-SAMPLE = 1_000_000
-"""Numbers of a column that its quantiles are taken from: all of them up to so many, else a random sample."""
 VOCABULARY = 2_000_000
-"""Different values of a column that are counted exactly, or four times the feature's `limit` where that is more. Beyond
-that the rarer half is forgotten at the end of a block, so that a value may be counted too low."""
+"""Different values of a column that are counted exactly, or four times the feature's `limit` where that is more."""
 
 
 class Fitting:
@@ -43,7 +40,8 @@ class Fitting:
             part = frame[start : start + BLOCK - self._row % BLOCK]
             for feature, learner in zip(self._features, self._learners, strict=True):
                 if learner is not None:
-                    learner.learn(part[feature.column], self._row)
+                    column = part[feature.column]
+                    learner.learn(flat(column, feature.separator)[0] if feature.take else column, self._row)
             start, self._row = start + part.height, self._row + part.height
             if self._row % BLOCK == 0:
                 self._settle()
@@ -60,9 +58,12 @@ class Fitting:
     def finish(self) -> Encoders:
         """The encoders that the rows so far teach."""
         self._settle()
-        return Encoders(
-            tuple(_encoder(feature, one) for feature, one in zip(self._features, self._learners, strict=True))
-        )
+        found: dict[str, Encoder] = {}
+        pairs = list(zip(self._features, self._learners, strict=True))
+        # Those that share another's encoder come behind it, wherever they stand.
+        for feature, learner in sorted(pairs, key=lambda pair: bool(pair[0].table)):
+            found[feature.name] = _encoder(feature, learner, found)
+        return Encoders(tuple(found[feature.name] for feature in self._features))
 
     def _settle(self) -> None:
         for learner in self._learners:
@@ -77,95 +78,45 @@ def fit_encoders(plan: Plan, frame: pl.DataFrame) -> Encoders:
     return fitting.finish()
 
 
-class Counts:
-    """How often each value of a column occurs, as text."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.counted = pl.DataFrame(schema={"value": pl.String, "rows": pl.Int64})
-        self._parts: list[pl.DataFrame] = []
-
-    def learn(self, column: pl.Series, row: int) -> None:
-        values = pl.DataFrame({"value": as_text(column)}).drop_nulls()
-        self._parts.append(values.group_by("value").agg(pl.len().cast(pl.Int64).alias("rows")))
-
-    def settle(self) -> None:
-        if self._parts:
-            together = pl.concat([self.counted, *self._parts])
-            self.counted = together.group_by("value").agg(pl.col("rows").sum())
-            self._parts.clear()
-        if self.counted.height > self.most:
-            self.counted = self.ranked().head(self.most // 2)
-
-    def merge(self, other: Learner) -> None:
-        assert isinstance(other, Counts)
-        self._parts.append(other.counted)
-
-    def ranked(self) -> pl.DataFrame:
-        """Most frequent first, ties in the order of their characters."""
-        return self.counted.sort("rows", "value", descending=[True, False])
-
-
-class Sample:
-    """The finite numbers of a column: those of the SAMPLE rows whose numbers have the smallest hashes."""
-
-    def __init__(self) -> None:
-        self._keys: Hashes = np.empty(0, dtype=np.uint64)
-        self._values = np.empty(0, dtype=np.float64)
-        self._parts: list[tuple[Hashes, np.ndarray[tuple[int], np.dtype[np.float64]]]] = []
-
-    @property
-    def values(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return self._values
-
-    def learn(self, column: pl.Series, row: int) -> None:
-        values, _ = as_numbers(column)
-        keys = mix(np.arange(row, row + len(values), dtype=np.uint64))
-        kept = np.isfinite(values)
-        if len(self._keys) == SAMPLE:
-            kept &= keys < self._keys.max()
-        self._parts.append((keys[kept], values[kept]))
-
-    def settle(self) -> None:
-        if not self._parts:
-            return
-        self._keys = np.concatenate([self._keys, *(keys for keys, _ in self._parts)])
-        self._values = np.concatenate([self._values, *(values for _, values in self._parts)])
-        self._parts.clear()
-        if len(self._keys) > SAMPLE:
-            smallest = np.argpartition(self._keys, SAMPLE - 1)[:SAMPLE]
-            self._keys, self._values = self._keys[smallest], self._values[smallest]
-
-    def merge(self, other: Learner) -> None:
-        assert isinstance(other, Sample)
-        self._parts.append((other._keys, other._values))
-
-
-Learner = Counts | Sample
-
-
 def _learner(feature: FeaturePlan) -> Learner | None:
     """What learns the feature's encoder; None where there is nothing to learn."""
+    if feature.table:
+        return None
     match feature.kind:
         case "category":
             return Counts(max(VOCABULARY, 4 * feature.rows))
         case "number":
             return Sample()
-        case "id":
+        case "value" if feature.scale != "none":
+            return Moments(feature.scale)
+        case "id" | "date" | "value":
             return None
         case kind:
             raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
 
 
-def _encoder(feature: FeaturePlan, learner: Learner | None) -> Encoder:
+def _encoder(feature: FeaturePlan, learner: Learner | None, known: dict[str, Encoder]) -> Encoder:
+    """The feature's encoder; `known` has those of all features that others share."""
+    one = known[feature.table] if feature.table else _single(feature, learner)
+    if feature.take:
+        assert isinstance(one, Category | Id)
+        return List(feature.name, feature.column, one, feature.slots, feature.take == "last", feature.separator)
+    if feature.table:
+        assert isinstance(one, Category | Id)
+        return Shared(feature.name, feature.column, one)
+    return one
+
+
+def _single(feature: FeaturePlan, learner: Learner | None) -> Encoder:
+    name, column = feature.name, feature.column
     match learner:
         case Counts():
             often = learner.ranked().filter(pl.col("rows") >= feature.min_count)
-            return Category(
-                feature.name, feature.column, tuple(often["value"].head(max(feature.rows - 2, 0)).to_list())
-            )
+            return Category(name, column, tuple(often["value"].head(max(feature.rows - 2, 0)).to_list()))
         case Sample():
-            edges = boundaries(learner.values, feature.rows - 1)
-            return Number(feature.name, feature.column, feature.rows, edges)
-        case None:
-            return Id(feature.name, feature.column, feature.rows - 1)
+            return Number(name, column, feature.rows, boundaries(learner.values, feature.rows - 1))
+        case Moments():
+            return Value(name, column, feature.scale, learner.mean, learner.deviation)
+    if feature.kind == "id":
+        return Id(name, column, feature.rows - 1)
+    return Date(name, column, feature.parts, feature.zone) if feature.parts else Value(name, column, "none", 0.0, 1.0)

@@ -7,12 +7,13 @@ W of one table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.plan import UNKNOWN, FeaturePlan, LevelPlan, TaskLevelPlan
+from aesm_dsl.layers.pool import Numbers, Pool
+from aesm_dsl.plan import PAD, UNKNOWN, FeaturePlan, LevelPlan, TaskLevelPlan
 
 START_STD = 0.05
 """Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it
@@ -22,55 +23,79 @@ has earned a vector, but not so close that the first Linear's bias drowns what t
 class Embedding(nn.Module):
     """x_BD: the vectors of all features, concatenated in the order of the plan.
 
-    ids_BS    int64; per feature a row of its own table, row 0 (missing) a trained vector like any other
-    value_BV  float32; values of features that are used as numbers
+    ids_BS    int64; per slot a row of its feature's own table, row 0 (missing) a trained vector like any other; PAD
+              in the slots of a list behind its last value
+    value_BV  float32; values of features that are used as numbers, NaN where missing
     Raises ValueError, naming the feature, for an id outside its table. On CUDA and in compiled or exported
     graphs that look would halt the device or break the graph: there such an id is sent outside every table,
     and the lookup fails (on CUDA by the device's own assertion) instead of reading another feature's row.
 
-    Features of equal width live in one table, one below the other: as many lookups as there are widths. The gradient
-    of a table whose width is in `sparse_widths` is a sparse tensor: the looked up ids and their rows' gradients. Such a
-    gradient cannot be compiled by inductor; inference can, and so can export.
+    Features of equal width live in one table, one below the other: as many lookups as there are widths. A feature that
+    has no table of its own looks in the rows of the one it shares. The gradient of a table whose width is in
+    `sparse_widths` is a sparse tensor: the looked up ids and their rows' gradients. Such a gradient cannot be compiled
+    by inductor; inference can, and so can export.
     """
 
     # Shape suffixes, not mixed case.
-    order_F: Tensor
-    offset_F: Tensor
-    rows_F: Tensor
+    order_S: Tensor
+    offset_S: Tensor
+    rows_S: Tensor
+    least_S: Tensor
 
     def __init__(self, features: tuple[FeaturePlan, ...], sparse_widths: frozenset[int] = frozenset()) -> None:
         super().__init__()
         self.features = features
-        widths = sorted({feature.width for feature in features})
-        columns = [[k for k, one in enumerate(features) if one.width == width] for width in widths]
-        offsets = [0] * len(features)
+        looking = [feature for feature in features if feature.slots]
+        widths = sorted({feature.embed for feature in looking})
+        offsets = {}
         self.tables = nn.ModuleList()
-        for width, members in zip(widths, columns, strict=True):
+        for width in widths:
             above = 0
-            for k in members:
-                offsets[k] = above
-                above += features[k].rows
+            for one in looking:
+                if one.embed == width and not one.table:
+                    offsets[one.name] = above
+                    above += one.rows
             self.tables.append(_table(above, width, sparse=width in sparse_widths))
-        self.counts = [len(members) for members in columns]
-        self.runs = _runs(features, widths)
+        self.pools = nn.ModuleList(Pool(one, START_STD) for one in features if one.pool)
+        valued = [one.width for one in features if one.values]
+        self.numbers = Numbers(valued, START_STD) if valued else None
+        self.parts, self.counts = _parts(features, widths)
+        of_slot = [one for one in looking for _ in range(one.slots)]
         # Known from the plan, so they stay out of the state that a run saves.
         for name, values in (
-            ("order_F", [k for members in columns for k in members]),
-            ("offset_F", offsets),
-            ("rows_F", [feature.rows for feature in features]),
+            ("order_S", [s for width in widths for s, one in enumerate(of_slot) if one.embed == width]),
+            ("offset_S", [offsets[one.table or one.name] for one in of_slot]),
+            ("rows_S", [one.rows for one in of_slot]),
+            ("least_S", [PAD if one.pool else 0 for one in of_slot]),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
 
     def forward(self, ids_BS: Tensor, value_BV: Tensor) -> Tensor:
+        known_BS = ids_BS.clamp(min=0) if len(self.pools) else ids_BS
         if _can_look(ids_BS):
-            _refuse_outside(ids_BS, [(f"feature `{one.name}`", "id", one.rows) for one in self.features])
-            row_BS = ids_BS + self.offset_F
+            owners = [(f"feature `{one.name}`", "id", one.rows) for one in self.features for _ in range(one.slots)]
+            _refuse_outside(ids_BS, owners, [PAD if one.pool else 0 for one in self.features for _ in range(one.slots)])
+            row_BS = known_BS + self.offset_S
         else:
-            inside_BS = (ids_BS >= 0) & (ids_BS < self.rows_F)
-            row_BS = torch.where(inside_BS, ids_BS + self.offset_F, torch.iinfo(torch.int64).max)
-        of_table = row_BS.index_select(1, self.order_F).split_with_sizes(self.counts, dim=1)
-        vectors = [table(rows) for table, rows in zip(self.tables, of_table, strict=True)]
-        return torch.cat([vectors[group][:, start:stop].flatten(1) for group, start, stop in self.runs], dim=1)
+            inside_BS = (ids_BS >= self.least_S) & (ids_BS < self.rows_S)
+            row_BS = torch.where(inside_BS, known_BS + self.offset_S, torch.iinfo(torch.int64).max)
+        of_table = row_BS.index_select(1, self.order_S).split_with_sizes(self.counts, dim=1)
+        found = [table(rows_BS) for table, rows_BS in zip(self.tables, of_table, strict=True)]
+        vector_BN = self.numbers(value_BV) if self.numbers is not None else value_BV
+        x: list[Tensor] = []
+        pools = iter(self.pools)
+        for part in self.parts:
+            if part.feature is None:
+                x.append(vector_BN[:, part.start : part.stop])
+                continue
+            vector_BSW = found[part.table][:, part.start : part.stop]
+            if part.feature.pool:
+                real_BS = ids_BS[:, part.slot : part.slot + part.feature.slots] >= 0
+                query_BW = found[part.table][:, part.query] if part.query is not None else None
+                x.append(next(pools)(vector_BSW, real_BS, query_BW))
+            else:
+                x.append(vector_BSW.flatten(1))
+        return torch.cat(x, dim=1)
 
     def extra_repr(self) -> str:
         return f"{len(self.features)} features -> {sum(feature.width for feature in self.features)}"
@@ -115,16 +140,46 @@ def _table(rows: int, width: int, *, sparse: bool = False) -> nn.Embedding:
     return table
 
 
-def _runs(features: Sequence[FeaturePlan], widths: list[int]) -> list[tuple[int, int, int]]:
-    """(table, start, stop): neighbours of equal width in the plan, as columns of that table's lookup."""
-    runs: list[tuple[int, int, int]] = []
-    seen = [0] * len(widths)
-    for width, neighbours in groupby(features, key=lambda feature: feature.width):
-        table = widths.index(width)
-        start = seen[table]
-        seen[table] += len(list(neighbours))
-        runs.append((table, start, seen[table]))
-    return runs
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Neighbouring columns of x that come from one place."""
+
+    feature: FeaturePlan | None
+    """The list, or the first of features of one value each; None for numbers, columns of their vectors."""
+    table: int
+    start: int
+    stop: int
+    """From where to where in what the table's lookup gives."""
+    slot: int
+    """The first slot of its ids."""
+    query: int | None
+    """Where the table's lookup gives the vector that attention asks with."""
+
+
+def _parts(features: Sequence[FeaturePlan], widths: list[int]) -> tuple[list[_Part], list[int]]:
+    """The parts of x in order, and the ids of a row that each table looks up."""
+    places: dict[str, int] = {}
+    counts, slot, number = [0] * len(widths), 0, 0
+    parts: list[_Part] = []
+    for one in features:
+        table = widths.index(one.embed) if one.slots else -1
+        start = counts[table] if one.slots else number
+        stop = start + (one.slots or one.width)
+        before = parts[-1] if parts else None
+        plain = before is not None and not one.pool and (before.feature is None or not before.feature.pool)
+        if before is not None and plain and before.table == table:
+            parts[-1] = replace(before, stop=stop)
+        else:
+            parts.append(_Part(one if one.slots else None, table, start, stop, slot, None))
+        places[one.name], slot = start, slot + one.slots
+        if one.slots:
+            counts[table] = stop
+        else:
+            number = stop
+    for index, part in enumerate(parts):
+        if part.feature is not None and part.feature.pool == "attention":
+            parts[index] = replace(part, query=places[part.feature.table])
+    return parts, counts
 
 
 def _can_look(ids: Tensor) -> bool:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.cost import Cost, cost
-from aesm_dsl.embedding_tables import embedding_tables
+from aesm_dsl.embedding_tables import embedding_parameters, embedding_tables
 from aesm_dsl.plan import Plan
 
 
@@ -86,7 +86,7 @@ def _widths(widths: tuple[int, ...]) -> str:
 
 
 def _caption(plan: Plan, baseline: BaselinePlan) -> str:
-    tables = sum(feature.rows * feature.width for feature in plan.features)
+    tables = embedding_parameters(plan)
     held = f"their tables hold at most {tables:,} more parameters"
     if baseline.architecture == "single":
         held = f"each leaf has its own tables of at most {tables:,} more parameters"

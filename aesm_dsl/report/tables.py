@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from aesm_dsl.cost import Cost, PlanCost, cost, loop_pays_from
+from aesm_dsl.embedding_tables import embedding_parameters
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 from aesm_dsl.report.baseline import part_table, tables_line
 
@@ -80,7 +81,7 @@ def _costs(spent: Cost) -> tuple[str, str, str]:
 
 
 def _caption(plan: Plan) -> str:
-    rows = sum(feature.rows * feature.width for feature in plan.features)
+    rows = embedding_parameters(plan)
     return (
         f"{len(plan.features)} features make {plan.width} inputs; their tables hold at most {rows:,} more parameters.\n"
         f"{tables_line(plan)}\n"

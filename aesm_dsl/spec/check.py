@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from aesm_dsl.diagnostic import Findings, Related, fold
+from aesm_dsl.diagnostic import Findings, Related, fold, quoted
 from aesm_dsl.source import Span
-from aesm_dsl.spec import names
+from aesm_dsl.spec import feature_rules, names
+from aesm_dsl.spec.features import KINDS
 from aesm_dsl.spec.levels import Experts, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Split
@@ -56,7 +57,8 @@ def _something(spec: Spec, lost: set[str], findings: Findings) -> None:
             "the model has no features",
             spec.places.of(""),
             label="no feature in it",
-            help="write `features GROUP { NAME = category() }`; kinds are `category`, `id` and `number`",
+            help="write `features GROUP { NAME = category() }`; kinds are "
+            + quoted((kind.call_name() for kind in KINDS), 9),
         )
     if not spec.tasks.tasks:
         findings.add(
@@ -251,6 +253,7 @@ RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
     names.references,
     names.scripts,
     names.feature_names,
+    feature_rules.rules,
     _node_values,
     names.reserved,
     _something,

@@ -8,19 +8,18 @@ from typing import Annotated
 from pydantic import Field
 
 from aesm_dsl.spec.block import Doc, Model, setting
-from aesm_dsl.spec.kind import Call, Integer, Members, Name, Optional
+from aesm_dsl.spec.kind import Call, Choice, Either, Integer, Many, Members, Name, Optional, Reference, Text
+
+_COLUMN = Optional(Name("a column"))
+_EMBED = Optional(Integer(1, 4096))
 
 
 class CategoryFeature(Model):
     """A vocabulary learnt from the training rows; rare and new values share one slot, missing ones have their own."""
 
     call: typing.Literal["category"]
-    column: Annotated[str | None, Optional(Name("a column"))] = setting(
-        "column of the table; by default the feature's name", None
-    )
-    embed: Annotated[int | None, Optional(Integer(1, 4096))] = setting(
-        "width of the embedding; by default the model's `embed`", None
-    )
+    column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
     min_count: Annotated[int, Integer(1)] = setting("values seen less often in the training rows share one slot", 1)
     limit: Annotated[int, Integer(1, 100_000_000)] = setting("at most this many values, the most frequent ones", 10_000)
 
@@ -29,29 +28,99 @@ class IdFeature(Model):
     """A hash into a fixed number of buckets, exact for integers to 2^63 and for strings; missing values have a slot."""
 
     call: typing.Literal["id"]
-    column: Annotated[str | None, Optional(Name("a column"))] = setting(
-        "column of the table; by default the feature's name", None
-    )
-    embed: Annotated[int | None, Optional(Integer(1, 4096))] = setting(
-        "width of the embedding; by default the model's `embed`", None
-    )
+    column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
     buckets: Annotated[int, Integer(1, 4_000_000_000)] = setting("how many hash buckets", 100_000)
 
 
 class NumberFeature(Model):
-    """A number cut into buckets of equal traffic, fitted on the training rows; missing values have their own slot."""
+    """A number cut into buckets of equal traffic, or, with `scale`, the number itself times a learnt vector, plus
+    another. Both are fitted on the training rows; missing values have a vector of their own."""
 
     call: typing.Literal["number"]
-    column: Annotated[str | None, Optional(Name("a column"))] = setting(
-        "column of the table; by default the feature's name", None
+    column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
+    quantiles: Annotated[int | None, Integer(2, 65_536)] = setting(
+        "how many buckets of equal traffic; 16 where there is no `scale` either", None
     )
-    embed: Annotated[int | None, Optional(Integer(1, 4096))] = setting(
-        "width of the embedding; by default the model's `embed`", None
+    scale: Annotated[typing.Literal["standard", "log", "none"] | None, Choice(("standard", "log", "none"))] = setting(
+        "the number itself: less its mean, in deviations, at most 10 of them (`standard`), the same of its logarithm "
+        "sign(x) log(1 + |x|) (`log`), or as it is (`none`)",
+        None,
     )
-    quantiles: Annotated[int, Integer(2, 65_536)] = setting("how many buckets of equal traffic", 16)
 
 
-FeatureDefinition = Annotated[CategoryFeature | IdFeature | NumberFeature, Field(discriminator="call")]
+PARTS = ("hour", "weekday", "day", "month")
+
+
+class DateFeature(Model):
+    """Parts of a date or time, each with an embedding of its own, side by side. Taken are dates, datetimes, ISO text
+    and seconds since 1970."""
+
+    call: typing.Literal["date"]
+    column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+    embed: Annotated[int | None, _EMBED] = setting(
+        "width of each part's embedding; by default the model's `embed`", None
+    )
+    parts: Annotated[tuple[typing.Literal["hour", "weekday", "day", "month"], ...], Many(Choice(PARTS), 1, True)] = (
+        setting("what is looked at; `day` is that of the month", ("hour", "weekday"))
+    )
+    zone: Annotated[str | None, Optional(Text('a time zone in quotes (such as `"Asia/Shanghai"`)'))] = setting(
+        "where seconds, and times with an offset or a zone, are read; others are taken as they stand; by default UTC",
+        None,
+    )
+
+
+_OF = Either((Call((IdFeature, CategoryFeature)), Reference("feature")))
+_Values = Annotated[IdFeature | CategoryFeature, Field(discriminator="call")] | str
+_SEPARATOR = Optional(Text('text in quotes (such as `"|"`)'))
+
+
+class ListFeature(Model):
+    """Several values, pooled into one vector: a column of lists, or of text with a `separator`. Missing values are
+    left out; an empty list has a vector of its own."""
+
+    call: typing.Literal["list"]
+    of: Annotated[_Values, _OF] = setting("what its values are, or a feature whose embedding table they share")
+    column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+    pool: Annotated[typing.Literal["mean", "sum", "max"], Choice(("mean", "sum", "max"))] = setting(
+        "how the vectors of its values become one", "mean"
+    )
+    most: Annotated[int, Integer(1, 10_000)] = setting("how many values are looked at, from the first on", 20)
+    separator: Annotated[str | None, _SEPARATOR] = setting("what separates the values of a column of text", None)
+
+
+class SequenceFeature(Model):
+    """What happened, oldest first, pooled into one vector: a column of lists, or of text with a `separator`. Missing
+    values are left out; an empty sequence has a vector of its own."""
+
+    call: typing.Literal["sequence"]
+    of: Annotated[_Values, _OF] = setting("what its values are, or a feature whose embedding table they share")
+    column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+    pool: Annotated[typing.Literal["mean", "sum", "max", "attention"], Choice(("mean", "sum", "max", "attention"))] = (
+        setting(
+            "how the vectors of its values become one; `attention` asks with the row's own value of the feature `of`",
+            "mean",
+        )
+    )
+    last: Annotated[int, Integer(1, 10_000)] = setting("how many values are looked at, the last ones", 20)
+    separator: Annotated[str | None, _SEPARATOR] = setting("what separates the values of a column of text", None)
+
+
+KINDS: tuple[type[Model], ...] = (
+    CategoryFeature,
+    IdFeature,
+    NumberFeature,
+    DateFeature,
+    ListFeature,
+    SequenceFeature,
+)
+"""The calls that make a feature."""
+
+FeatureDefinition = Annotated[
+    CategoryFeature | IdFeature | NumberFeature | DateFeature | ListFeature | SequenceFeature,
+    Field(discriminator="call"),
+]
 
 
 class FeatureGroup(Model):
@@ -60,6 +129,4 @@ class FeatureGroup(Model):
     name: str
     title: str | None = None
     doc: Doc = ""
-    members: Annotated[dict[str, FeatureDefinition], Members(Call((CategoryFeature, IdFeature, NumberFeature)))] = (
-        setting("the features, by name", {})
-    )
+    members: Annotated[dict[str, FeatureDefinition], Members(Call(KINDS))] = setting("the features, by name", {})

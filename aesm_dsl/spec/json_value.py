@@ -140,6 +140,10 @@ class JsonValues:
         for word, kind in model.kinds().items():
             argument = given.get(json_key(model, model.field_of(word)))
             assert not isinstance(kind, kinds.Child | kinds.Members)
+            default = model.model_fields[model.field_of(word)].default
+            unsaid = argument is not None and argument.value.value is None and default is None
+            if unsaid and not isinstance(kind, kinds.Optional):
+                continue  # as if it were left out: the language has no word for it
             if argument is not None and (value := self.value(kind, argument.value, argument.key)) is not None:
                 arguments.append(tree.Argument(tree.Word(word, argument.place), value, argument.value.span))
             sound = sound and (argument is None or value is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aesm_dsl.data.hashing import hash64
+from tests.conftest import PROJECT
 
 GOLDEN = {
     "-1": 0xE4D971771B652C20,
@@ -32,6 +34,15 @@ def splitmix64(seed: int) -> int:
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
     return z ^ (z >> 31)
+
+
+def test_the_document_has_the_hashes() -> None:
+    told = re.findall(
+        r"^\| `([^`]+)` \| (\d+) \|$", (PROJECT / "docs" / "language.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(told) == 6
+    hashes, _ = hash64(pl.Series([value for value, _ in told]))
+    assert hashes.tolist() == [int(number) for _, number in told]
 
 
 def test_golden() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from aesm_dsl.cost import cost
+from aesm_dsl.embedding_tables import embedding_parameters
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan import NodePlan, Plan
 from aesm_dsl.training.loss import loss
@@ -84,7 +85,7 @@ def test_a_leaf_without_rows_learns_nothing_and_the_others_do() -> None:
 def test_cost_and_description_count_all_towers() -> None:
     for plan in (per_leaf(), per_leaf(unknown=True)):
         network = network_of(plan)
-        tables = sum(feature.rows * feature.width for feature in plan.features)
+        tables = embedding_parameters(plan)
         total = cost(plan).total.parameters
         assert total == sum(one.numel() for one in network.parameters()) - tables
         one_each = cost(replace(plan, tasks=replace(plan.tasks, tower_per="task")))

@@ -1,0 +1,69 @@
+"""The features of a resolved spec -> `FeaturePlan`s: every row, width and slot as plain numbers."""
+
+from __future__ import annotations
+
+from aesm_dsl.plan import FeaturePlan
+from aesm_dsl.spec.features import (
+    CategoryFeature,
+    DateFeature,
+    FeatureDefinition,
+    IdFeature,
+    ListFeature,
+    NumberFeature,
+    SequenceFeature,
+)
+from aesm_dsl.spec.model import Spec
+
+QUANTILES = 16
+"""Buckets of a number that says nothing else."""
+PART_ROWS = {"hour": 25, "weekday": 8, "day": 32, "month": 13}
+"""Rows of the embedding table that a part of a date has, one of them for the missing one."""
+
+
+def feature_plans(spec: Spec) -> tuple[FeaturePlan, ...]:
+    """The plans of all features, in the order of the spec."""
+    known = {name: feature for group in spec.features for name, feature in group.members.items()}
+    return tuple(
+        _plan(spec, group.name, name, feature, known)
+        for group in spec.features
+        for name, feature in group.members.items()
+    )
+
+
+def _plan(
+    spec: Spec, group: str, name: str, feature: FeatureDefinition, known: dict[str, FeatureDefinition]
+) -> FeaturePlan:
+    column = feature.column or name
+    match feature:
+        case ListFeature(of=of) | SequenceFeature(of=of):
+            one = of if not isinstance(of, str) else known[of]
+            values = _plan(spec, group, name, one, known)
+            return FeaturePlan(
+                name=name,
+                column=column,
+                group=group,
+                kind=values.kind,
+                rows=values.rows,
+                width=values.width,
+                min_count=values.min_count,
+                table=of if isinstance(of, str) else "",
+                separator=feature.separator or "",
+                pool=feature.pool,
+                take="first" if isinstance(feature, ListFeature) else "last",
+                slots=feature.most if isinstance(feature, ListFeature) else feature.last,
+            )
+    width = feature.embed or spec.embed
+    match feature:
+        case CategoryFeature(limit=limit, min_count=count):
+            return FeaturePlan(name, column, group, "category", limit + 2, width, count)
+        case IdFeature(buckets=buckets):
+            return FeaturePlan(name, column, group, "id", buckets + 1, width)
+        case NumberFeature(scale=None, quantiles=quantiles):
+            return FeaturePlan(name, column, group, "number", (quantiles or QUANTILES) + 1, width)
+        case NumberFeature(scale=scale):
+            return FeaturePlan(name, column, group, "value", 0, width, slots=0, values=1, scale=scale or "")
+        case DateFeature(parts=parts):
+            rows, zone = sum(PART_ROWS[part] for part in parts), feature.zone or ""
+            return FeaturePlan(
+                name, column, group, "date", rows, width * len(parts), slots=len(parts), parts=parts, zone=zone
+            )
