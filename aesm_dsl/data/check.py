@@ -181,6 +181,8 @@ def _tell_type(use: Use, wrong: Sequence[DataFile], findings: Findings, locate: 
     helps = _INSTEAD.get(use.needs, "")
     if held == "lists":
         helps = "several values in a cell are read by `list(of: ...)` or `sequence(of: ...)`"
+    if held == "lists of lists":
+        helps = "flatten them where the table is written"
     if use.needs == LIST and held == "single values":
         helps = 'for lists written as text say what separates their values: `separator: "|"`'
     if held in ("floats", "lists of floats"):

@@ -30,7 +30,7 @@ def _tell(plan: Plan, sample: Sample, findings: Findings, locate: Locate) -> Non
     for feature in sample.features:
         if feature.column in labels or not rows.height:
             continue
-        by_value = feature.kind == "number"
+        by_value = feature.kind in ("number", "value")
         column = rows[f"value {feature.name}" if by_value else f"text {feature.name}"]
         found = []
         for task in plan.tasks.tasks:

@@ -15,8 +15,8 @@ from aesm_dsl.plan import FeaturePlan, Plan
 ROWS = 32_768
 """Rows that are kept."""
 
-SINGLE = ("category", "id", "number")
-"""Kinds of features with one value a row; the others are not sampled."""
+SINGLE = ("category", "id", "number", "value")
+"""Kinds of features that may have one value a row; dates and lists are not sampled."""
 
 
 class Sample:
@@ -32,7 +32,7 @@ class Sample:
 
     @property
     def features(self) -> Sequence[FeaturePlan]:
-        return [feature for feature in self._plan.features if feature.kind in SINGLE]
+        return [feature for feature in self._plan.features if feature.kind in SINGLE and not feature.take]
 
     def update(self, chunk: Checked) -> None:
         if chunk.part != "train":
@@ -47,7 +47,7 @@ class Sample:
         columns: dict[str, object] = {"key": key_R[chosen_R], "number": number_R[chosen_R]}
         for feature in self.features:
             columns[f"text {feature.name}"] = as_text(rows[feature.column])
-            if feature.kind == "number":
+            if feature.kind in ("number", "value"):
                 columns[f"value {feature.name}"] = as_numbers(rows[feature.column])[0]
         for place, task in enumerate(self._plan.tasks.tasks):
             columns[f"label {task.name}"] = chunk.label_RT[chosen_R, place]

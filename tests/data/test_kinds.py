@@ -14,7 +14,8 @@ from aesm_dsl.compiled import compile_loaded
 from aesm_dsl.data import fitting, learner
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.fitting import Fitting, fit_encoders
-from aesm_dsl.data.table import table_of
+from aesm_dsl.data.given import given
+from aesm_dsl.data.table import open_table
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.spec.model import Spec
@@ -204,7 +205,9 @@ def test_chunks_teach_the_same_of_every_kind(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_column_that_does_not_fit_is_told(feature: str, cells: pl.Series, told: str) -> None:
     findings = Findings()
     frame = pl.DataFrame({"x": cells})
-    assert table_of(plan_of(feature), frame, "t", findings, lambda path: None, labels=False) is None
+    reading = open_table(plan_of(feature), given(frame, "t", findings), findings, lambda path: None, labels=False)
+    if not findings.errors:
+        reading.survey(lambda chunk: None, ())
     (finding,) = findings.errors
     assert finding.code == "E504"
     assert finding.message.startswith(f"feature `x` {told}")

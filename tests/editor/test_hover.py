@@ -23,7 +23,7 @@ def shown(old: str, new: str, text: str = SHOP) -> str:
         ),
         ("512 rows", "512 ro|ws", ["**rows**", "at least 1"]),
         ("3 epochs", "3| epochs", ["**length**", "a number of epochs, above 0 or a number of steps", "`5 epochs`"]),
-        ("quantiles", "quanti|les", ["how many buckets of equal traffic", "from 2 to 65,536", "default `16`"]),
+        ("quantiles", "quanti|les", ["how many buckets of equal traffic", "from 2 to 65,536"]),
         ("= number(", "= num|ber(", ["**number(...)** — A number cut into buckets", "- `quantiles`:"]),
         ("= category", "= categ|ory", ["**category(...)**"]),
         ("  tasks {", "  tas|ks {", ["**tasks**", "The last level", "at most one"]),
