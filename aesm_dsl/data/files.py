@@ -176,7 +176,24 @@ def _open(path: Path, name: str, span: Span | None, findings: Findings) -> DataF
         known = ", ".join(sum(KINDS, ()))
         findings.add("E502", f"`{name}` is no kind of file that is read here", span, help=f"known: {known}")
         return None
+    if path.name.endswith((".csv", ".tsv")) and (label := _foreign(path)):
+        helps = "save it as UTF-8, its columns separated by commas, or by tabs as .tsv"
+        findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
+        return None
     return attempt(lambda: _described(path, name), path, name, span, findings)
+
+
+def _foreign(path: Path) -> str:
+    """What the first line of a csv says of an encoding or separator that is not read here; empty where nothing."""
+    try:
+        with path.open("rb") as opened:
+            head = opened.readline(2**16)
+    except OSError:
+        return ""  # told when it is read
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        return "this is UTF-16"
+    other = next((sign for sign in (b";", b"\t", b"|") if head.count(sign) and path.suffix == ".csv"), b"")
+    return f"its columns are separated by {other.decode()!r}" if other and b"," not in head else ""
 
 
 def attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | None, findings: Findings) -> Read | None:
@@ -190,7 +207,10 @@ def attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | Non
         if type(fault).__name__ != "PanicException":
             raise
         said = "its contents are damaged"
-    findings.add("E502", f"`{name}` cannot be read", span, label=_why(file), help=f"the reader says: {_first(said)}")
+    message, label = f"`{name}` cannot be read", _why(file)
+    # A file that is read more than once is told of once.
+    if not any((one.code, one.message, one.label) == ("E502", message, label) for one in findings):
+        findings.add("E502", message, span, label=label, help=f"the reader says: {_first(said)}")
     return None
 
 
