@@ -34,6 +34,7 @@ ROOMS = (
         "allocate",
         "sizing",
         "compiled",
+        "changes",
     ),
     ("data",),
     ("layers",),
