@@ -17,12 +17,14 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import onnxruntime
 
-MISSING, OTHER = 0, 1
+MISSING, OTHER, PAD = 0, 1, -1
 WHOLE = 2**64
+PARTS = {"hour": 24, "weekday": 7, "day": 31, "month": 12}
 
 
 def text_of(value):
@@ -62,30 +64,50 @@ def hash_of(text):
     return z ^ (z >> 31)
 
 
+def moment_of(value, zone):
+    """The local date and time, None where missing: ISO text, or seconds since 1970-01-01 UTC."""
+    text = text_of(value)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        moment = datetime.fromtimestamp(float(text), UTC)
+    return moment.astimezone(ZoneInfo(zone or "UTC")) if moment.tzinfo else moment
+
+
+def scaled(value, one):
+    """A number that is used as a number, NaN where missing or not finite."""
+    number = number_of(value)
+    if not math.isfinite(number):
+        return math.nan
+    if one["scale"] == "log":
+        number = math.copysign(math.log1p(abs(number)), number)
+    number = (number - one["mean"]) / one["deviation"]
+    return number if one["scale"] == "none" else max(-10.0, min(10.0, number))
+
+
 class Scorer:
     """Probabilities of rows. Raises KeyError without a column, ValueError for a node that the model does not know."""
 
     def __init__(self, model):
         said = json.loads(Path(model).with_suffix(".json").read_text(encoding="utf-8"))
-        if said["format"] != 1 or said["encoders"] != 1:
+        if said["format"] != 1 or said["encoders"] != 2:
             raise ValueError(f"{model}: a description of another format")
         if hashlib.sha256(Path(model).read_bytes()).hexdigest() != said["sha256"]:
             raise ValueError(f"{model} is not the model that the description beside it was written for")
         self.session = onnxruntime.InferenceSession(str(model))
         self.features, self.levels = said["features"], said["levels"]
         self.outputs = [output["name"] for output in said["outputs"]]
-        self.places = {
-            one["input"]: {value: place for place, value in enumerate(one["values"], 2)}
-            for one in self.features
-            if one["kind"] == "category"
-        }
+        self.named = {one["name"]: one for one in self.features}
+        self.places = {}
         self.nodes = [
             {value: place for place, node in enumerate(level["nodes"]) for value in node["values"]}
             for level in self.levels
         ]
 
-    def feature(self, one, value):
-        """The id of a value of the feature."""
+    def id_of(self, one, value):
+        """The id of a single value of a category, an id, or a number in buckets."""
         if one["kind"] == "number":
             number = number_of(value)
             return MISSING if math.isnan(number) else bisect.bisect_left(one["boundaries"], number) + 1
@@ -94,7 +116,31 @@ class Scorer:
             return MISSING
         if one["kind"] == "id":
             return hash_of(text) % one["buckets"] + 1
-        return self.places[one["input"]].get(text, OTHER)
+        if one["name"] not in self.places:
+            self.places[one["name"]] = {known: place for place, known in enumerate(one["values"], 2)}
+        return self.places[one["name"]].get(text, OTHER)
+
+    def slots(self, one, value):
+        """What stands in the input of a feature, a number for each of its slots."""
+        of = one.get("of")
+        of = self.named[of] if isinstance(of, str) else of
+        if one["kind"] == "value":
+            return [scaled(value, one)]
+        if one["kind"] == "date":
+            moment, found, above = moment_of(value, one["zone"]), [], 0
+            for part in one["parts"]:
+                number = 0 if moment is None else moment.isoweekday() if part == "weekday" else getattr(moment, part)
+                found.append(above + number + (part == "hour" and moment is not None))
+                above += PARTS[part] + 1
+            return found
+        if one["kind"] == "list":
+            if not isinstance(value, list):
+                value = (text_of(value) or "").split(one["separator"]) if one["separator"] else [value]
+            ids = [self.id_of(of, cell.strip() if isinstance(cell, str) else cell) for cell in value]
+            ids = [known for known in ids if known != MISSING]
+            ids = (ids[::-1] if one["last"] else ids)[: one["slots"]]
+            return ids + [PAD] * (one["slots"] - len(ids))
+        return [self.id_of(of if one["kind"] == "shared" else one, value)]
 
     def node(self, row, number, level):
         """The row's node at a level."""
@@ -105,15 +151,18 @@ class Scorer:
 
     def inputs(self, rows):
         """The model's inputs for rows: input -> array."""
-        ids = {
-            one["input"]: np.array([[self.feature(one, row[one["column"]])] for row in rows], dtype=np.int64)
+        features = {
+            one["input"]: np.array(
+                [self.slots(one, row[one["column"]]) for row in rows],
+                dtype=np.float32 if one["kind"] == "value" else np.int64,
+            )
             for one in self.features
         }
         nodes = {
             level["input"]: np.array([self.node(row, number, level) for row in rows], dtype=np.int64)
             for number, level in enumerate(self.levels)
         }
-        return {**ids, **nodes}
+        return {**features, **nodes}
 
     def score(self, rows):
         """A dictionary per row: task -> probability."""

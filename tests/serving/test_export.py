@@ -62,7 +62,8 @@ def network(overrides: Sequence[str]) -> Network:
             nn.init.normal_(one, std=0.5, generator=chance)
     for name, buffer in made.named_buffers():
         if name.endswith(("mean_EH", "variance_EH")):
-            nn.init.uniform_(buffer, 0.2, 0.8, generator=chance)
+            low, high = (0.2, 0.8) if name.endswith("variance_EH") else (-0.3, 0.3)
+            nn.init.uniform_(buffer, low, high, generator=chance)
     return made.eval()
 
 
@@ -119,8 +120,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(world: Path) -> Run:
     # Gates that have moved away from each other: of two experts that are equal but for rounding either may be taken.
+    kinds = [
+        "features.user.age=number(scale: log)",
+        "features.query.hour=date(parts: [hour, weekday], zone: 'Asia/Shanghai')".replace("'", '"'),
+        'features.item.fund_type=list(of: category(), most: 2, separator: "i")',
+    ]
     lenient = ["level.scenario.unknown=shared", "train.length=20 steps", "train.optimizer=adam(rate: 3e-2)"]
-    return train(world / "fund_search.aesm", world / "run", device="cpu", overrides=[*SMALL, *lenient])
+    return train(world / "fund_search.aesm", world / "run", device="cpu", overrides=[*SMALL, *kinds, *lenient])
 
 
 @pytest.fixture(scope="module")
