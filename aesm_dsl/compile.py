@@ -171,7 +171,7 @@ def _training(train: Train) -> TrainingPlan:
             noise = NoisePlan("anneal", start, over, into == "mixture")
         case None:
             noise = NoisePlan("constant", 0.0, 1.0, False)
-    epochs = train.length.unit == "epochs"
+    epochs, every = train.length.unit == "epochs", train.checkpoint
     return TrainingPlan(
         optimizer=train.optimizer.call,
         rate=train.optimizer.rate,
@@ -189,6 +189,8 @@ def _training(train: Train) -> TrainingPlan:
         weights=train.weights,
         sparse_from=train.embeddings.least if isinstance(train.embeddings, Sparse) else None,
         combine=train.combine,
+        checkpoint_steps=int(every.value) if every is not None and every.unit == "steps" else None,
+        checkpoint_minutes=float(every.value) if every is not None and every.unit == "minutes" else None,
     )
 
 

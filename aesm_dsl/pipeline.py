@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aesm_dsl.changes import tell_changes
 from aesm_dsl.compiled import Compiled, compile_loaded
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.error import AesmError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from aesm_dsl.data.given import Given
     from aesm_dsl.layers.build import AnyNetwork
-    from aesm_dsl.training.loop import Progress
+    from aesm_dsl.training.meter import Progress
     from aesm_dsl.training.run import Run
     from aesm_dsl.training.usage import Usage
 
@@ -122,6 +123,7 @@ def train(
     arch: str | None = None,
     device: str = "auto",
     overwrite: bool = False,
+    resume: bool = False,
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Progress], None] = lambda progress: None,
@@ -133,31 +135,33 @@ def train(
     arch       another architecture than the spec's, as the override `architecture=ARCH`
     device     "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1"
     overwrite  replace the folder `out`, once the new run is complete
+    resume     go on from the last checkpoint of a training that was stopped (without `out`, the latest of
+               the spec); a run that is complete is returned as it is
     warn       called with the warnings before the first step, and after the last one if experts have collapsed
     watch      called every few steps
 
+    While it trains, checkpoints lie in a folder beside `out`, with the ending `.training`. SIGINT and SIGTERM stop it
+    with a checkpoint and raise StoppedError.
+
     The run is measured on the test rows; without any on the validation rows, else on the training rows.
     """
-    from aesm_dsl.training.train import train_plan
+    from aesm_dsl.training.train import Job, train_plan
+    from aesm_dsl.training.unfinished import Unfinished, free, latest
 
     findings = Findings()
     compiled = _compile(spec, overrides, findings, arch)
     if compiled is None:
         raise AesmError(findings)
     name = compiled.spec.name
-    folder = Path(out) if out is not None else _free(Path("runs") / name)
-    if folder.exists() and not overwrite:
-        findings.add(
-            "E601",
-            f"`{folder}` exists already",
-            help=["`--overwrite` replaces it once the new run is complete", "`-o` names another folder"],
-        )
-    if folder.exists() and overwrite and not (folder / "run.json").is_file() and any(folder.iterdir()):
-        findings.add("E601", f"`{folder}` is not a run, so it is not replaced", help="`-o` names another folder")
-    roots, locate = _roots(compiled.spec), compiled.spec.places.of
-    run = train_plan(
-        compiled.plan, compiled.resolved(), folder, roots, device, overwrite, findings, locate, warn, watch, data
-    )
+    folder = Path(out) if out is not None else (latest if resume else free)(Path("runs") / name)
+    unfinished = Unfinished.of(folder)
+    if resume and unfinished.started:
+        tell_changes(unfinished.spec, compiled, unfinished.folder, findings)
+    elif resume and (folder / "run.json").is_file():
+        return load_run(folder)
+    unfinished.tell_taken(folder, overwrite, resume, findings)
+    job = Job(compiled.resolved(), folder, _roots(compiled.spec), device, overwrite, resume)
+    run = train_plan(compiled.plan, job, findings, compiled.spec.places.of, warn, watch, data)
     if run is None:
         name_paths(findings)
         raise AesmError(findings)
@@ -278,12 +282,3 @@ def _roots(spec: Spec) -> list[Path]:
     named = os.environ.get("AESM_DATA")
     roots = [*beside, Path.cwd(), *([Path(named).absolute()] if named else [])]
     return list(dict.fromkeys(roots))
-
-
-def _free(folder: Path) -> Path:
-    """The folder, or the first of folder-2, folder-3, ... that does not exist."""
-    number, free = 1, folder
-    while free.exists():
-        number += 1
-        free = folder.with_name(f"{folder.name}-{number}")
-    return free

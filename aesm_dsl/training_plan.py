@@ -44,6 +44,10 @@ class TrainingPlan:
     sparse_from: float | None = None
     """Of embedding tables with at least so many rows for every id that a batch looks up in them, a step moves only the
     rows that were looked up; None: it moves all rows of all tables."""
+    checkpoint_steps: int | None = None
+    """Steps from one checkpoint to the next; None: see `checkpoint_minutes`."""
+    checkpoint_minutes: float | None = None
+    """Minutes from one checkpoint to the next; None with no `checkpoint_steps` either writes one on a stop only."""
     combine: str = "sum"
     """How the tasks' gradients become one: "sum", "pcgrad" or "aligned_mtl"."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
@@ -19,6 +20,7 @@ from aesm_dsl.codes import Example, Page
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.pipeline import check
+from aesm_dsl.training.stop import Stop
 
 TABLE = "age,click\n" + "".join(f"{20 + row % 7},{row % 2}\n" for row in range(40))
 
@@ -98,14 +100,15 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
     """What the last command tells; the ones before it succeed. Warnings of a command that succeeds count if asked."""
     warnings = Findings()
     for place, line in enumerate(commands, 1):
-        _, *arguments = shlex.split(line.removeprefix("$ "))
+        _, *arguments = shlex.split(line.removeprefix("$ "), comments=True)
+        stops = line.endswith("# stopped with Ctrl-C")
         if arguments[0] == "check":
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
-        with patch("aesm_dsl.cli.network.warn", warnings.extend):
+        with patch("aesm_dsl.cli.network.warn", warnings.extend), patch.object(Stop, "asked", signal.SIGINT * stops):
             done = CliRunner().invoke(app, arguments)
         if isinstance(done.exception, AesmError):
             assert place == len(commands), line
             return done.exception.findings
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == (130 if stops else 0), done.output
     return warnings if warns else Findings()

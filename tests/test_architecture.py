@@ -35,6 +35,7 @@ ROOMS = (
         "allocate",
         "sizing",
         "compiled",
+        "changes",
     ),
     ("data",),
     ("layers",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -61,6 +62,9 @@ def train(
     arch: Arch = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint of a training that was stopped.")
+    ] = False,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
 ) -> None:
@@ -68,11 +72,26 @@ def train(
     from aesm_dsl.report.baseline import size_data, size_line
     from aesm_dsl.report.tables import metrics_table
     from aesm_dsl.training.progress import bar
+    from aesm_dsl.training.stop import StoppedError
 
-    with bar(console(sys.stderr)) as watch:
-        run = pipeline.train(
-            spec, out, arch=arch, device=device, overwrite=overwrite, overrides=overrides or (), warn=warn, watch=watch
-        )
+    try:
+        with bar(console(sys.stderr)) as watch:
+            run = pipeline.train(
+                spec,
+                out,
+                arch=arch,
+                device=device,
+                overwrite=overwrite,
+                resume=resume,
+                overrides=overrides or (),
+                warn=warn,
+                watch=watch,
+            )
+    except StoppedError as stopped:
+        again = ["aesm", "train", str(spec), *(["-o", str(out)] if out else []), *(["--arch", arch] if arch else [])]
+        again += [*(["--overwrite"] if overwrite else []), *(f"--set={one}" for one in overrides or ())]
+        say(f"{stopped}: `{shlex.join([*again, '--resume'])}` goes on from there")
+        raise typer.Exit(130) from stopped
     baseline = run.plan.baseline
     if form is ResultFormat.json:
         size = {} if baseline is None else {"size": size_data(run.plan, baseline)}

@@ -34,6 +34,13 @@ class Length(Model):
     unit: typing.Literal["epochs", "steps"]
 
 
+class Every(Model):
+    """How often: after so many `minutes` or `steps`."""
+
+    value: float
+    unit: typing.Literal["minutes", "steps"]
+
+
 class Early(Model):
     """Stop when a metric of the validation rows has not improved for some epochs, and keep the best weights."""
 
@@ -118,5 +125,11 @@ class Train(Model):
     combine: Annotated[typing.Literal["sum", "pcgrad", "aligned_mtl"], Choice(COMBINE)] = setting(
         "how the tasks' gradients become one: their `sum`, or a method that settles conflicts (extra `gradients`)",
         "sum",
+    )
+    checkpoint: Annotated[Every | None, Optional(Quantity({"minutes": Real(open=True), "steps": Integer(1)}))] = (
+        setting(
+            "how often to write down where training stands, so that `--resume` can go on from there",
+            Every(value=10, unit="minutes"),
+        )
     )
     seed: Annotated[int, Integer(0, 2**32 - 1)] = setting("seed of everything that is drawn", 7)

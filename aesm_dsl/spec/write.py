@@ -40,6 +40,22 @@ def write(
     return format_file(file)
 
 
+def settings(model: Model, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every setting's dotted path with its value in the language, and every inner block's with its title."""
+    for word, one in type(model).kinds().items():
+        value = getattr(model, type(model).field_of(word))
+        inner = f"{path}.{word}" if path else word
+        if isinstance(one, kinds.Members):
+            yield from ((f"{path}.{member}", value_text(one.of, definition)) for member, definition in value.items())
+        elif isinstance(one, kinds.Child):
+            for child in value if one.many else [value] * (value is not None):
+                place = f"{inner}.{child.name}" if one.many else inner
+                yield place, getattr(child, "title", None) or ""
+                yield from settings(child, place)
+        elif value is not None or isinstance(one, kinds.Optional):
+            yield inner, value_text(one, value)
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
     note: Callable[[str], str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,13 @@ class GradientMeter:
             share_E = square_E / square_E.sum().clamp(min=torch.finfo(square_E.dtype).tiny)
             seen = self._sums.get(key)
             self._sums[key] = share_E if seen is None else seen.add_(share_E)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands."""
+        return {"sums": dict(self._sums), "steps": self._steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sums, self._steps = state["sums"], state["steps"]
 
     def shares(self) -> dict[tuple[str, int], tuple[float, ...]]:
         """By level and layer, one share per expert; they sum to 1 where the layer had any gradient."""

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aesm_dsl.training import loop
+from aesm_dsl.training import meter
 
 
 @contextmanager
-def bar(console: Console) -> Iterator[Callable[[loop.Progress], None]]:
+def bar(console: Console) -> Iterator[Callable[[meter.Progress], None]]:
     """What to hand to training as `watch`. Off a terminal nothing is drawn."""
     columns = (
         TextColumn("train"),
@@ -25,7 +25,7 @@ def bar(console: Console) -> Iterator[Callable[[loop.Progress], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         line = progress.add_task("train", total=None, losses="", speed="")
 
-        def watch(now: loop.Progress) -> None:
+        def watch(now: meter.Progress) -> None:
             losses = "  ".join(f"{name} {value:.4f}" for name, value in now.losses.items())
             speed = f"{now.rows / max(now.seconds, 1e-9):,.0f} rows/s"
             progress.update(line, total=now.steps, completed=now.step, losses=losses, speed=speed)

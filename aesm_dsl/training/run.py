@@ -31,7 +31,7 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
-from aesm_dsl.training.loop import Epoch
+from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
 from aesm_dsl.training.usage import Usage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,17 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
-from aesm_dsl.training.combine import method
+from aesm_dsl.training.checkpoint import Checkpoint
+from aesm_dsl.training.combine import Weigh, method
 from aesm_dsl.training.evaluate import Forecast, forecast, judge
 from aesm_dsl.training.health import tell_collapse
-from aesm_dsl.training.loop import DivergedError, Fitted, Progress, fit
+from aesm_dsl.training.history import Fitted
+from aesm_dsl.training.loop import fit
+from aesm_dsl.training.meter import DivergedError, Progress
 from aesm_dsl.training.outputs import OutputMeter
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
+from aesm_dsl.training.stop import Stop
+from aesm_dsl.training.unfinished import Unfinished, digest
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.version import VERSION
 
@@ -35,13 +41,24 @@ GIVEN = "the table"
 """What findings call rows that are in memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a training is to do, beside its plan."""
+
+    spec: str
+    """The resolved spec."""
+    folder: Path
+    """Of the run."""
+    roots: Sequence[Path]
+    """Folders that relative paths of tables are looked up in."""
+    device: str
+    overwrite: bool
+    resume: bool
+
+
 def train_plan(
     plan: Plan,
-    spec: str,
-    folder: Path,
-    roots: Sequence[Path],
-    device: str,
-    overwrite: bool,
+    job: Job,
     findings: Findings,
     locate: Locate,
     warn: Callable[[Findings], None],
@@ -55,12 +72,12 @@ def train_plan(
     None after adding errors to `findings`: about the data all in one go before the first step, and after it none but a
     loss that is no longer finite.
     """
-    place = find_device(device, findings)
+    place = find_device(job.device, findings)
     weigh = method(plan.training.combine, findings, locate)
     rows = [] if data is None else given(data, GIVEN, findings)
     if (data is not None and not rows) or (data is None and tell_no_data(plan, findings)):
         return None
-    prepared = prepare(plan, roots, findings, locate, rows)
+    prepared = prepare(plan, job.roots, findings, locate, rows)
     if place is None or prepared is None or findings.errors:
         return None
     warn(findings)
@@ -68,12 +85,8 @@ def train_plan(
     encoders, encoded = prepared.encoders, prepared.tables
     plan = plan.with_rows(encoders.rows())
     network = new_network(plan).to(place)
-    try:
-        fitted = fit(network, encoded, place, watch, weigh)
-    except DivergedError as error:
-        findings.add(
-            "E603", f"training stopped: {error}", locate("train"), help="a smaller `rate` in `optimizer` usually helps"
-        )
+    fitted = _fit(network, encoded, place, weigh, job, findings, locate, warn, watch)
+    if fitted is None:
         return None
     part, measured = _measured(encoded)
     with OutputMeter(network) as outputs:
@@ -90,18 +103,74 @@ def train_plan(
         "sparse tables": sorted(sparse_widths(plan)),
         "rows": {"train": len(encoded.train), **_lengths(encoded)},
         "measured on": part,
-        "roots": [str(root) for root in roots],
+        "roots": [str(root) for root in job.roots],
         "seconds": round(time.perf_counter() - began, 1),
         **_said(fitted),
     }
     scores = judge(network, found)
-    run = Run(folder, spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
-    save_run(run, overwrite=overwrite)
+    run = Run(job.folder, job.spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
+    save_run(run, overwrite=job.overwrite)
+    Unfinished.of(job.folder).remove()
     collapsed = Findings()
     tell_collapse(plan, usage, collapsed, locate)
     if collapsed.items:
         warn(collapsed)
     return run
+
+
+def _fit(
+    network: AnyNetwork,
+    encoded: Tables,
+    device: torch.device,
+    weigh: Weigh | None,
+    job: Job,
+    findings: Findings,
+    locate: Locate,
+    warn: Callable[[Findings], None],
+    watch: Callable[[Progress], None],
+) -> Fitted | None:
+    """Trains, from the last checkpoint where the job says so; None after telling why training cannot go on."""
+    unfinished, rows = Unfinished.of(job.folder), digest(encoded)
+    start = None
+    if job.resume and unfinished.started and not unfinished.has_data(rows):
+        findings.add(
+            "E608",
+            f"the rows are not those that `{unfinished.folder}` was begun with",
+            locate("data.train"),
+            help=["put the tables back as they were", "`--overwrite` without `--resume` begins anew"],
+        )
+        return None
+    if job.resume:
+        start = _start(unfinished, warn)
+    if start is None:
+        unfinished.begin(job.spec, rows)
+    try:
+        with Stop() as stop:
+            return fit(network, encoded, device, watch, weigh, unfinished.checkpoints, start, stop)
+    except DivergedError as error:
+        kept = unfinished.checkpoints.steps()
+        last = f"the last good checkpoint is of step {kept[-1]:,}, in `{unfinished.folder}`" if kept else ""
+        rate = "a smaller `rate` in `optimizer` usually helps"
+        findings.add("E603", f"training stopped: {error}", locate("train"), help=[rate, last])
+        return None
+    finally:
+        if not unfinished.started:
+            unfinished.remove()
+
+
+def _start(unfinished: Unfinished, warn: Callable[[Findings], None]) -> Checkpoint | None:
+    """The checkpoint to go on from; tells when that is not where the training stopped."""
+    found, damaged = unfinished.checkpoints.last()
+    notes = Findings()
+    instead = "begins anew" if found is None else f"goes on from the checkpoint before, of step {found.step:,}"
+    if damaged:
+        steps = ", ".join(f"{step:,}" for step in damaged)
+        notes.add("W603", f"in `{unfinished.folder}` the checkpoint of step {steps} is damaged: training {instead}")
+    elif found is None:
+        notes.add("W603", f"there is no checkpoint in `{unfinished.folder}`: training {instead}")
+    if notes.items:
+        warn(notes)
+    return found
 
 
 def new_network(plan: Plan) -> AnyNetwork:

@@ -15,7 +15,7 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.pipeline import load_run, train
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.health import Health, health, tell_collapse
-from aesm_dsl.training.loop import Epoch
+from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.sharing import sharing
 from aesm_dsl.training.usage import LayerUsage, Usage
 from tests.layers.plans import LAYER, make_plan, task

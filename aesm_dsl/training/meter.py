@@ -1,0 +1,81 @@
+"""`LossMeter`: the losses of an epoch, looked at now and then. Axes: T tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+LOOK_EVERY_STEPS = 20
+"""Steps between looks at the loss. Each look waits for the device, so it is not done every step."""
+
+
+class DivergedError(Exception):
+    """The loss is no longer a number. `step` counts from 1, `task` is the task whose loss it was."""
+
+    def __init__(self, step: int, task: str) -> None:
+        super().__init__(f"the loss of task `{task}` is not finite at step {step}")
+        self.step = step
+        self.task = task
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training stands, for whoever watches."""
+
+    step: int
+    steps: int
+    rows: int
+    """Rows seen since training began."""
+    seconds: float
+    losses: dict[str, float]
+    """Mean loss per task, in nats, since the last look."""
+
+
+class LossMeter:
+    """Adds up the losses of an epoch on the device; looks at them now and then, for the watcher and for divergence.
+
+    The sums do not depend on when it looks: a training that stopped and went on has the same.
+    """
+
+    def __init__(self, names: list[str], steps: int, watch: Callable[[Progress], None]) -> None:
+        self.names, self.steps, self.watch = names, steps, watch
+        self._pending: list[Tensor] = []
+        self._total, self._seen = [0.0] * len(names), 0
+
+    def add(self, losses_T: Tensor, step: int, rows: int, seconds: float) -> None:
+        """Takes the losses of a step; looks at them once there are LOOK_EVERY_STEPS."""
+        self._pending.append(losses_T)
+        if len(self._pending) == LOOK_EVERY_STEPS or step == self.steps:
+            self.look(step, rows, seconds)
+
+    def look(self, step: int, rows: int, seconds: float) -> None:
+        """Waits for the device, and tells what the losses since the last look were. Raises DivergedError."""
+        if not self._pending:
+            return
+        values = torch.stack(self._pending).double().cpu()
+        bad = (~values.isfinite()).nonzero()
+        if len(bad):
+            raise DivergedError(step - len(self._pending) + 1 + int(bad[0, 0]), self.names[int(bad[0, 1])])
+        sums = [0.0] * len(self.names)
+        for one in values.tolist():
+            sums = [before + value for before, value in zip(sums, one, strict=True)]
+            self._total = [before + value for before, value in zip(self._total, one, strict=True)]
+        means = {name: value / len(self._pending) for name, value in zip(self.names, sums, strict=True)}
+        self._seen += len(self._pending)
+        self._pending = []
+        self.watch(Progress(step, self.steps, rows, seconds, means))
+
+    def means(self) -> dict[str, float]:
+        """Mean loss per task over the epoch so far."""
+        return {name: value / self._seen for name, value in zip(self.names, self._total, strict=True)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands after a look."""
+        return {"total": self._total, "seen": self._seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._total, self._seen = state["total"], state["seen"]

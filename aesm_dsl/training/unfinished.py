@@ -1,0 +1,111 @@
+"""`Unfinished`: the folder of a run in training, beside its place: `runs/hotel.training` for `runs/hotel`.
+
+spec.aesm     the resolved spec
+data.json     a digest of the rows that are trained on, as they are encoded
+checkpoints/  see checkpoint.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from aesm_dsl.data.prepare import Tables
+from aesm_dsl.diagnostic import Findings
+from aesm_dsl.training.checkpoint import Checkpoints
+
+ENDING = ".training"
+
+DIGEST_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    folder: Path
+
+    @staticmethod
+    def of(run: Path) -> Unfinished:
+        """That of a run's folder, whether there is one or not."""
+        return Unfinished(run.with_name(run.name + ENDING))
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.folder / "checkpoints")
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return bool(self.checkpoints.steps())
+
+    @property
+    def spec(self) -> str:
+        """The resolved spec that it was begun with."""
+        return (self.folder / "spec.aesm").read_text(encoding="utf-8")
+
+    def tell_taken(self, run: Path, overwrite: bool, resume: bool, findings: Findings) -> None:
+        """E601 where a result, or a training that was stopped, would be overwritten."""
+        if not resume and not overwrite and self.started:
+            findings.add(
+                "E601",
+                f"`{self.folder}` holds a training that was stopped",
+                help=["`--resume` goes on with it", "`--overwrite` begins anew", "`-o` names another folder"],
+            )
+        if run.exists() and not overwrite:
+            findings.add(
+                "E601",
+                f"`{run}` exists already",
+                help=["`--overwrite` replaces it once the new run is complete", "`-o` names another folder"],
+            )
+        elif run.exists() and not (run / "run.json").is_file() and any(run.iterdir()):
+            findings.add("E601", f"`{run}` is not a run, so it is not replaced", help="`-o` names another folder")
+
+    def begin(self, spec: str, data: str) -> None:
+        """An empty folder, but for the spec and the digest of the data."""
+        self.remove()
+        self.folder.mkdir(parents=True)
+        (self.folder / "spec.aesm").write_text(spec, encoding="utf-8")
+        (self.folder / "data.json").write_text(json.dumps({"sha256": data}) + "\n", encoding="utf-8")
+
+    def has_data(self, data: str) -> bool:
+        """Whether it was begun with the data of this digest."""
+        try:
+            found: bool = json.loads((self.folder / "data.json").read_text(encoding="utf-8"))["sha256"] == data
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return found
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free(run: Path) -> Path:
+    """The folder, or the first of folder-2, folder-3, ... that neither exists nor is being trained."""
+    number, found = 1, run
+    while found.exists() or Unfinished.of(found).folder.exists():
+        number += 1
+        found = run.with_name(f"{run.name}-{number}")
+    return found
+
+
+def latest(run: Path) -> Path:
+    """Of the folder, folder-2, folder-3, ... the one with the latest unfinished training; the folder without any."""
+    name = re.compile(rf"{re.escape(run.name)}(-\d+)?{re.escape(ENDING)}")
+    found = [one for one in run.parent.glob(f"*{ENDING}") if name.fullmatch(one.name)]
+    newest = max(found, key=lambda one: one.stat().st_mtime, default=None)
+    return run if newest is None else newest.with_name(newest.name.removesuffix(ENDING))
+
+
+def digest(tables: Tables) -> str:
+    """SHA-256 of all rows of all parts, in their order, as they are encoded."""
+    found = hashlib.sha256()
+    for name, table in (("train", tables.train), ("valid", tables.valid), ("test", tables.test)):
+        found.update(name.encode())
+        for batch in table.batches(DIGEST_ROWS) if table is not None else ():
+            for tensor in batch.parts:
+                found.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+                found.update(tensor.contiguous().numpy().tobytes())
+    return found.hexdigest()
