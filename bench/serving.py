@@ -28,7 +28,7 @@ from aesm_dsl import build_from_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.serving import expert_nodes
-from aesm_dsl.serving.onnx_file import onnx_model
+from aesm_dsl.serving.onnx_file import named_inputs, onnx_model
 
 SPEC = Path(__file__).parent.parent / "specs" / "hotel.aesm"
 LEVELS = ("level.hotel", "level.segment", "tasks")
@@ -59,9 +59,7 @@ def session_of(network: AnyNetwork, threads: int) -> onnxruntime.InferenceSessio
 
 
 def inputs_of(network: AnyNetwork, batch: Batch) -> dict[str, np.ndarray]:
-    plan = network.plan
-    features = {f"feature.{one.name}": batch.ids_BS[:, [place]].numpy() for place, one in enumerate(plan.features)}
-    return {**features, **{f"level.{one.name}": batch.node_BL[:, k].numpy() for k, one in enumerate(plan.levels)}}
+    return {name: tensor.numpy() for name, tensor in named_inputs(network.plan, batch).items()}
 
 
 def latencies(calls: Calls, turns: int) -> dict[str, np.ndarray]:

@@ -15,11 +15,11 @@ import aesm_dsl
 from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
 from aesm_dsl.data.given import given as held
 from aesm_dsl.data.prepare import prepare
-from aesm_dsl.data.simulate import write_world
 from aesm_dsl.data.table import Stream, open_table
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.training.run import FILES, Run
+from tests.worlds import fund_world
 
 SMALL = [
     "train.length=3 epochs",
@@ -34,10 +34,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 6000, 3)
-    (folder / "fund_search.aesm").write_text(world_spec(), encoding="utf-8")
-    return folder
+    return fund_world(tmp_path_factory.mktemp("world"), 6000).parent
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aesm_dsl.data.simulate import write_world
+from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.pipeline import check
 from aesm_dsl.render import render
@@ -47,6 +49,12 @@ def write(folder: Path, text: str, name: str = "spec.aesm") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def fund_world(folder: Path, rows: int) -> Path:
+    """The spec of a simulated fund search of so many rows, in the folder beside its tables."""
+    write_world(folder, rows, 3)
+    return write(folder, world_spec(), "fund_search.aesm")
 
 
 def told(folder: Path, text: str) -> str:

@@ -94,7 +94,18 @@ def within(label_RT: Floats, tasks: Sequence[TaskPlan]) -> Floats:
     return found_RT
 
 
-class _Level:
+class _Tallied:
+    """A check that counts the rows that are wrong."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+
+    @property
+    def bad(self) -> bool:
+        return self._tally.bad > 0
+
+
+class _Level(_Tallied):
     """E506 where a level that refuses unknown nodes meets them."""
 
     def __init__(self, level: LevelPlan, locate: Locate) -> None:
@@ -102,7 +113,8 @@ class _Level:
         self._index = {value: i for i, node in enumerate(level.nodes) for value in node.values}
         self._known = pl.Series(self._index.keys(), dtype=pl.String)
         self._places = pl.Series(self._index.values(), dtype=pl.Int64)
-        self._tally, self._missing = Tally(), 0
+        super().__init__()
+        self._missing = 0
         self._strangers = pl.DataFrame(schema={"value": pl.String, "count": pl.Int64})
 
     def read(self, rows: Rows) -> Node:
@@ -119,10 +131,6 @@ class _Level:
             both = both.group_by("value").agg(pl.col("count").sum()).sort("count", "value", descending=[True, False])
             self._strangers = both.head(STRANGERS // 2) if both.height > STRANGERS else both
         return node_R
-
-    @property
-    def bad(self) -> bool:
-        return self._tally.bad > 0
 
     def tell(self, findings: Findings) -> None:
         if not self._tally.bad:
@@ -187,12 +195,13 @@ class _Paths:
             )
 
 
-class _Label:
+class _Label(_Tallied):
     """E508 for a label that is neither 0, 1 nor missing, where the label is the column as it is."""
 
     def __init__(self, task: TaskPlan, locate: Locate) -> None:
         self._task, self._locate = task, locate
-        self._tally, self._minus_one, self._above_one = Tally(), False, False
+        super().__init__()
+        self._minus_one, self._above_one = False, False
 
     def read(self, rows: Rows) -> Numbers | Floats:
         """label_R, NaN where missing."""
@@ -211,10 +220,6 @@ class _Label:
         self._above_one |= bool((values > 1).any())
         return values
 
-    @property
-    def bad(self) -> bool:
-        return self._tally.bad > 0
-
     def tell(self, findings: Findings) -> None:
         if not self._tally.bad:
             return
@@ -231,20 +236,17 @@ class _Label:
         )
 
 
-class _Weight:
+class _Weight(_Tallied):
     """E509 for a row weight that is negative, missing or not a number."""
 
     def __init__(self, column: str, locate: Locate) -> None:
-        self._column, self._locate, self._tally = column, locate, Tally()
+        super().__init__()
+        self._column, self._locate = column, locate
 
     def read(self, rows: Rows) -> Floats:
         values, _ = as_numbers(rows.frame[self._column])
         self._tally.add(rows, self._column, ~(np.isfinite(values) & (values >= 0)))
         return values.astype(np.float32)
-
-    @property
-    def bad(self) -> bool:
-        return self._tally.bad > 0
 
     def tell(self, findings: Findings) -> None:
         if self._tally.bad:

@@ -79,15 +79,13 @@ class _Layer:
         return int(self.blocks[0][0].shape[0])
 
 
-def expand(model: ModelProto) -> int:
-    """Puts nodes in place of every placeholder, in place; returns how many there were."""
+def expand(model: ModelProto) -> None:
+    """Puts nodes where the placeholders are, in the model itself."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes: list[NodeProto] = []
-    found = 0
-    for node in model.graph.node:
+    for place, node in enumerate(model.graph.node):
         if node.domain == DOMAIN:
-            nodes += _expanded(_read(node, tensors), f"experts{found}", node.output[0])
-            found += 1
+            nodes += _expanded(_read(node, tensors), f"experts{place}", node.output[0])
         else:
             nodes.append(node)
     del model.graph.node[:]
@@ -99,7 +97,6 @@ def expand(model: ModelProto) -> int:
     imports = [one for one in model.opset_import if one.domain != DOMAIN]
     del model.opset_import[:]
     model.opset_import.extend(imports)
-    return found
 
 
 def _read(node: NodeProto, tensors: dict[str, TensorProto]) -> _Layer:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from itertools import chain
 from typing import Any
 
 import onnx
@@ -32,7 +33,7 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
     """The network as one ONNX model, checked by onnx. The network itself is left as it was; it must be on the CPU."""
     plan = network.plan
     served = _Served(_with_placeholders(copy.deepcopy(network).eval()))
-    tensors = _example(plan, rows=2)
+    tensors = named_inputs(plan, _example(plan, rows=2))
     rows = torch.export.Dim("rows", min=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about what torch itself does inside
@@ -67,6 +68,14 @@ def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool =
     return operators.TopK(values, size, axis=dim, largest=int(descending))
 
 
+def named_inputs(plan: Plan, batch: Batch) -> dict[str, Tensor]:
+    """A batch's rows as the inputs of the model, by their names."""
+    ids = iter(batch.ids_BS.split_with_sizes([one.slots for one in plan.features if one.slots], dim=1))
+    values = iter(batch.value_BV.split_with_sizes([one.values for one in plan.features if one.values], dim=1))
+    features = {f"feature.{one.name}": next(ids if one.slots else values) for one in plan.features}
+    return {**features, **{f"level.{one.name}": batch.node_BL[:, place] for place, one in enumerate(plan.levels)}}
+
+
 class _Served(nn.Module):
     """One probability per task, of named inputs."""
 
@@ -98,29 +107,22 @@ class _Placeholder(nn.Module):
     def __init__(self, experts: Experts) -> None:
         super().__init__()
         self.plan = experts.plan
-        self.parameters_of: list[list[Tensor]] = [
-            _folded(block) for block in experts.blocks if isinstance(block, Block)
-        ]
-        for depth, tensors in enumerate(self.parameters_of):
-            for place, tensor in enumerate(tensors):
-                self.register_buffer(f"block{depth}_{place}", tensor)
+        blocks = [_folded(block) for block in experts.blocks if isinstance(block, Block)]
+        self.blocks = len(blocks)
+        for place, tensor in enumerate(chain.from_iterable(blocks)):
+            self.register_buffer(f"tensor{place}", tensor)
 
     def forward(self, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
         gates = weight_BGE.shape[1]
-        tensors = [
-            getattr(self, f"block{depth}_{place}")
-            for depth, block in enumerate(self.parameters_of)
-            for place in range(len(block))
-        ]
         said: dict[str, Any] = {
-            "blocks": len(self.parameters_of),
+            "blocks": self.blocks,
             "most": self.plan.most(gates),
             "gates": gates,
             "activation": self.plan.activation,
         }
         found: Tensor = torch.onnx.ops.symbolic(
             f"{DOMAIN}::{NAME}",
-            (x_BD, weight_BGE, *tensors),
+            (x_BD, weight_BGE, *self.buffers()),
             said,
             dtype=x_BD.dtype,
             shape=(x_BD.shape[0], gates, self.plan.output),
@@ -149,15 +151,11 @@ def _with_placeholders(network: AnyNetwork) -> AnyNetwork:
     return network
 
 
-def _example(plan: Plan, rows: int) -> dict[str, Tensor]:
-    """Inputs of the right names, types and widths."""
-    leaf = plan.leaves[0]
-    features = {
-        f"feature.{one.name}": torch.zeros(rows, one.slots, dtype=torch.int64) if one.slots else torch.zeros(rows, 1)
-        for one in plan.features
-    }
-    levels = {
-        f"level.{level.name}": torch.full((rows,), node, dtype=torch.int64)
-        for level, node in zip(plan.levels, leaf, strict=True)
-    }
-    return {**features, **levels}
+def _example(plan: Plan, rows: int) -> Batch:
+    return Batch(
+        torch.zeros(rows, plan.slots, dtype=torch.int64),
+        torch.zeros(rows, plan.values),
+        torch.tensor(plan.leaves[0], dtype=torch.int64).expand(rows, -1),
+        torch.zeros(rows, len(plan.tasks.tasks)),
+        torch.ones(rows),
+    )

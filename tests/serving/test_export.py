@@ -20,15 +20,14 @@ from torch import nn
 from aesm_dsl import AesmError, build_from_spec, export, predict, train
 from aesm_dsl.cli.main import app
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan import UNKNOWN
 from aesm_dsl.serving.expert_nodes import DOMAIN
-from aesm_dsl.serving.onnx_file import OPSET, onnx_model
+from aesm_dsl.serving.onnx_file import OPSET, named_inputs, onnx_model
 from aesm_dsl.training.run import Run
 from tests.conftest import PROJECT
+from tests.worlds import fund_world
 
 SMALL = [
     "experts.repeat=1",
@@ -80,10 +79,7 @@ def batch_of(network: AnyNetwork, rows: int, seed: int) -> Batch:
 
 
 def inputs_of(network: AnyNetwork, batch: Batch) -> dict[str, np.ndarray]:
-    plan = network.plan
-    features = {f"feature.{one.name}": batch.ids_BS[:, [place]].numpy() for place, one in enumerate(plan.features)}
-    levels = {f"level.{one.name}": batch.node_BL[:, place].numpy() for place, one in enumerate(plan.levels)}
-    return {**features, **levels}
+    return {name: tensor.numpy() for name, tensor in named_inputs(network.plan, batch).items()}
 
 
 @pytest.mark.parametrize("overrides", VARIANTS.values(), ids=VARIANTS)
@@ -111,10 +107,7 @@ def test_the_model_gives_what_the_network_gives(overrides: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 3000, 3)
-    (folder / "fund_search.aesm").write_text(world_spec(), encoding="utf-8")
-    return folder
+    return fund_world(tmp_path_factory.mktemp("world"), 3000).parent
 
 
 @pytest.fixture(scope="module")

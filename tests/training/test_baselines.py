@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from aesm_dsl import AesmError, evaluate, load_run, predict, train, visualize
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.training.run import Run
+from tests.worlds import fund_world
 
 BASELINES = ARCHITECTURES[1:]
 
@@ -30,10 +29,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 2000, 3)
-    (folder / "fund_search.aesm").write_text(world_spec(), encoding="utf-8")
-    return folder
+    return fund_world(tmp_path_factory.mktemp("world"), 2000).parent
 
 
 def run_of(world: Path, architecture: str, name: str, *more: str) -> Run:

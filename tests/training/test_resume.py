@@ -16,14 +16,13 @@ import pytest
 import torch
 
 from aesm_dsl import AesmError, train
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.training.checkpoint import Checkpoints
 from aesm_dsl.training.run import Run
 from aesm_dsl.training.stepper import Stepper
 from aesm_dsl.training.stop import Stop, StoppedError
 from aesm_dsl.training.unfinished import Unfinished
 from tests.conftest import PROJECT
+from tests.worlds import fund_world
 
 SMALL = [
     "train.length=5 epochs",
@@ -43,10 +42,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 1500, 3)
-    (folder / "fund_search.aesm").write_text(world_spec(), encoding="utf-8")
-    return folder / "fund_search.aesm"
+    return fund_world(tmp_path_factory.mktemp("world"), 1500)
 
 
 @pytest.fixture(scope="module")
