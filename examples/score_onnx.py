@@ -58,7 +58,12 @@ def hash_of(text):
     """64 bits: SplitMix64 of a whole number written plainly, else the first 8 bytes of BLAKE2b."""
     if not re.fullmatch("0|-?[1-9][0-9]*", text) or not -(2**63) <= int(text) < WHOLE:
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-    z = (int(text) + 0x9E3779B97F4A7C15) % WHOLE
+    return mixed(int(text) % WHOLE)
+
+
+def mixed(seed):
+    """64 bits: the first output of SplitMix64."""
+    z = (seed + 0x9E3779B97F4A7C15) % WHOLE
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % WHOLE
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % WHOLE
     return z ^ (z >> 31)
@@ -92,7 +97,7 @@ class Scorer:
 
     def __init__(self, model):
         said = json.loads(Path(model).with_suffix(".json").read_text(encoding="utf-8"))
-        if said["format"] != 1 or said["encoders"] != 2:
+        if said["format"] != 1 or said["encoders"] != 3:
             raise ValueError(f"{model}: a description of another format")
         if hashlib.sha256(Path(model).read_bytes()).hexdigest() != said["sha256"]:
             raise ValueError(f"{model} is not the model that the description beside it was written for")
@@ -120,8 +125,18 @@ class Scorer:
             self.places[one["name"]] = {known: place for place, known in enumerate(one["values"], 2)}
         return self.places[one["name"]].get(text, OTHER)
 
-    def slots(self, one, value):
+    def crossed(self, one, row):
+        """The id of a cross: of all ids of its features in turn, h = mixed(h xor id)."""
+        parts, found = [self.slots(self.named[name], row) for name in one["crossed"]], 0
+        for known in (known for part in parts for known in part):
+            found = mixed(found ^ known)
+        return MISSING if any(part[0] == MISSING for part in parts) else found % one["buckets"] + 1
+
+    def slots(self, one, row):
         """What stands in the input of a feature, a number for each of its slots."""
+        if one["kind"] == "cross":
+            return [self.crossed(one, row)]
+        value = row[one["column"]]
         of = one.get("of")
         of = self.named[of] if isinstance(of, str) else of
         if one["kind"] == "value":
@@ -153,7 +168,7 @@ class Scorer:
         """The model's inputs for rows: input -> array."""
         features = {
             one["input"]: np.array(
-                [self.slots(one, row[one["column"]]) for row in rows],
+                [self.slots(one, row) for row in rows],
                 dtype=np.float32 if one["kind"] == "value" else np.int64,
             )
             for one in self.features

@@ -117,6 +117,7 @@ def run(world: Path) -> Run:
         "features.user.age=number(scale: log)",
         "features.query.hour=date(parts: [hour, weekday], zone: 'Asia/Shanghai')".replace("'", '"'),
         'features.item.fund_type=list(of: category(), most: 2, separator: "i")',
+        "features.item.yield_1y=cross(of: [hour, fund_id, user_id], buckets: 30)",
     ]
     lenient = ["level.scenario.unknown=shared", "train.length=20 steps", "train.optimizer=adam(rate: 3e-2)"]
     return train(world / "fund_search.aesm", world / "run", device="cpu", overrides=[*SMALL, *kinds, *lenient])
