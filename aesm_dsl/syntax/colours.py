@@ -31,7 +31,7 @@ _VALUE = [
 ]
 
 
-class AesmLexer(RegexLexer):
+class AesmLexer(RegexLexer):  # type: ignore[misc]  # Pygments ships no types
     """Tokens of a spec: blocks are keywords, what they name is a class; settings are attributes, calls functions."""
 
     name = "aesm"
