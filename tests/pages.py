@@ -105,7 +105,8 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
         if arguments[0] == "check":
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
-        with patch("aesm_dsl.cli.network.warn", warnings.extend), patch.object(Stop, "asked", signal.SIGINT * stops):
+        said = [patch(f"aesm_dsl.cli.{one}.warn", warnings.extend) for one in ("network", "serving")]
+        with said[0], said[1], patch.object(Stop, "asked", signal.SIGINT * stops):
             done = CliRunner().invoke(app, arguments)
         if isinstance(done.exception, AesmError):
             assert place == len(commands), line
