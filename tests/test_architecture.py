@@ -59,7 +59,7 @@ LIBRARIES = {
     "filelock": ("data",),
     "fsspec": ("data",),
     "safetensors": ("training", "serving"),
-    "polars": ("data", "training", "report", "serving", "pipeline"),
+    "polars": ("data", "training", "report", "serving", "pipeline", "predicting"),
     "numpy": ("data", "layers", "training", "report", "serving"),
     "graphviz": ("report",),
     "onnx": ("serving",),
