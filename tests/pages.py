@@ -66,7 +66,8 @@ def _told(examples: Sequence[Example], folder: Path, warns: bool) -> Findings:
     text, ending = (specs[0].text, specs[0].language) if specs else ("", "aesm")
     spec = folder / f"spec.{ending}"
     spec.write_text(text if ending == "json" else whole(text, bool(tables or commands)), encoding="utf-8")
-    for name, table in (tables or {"train.csv": TABLE}).items():
+    made_up = {"train.csv": TABLE} if commands or not tables else {}
+    for name, table in {**made_up, **tables}.items():
         (folder / name).write_text(table, encoding="utf-8")
     for one in examples:
         if one.language == "aesm" and one.name:
