@@ -214,11 +214,14 @@ def predict(run: Run | str | Path, data: str | Path | Given, *, device: str = "a
 
     The table needs the columns of features and levels; labels are not looked at.
     """
-    from aesm_dsl.training.train import predict_run
+    import polars as pl
+
+    from aesm_dsl.serving.predict import open_scores
 
     findings = Findings()
-    found = predict_run(_run(run), data, device, findings)
-    if found is None:
+    scores = open_scores(_run(run), data, device, findings)
+    found = None if scores is None else pl.concat([scores.schema.to_frame(), *scores.frames()])
+    if found is None or findings.errors:
         raise AesmError(findings)
     return found
 

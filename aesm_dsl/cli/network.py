@@ -1,8 +1,7 @@
-"""Commands about a network: compile, train, evaluate, predict, visualize."""
+"""Commands about a network: compile, train, evaluate, visualize."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from dataclasses import asdict
@@ -120,31 +119,6 @@ def evaluate(
     else:
         title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
         console(sys.stdout).print(metrics_table(found, title))
-
-
-def predict(
-    run: RunPath,
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A parquet or csv file with the features' columns.")],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="A .parquet or .csv file: one probability per task and row.")
-    ],
-    device: Device = "auto",
-) -> None:
-    """Score a table: the probability of every task for every row, in the table's order."""
-    if out.suffix not in (".parquet", ".csv"):
-        raise typer.BadParameter("the ending must be .parquet or .csv", param_hint="-o")
-    found = pipeline.predict(run, table, device=device)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    new = out.with_name(f".{out.name}.new")
-    try:
-        if out.suffix == ".csv":
-            found.write_csv(new)
-        else:
-            found.write_parquet(new)
-        os.replace(new, out)
-    finally:
-        new.unlink(missing_ok=True)
-    say(f"wrote {out}: {found.height:,} rows")
 
 
 def visualize(

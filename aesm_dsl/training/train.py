@@ -1,4 +1,4 @@
-"""Plan + data -> Run, and a run on further rows: evaluate, predict. What is wrong with the data goes into Findings."""
+"""Plan + data -> Run, and a run on further rows: evaluate, usage. What is wrong with the data goes into Findings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.files import find
+from aesm_dsl.data.files import DataFile, find
 from aesm_dsl.data.given import Given, given
 from aesm_dsl.data.prepare import Tables, prepare
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
@@ -187,7 +186,7 @@ def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Find
     else:
         if tell_no_data(run.plan, findings):
             return None
-        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, _nowhere)
+        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, nowhere)
         part = str(run.info["measured on"])
     found = _forecast(run, reading, part, device, findings)
     return None if found is None else metrics_frame(judge(run.network, found))
@@ -206,15 +205,6 @@ def usage_run(run: Run, data: str | Path | Given, device: str, findings: Finding
     with OutputMeter(run.network) as outputs:
         found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
     return None if found is None else found.usage.with_dead_units(outputs.dead_units())
-
-
-def predict_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
-    """One float64 column per task: its probability for every row, in the table's order."""
-    found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
-    if found is None:
-        return None
-    names = [task.name for task in run.plan.tasks.tasks]
-    return pl.DataFrame({name: np.exp(found.yes_RT[:, i]) for i, name in enumerate(names)})
 
 
 def _forecast(run: Run, reading: Reading | None, part: str, device: str, findings: Findings) -> Forecast | None:
@@ -250,14 +240,18 @@ def tell_no_data(plan: Plan, findings: Findings) -> bool:
 
 def _reading(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> Reading | None:
     """A table apart from the run's own; None after telling that there is none."""
+    files = find_table(data, findings)
+    return None if findings.errors else open_table(run.plan, files, findings, nowhere, labels=labels)
+
+
+def find_table(data: str | Path | Given, findings: Findings) -> list[DataFile]:
+    """A table's files, or rows in memory; adds E501, E502 or E505 where there are none."""
     if isinstance(data, str | Path):
-        files = find([str(data)], [Path.cwd()], None, findings)
-    else:
-        files = given(data, GIVEN, findings)
-    return None if findings.errors else open_table(run.plan, files, findings, _nowhere, labels=labels)
+        return find([str(data)], [Path.cwd()], None, findings)
+    return given(data, GIVEN, findings)
 
 
-def _nowhere(path: str) -> None:
+def nowhere(path: str) -> None:
     """A run's spec has no places to point at."""
     return
 
