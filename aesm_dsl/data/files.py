@@ -8,7 +8,9 @@ rows never change what a cell means.
 
 from __future__ import annotations
 
+import errno
 import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from urllib.parse import unquote
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.footer import parquet_schema
 from aesm_dsl.data.remote import fetch, is_remote
 from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings, did_you_mean
@@ -28,6 +31,7 @@ ARROW = (".arrow", ".feather", ".ipc")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 KINDS = (PARQUET, ARROW, CSV)
+_NO_MEMORY = os.strerror(errno.ENOMEM)
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 CHUNK_ROWS = 2**16
@@ -207,7 +211,7 @@ def attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | Non
         if type(fault).__name__ != "PanicException":
             raise
         said = "its contents are damaged"
-    message, label = f"`{name}` cannot be read", _why(file)
+    message, label = f"`{name}` cannot be read", "there is not enough memory" if _NO_MEMORY in said else _why(file)
     # A file that is read more than once is told of once.
     if not any((one.code, one.message, one.label) == ("E502", message, label) for one in findings):
         findings.add("E502", message, span, label=label, help=f"the reader says: {_first(said)}")
@@ -240,7 +244,7 @@ def _first(said: str) -> str:
 
 
 def _described(path: Path, name: str) -> DataFile:
-    schema = _scan(path).collect_schema()
+    schema = parquet_schema(path) if path.name.endswith(PARQUET) else _scan(path).collect_schema()
     pairs = [part.partition("=") for part in name.split("/")[:-1] if part.partition("=")[0] and "=" in part]
     folders = {key: None if value == _NO_VALUE else unquote(value) for key, _, value in pairs if key not in schema}
     for key in folders:

@@ -15,11 +15,13 @@ import torch
 
 from aesm_dsl.data import cache
 from aesm_dsl.data.check import Locate
+from aesm_dsl.data.checked import Checked
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile
-from aesm_dsl.data.fitting import Fitting
+from aesm_dsl.data.fitting import Fitting, encoders_of
 from aesm_dsl.data.split import Splits
+from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
 from aesm_dsl.data.table import Reading, open_tables
 from aesm_dsl.diagnostic import Findings
@@ -58,18 +60,20 @@ def prepare(
         reading = Reading(plan, {"train": list(given)}, findings, places.of)
     else:
         reading = open_tables(plan, roots, findings, places.of)
+    statistics = statistics_files(plan, roots, findings, places.of)
     if len(findings.errors) > before:
         reading.survey(lambda chunk: None, ())
         return None
     if given:
-        return _held(reading, findings)
+        return _held(reading, statistics, findings, places)
     folder = cache.folder_of(plan, roots)
     try:
-        key = cache.key_of(plan, reading.files)
+        files = {**reading.files, "statistics": statistics}
+        key = cache.key_of(plan, files)
         with cache.alone(folder, key) as entry:
             if cache.used(entry):
                 _tell(entry, findings, locate)
-            elif not _make(reading, entry, findings, places):
+            elif not _make(reading, files, entry, findings, places):
                 return None
             return _kept(entry)
     except OSError as error:
@@ -112,29 +116,53 @@ class HeldWriter:
         return EncodedTable.of(Held(Columns.joined(self._pieces)))
 
 
-def _held(reading: Reading, findings: Findings) -> Prepared | None:
-    before, fitting = len(findings.errors), Fitting(reading.plan)
-    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
-    if splits is None:
+def _held(reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places) -> Prepared | None:
+    before = len(findings.errors)
+    fitted = _fit(reading, statistics, findings, places)
+    if fitted is None:
         return None
-    encoders, writers = fitting.finish(), {part: HeldWriter() for part in ("train", *splits.parts)}
+    encoders, splits = fitted
+    writers = {part: HeldWriter() for part in ("train", *splits.parts)}
     _encode(reading, splits, encoders, writers)
     if len(findings.errors) > before:
         return None
     return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}))
 
 
-def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> bool:
-    """Fits, encodes and keeps the entry; False after adding errors."""
-    before, fitting = len(findings.items), Fitting(reading.plan)
-    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
-    if splits is None:
+def _fit(
+    reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places
+) -> tuple[Encoders, Splits] | None:
+    """What the training rows, or the statistics, teach; None after telling what is wrong with any rows."""
+    before, plan = len(findings.errors), reading.plan
+    known = learnt(plan, statistics, findings, places.of) if statistics else None
+    fitting = Fitting(plan)
+    strangers = Strangers(plan, known or {}, places.of)
+
+    def see(chunk: Checked) -> None:
+        if known is None:
+            fitting.update(chunk.rows.frame)
+
+    splits = reading.survey(see, (*reading.warnings(), strangers))
+    if splits is None or len(findings.errors) > before:
+        return None
+    learners = None if known is None else [known.get(feature.name) for feature in plan.features]
+    return (fitting.finish() if learners is None else encoders_of(plan.features, learners)), splits
+
+
+def _make(
+    reading: Reading, files: Mapping[str, Sequence[DataFile]], entry: Path, findings: Findings, places: Places
+) -> bool:
+    """Fits, encodes and keeps the entry; False after adding errors. `files` has the statistics too."""
+    before = len(findings.items)
+    fitted = _fit(reading, files["statistics"], findings, places)
+    if fitted is None:
         return False
+    encoders, splits = fitted
     told = [
         (one.code, one.message, one.label, one.help, places.keys.get(one.span) if one.span is not None else None)
         for one in findings.items[before:]
     ]
-    encoders, errors = fitting.finish(), len(findings.errors)
+    errors = len(findings.errors)
     with cache.new(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reading.files, *splits.parts))}
         try:
@@ -142,7 +170,7 @@ def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> 
         finally:
             for writer in writers.values():
                 writer.close()
-        _tell_changes(reading, entry.name, findings)
+        _tell_changes(reading.plan, files, entry.name, findings)
         if len(findings.errors) == errors:
             (making / "findings.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
             (making / cache.LAST).write_text(encoders.to_json(), encoding="utf-8")
@@ -156,9 +184,9 @@ def _encode(reading: Reading, splits: Splits, encoders: Encoders, writers: Mappi
             writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R)
 
 
-def _tell_changes(reading: Reading, key: str, findings: Findings) -> None:
+def _tell_changes(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:
     try:
-        changed = cache.key_of(reading.plan, reading.files) != key
+        changed = cache.key_of(plan, files) != key
     except FileNotFoundError as error:
         findings.add("E502", f"`{error.filename}` was removed while it was read", help="train again once it is there")
         return
