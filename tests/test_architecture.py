@@ -42,7 +42,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting"),
+    ("comparing", "exporting", "drawing"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -59,6 +59,8 @@ LIBRARIES = {
     "fsspec": ("data",),
     "safetensors": ("training", "serving"),
     "polars": ("data", "training", "report", "serving", "pipeline"),
+    "jinja2": ("report",),
+    "markupsafe": ("report",),
     "numpy": ("data", "layers", "training", "report", "serving"),
     "graphviz": ("report",),
     "onnx": ("serving",),

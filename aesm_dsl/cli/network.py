@@ -1,4 +1,4 @@
-"""Commands about a network: compile, train, evaluate, predict, visualize."""
+"""Commands about a network: compile, train, evaluate, predict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from aesm_dsl.cli.arguments import (
     Arch,
     AsResult,
     Device,
-    Layers,
     Overrides,
     Overwrite,
     ResultFormat,
@@ -145,18 +144,3 @@ def predict(
     finally:
         new.unlink(missing_ok=True)
     say(f"wrote {out}: {found.height:,} rows")
-
-
-def visualize(
-    what: Annotated[
-        Path, typer.Argument(metavar="SPEC|RUN", help="A spec draws its structure, a run what was learnt.")
-    ],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="A .svg, .png, .pdf or .dot file.")] = None,
-    layers: Annotated[
-        Layers, typer.Option("--layers", help="Of a run: each level's last layer, or all.")
-    ] = Layers.last,
-    overrides: Overrides = None,
-) -> None:
-    """Draw the hierarchy of a spec, or which experts the nodes of a run learnt to share."""
-    default = what / "sharing.svg" if what.is_dir() else Path(f"{what.stem}.svg")
-    say(f"wrote {pipeline.visualize(what, out or default, layers=layers.value, overrides=overrides or ())}")
