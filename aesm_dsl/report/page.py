@@ -14,6 +14,8 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
 from rich.table import Table
 from rich.text import Text
 
@@ -23,10 +25,10 @@ from aesm_dsl.report.chart import Curve, calibration_chart, curves_chart, interv
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.report.draw import DrawingError, drawn
 from aesm_dsl.report.experts import experts_sentences, experts_table
-from aesm_dsl.report.highlight import highlighted
 from aesm_dsl.report.inline import inline
 from aesm_dsl.report.panels import sharing_graph
 from aesm_dsl.report.profile import advice, profile_tables
+from aesm_dsl.syntax.colours import AesmLexer
 from aesm_dsl.training.comparison import Comparison, Swing
 from aesm_dsl.training.metric import ALL, Score, mean_auc
 from aesm_dsl.training.run import Run
@@ -73,7 +75,7 @@ def report_page(run: Run, found: Comparison | None = None, profile: dict[str, An
         seesaw=found and _seesaw(found.seesaw),
         profile=profile and [cells(one) for one in profile_tables(profile)],
         advice=advice(profile) if profile else [],
-        spec=highlighted(run.spec),
+        spec=coloured(run.spec),
         info=json.dumps(run.info, ensure_ascii=False, indent=2),
         commands=_commands(run),
     )
@@ -90,6 +92,12 @@ def cells(table: Table) -> Cells:
         tuple(column.justify == "right" for column in columns),
         tuple(tuple(_plain(cell) for cell in row) for row in rows),
     )
+
+
+def coloured(spec: str) -> Markup:
+    """The text of a spec, every character of it, with a class for what has a colour."""
+    lexer = AesmLexer(stripnl=False, ensurenl=False)
+    return Markup(highlight(spec, lexer, HtmlFormatter(nowrap=True, classprefix="is-")))
 
 
 def _plain(value: Any) -> str:
