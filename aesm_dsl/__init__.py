@@ -1,6 +1,7 @@
 """aesm: one ranking model for many scenarios and many tasks, from a small spec."""
 
 from aesm_dsl.comparing import compare
+from aesm_dsl.drawing import visualize
 from aesm_dsl.error import AesmError
 from aesm_dsl.exporting import export
 from aesm_dsl.pipeline import (
@@ -12,7 +13,6 @@ from aesm_dsl.pipeline import (
     predict,
     train,
     usage,
-    visualize,
 )
 from aesm_dsl.spec.model import Spec
 

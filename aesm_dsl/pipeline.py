@@ -226,30 +226,6 @@ def predict(run: Run | str | Path, data: str | Path | Given, *, device: str = "a
     return found
 
 
-def visualize(what: SpecLike | Run, out: str | Path, *, layers: str = "last", overrides: Sequence[str] = ()) -> Path:
-    """Draws a spec's hierarchy, or what a run learnt to share, into a .svg, .png, .pdf or .dot file; returns its path.
-
-    layers  "last" draws each level's last layer, "all" every layer (of a run)
-    """
-    from aesm_dsl.report.picture import DrawingError, draw, sharing_graph, structure
-    from aesm_dsl.training.run import nothing_selected
-
-    if isinstance(what, Spec) or (isinstance(what, str | Path) and not Path(what).is_dir()):
-        dot = structure(compile_spec(what, overrides=overrides).hierarchy.graph)
-    else:
-        run = _run(what)
-        if run.plan.baseline is not None:
-            raise AesmError(nothing_selected(run.plan.baseline.architecture))
-        dot = sharing_graph(run.plan, run.usage, layers)
-    try:
-        draw(dot, Path(out))
-    except (DrawingError, OSError) as error:
-        findings = Findings()
-        findings.add("E605", f"the picture was not drawn: {error}")
-        raise AesmError(findings) from error
-    return Path(out)
-
-
 def _compile(
     spec: SpecLike, overrides: Sequence[str], findings: Findings, arch: str | None = None, *, groups: bool = False
 ) -> Compiled | None:

@@ -42,7 +42,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting", "predicting"),
+    ("comparing", "exporting", "predicting", "drawing"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -51,7 +51,7 @@ RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
 LIBRARIES = {
     "lark": ("syntax",),
-    "pygments": ("syntax",),
+    "pygments": ("syntax", "report"),
     "pydantic": ("spec",),
     "networkx": ("hierarchy", "report"),
     "torch": ("data", "layers", "training", "report", "serving"),
@@ -60,6 +60,8 @@ LIBRARIES = {
     "fsspec": ("data",),
     "safetensors": ("training", "serving"),
     "polars": ("data", "training", "report", "serving", "pipeline", "predicting"),
+    "jinja2": ("report",),
+    "markupsafe": ("report",),
     "numpy": ("data", "layers", "training", "report", "serving"),
     "graphviz": ("report",),
     "onnx": ("serving",),

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from aesm_dsl.cli import compare, draft, editor, experts, explain, format, language, network, serving, world
+from aesm_dsl.cli import compare, draft, editor, experts, explain, format, language, network, picture, serving, world
 from aesm_dsl.cli.output import colour, say
 from aesm_dsl.error import AesmError
 from aesm_dsl.render import render
@@ -32,7 +32,7 @@ app.command()(network.evaluate)
 app.command()(compare.compare)
 app.command()(serving.predict)
 app.command()(experts.experts)
-app.command()(network.visualize)
+app.command()(picture.visualize)
 app.command()(serving.export)
 app.command()(editor.lsp)
 

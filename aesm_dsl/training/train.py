@@ -106,8 +106,18 @@ def train_plan(
         "seconds": round(time.perf_counter() - began, 1),
         **_said(fitted),
     }
-    scores = judge(network, found)
-    run = Run(job.folder, job.spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
+    run = Run(
+        job.folder,
+        job.spec,
+        plan,
+        encoders,
+        network.cpu(),
+        judge(network, found),
+        found.calibrations(plan),
+        usage,
+        tuple(fitted.history),
+        info,
+    )
     save_run(run, overwrite=job.overwrite)
     Unfinished.of(job.folder).remove()
     collapsed = Findings()
