@@ -18,7 +18,7 @@ from aesm_dsl.training.gradients import GradientMeter
 from aesm_dsl.training.health import health
 from aesm_dsl.training.history import Epoch, Fitted
 from aesm_dsl.training.meter import LOOK_EVERY_STEPS, LossMeter, Progress
-from aesm_dsl.training.metric import ALL, mean_auc
+from aesm_dsl.training.metric import ALL, mean
 from aesm_dsl.training.stepper import Stepper
 from aesm_dsl.training.stop import Stop, StoppedError
 
@@ -74,7 +74,7 @@ class _Training:
         self.checkpoints, self.stop, self.plan = checkpoints, stop, network.plan.training
         steps_an_epoch = math.ceil(len(tables.train) / self.plan.batch_rows)
         self.steps = self.plan.steps or max(1, math.ceil((self.plan.epochs or 0.0) * steps_an_epoch))
-        self.stepper = Stepper(network, network.plan, device, self.steps, weigh)
+        self.stepper = Stepper(network, network.plan, device, weigh)
         self.watched = tables.valid if tables.valid is not None else tables.train.sample(SAMPLE_ROWS, self.plan.seed)
         self.fitted, self.best, self.waited = Fitted(), -math.inf, 0
         self.best_weights: dict[str, torch.Tensor] | None = None
@@ -87,25 +87,39 @@ class _Training:
         """Since training began, without the time between a stop and a resume."""
         return self.before + time.perf_counter() - self.began
 
+    @property
+    def done(self) -> float:
+        """Share of training that is over."""
+        if self.plan.hours is not None:
+            return min(1.0, self.seconds / 3600 / self.plan.hours) if self.fitted.steps else 0.0
+        return min(1.0, self.fitted.steps / self.steps)
+
+    @property
+    def planned(self) -> int:
+        """Steps there will be, as far as can be told."""
+        if self.plan.hours is None:
+            return self.steps
+        return max(self.fitted.steps, round(self.fitted.steps / max(self.done, 1e-9)))
+
     def run(self) -> Fitted:
         fitted, training = self.fitted, self.plan
         while True:
             rows, seed = training.batch_rows, training.seed
             for batch in self.tables.train.batches(rows, seed=seed, epoch=self.epoch, skip=self.taken):
-                if fitted.steps == self.steps:
+                if self.done >= 1.0:
                     break
-                losses = self.stepper.step(batch.to(self.device), fitted.steps)
+                losses = self.stepper.step(batch.to(self.device), self.done)
                 fitted.steps += 1
                 self.taken += 1
                 if fitted.steps % LOOK_EVERY_STEPS == 1:
                     self.gradients.add()
-                self.meter.add(losses, fitted.steps, self.stepper.rows, self.seconds)
+                self.meter.add(losses, fitted.steps, self.planned, self.stepper.rows, self.seconds)
                 self._pause()
             self._end_epoch()
-            if fitted.steps >= self.steps or fitted.stopped_early:
+            if self.done >= 1.0 or fitted.stopped_early:
                 break
-        if self.best_weights is not None:
-            self.network.load_state_dict(self.best_weights)
+        if self.best_weights is not None or self.stepper.average is not None:
+            self.network.load_state_dict(self.best_weights or self.stepper.measured.state_dict())
         self.network.eval()
         return fitted
 
@@ -123,17 +137,21 @@ class _Training:
 
     def _end_epoch(self) -> None:
         fitted, training = self.fitted, self.plan
-        self.meter.look(fitted.steps, self.stepper.rows, self.seconds)
-        seen = forecast(self.network, self.watched, self.device)
-        found = None if self.tables.valid is None else judge(self.network, seen)
-        value = mean_auc(found) if found is not None else None
+        self.meter.look(fitted.steps, self.planned, self.stepper.rows, self.seconds)
+        network = self.stepper.measured
+        seen = forecast(network, self.watched, self.device)
+        found = None if self.tables.valid is None else judge(network, seen)
+        value = None if found is None else mean(found, training.watched)
+        value = -value if value is not None and training.watched != "mean_auc" else value
+        if value is not None and training.schedule == "plateau":
+            self.stepper.plateau.step(value)
         fitted.history.append(
             Epoch(
                 self.epoch,
                 fitted.steps,
                 self.seconds,
                 self.meter.means(),
-                value,
+                None if found is None else mean(found, "mean_auc"),
                 {score.task: score.log_loss for score in found or () if score.leaf == ALL},
                 health(seen.usage, self.gradients.shares()),
                 self.stepper.log_variances(),
@@ -143,10 +161,10 @@ class _Training:
             fitted.best_step = fitted.steps
         elif value > self.best:
             self.best, self.waited, fitted.best_step = value, 0, fitted.steps
-            self.best_weights = {name: one.detach().clone() for name, one in self.network.state_dict().items()}
+            self.best_weights = {name: one.detach().clone() for name, one in network.state_dict().items()}
         else:
             self.waited += 1
-            fitted.stopped_early = self.waited >= training.patience_epochs and fitted.steps < self.steps
+            fitted.stopped_early = self.waited >= training.patience_epochs and self.done < 1.0
         self.epoch, self.taken = self.epoch + 1, 0
         self.meter, self.gradients = self._meters()
 
@@ -154,12 +172,14 @@ class _Training:
         """Writes a checkpoint where it is time for one; stops where it was asked for."""
         asked = self.stop is not None and self.stop.asked
         if self.checkpoints is not None and (asked or self._due()):
-            self.meter.look(self.fitted.steps, self.stepper.rows, self.seconds)  # no weights that are not numbers
+            self.meter.look(
+                self.fitted.steps, self.planned, self.stepper.rows, self.seconds
+            )  # no weights that are not numbers
             best = None if self.best_weights is None else (self.fitted.best_step, self.best_weights)
             self.checkpoints.save(self.fitted.steps, self._state(), best)
             self.saved = time.perf_counter()
         if asked:
-            raise StoppedError(self.fitted.steps, self.steps)
+            raise StoppedError(self.fitted.steps, self.planned)
 
     def _due(self) -> bool:
         every, minutes = self.plan.checkpoint_steps, self.plan.checkpoint_minutes
@@ -183,4 +203,4 @@ class _Training:
 
     def _meters(self) -> tuple[LossMeter, GradientMeter]:
         names = [task.name for task in self.network.plan.tasks.tasks]
-        return LossMeter(names, self.steps, self.watch), GradientMeter(self.network)
+        return LossMeter(names, self.watch), GradientMeter(self.network)
