@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-FORMAT = 1
+FORMAT = 2
 """Version of a checkpoint; one of another version is not gone on from."""
 
 KEPT = 2
@@ -65,7 +65,7 @@ class Checkpoints:
         return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.safetensors"))
 
     def last(self) -> tuple[Checkpoint | None, list[int]]:
-        """The last checkpoint that is sound, and the steps of those behind it that are not, which are removed."""
+        """The last checkpoint that is sound and of this version; the steps of later ones that are not, now removed."""
         damaged: list[int] = []
         for step in reversed(self.steps()):
             try:

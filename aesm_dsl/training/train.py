@@ -165,7 +165,8 @@ def _start(unfinished: Unfinished, warn: Callable[[Findings], None]) -> Checkpoi
     instead = "begins anew" if found is None else f"goes on from the checkpoint before, of step {found.step:,}"
     if damaged:
         steps = ", ".join(f"{step:,}" for step in damaged)
-        notes.add("W603", f"in `{unfinished.folder}` the checkpoint of step {steps} is damaged: training {instead}")
+        what = f"the checkpoint of step {steps} is damaged, or of another version of aesm"
+        notes.add("W603", f"in `{unfinished.folder}` {what}: training {instead}")
     elif found is None:
         notes.add("W603", f"there is no checkpoint in `{unfinished.folder}`: training {instead}")
     if notes.items:
