@@ -7,14 +7,14 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check accept clean
+.PHONY: help demo test check docs accept clean
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[draw,editor,export,gradients,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[draw,editor,export,gradients,docs,dev]'
 	@touch $@
 
 demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw what was learnt
@@ -27,7 +27,10 @@ demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw 
 test: $(READY)     ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-check: $(READY)    ## formatting, lint, types
+docs: $(READY)     ## the site of the documents, in build/docs; a warning fails
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+
+check: docs        ## formatting, lint, types, and the documents as a site
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

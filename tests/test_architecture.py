@@ -51,6 +51,7 @@ RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
 LIBRARIES = {
     "lark": ("syntax",),
+    "pygments": ("syntax",),
     "pydantic": ("spec",),
     "networkx": ("hierarchy", "report"),
     "torch": ("data", "layers", "training", "report", "serving"),

@@ -19,6 +19,7 @@ from aesm_dsl.data.checked import Checked, Survey
 from aesm_dsl.data.copies import Copies
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.files import DataFile, Rows, chunks, find
+from aesm_dsl.data.funnels import Funnels
 from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
@@ -111,6 +112,7 @@ class Reading:
             Leaves(plan, locate),
             Moments(plan, locate),
             Copies(plan, locate),
+            Funnels(plan, locate),
         )
 
     def _rows(self, part: str, columns: Sequence[str]) -> Iterator[Rows]:
