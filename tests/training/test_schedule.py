@@ -40,7 +40,7 @@ def torch_rates(make: type, **given: object) -> list[float]:
 def test_one_cycle_is_that_of_torch() -> None:
     # torch counts its share in steps from 1: this one ends its rise where a share of 0.3 is over.
     share = (0.3 * STEPS + 1) / (STEPS + 1)
-    given = {"max_lr": 1.0, "total_steps": STEPS + 2, "pct_start": share, "cycle_momentum": False}
+    given = {"max_lr": 1.0, "total_steps": STEPS + 1, "pct_start": share, "cycle_momentum": False}
     expected = torch_rates(torch.optim.lr_scheduler.OneCycleLR, **given)
     assert rates("one_cycle", 0.3) == pytest.approx(expected, rel=1e-9)
 
