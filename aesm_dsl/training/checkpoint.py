@@ -69,15 +69,19 @@ class Checkpoints:
         damaged: list[int] = []
         for step in reversed(self.steps()):
             try:
-                found = _read(self._step(step))
-                if found["format"] != FORMAT:
-                    raise ValueError(found["format"])
-                best = None if found["best"] is None else _read(self._best(found["best"]))
-                return Checkpoint(step, found["state"], best), damaged
+                return self.of(step), damaged
             except (OSError, ValueError, KeyError, TypeError, SafetensorError):
                 damaged.append(step)
                 self._step(step).unlink()
         return None, damaged
+
+    def of(self, step: int) -> Checkpoint:
+        """That of a step; raises OSError, ValueError, KeyError, TypeError or SafetensorError where it is not sound."""
+        found = _read(self._step(step))
+        if found["format"] != FORMAT:
+            raise ValueError(found["format"])
+        best = None if found["best"] is None else _read(self._best(found["best"]))
+        return Checkpoint(step, found["state"], best)
 
     def _step(self, step: int) -> Path:
         return self.folder / f"step-{step:08}.safetensors"

@@ -16,20 +16,29 @@ from aesm_dsl.training.combine import Weigh, backward
 from aesm_dsl.training.hide import hide_nodes
 from aesm_dsl.training.loss import loss
 from aesm_dsl.training.optimizer import clip, optimizers
+from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.schedule import factor, sigma
+
+
+def own_seed(seed: int, peers: Peers) -> int:
+    """The seed of what a process draws for its own rows; that of the first is the plan's."""
+    return seed + (peers.rank << 32)
 
 
 class Stepper:
     """One optimisation step at a time, with everything that changes from step to step."""
 
-    def __init__(self, network: AnyNetwork, plan: Plan, device: torch.device, weigh: Weigh | None) -> None:
-        training, self.weigh = plan.training, weigh
+    def __init__(
+        self, network: AnyNetwork, plan: Plan, device: torch.device, weigh: Weigh | None, peers: Peers = ALONE
+    ) -> None:
+        training, self.weigh, self.peers = plan.training, weigh, peers
         self.network, self.plan, self.rows = network, plan, 0
-        self.noise = torch.Generator(device).manual_seed(training.seed)
+        self.noise = torch.Generator(device).manual_seed(own_seed(training.seed, peers))
         self.optimizers = optimizers(network, training)
         self.log_variance_T: nn.Parameter | None = None
         if training.weights == "uncertainty":
-            self.log_variance_T = nn.Parameter(torch.zeros(len(plan.tasks.tasks), device=device))
+            like = next(network.parameters())
+            self.log_variance_T = nn.Parameter(like.new_zeros(len(plan.tasks.tasks), device=device))
             self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
         self.groups = [group for one in self.optimizers for group in one.param_groups]
         self.parameters: list[nn.Parameter] = [one for group in self.groups for one in group["params"]]
@@ -45,29 +54,37 @@ class Stepper:
         return self.network if self.average is None else self.average.network
 
     def step(self, batch: Batch, done: float) -> Tensor:
-        """The losses of the tasks, stacked, still on the device, of a step when a share `done` of training is over."""
+        """The losses of the tasks, stacked, still on the device, of a step when a share `done` of training is over.
+
+        batch  this process's rows of the step: the losses, and the step, are those of the rows of all
+        """
         self.network.train()
         rate = self.plan.training.rate * factor(self.plan.training, done) * self.lowered.param_groups[0]["lr"]
         for group in self.groups:
             group["lr"] = rate
         noise = Noise(sigma(self.plan.training.noise, done), self.plan.training.noise.mixture, self.noise)
         batch = hide_nodes(batch, self.plan.levels, self.noise)
-        found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T)
+        found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T, self.peers)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        backward(found, self.parameters, self.weigh)
+        backward(found, self.parameters, self.weigh, self.peers)
         if self.plan.training.clip is not None:
             clip(self.parameters, self.plan.training.clip)
         for optimizer in self.optimizers:
             optimizer.step()
         if self.average is not None:
             self.average.add(self.network)
-        self.rows += batch.rows
-        return torch.stack(list(found.task.values())).detach()
+        self.rows += batch.rows * self.peers.world
+        return self.peers.add(torch.stack(list(found.task.values())).detach())
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the steps to come depend on, the network and all chance included."""
+        """All that the steps to come depend on, the network and all chance included: that of all processes."""
         place = self.noise.device
+        chance = {
+            "noise": self.noise.get_state(),
+            "here": torch.get_rng_state(),
+            "there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
+        }
         return {
             "network": self.network.state_dict(),
             "optimizers": [one.state_dict() for one in self.optimizers],
@@ -77,9 +94,7 @@ class Stepper:
             "lowered": self.lowered.param_groups[0]["lr"],
             "log variances": None if self.log_variance_T is None else self.log_variance_T.detach(),
             "rows": self.rows,
-            "noise": self.noise.get_state(),
-            "chance": torch.get_rng_state(),
-            "chance there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
+            "chance": self.peers.gathered(chance),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -96,10 +111,11 @@ class Stepper:
         if self.log_variance_T is not None:
             self.log_variance_T.data.copy_(state["log variances"])
         self.rows = state["rows"]
-        self.noise.set_state(state["noise"])
-        torch.set_rng_state(state["chance"])
-        if state["chance there"] is not None and self.noise.device.type == "cuda":
-            torch.cuda.set_rng_state(state["chance there"], self.noise.device)
+        chance = state["chance"][self.peers.rank]
+        self.noise.set_state(chance["noise"])
+        torch.set_rng_state(chance["here"])
+        if chance["there"] is not None and self.noise.device.type == "cuda":
+            torch.cuda.set_rng_state(chance["there"], self.noise.device)
 
     def log_variances(self) -> dict[str, float]:
         """By task the s that was learnt so far; empty where the tasks' weights are fixed."""
