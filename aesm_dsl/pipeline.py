@@ -143,9 +143,12 @@ def train(
     While it trains, checkpoints lie in a folder beside `out`, with the ending `.training`. SIGINT and SIGTERM stop it
     with a checkpoint and raise StoppedError.
 
+    Started by torchrun, all processes train together, and each returns the run: see docs/scale.md.
+
     The run is measured on the test rows; without any on the validation rows, else on the training rows.
     """
-    from aesm_dsl.training.train import Job, train_plan
+    from aesm_dsl.training.resume import Job
+    from aesm_dsl.training.train import train_plan
     from aesm_dsl.training.unfinished import Unfinished, free, latest
 
     findings = Findings()

@@ -8,9 +8,8 @@ import sys
 import typer
 
 from aesm_dsl.cli import compare, draft, editor, experts, explain, format, language, network, picture, serving, world
-from aesm_dsl.cli.output import colour, say
+from aesm_dsl.cli.output import say, warn
 from aesm_dsl.error import AesmError
-from aesm_dsl.render import render
 
 app = typer.Typer(
     name="aesm",
@@ -42,7 +41,7 @@ def main() -> None:
     try:
         app()
     except AesmError as error:
-        sys.stderr.write(render(error.findings, colour=colour(sys.stderr)))
+        warn(error.findings)
         sys.exit(1)
     except KeyboardInterrupt:
         say("interrupted; nothing was written")
