@@ -36,13 +36,15 @@ ROOMS = (
         "sizing",
         "compiled",
         "changes",
+        "anatomy",
+        "evolution",
     ),
     ("data",),
     ("layers",),
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting"),
+    ("comparing", "exporting", "evolving"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from aesm_dsl.cli import compare, draft, editor, experts, explain, format, language, network, serving, world
+from aesm_dsl.cli import compare, draft, editor, evolution, experts, explain, format, language, network, serving, world
 from aesm_dsl.cli.output import colour, say
 from aesm_dsl.error import AesmError
 from aesm_dsl.render import render
@@ -28,6 +28,7 @@ app.command()(explain.explain)
 app.command("compile")(network.compile_)
 app.command()(world.simulate)
 app.command()(network.train)
+app.command()(evolution.diff)
 app.command()(network.evaluate)
 app.command()(compare.compare)
 app.command()(network.predict)
