@@ -35,6 +35,7 @@ from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.stop import Stop
 from aesm_dsl.training.unfinished import Unfinished, digest
 from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.warm_start import refuse_start, start_from
 from aesm_dsl.version import VERSION
 
 GIVEN = "the table"
@@ -54,6 +55,8 @@ class Job:
     device: str
     overwrite: bool
     resume: bool
+    warm_start: Run | None = None
+    """Whose weights the network starts with, where they mean the same."""
 
 
 def train_plan(
@@ -74,6 +77,7 @@ def train_plan(
     """
     place = find_device(job.device, findings)
     weigh = method(plan.training.combine, findings, locate)
+    refuse_start(plan, job.warm_start, findings)
     rows = [] if data is None else given(data, GIVEN, findings)
     if (data is not None and not rows) or (data is None and tell_no_data(plan, findings)):
         return None
@@ -84,7 +88,9 @@ def train_plan(
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
     plan = plan.with_rows(encoders.rows())
-    network = new_network(plan).to(place)
+    network = new_network(plan)
+    carried = start_from(job.warm_start, network, encoders)
+    network = network.to(place)
     fitted = _fit(network, encoded, place, weigh, job, findings, locate, warn, watch)
     if fitted is None:
         return None
@@ -105,6 +111,7 @@ def train_plan(
         "measured on": part,
         "roots": [str(root) for root in job.roots],
         "seconds": round(time.perf_counter() - began, 1),
+        **carried,
         **_said(fitted),
     }
     scores = judge(network, found)

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from aesm_dsl.anatomy import MEAN, Axis, Part, anatomy
+from aesm_dsl.anatomy import MEAN, Axis, Part, anatomy, tell_no_anatomy
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoder import Category
+from aesm_dsl.diagnostic import Findings
 from aesm_dsl.evolution import shared
+from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.network import Network
+from aesm_dsl.plan import Plan
+from aesm_dsl.training.run import Run
+
+
+def refuse_start(plan: Plan, run: Run | None, findings: Findings) -> None:
+    """E620 where the plan, or the run that it is to start from, is of another architecture than AES."""
+    if run is not None:
+        tell_no_anatomy(plan, "the spec", findings)
+        tell_no_anatomy(run.plan, str(run.folder), findings)
+
+
+def start_from(run: Run | None, network: AnyNetwork, encoders: Encoders) -> dict[str, Any]:
+    """What run.json says of the warm start of a network; nothing, and nothing done, without a run."""
+    if run is None:
+        return {}
+    assert isinstance(network, Network)
+    assert isinstance(run.network, Network)
+    share = warm_start(network, encoders, run.network, run.encoders)
+    return {"warm start": {"run": str(run.folder), "carried": round(share, 4)}}
 
 
 def warm_start(network: Network, encoders: Encoders, old: Network, old_encoders: Encoders) -> float:

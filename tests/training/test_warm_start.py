@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from aesm_dsl.plan import Plan
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.training.warm_start import warm_start
 from tests.conftest import PROJECT
-from tests.worlds import THREE_LEVELS
+from tests.worlds import THREE_LEVELS, write
 
 OLD = """\
 aesm = 1
@@ -80,8 +81,10 @@ def trained(plan: Plan) -> Network:
     return network
 
 
-def nothing(plan: Plan) -> Encoders:
-    return Encoders(())
+NONE = Encoders(())
+"""No vocabulary is fitted: values are told apart by their row."""
+
+SPECS = [OLD, THREE_LEVELS, *sorted(PROJECT.glob("specs/*.aesm"))]
 
 
 SETTINGS = {
@@ -92,14 +95,10 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(
-    "text", [OLD, THREE_LEVELS, *(path.read_text("utf-8") for path in PROJECT.glob("specs/*.aesm"))]
-)
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_every_number_of_the_state_has_its_part(text: str, settings: str, tmp_path) -> None:
-    path = PROJECT / "specs" / "hotel.aesm" if "import" in text else tmp_path / "spec.aesm"
-    if "import" not in text:
-        path.write_text(text, encoding="utf-8")
+@pytest.mark.parametrize("spec", SPECS, ids=lambda one: getattr(one, "name", "text"))
+def test_every_number_of_the_state_has_its_part(spec: str | Path, settings: str, tmp_path: Path) -> None:
+    path = spec if isinstance(spec, Path) else write(tmp_path, spec)
     plan = compile_spec(path, overrides=[f"{key}={value}" for key, value in SETTINGS[settings].items()]).plan
     parts, state = anatomy(plan), Network(plan).state_dict()
     assert max(Counter(part.name for part in parts).values()) == 1
@@ -109,41 +108,27 @@ def test_every_number_of_the_state_has_its_part(text: str, settings: str, tmp_pa
     assert covered == {name: tensor.numel() for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize("settings", ["as it is", "leaf"])
-def test_the_same_model_in_another_order_says_the_same(settings: str) -> None:
-    overrides = ["tasks.tower_per=leaf"] if settings == "leaf" else []
-    old, new = (
-        compile_spec(_file(text, overrides)).plan if not overrides else _with_leaf_towers(plan_of(text))
-        for text in (OLD, ELSEWHERE)
-    )
+@pytest.mark.parametrize("tower_per", ["task", "leaf"])
+def test_the_same_model_in_another_order_says_the_same(tower_per: str) -> None:
+    plans = [plan_of(text) for text in (OLD, ELSEWHERE)]
+    old, new = (replace(plan, tasks=replace(plan.tasks, tower_per=tower_per)) for plan in plans)
     before, after = trained(old), Network(new).eval()
-    assert warm_start(after, nothing(new), before, nothing(old)) == 1.0
+    assert warm_start(after, NONE, before, NONE) == 1.0
     batch = _batch(old, 64)
     said, says = before(batch), after(_as_in(batch, old, new))
     for task in ("click", "buy"):
         torch.testing.assert_close(says.probability[task], said.probability[task])
 
 
-def _file(text: str, overrides: list[str]) -> Spec:
-    return Spec.parse(text)
-
-
-def _with_leaf_towers(plan: Plan) -> Plan:
-    return replace(plan, tasks=replace(plan.tasks, tower_per="leaf"))
-
-
 def _batch(plan: Plan, rows: int) -> Batch:
     draw = torch.Generator().manual_seed(5)
-    ids = [
-        torch.randint(-1 if one.pool else 0, one.rows, (rows, one.slots), generator=draw).sort(dim=1, descending=True)[
-            0
-        ]
-        for one in plan.features
-        if one.kind != "date"
-    ]
-    ids.append(
-        torch.stack([torch.randint(8, (rows,), generator=draw), 8 + torch.randint(13, (rows,), generator=draw)], 1)
-    )
+    ids = []
+    for one in plan.features:
+        if one.kind == "date":
+            ids += [torch.randint(8, (rows, 1), generator=draw), 8 + torch.randint(13, (rows, 1), generator=draw)]
+        elif one.slots:
+            drawn = torch.randint(-1 if one.pool else 0, one.rows, (rows, one.slots), generator=draw)
+            ids.append(drawn.sort(dim=1, descending=True)[0])  # the slots behind the last value are empty
     home, ad = 0, 0
     node_BL = torch.randint(2, (rows, 2), generator=draw)
     node_BL[(node_BL[:, 0] == home) & (node_BL[:, 1] == ad), 1] = 1
@@ -169,7 +154,7 @@ def test_a_new_node_starts_as_unknown_ones_run() -> None:
     old = plan_of(OLD)
     new = plan_of(OLD.replace("node search; unknown", "node search; node cart; unknown"))
     before, after = trained(old), Network(new)
-    share = warm_start(after, nothing(new), before, nothing(old))
+    share = warm_start(after, NONE, before, NONE)
     assert 0.9 < share < 1
     was, now = before.state_dict(), after.state_dict()
     home, search, unknown = was["context.nodes.0.weight"]
@@ -215,7 +200,7 @@ def test_what_grows_keeps_what_it_had() -> None:
     assert found["task share"].state == "new"
     assert found["feature day"].state == "lost"
     before, after = trained(plan_of(OLD)), Network(new)
-    share = warm_start(after, nothing(new), before, nothing(before.plan))
+    share = warm_start(after, NONE, before, NONE)
     parts = sum(part.numel for part in anatomy(new))
     assert share == pytest.approx(sum(one.carried for one in found.values()) / parts)
     assert torch.equal(before.state_dict()["towers.0.head.weight"], after.state_dict()["towers.0.head.weight"])
