@@ -1,0 +1,113 @@
+"""A run of every kind of feature, and what is exported of it: trained and exported once for all tests."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from aesm_dsl import Spec, train
+from aesm_dsl.cli.main import app
+from aesm_dsl.training.run import Run
+from tests.conftest import PROJECT
+
+KINDS = """\
+aesm = 1
+
+model kinds {
+  embed = 4
+  features user {
+    city   = category
+    age    = number(quantiles: 8)
+    income = number(scale: log)
+    score  = number(scale: none)
+    seen   = date(parts: [hour, weekday, day, month], zone: "Asia/Shanghai")
+    born   = date(parts: month)
+    tags   = list(of: category(), most: 3, separator: "|")
+    sizes  = list(of: id(buckets: 20), most: 2)
+  }
+  features item {
+    item   = id(buckets: 40)
+    viewed = sequence(of: item, last: 4, pool: attention)
+  }
+  level entry {
+    node home
+    node wealth { value = [1, "wealth tab"] }
+    unknown = shared
+  }
+  level card {
+    under = entry
+    node hot
+    node new { under = wealth }
+  }
+  tasks {
+    task click
+    task buy { after = click }
+  }
+  experts { repeat = 1; count = 6; hidden = [8] }
+  train { batch = 64 rows; length = 30 steps; optimizer = adam(rate: 3e-2); seed = 1 }
+}
+"""
+
+
+def table_of(rows: int, seed: int) -> pl.DataFrame:
+    """Rows as a log holds them, some cells missing; labels that depend on the features."""
+    chance = np.random.default_rng(seed)
+
+    def some(column: pl.Series, share: float = 0.1) -> pl.Series:
+        return column.set(pl.Series(chance.random(rows) < share), None)
+
+    city = chance.choice(["Hangzhou", "杭州", "São Paulo", "Kraków"], rows)
+    age = chance.integers(18, 80, rows)
+    item = chance.integers(1, 2**62, 30)[chance.integers(0, 30, rows)]
+    entry = chance.choice(["home", "1", "wealth tab"], rows)
+    card = np.where((entry == "home") | (chance.random(rows) < 0.5), "hot", "new")
+    click = chance.random(rows) < 1 / (1 + np.exp((age - 45) / 12 + 2 * (city == "杭州") - 3 * (card == "new")))
+    tags = [
+        "|".join(chance.choice(["a", " b", "c", ""], count).tolist()) for count in chance.integers(0, 5, rows).tolist()
+    ]
+    sizes = [chance.integers(0, 50, count).tolist() for count in chance.integers(0, 4, rows).tolist()]
+    viewed = [chance.choice(item, count).tolist() for count in chance.integers(0, 7, rows).tolist()]
+    return pl.DataFrame(
+        {
+            "city": some(pl.Series(city)),
+            "age": some(pl.Series(age)),
+            "income": some(pl.Series(chance.lognormal(8, 2, rows))),
+            "score": some(pl.Series(chance.normal(0, 2, rows))),
+            "seen": some(pl.Series(chance.integers(1_500_000_000, 1_700_000_000, rows))),
+            "born": some(pl.Series([f"19{year}-0{1 + year % 9}-11" for year in chance.integers(50, 99, rows)])),
+            "tags": some(pl.Series(tags)),
+            "sizes": some(pl.Series(sizes, dtype=pl.List(pl.Int64))),
+            "item": some(pl.Series(item)),
+            "viewed": some(pl.Series(viewed, dtype=pl.List(pl.Int64))),
+            "entry": entry,
+            "card": card,
+            "click": click.astype(int),
+            "buy": (click & (chance.random(rows) < 0.4)).astype(int),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    # Gates that have moved away from each other: of two experts that are equal but for rounding either may be taken.
+    folder = tmp_path_factory.mktemp("kinds") / "run"
+    return train(Spec.parse(KINDS), folder, data=table_of(1500, 1), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def exported(kinds: Run) -> Path:
+    """The model's file, written from the command line."""
+    path = kinds.folder.parent / "model.onnx"
+    app(["export", str(kinds.folder), "--to", "onnx", "-o", str(path)], standalone_mode=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scorer_class() -> Any:
+    """The class of the reference scorer."""
+    return runpy.run_path(str(PROJECT / "examples" / "score_onnx.py"))["Scorer"]

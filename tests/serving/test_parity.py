@@ -1,0 +1,126 @@
+"""Exported = eager on rows of every kind: the reference scorer against `predict`, for whatever a log may hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from aesm_dsl import export, predict, train
+from aesm_dsl.training.run import Run
+from tests.conftest import PROJECT
+
+TOLERANCE = 1e-5
+
+TYPES = {
+    "city": pl.String,
+    "age": pl.Float64,
+    "income": pl.Float64,
+    "score": pl.Float64,
+    "seen": pl.String,
+    "born": pl.String,
+    "tags": pl.String,
+    "sizes": pl.List(pl.Int64),
+    "item": pl.Int64,
+    "viewed": pl.List(pl.Int64),
+    "entry": pl.String,
+    "card": pl.String,
+}
+
+WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 60)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6)
+NUMBERS = st.none() | st.floats() | st.floats(-100, 100) | st.integers(-100, 100).map(float)
+MOMENTS = st.datetimes().map(str) | st.datetimes().map(lambda one: f"{one:%Y-%m-%dT%H:%M}+03:00")
+CELLS: dict[str, st.SearchStrategy[Any]] = {
+    "city": st.none() | TEXT | st.sampled_from(["Hangzhou", "杭州", "São Paulo", " 杭州", "1", "true"]),
+    "age": NUMBERS,
+    "income": NUMBERS,
+    "score": NUMBERS.filter(lambda one: one is None or not 1e3 < abs(one) < 1e39),
+    "seen": st.none() | st.just("") | st.integers(0, 2**32).map(str) | st.dates().map(str),
+    "born": st.none() | st.just("") | st.dates().map(str),
+    "tags": st.none() | st.lists(st.sampled_from(["a", " b", "c ", "", "new"]), max_size=6).map("|".join),
+    "sizes": st.none() | st.lists(st.none() | WHOLE, max_size=5),
+    "item": st.none() | WHOLE,
+    "viewed": st.none() | st.lists(st.none() | WHOLE, max_size=6),
+    "entry": st.none()
+    | TEXT.filter(lambda text: text not in ("home", "wealth"))
+    | st.sampled_from(["1", "wealth tab"]),
+    "card": st.sampled_from(["hot", "new"]),
+}
+
+
+def check(run: Run, scorer: Any, rows: list[dict[str, Any]]) -> None:
+    expected = predict(run, pl.DataFrame(rows, schema=TYPES), device="cpu")
+    found = pl.DataFrame(scorer.score(rows), schema=expected.schema)
+    np.testing.assert_allclose(found.to_numpy(), expected.to_numpy(), atol=TOLERANCE, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def scorer(exported: Path, scorer_class: Any) -> Any:
+    return scorer_class(exported)
+
+
+@settings(max_examples=40, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(rows=st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=4))
+def test_rows_of_any_kind(kinds: Run, scorer: Any, rows: list[dict[str, Any]]) -> None:
+    check(kinds, scorer, rows)
+
+
+@settings(max_examples=3, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(pool=st.lists(st.fixed_dictionaries(CELLS), min_size=30, max_size=40), count=st.integers(5, 4096))
+def test_batches_of_any_size(kinds: Run, scorer: Any, pool: list[dict[str, Any]], count: int) -> None:
+    """Every cell of a row from another row of those drawn."""
+    chance = np.random.default_rng(count)
+    for rows in (count, 4096):
+        picks = {name: chance.integers(0, len(pool), rows).tolist() for name in CELLS}
+        check(kinds, scorer, [{name: pool[picks[name][row]][name] for name in CELLS} for row in range(rows)])
+
+
+def test_the_hotel_bookings_without_torch(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test row of specs/hotel.aesm, scored where nothing but numpy and onnxruntime can be imported."""
+    monkeypatch.setenv("AESM_DATA", str(real_data))
+    short = ["train.length=20 steps", "train.optimizer=adam(rate: 3e-2)", "experts.repeat=1"]
+    run = train(PROJECT / "specs" / "hotel.aesm", tmp_path / "run", device="cpu", overrides=short)
+    model = export(run, tmp_path / "hotel.onnx")
+    table = pl.read_parquet(real_data / "hotel-bookings.parquet").filter(pl.col("arrival_date") >= pl.date(2017, 6, 1))
+    assert table.height == 15_885
+    scores = scored_without_torch(model, table, tmp_path)
+    expected = predict(run, table, device="cpu")
+    assert scores.columns == expected.columns == ["cancel", "special_request", "changed"]
+    np.testing.assert_allclose(scores.to_numpy(), expected.to_numpy(), atol=TOLERANCE, rtol=0)
+    assert all(scores[name].n_unique() > 5000 for name in scores.columns), "rows are scored alike"
+
+
+BLOCKED = """\
+import importlib.abc, runpy, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in {"torch", "polars", "aesm_dsl", "onnx", "onnxscript", "pyarrow", "pandas"}:
+            raise ModuleNotFoundError(f"no {name} on this machine", name=name)
+
+sys.meta_path.insert(0, Blocker())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def scored_without_torch(model: Path, table: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """What the reference scorer prints, in a process that has no torch, polars or aesm_dsl."""
+    rows = folder / "rows.jsonl"
+    table.write_ndjson(rows)
+    scorer = str(PROJECT / "examples" / "score_onnx.py")
+    command = [sys.executable, "-I", "-c", BLOCKED, scorer, str(model), str(rows)]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=plain)
+    assert done.returncode == 0, done.stderr
+    return pl.DataFrame([json.loads(line) for line in done.stdout.splitlines()])
