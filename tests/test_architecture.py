@@ -138,6 +138,7 @@ def test_the_public_names() -> None:
         "check",
         "compare",
         "compile_spec",
+        "diff",
         "evaluate",
         "export",
         "load_run",
