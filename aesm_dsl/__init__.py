@@ -3,6 +3,7 @@
 from aesm_dsl.comparing import compare
 from aesm_dsl.drawing import visualize
 from aesm_dsl.error import AesmError
+from aesm_dsl.evolving import diff
 from aesm_dsl.exporting import export
 from aesm_dsl.pipeline import (
     build_from_spec,
@@ -23,6 +24,7 @@ __all__ = [
     "check",
     "compare",
     "compile_spec",
+    "diff",
     "evaluate",
     "export",
     "load_run",

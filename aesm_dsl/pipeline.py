@@ -124,6 +124,7 @@ def train(
     device: str = "auto",
     overwrite: bool = False,
     resume: bool = False,
+    warm_start: Run | str | Path | None = None,
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Progress], None] = lambda progress: None,
@@ -137,6 +138,7 @@ def train(
     overwrite  replace the folder `out`, once the new run is complete
     resume     go on from the last checkpoint of a training that was stopped (without `out`, the latest of
                the spec); a run that is complete is returned as it is
+    warm_start  a run whose weights the network starts with, as far as they mean the same (`diff` tells)
     warn       called with the warnings before the first step, and after the last one if experts have collapsed
     watch      called every few steps
 
@@ -163,7 +165,15 @@ def train(
     elif resume and (folder / "run.json").is_file():
         return load_run(folder)
     unfinished.tell_taken(folder, overwrite, resume, findings)
-    job = Job(compiled.resolved(), folder, _roots(compiled.spec), device, overwrite, resume)
+    job = Job(
+        compiled.resolved(),
+        folder,
+        _roots(compiled.spec),
+        device,
+        overwrite,
+        resume,
+        None if warm_start is None else _run(warm_start),
+    )
     run = train_plan(compiled.plan, job, findings, compiled.spec.places.of, warn, watch, data)
     if run is None:
         name_paths(findings)

@@ -63,6 +63,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint of a training that was stopped.")
     ] = False,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option("--warm-start", metavar="RUN", help="Start with what this run learnt, as far as the specs agree."),
+    ] = None,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
 ) -> None:
@@ -81,6 +85,7 @@ def train(
                 device=device,
                 overwrite=overwrite,
                 resume=resume,
+                warm_start=warm_start,
                 overrides=overrides or (),
                 warn=warn,
                 watch=watch,

@@ -30,7 +30,7 @@ from aesm_dsl.report.panels import sharing_graph
 from aesm_dsl.report.profile import advice, profile_tables
 from aesm_dsl.syntax.colours import AesmLexer
 from aesm_dsl.training.comparison import Comparison, Swing
-from aesm_dsl.training.metric import ALL, Score, mean_auc
+from aesm_dsl.training.metric import ALL, Score, mean
 from aesm_dsl.training.run import Run
 
 
@@ -106,7 +106,7 @@ def _plain(value: Any) -> str:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What stands on top, as name and value."""
-    info, total, value = run.info, cost(run.plan).total, mean_auc(run.scores)
+    info, total, value = run.info, cost(run.plan).total, mean(run.scores, "mean_auc")
     rows = ", ".join(f"{count:,} {part}" for part, count in info["rows"].items())
     facts = [
         ("mean AUC", "-" if value is None else f"{value:.4f}"),

@@ -37,6 +37,7 @@ from aesm_dsl.training.resume import Job, fit_or_resume
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.warm_start import refuse_start, start_from
 from aesm_dsl.version import VERSION
 
 GIVEN = "the table"
@@ -90,6 +91,7 @@ def _train(
     peers: Peers,
 ) -> Run | None:
     weigh = method(plan.training.combine, findings, locate)
+    refuse_start(plan, job.warm_start, findings)
     rows = [] if data is None else given(data, GIVEN, findings)
     prepared = None
     if rows or (data is None and not tell_no_data(plan, findings)):
@@ -100,7 +102,9 @@ def _train(
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
     plan = plan.with_rows(encoders.rows())
-    network = new_network(plan).to(place)
+    network = new_network(plan)
+    carried = start_from(job.warm_start, network, encoders)
+    network = network.to(place)
     fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
     if fitted is None:
         return None
@@ -122,6 +126,7 @@ def _train(
         "measured on": part,
         "roots": [str(root) for root in job.roots],
         "seconds": round(time.perf_counter() - began, 1),
+        **carried,
         **_said(fitted),
     }
     run = Run(
