@@ -153,7 +153,7 @@ def test_a_comparison_is_read_back(found: Comparison) -> None:
 
 
 def test_colours_change_no_character() -> None:
-    text = '\nmodel x "a<b" {  # <i>\n  rate = adam(rate: 3e-3)  share = 10% n8 = 主搜\n}'
+    text = '\nmodel x "a<b" {  # <i>\n  rate = adam(rate: 3e-3)  share = 10% n8 = 主搜\n}\n'
     assert Elements(str(coloured(text))).text == text
 
 
