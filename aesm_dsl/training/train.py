@@ -108,7 +108,8 @@ def train_plan(
         **_said(fitted),
     }
     scores = judge(network, found)
-    run = Run(job.folder, job.spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
+    history = tuple(fitted.history)
+    run = Run(job.folder, job.spec, plan, encoders, network.cpu(), scores, usage, history, info, prepared.profile)
     save_run(run, overwrite=job.overwrite)
     Unfinished.of(job.folder).remove()
     collapsed = Findings()
