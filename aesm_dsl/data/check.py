@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checked import Checked, Tally
 from aesm_dsl.data.files import DataFile
+from aesm_dsl.data.lists import flat
 from aesm_dsl.data.moment import as_moments
 from aesm_dsl.data.value import as_numbers
 from aesm_dsl.data_plan import SplitPlan
@@ -40,6 +42,13 @@ class Use:
     """What a list needs to hold."""
     zone: str = ""
     """Where dates are read."""
+    separator: str = ""
+    """Of lists as text."""
+
+    @property
+    def single(self) -> str:
+        """What each of its values has to be."""
+        return self.inner or self.needs
 
 
 @dataclass(slots=True)
@@ -58,8 +67,15 @@ class Faults:
 def uses(plan: Plan, labels: bool) -> list[Use]:
     """The columns that every table needs; those of labels, row weights and users only when `labels`."""
     wanted = [
-        Use(f"features.{one.group}.{one.name}", one.column, f"feature `{one.name}`", *_needs(one), one.zone)
-        for one in plan.features
+        Use(
+            f"features.{one.group}.{one.name}",
+            one.column,
+            f"feature `{one.name}`",
+            *_needs(one),
+            one.zone,
+            one.separator,
+        )
+        for one in plan.reading
     ]
     wanted += [Use(f"level.{one.name}.column", one.column, f"level `{one.name}`", VALUE) for one in plan.levels]
     if labels:
@@ -122,26 +138,30 @@ class NumberCheck:
 
     def __init__(self, part: str, wanted: Sequence[Use], locate: Locate, faults: Faults) -> None:
         self._part, self._locate, self._faults = part, locate, faults
-        numbers = [use for use in wanted if use.needs in _NOUN and use.key != "data.weight"]
+        numbers = [use for use in wanted if use.single in _NOUN and use.key != "data.weight"]
         self._tallies = {use: Tally() for use in numbers if not faults.has(part, use.key)}
 
     def update(self, chunk: Checked) -> None:
         for use, tally in self._tallies.items():
             column = chunk.rows.frame[use.column]
-            bad = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
-            tally.add(chunk.rows, use.column, bad)
+            if use.inner:
+                values, row_I = flat(column, use.separator)
+                bad_R = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
+            else:
+                bad_R = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
+            tally.add(chunk.rows, use.column, bad_R)
 
     def tell(self, findings: Findings) -> None:
         for use, tally in self._tallies.items():
             if tally.bad:
                 self._faults.add(self._part, use)
                 message = (
-                    f"{use.owner} needs {use.needs}, but column `{use.column}` holds {_OTHER[use.needs]} in "
+                    f"{use.owner} needs {use.single}, but column `{use.column}` holds {_OTHER[use.single]} in "
                     f"{tally.counted}; {tally.first}"
                 )
-                one = _NOUN[use.needs]
+                one = _NOUN[use.single]
                 few = f"leave the cell of a missing {one} empty"
-                helps = few if tally.bad < tally.seen / 2 else _INSTEAD[use.needs]
+                helps = few if tally.bad < tally.seen / 2 else _INSTEAD[use.single]
                 label = f"`{use.column}` is not a {one}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 

@@ -30,7 +30,7 @@ FORMAT = 1
 class Profile:
     def __init__(self, plan: Plan) -> None:
         self._plan, self._index, self._sample = plan, LeafIndex(plan), Sample(plan)
-        leaves, tasks, features = len(self._index.names), len(plan.tasks.tasks), len(plan.features)
+        leaves, tasks, features = len(self._index.names), len(plan.tasks.tasks), len(plan.reading)
         sizes = [len(level.nodes) for level in plan.levels]
         self._rows: dict[str, int] = {}
         self._rows_N = np.zeros(leaves, dtype=np.int64)
@@ -50,7 +50,7 @@ class Profile:
             return
         self._sample.update(chunk)
         self._tasks(chunk)
-        empty_RF = np.column_stack([_missing(chunk.rows.frame[feature.column]) for feature in self._plan.features])
+        empty_RF = np.column_stack([_missing(chunk.rows.frame[feature.column]) for feature in self._plan.reading])
         self._missing_F += empty_RF.sum(axis=0)
         user = self._plan.data.user if self._plan.data is not None else None
         hashes, nobody_R = hash64(chunk.rows.frame[user]) if user is not None else (None, None)
@@ -132,7 +132,7 @@ class Profile:
 
     def _shares(self, missing_F: Any, rows: int) -> dict[str, float]:
         """Share of the rows in which a feature is missing, of the features that are missing anywhere."""
-        shares = zip(self._plan.features, missing_F.tolist(), strict=True)
+        shares = zip(self._plan.reading, missing_F.tolist(), strict=True)
         return {feature.name: round(count / rows, 4) for feature, count in shares if count and rows}
 
 
