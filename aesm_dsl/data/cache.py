@@ -28,7 +28,7 @@ from aesm_dsl.data.footer import footer
 from aesm_dsl.plan import Plan
 from aesm_dsl.version import VERSION
 
-FORMAT = 1
+FORMAT = 2
 """Version of the entries' form; the rules of value.py, split.py and fitting.py belong to it."""
 KEPT_DAYS = 14
 LAST = "encoders.json"

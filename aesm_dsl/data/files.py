@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.footer import parquet_schema
+from aesm_dsl.data.ragged import too_few_cells
 from aesm_dsl.data.remote import fetch, is_remote
 from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings, did_you_mean
@@ -184,6 +185,10 @@ def _open(path: Path, name: str, span: Span | None, findings: Findings) -> DataF
         helps = "save it as UTF-8, its columns separated by commas, or by tabs as .tsv"
         findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
         return None
+    if path.name.endswith(CSV) and (label := too_few_cells(path, _scan, _separator(path))):
+        helps = "a missing value is an empty cell, with its separator; a row may not end early"
+        findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
+        return None
     return attempt(lambda: _described(path, name), path, name, span, findings)
 
 
@@ -257,8 +262,11 @@ def _scan(path: Path) -> pl.LazyFrame:
         return pl.scan_parquet(path, glob=False, hive_partitioning=False)
     if path.name.endswith(ARROW):
         return pl.scan_ipc(path, glob=False, hive_partitioning=False)
-    separator = "\t" if ".tsv" in path.suffixes else ","
-    return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
+    return pl.scan_csv(path, separator=_separator(path), infer_schema=False, glob=False)
+
+
+def _separator(path: Path) -> str:
+    return "\t" if ".tsv" in path.suffixes else ","
 
 
 def _frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -20,6 +20,7 @@ from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile
 from aesm_dsl.data.fitting import Fitting, encoders_of
+from aesm_dsl.data.profile import Profile
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
@@ -27,6 +28,8 @@ from aesm_dsl.data.table import Reading, open_tables
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
+
+PROFILE = "profile.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,16 @@ class Tables:
 class Prepared:
     encoders: Encoders
     tables: Tables
+    profile: dict[str, Any]
+    """What the training rows are like: `Profile.report`."""
+
+
+class Fitted(NamedTuple):
+    """What one pass over all rows has found out."""
+
+    encoders: Encoders
+    splits: Splits
+    profile: dict[str, Any]
 
 
 class Writer(Protocol):
@@ -121,32 +134,31 @@ def _held(reading: Reading, statistics: Sequence[DataFile], findings: Findings, 
     fitted = _fit(reading, statistics, findings, places)
     if fitted is None:
         return None
-    encoders, splits = fitted
+    encoders, splits, profile = fitted
     writers = {part: HeldWriter() for part in ("train", *splits.parts)}
     _encode(reading, splits, encoders, writers)
     if len(findings.errors) > before:
         return None
-    return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}))
+    return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}), profile)
 
 
-def _fit(
-    reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places
-) -> tuple[Encoders, Splits] | None:
+def _fit(reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places) -> Fitted | None:
     """What the training rows, or the statistics, teach; None after telling what is wrong with any rows."""
     before, plan = len(findings.errors), reading.plan
     known = learnt(plan, statistics, findings, places.of) if statistics else None
     fitting = Fitting(plan)
-    strangers = Strangers(plan, known or {}, places.of)
+    strangers, profile = Strangers(plan, known or {}, places.of), Profile(plan)
 
     def see(chunk: Checked) -> None:
         if known is None:
             fitting.update(chunk.rows.frame)
 
-    splits = reading.survey(see, (*reading.warnings(), strangers))
+    splits = reading.survey(see, (*reading.warnings(), strangers, profile))
     if splits is None or len(findings.errors) > before:
         return None
     learners = None if known is None else [known.get(feature.name) for feature in plan.features]
-    return (fitting.finish() if learners is None else encoders_of(plan.features, learners)), splits
+    encoders = fitting.finish() if learners is None else encoders_of(plan.features, learners)
+    return Fitted(encoders, splits, profile.report())
 
 
 def _make(
@@ -157,7 +169,7 @@ def _make(
     fitted = _fit(reading, files["statistics"], findings, places)
     if fitted is None:
         return False
-    encoders, splits = fitted
+    encoders, splits, profile = fitted
     told = [
         (one.code, one.message, one.label, one.help, places.keys.get(one.span) if one.span is not None else None)
         for one in findings.items[before:]
@@ -172,7 +184,8 @@ def _make(
                 writer.close()
         _tell_changes(reading.plan, files, entry.name, findings)
         if len(findings.errors) == errors:
-            (making / "findings.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+            for name, values in (("findings.json", told), (PROFILE, profile)):
+                (making / name).write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
             (making / cache.LAST).write_text(encoders.to_json(), encoding="utf-8")
     return len(findings.errors) == errors
 
@@ -204,4 +217,4 @@ def _tell(entry: Path, findings: Findings, locate: Locate) -> None:
 def _kept(entry: Path) -> Prepared:
     encoders = Encoders.from_json((entry / cache.LAST).read_text(encoding="utf-8"))
     parts = {path.name: EncodedTable.of(Folder(path)) for path in entry.iterdir() if path.is_dir()}
-    return Prepared(encoders, Tables(**parts))
+    return Prepared(encoders, Tables(**parts), json.loads((entry / PROFILE).read_text(encoding="utf-8")))

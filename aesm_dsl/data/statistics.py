@@ -89,7 +89,7 @@ class Strangers:
             self._seen[name] += len(text)
             if len(text):
                 self._first.setdefault(name, text[0])
-            if text.is_in(known).any():
+            if text.is_in(known.implode()).any():
                 del self._known[name]
 
     def tell(self, findings: Findings) -> None:

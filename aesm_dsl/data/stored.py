@@ -20,6 +20,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Range = tuple[int, int]
 """Rows from the first up to, but without, the second."""
 
+
+class LostError(Exception):
+    """Encoded rows are not where they were written any more."""
+
+
 NAMES = ("ids", "value", "node", "label", "weight")
 
 
@@ -155,10 +160,13 @@ class _Npy:
 
     @staticmethod
     def of(path: Path) -> _Npy:
-        with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            return _Npy(path, dtype, shape, file.tell())
+        try:
+            with path.open("rb") as file:
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                return _Npy(path, dtype, shape, file.tell())
+        except (FileNotFoundError, ValueError) as error:
+            raise LostError(path) from error
 
     @property
     def rows(self) -> int:
@@ -180,6 +188,6 @@ class _Npy:
                 while at < end:
                     got = file.readinto(room[at:end])
                     if not got:
-                        raise OSError(f"{self.path} ends too early")
+                        raise LostError(self.path)
                     at += got
         return found

@@ -3,6 +3,7 @@
 spec.aesm            the resolved spec: nothing left to defaults
 plan.json            the plan, with the tables' sizes as fitted
 encoders.json        vocabularies, hashes, quantiles
+profile.json         what the training rows were like: rows and rates of nodes and leaves, users that nodes share
 weights.safetensors  the network's weights
 metrics.json         scores of every leaf x task on the rows the run was measured on
 calibration.json     how often what was foretold happened on these rows, for every leaf x task
@@ -38,13 +39,14 @@ from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
 from aesm_dsl.training.usage import Usage
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder; a folder of another version is refused."""
 
 FILES = (
     "spec.aesm",
     "plan.json",
     "encoders.json",
+    "profile.json",
     "weights.safetensors",
     "metrics.json",
     "calibration.json",
@@ -70,6 +72,8 @@ class Run:
     usage: Usage
     history: tuple[Epoch, ...]
     info: dict[str, Any]
+    profile: dict[str, Any]
+    """Of the training rows, as `aesm check --profile --format json` has it."""
 
     def sharing(self, level: str, layer: int = -1) -> Sharing:
         """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
@@ -134,6 +138,7 @@ def _write(run: Run, folder: Path) -> None:
         "spec.aesm": run.spec,
         "plan.json": run.plan.to_json(),
         "encoders.json": run.encoders.to_json(),
+        "profile.json": json.dumps(run.profile, ensure_ascii=False, indent=1) + "\n",
         "metrics.json": _listed(run.scores),
         "calibration.json": _listed(run.calibration),
         "usage.json": run.usage.to_json(),
@@ -180,6 +185,7 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             Usage.from_json((folder / "usage.json").read_text(encoding="utf-8")),
             tuple(Epoch.from_data(json.loads(line)) for line in history),
             info,
+            json.loads((folder / "profile.json").read_text(encoding="utf-8")),
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         findings.add(

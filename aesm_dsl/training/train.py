@@ -140,6 +140,7 @@ def _train(
         usage,
         tuple(fitted.history),
         info,
+        prepared.profile,
     )
     if peers.first:
         save_run(run, overwrite=job.overwrite)
