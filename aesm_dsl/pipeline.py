@@ -69,7 +69,7 @@ def _check_rows(compiled: Compiled, findings: Findings, also: Sequence[Any]) -> 
     from aesm_dsl.training.train import tell_no_data
 
     if not tell_no_data(compiled.plan, findings):
-        check_tables(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of, also)
+        check_tables(compiled.plan, roots_of(compiled.spec), findings, compiled.spec.places.of, also)
     name_paths(findings)
 
 
@@ -168,7 +168,7 @@ def train(
     job = Job(
         compiled.resolved(),
         folder,
-        _roots(compiled.spec),
+        roots_of(compiled.spec),
         device,
         overwrite,
         resume,
@@ -267,7 +267,7 @@ def _run(run: Any) -> Run:
     return load_run(run) if isinstance(run, str | Path) else run
 
 
-def _roots(spec: Spec) -> list[Path]:
+def roots_of(spec: Spec) -> list[Path]:
     """Where relative data paths are looked up: beside the spec, in the working folder, in the folder of AESM_DATA."""
     place = spec.places.of("")
     beside = [Path(place.source.path).parent.absolute()] if place else []

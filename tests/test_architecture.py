@@ -44,7 +44,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting", "predicting", "drawing", "evolving"),
+    ("comparing", "exporting", "predicting", "drawing", "evolving", "preparing"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -56,7 +56,7 @@ LIBRARIES = {
     "pygments": ("syntax", "report"),
     "pydantic": ("spec",),
     "networkx": ("hierarchy", "report"),
-    "torch": ("data", "layers", "training", "report", "serving"),
+    "torch": ("data", "layers", "training", "report", "serving", "preparing"),
     "torchjd": ("training",),
     "filelock": ("data",),
     "fsspec": ("data",),
@@ -145,6 +145,7 @@ def test_the_public_names() -> None:
         "export",
         "load_run",
         "predict",
+        "prepare",
         "train",
         "usage",
         "visualize",

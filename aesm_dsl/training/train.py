@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,17 +13,16 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile, find
 from aesm_dsl.data.given import Given, given
-from aesm_dsl.data.prepare import Tables, prepare
+from aesm_dsl.data.prepare import prepare
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
 from aesm_dsl.training.evaluate import Forecast, forecast, judge
+from aesm_dsl.training.finish import finish
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.history import Fitted
 from aesm_dsl.training.launch import world
@@ -38,7 +36,6 @@ from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.training.warm_start import refuse_start, start_from
-from aesm_dsl.version import VERSION
 
 GIVEN = "the table"
 """What findings call rows that are in memory."""
@@ -108,45 +105,13 @@ def _train(
     fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
     if fitted is None:
         return None
-    part, measured = _measured(encoded)
-    with OutputMeter(network) as outputs:
-        found = forecast(network, measured, place, peers)
-    usage = found.usage.with_dead_units(outputs.dead_units(peers))
-    info = {
-        "aesm": VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": str(place),
-        "processes": peers.world,
-        "seed": plan.training.seed,
-        "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
-        "parameters": sum(one.numel() for one in network.parameters()),
-        "sparse tables": sorted(sparse_widths(plan)),
-        "rows": {"train": len(encoded.train), **_lengths(encoded)},
-        "measured on": part,
-        "roots": [str(root) for root in job.roots],
-        "seconds": round(time.perf_counter() - began, 1),
-        **carried,
-        **_said(fitted),
-    }
-    run = Run(
-        job.folder,
-        job.spec,
-        plan,
-        encoders,
-        network.cpu(),
-        judge(network, found, peers),
-        peers.told(found.calibrations(plan)),
-        usage,
-        tuple(fitted.history),
-        info,
-        prepared.profile,
-    )
+    said = {"seconds": round(time.perf_counter() - began, 1), **carried, **_said(fitted)}
+    run = finish(network, plan, prepared, place, job, tuple(fitted.history), said, peers)
     if peers.first:
         save_run(run, overwrite=job.overwrite)
         Unfinished.of(job.folder).remove()
     collapsed = Findings()
-    tell_collapse(plan, usage, collapsed, locate)
+    tell_collapse(plan, run.usage, collapsed, locate)
     if collapsed.items:
         warn(collapsed)
     return run
@@ -239,19 +204,6 @@ def find_table(data: str | Path | Given, findings: Findings) -> list[DataFile]:
 def nowhere(path: str) -> None:
     """A run's spec has no places to point at."""
     return
-
-
-def _measured(tables: Tables) -> tuple[str, EncodedTable]:
-    if tables.test is not None:
-        return "test", tables.test
-    if tables.valid is not None:
-        return "valid", tables.valid
-    return "train", tables.train
-
-
-def _lengths(tables: Tables) -> dict[str, int]:
-    parts = {"valid": tables.valid, "test": tables.test}
-    return {name: len(part) for name, part in parts.items() if part is not None}
 
 
 def _said(fitted: Fitted) -> dict[str, Any]:
