@@ -42,7 +42,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting", "predicting"),
+    ("comparing", "exporting", "predicting", "hosting"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -64,6 +64,10 @@ LIBRARIES = {
     "graphviz": ("report",),
     "onnx": ("serving",),
     "onnxscript": ("serving",),
+    "onnxruntime": ("serving",),
+    "starlette": ("serving",),
+    "uvicorn": ("serving",),
+    "prometheus_client": ("serving",),
     "typer": ("cli",),
     "pygls": ("editor",),
     "lsprotocol": ("editor",),

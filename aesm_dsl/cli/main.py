@@ -34,6 +34,7 @@ app.command()(serving.predict)
 app.command()(experts.experts)
 app.command()(network.visualize)
 app.command()(serving.export)
+app.command()(serving.serve)
 app.command()(editor.lsp)
 
 
