@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aesm_dsl.plan import FeaturePlan
 from aesm_dsl.spec.features import (
     CategoryFeature,
+    CrossFeature,
     DateFeature,
     FeatureDefinition,
     IdFeature,
     ListFeature,
     NumberFeature,
+    SameFeature,
     SequenceFeature,
+    column_of,
 )
 from aesm_dsl.spec.model import Spec
 
@@ -33,8 +38,10 @@ def feature_plans(spec: Spec) -> tuple[FeaturePlan, ...]:
 def _plan(
     spec: Spec, group: str, name: str, feature: FeatureDefinition, known: dict[str, FeatureDefinition]
 ) -> FeaturePlan:
-    column = feature.column or name
+    column = column_of(name, feature)
     match feature:
+        case SameFeature(of=of):
+            return replace(_plan(spec, group, of, known[of], known), name=name, column=column, table=of)
         case ListFeature(of=of) | SequenceFeature(of=of):
             one = of if not isinstance(of, str) else known[of]
             values = _plan(spec, group, name, one, known)
@@ -54,6 +61,8 @@ def _plan(
             )
     width = feature.embed or spec.embed
     match feature:
+        case CrossFeature(of=crossed, buckets=buckets):
+            return FeaturePlan(name, column, group, "cross", buckets + 1, width, crossed=crossed)
         case CategoryFeature(limit=limit, min_count=count):
             return FeaturePlan(name, column, group, "category", limit + 2, width, count)
         case IdFeature(buckets=buckets):

@@ -40,11 +40,13 @@ class FeaturePlan:
       number    1...quantiles = quantile bucket of the value
       value     none: the number itself enters, scaled
       date      of each part in turn 0 = missing, 1... = its values, all in one table one below the other
+      cross     1...buckets = hash of the ids of the features in `crossed`
     A list has the kind of its values; its missing ones are left out.
     """
 
     name: str
     column: str
+    """Empty where the feature is made of others."""
     group: str
     kind: str
     rows: int
@@ -69,6 +71,8 @@ class FeaturePlan:
     """Of a date: "hour", "weekday", "day" or "month", one for each slot."""
     zone: str = ""
     """Of a date: the time zone of its parts, UTC without one."""
+    crossed: tuple[str, ...] = ()
+    """Of a cross: the features that it is made of."""
 
     @property
     def embed(self) -> int:
@@ -198,6 +202,11 @@ class Plan:
     """Another architecture than AES; the levels and the tasks then have no layers."""
 
     @property
+    def reading(self) -> tuple[FeaturePlan, ...]:
+        """The features that read a column."""
+        return tuple(feature for feature in self.features if feature.column)
+
+    @property
     def width(self) -> int:
         """D of the first layer: all features' embeddings, concatenated."""
         return sum(feature.width for feature in self.features)
@@ -258,7 +267,7 @@ def _plan(values: dict[str, Any]) -> Plan:
     return Plan(
         name=values["name"],
         label=values["label"],
-        features=tuple(FeaturePlan(**{**one, "parts": tuple(one.get("parts", ()))}) for one in values["features"]),
+        features=tuple(_feature(one) for one in values["features"]),
         levels=tuple(_level(level) for level in values["levels"]),
         tasks=TaskLevelPlan(
             **{
@@ -272,6 +281,11 @@ def _plan(values: dict[str, Any]) -> Plan:
         data=DataPlan.from_values(values["data"]) if values["data"] else None,
         baseline=BaselinePlan.from_values(values["baseline"]) if values["baseline"] else None,
     )
+
+
+def _feature(values: dict[str, Any]) -> FeaturePlan:
+    lists = {name: tuple(values.get(name, ())) for name in ("parts", "crossed")}
+    return FeaturePlan(**{**values, **lists})
 
 
 def _level(values: dict[str, Any]) -> LevelPlan:

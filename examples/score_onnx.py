@@ -56,7 +56,12 @@ def hash_of(text):
     """64 bits: SplitMix64 of a whole number written plainly, else the first 8 bytes of BLAKE2b."""
     if not re.fullmatch("0|-?[1-9][0-9]*", text) or not -(2**63) <= int(text) < 2**64:
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-    z = (int(text) + 0x9E3779B97F4A7C15) % 2**64
+    return mixed(int(text))
+
+
+def mixed(seed):
+    """64 bits: the first output of SplitMix64."""
+    z = (seed + 0x9E3779B97F4A7C15) % 2**64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
     return z ^ (z >> 31)
@@ -74,8 +79,18 @@ def scaled(number, one):
     return max(-10.0, min(10.0, number))
 
 
+def slots_in(one, row):
+    """What stands in the input of a feature for a row: a number for each slot. `one` describes the feature."""
+    if one["kind"] != "cross":
+        return slots_of(one, row[one["column"]])
+    parts, found = [slots_in(part, row) for part in one["crossed"]], 0
+    for known in (known for part in parts for known in part):
+        found = mixed(found ^ known)
+    return [MISSING if any(part[0] == MISSING for part in parts) else found % one["buckets"] + 1]
+
+
 def slots_of(one, value):
-    """What stands in the input of a feature for a value: a number for each slot. `one` describes the feature."""
+    """The same for the value of its column."""
     if one["kind"] == "value":
         return [scaled(number_of(value), one)]
     if one["kind"] == "number":
@@ -109,13 +124,14 @@ class Scorer:
     def __init__(self, model):
         said = json.loads(Path(model).with_suffix(".json").read_text(encoding="utf-8"))
         digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
-        if (said["format"], said["encoders"], said["sha256"]) != (1, 2, digest):
+        if (said["format"], said["encoders"], said["sha256"]) != (1, 3, digest):
             raise ValueError(f"{model} is not the model that the description beside it was written for")
         self.session = onnxruntime.InferenceSession(str(model))
         self.features, self.levels = said["features"], said["levels"]
         self.tasks = [one["name"] for one in said["outputs"]]
         named = {one["name"]: one for one in self.features}
         for one in self.features:
+            one["crossed"] = [named[name] for name in one.get("crossed", ())]
             one["of"] = named[one["of"]] if isinstance(one.get("of"), str) else one.get("of", {})
             for known in (one, one["of"]):
                 known["places"] = {value: place for place, value in enumerate(known.get("values", ()), 2)}
@@ -136,7 +152,7 @@ class Scorer:
         """A dictionary per row: task -> probability."""
         inputs = {}
         for one in self.features:
-            slots = [slots_of(one, row[one["column"]]) for row in rows]
+            slots = [slots_in(one, row) for row in rows]
             inputs[one["input"]] = np.array(slots, dtype=np.float32 if one["kind"] == "value" else np.int64)
         for level, nodes in zip(self.levels, zip(*map(self.nodes_of, rows), strict=True), strict=True):
             inputs[level["input"]] = np.array(nodes, dtype=np.int64)

@@ -36,7 +36,7 @@ class _Cells:
 class Blank:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self._rows = plan, locate, 0
-        self._cells = {feature.column: _Cells() for feature in plan.features}
+        self._cells = {feature.column: _Cells() for feature in plan.reading}
 
     def update(self, chunk: Checked) -> None:
         if chunk.part != "train":
@@ -49,10 +49,10 @@ class Blank:
                 cells.values.update(seen.drop_nulls().head(2).to_list())
 
     def tell(self, findings: Findings) -> None:
-        same = [feature for feature in self._plan.features if not self._cells[feature.column].varies]
+        same = [feature for feature in self._plan.reading if not self._cells[feature.column].varies]
         if self._rows < LEAST_ROWS or not same:
             return
-        if len(same) == len(self._plan.features):
+        if len(same) == len(self._plan.reading):
             findings.add(
                 "E512",
                 f"no feature tells one of the {self._rows:,} training rows from another",

@@ -14,6 +14,7 @@ import polars as pl
 
 from aesm_dsl.data.checked import Checked, Tally
 from aesm_dsl.data.files import DataFile
+from aesm_dsl.data.lists import flat
 from aesm_dsl.data.moment import as_moments
 from aesm_dsl.data.value import Mask, as_numbers
 from aesm_dsl.data_plan import SplitPlan
@@ -41,6 +42,13 @@ class Use:
     """What a list needs to hold."""
     zone: str = ""
     """Where dates are read."""
+    separator: str = ""
+    """Of lists as text."""
+
+    @property
+    def single(self) -> str:
+        """What each of its values has to be."""
+        return self.inner or self.needs
 
 
 @dataclass(slots=True)
@@ -59,8 +67,15 @@ class Faults:
 def uses(plan: Plan, labels: bool) -> list[Use]:
     """The columns that every table needs; those of labels, row weights and users only when `labels`."""
     wanted = [
-        Use(f"features.{one.group}.{one.name}", one.column, f"feature `{one.name}`", *_needs(one), one.zone)
-        for one in plan.features
+        Use(
+            f"features.{one.group}.{one.name}",
+            one.column,
+            f"feature `{one.name}`",
+            *_needs(one),
+            one.zone,
+            one.separator,
+        )
+        for one in plan.reading
     ]
     wanted += [Use(f"level.{one.name}.column", one.column, f"level `{one.name}`", VALUE) for one in plan.levels]
     if labels:
@@ -123,7 +138,7 @@ class NumberCheck:
 
     def __init__(self, part: str, wanted: Sequence[Use], locate: Locate, faults: Faults) -> None:
         self._part, self._locate, self._faults = part, locate, faults
-        numbers = [use for use in wanted if use.needs in _NOUN and use.key != "data.weight"]
+        numbers = [use for use in wanted if use.single in _NOUN and use.key != "data.weight"]
         self._tallies = {use: Tally() for use in numbers if not faults.has(part, use.key)}
 
     def update(self, chunk: Checked) -> Mask:
@@ -131,9 +146,13 @@ class NumberCheck:
         bad_R = np.zeros(len(chunk), dtype=np.bool_)
         for use, tally in self._tallies.items():
             column = chunk.rows.frame[use.column]
-            bad = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
-            tally.add(chunk.rows, use.column, bad)
-            bad_R |= bad
+            if use.inner:
+                values, row_I = flat(column, use.separator)
+                wrong_R = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
+            else:
+                wrong_R = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
+            tally.add(chunk.rows, use.column, wrong_R)
+            bad_R |= wrong_R
         return bad_R
 
     def tell(self, findings: Findings) -> None:
@@ -141,12 +160,12 @@ class NumberCheck:
             if tally.bad:
                 self._faults.add(self._part, use)
                 message = (
-                    f"{use.owner} needs {use.needs}, but column `{use.column}` holds {_OTHER[use.needs]} in "
+                    f"{use.owner} needs {use.single}, but column `{use.column}` holds {_OTHER[use.single]} in "
                     f"{tally.counted}; {tally.first}"
                 )
-                one = _NOUN[use.needs]
+                one = _NOUN[use.single]
                 few = f"leave the cell of a missing {one} empty"
-                helps = few if tally.bad < tally.seen / 2 else _INSTEAD[use.needs]
+                helps = few if tally.bad < tally.seen / 2 else _INSTEAD[use.single]
                 label = f"`{use.column}` is not a {one}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import polars as pl
 
 from aesm_dsl.data.files import Rows
 from aesm_dsl.data.value import Mask
@@ -84,4 +85,5 @@ def counted(rows: int) -> str:
 
 def shown(value: Any) -> str:
     """A cell as a finding shows it."""
+    value = value.to_list() if isinstance(value, pl.Series) else value
     return "a missing value" if value is None or value == "" else f"`{value}`"

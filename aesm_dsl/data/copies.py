@@ -34,7 +34,7 @@ class Copies:
         self._plan, self._locate = plan, locate
         self._columns = list(
             dict.fromkeys(
-                [feature.column for feature in plan.features]
+                [feature.column for feature in plan.reading]
                 + [level.column for level in plan.levels]
                 + [task.column for task in plan.tasks.tasks]
             )

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.encoder import Category, Date, Encoder, Id, List, Number, Shared, Value
+from aesm_dsl.data.encoder import Category, Cross, Date, Encoder, Id, List, Number, Shared, Value
 
-FORMAT = 2
+FORMAT = 3
 """Version of the encoders' JSON form; the hash and the rules of value.py belong to it."""
 
 KINDS: dict[type[Encoder], str] = {
@@ -26,6 +26,7 @@ KINDS: dict[type[Encoder], str] = {
     Date: "date",
     Shared: "shared",
     List: "list",
+    Cross: "cross",
 }
 
 Slots = np.ndarray[tuple[int, int], np.dtype[np.int32 | np.int64]]
@@ -49,14 +50,18 @@ class Encoders:
         ids_RS = np.empty((frame.height, slots), dtype=np.int32 if small else np.int64)
         value_RV = np.empty((frame.height, sum(not encoder.slots for encoder in self.encoders)), dtype=np.float32)
         s = v = 0
+        ids: dict[str, Slots] = {}
         for encoder in self.encoders:
-            column = frame[encoder.column]
+            own_RS = ids[encoder.name] = ids_RS[:, s : s + encoder.slots]
+            s += encoder.slots
             if isinstance(encoder, Value):
-                value_RV[:, v] = encoder.values(column)
+                value_RV[:, v] = encoder.values(frame[encoder.column])
                 v += 1
-            else:
-                ids_RS[:, s : s + encoder.slots] = encoder.ids(column).reshape(frame.height, encoder.slots)
-                s += encoder.slots
+            elif not isinstance(encoder, Cross):
+                own_RS[:] = encoder.ids(frame[encoder.column]).reshape(own_RS.shape)
+        for encoder in self.encoders:
+            if isinstance(encoder, Cross):
+                ids[encoder.name][:, 0] = encoder.ids([ids[name] for name in encoder.crossed])
         return ids_RS, value_RV
 
     def rows(self) -> dict[str, int]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.hashing import hash64
+from aesm_dsl.data.hashing import hash64, mix
 from aesm_dsl.data.lists import flat, in_slots
 from aesm_dsl.data.moment import PARTS, as_moments, part_ids
 from aesm_dsl.data.quantile import bucket
@@ -146,13 +147,17 @@ class Date:
         return np.stack(columns, axis=1)
 
 
+Single = Category | Id | Number
+"""What makes one id of one value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What another feature's encoder makes of this column."""
 
     name: str
     column: str
-    of: Category | Id
+    of: Single
 
     @property
     def rows(self) -> int:
@@ -172,7 +177,7 @@ class List:
 
     name: str
     column: str
-    of: Category | Id
+    of: Single
     slots: int
     last: bool
     separator: str
@@ -188,4 +193,32 @@ class List:
         return in_slots(ids_I[there], row_I[there], len(column), self.slots, self.last)
 
 
-Encoder = Category | Id | Number | Value | Date | Shared | List
+@dataclass(frozen=True, slots=True)
+class Cross:
+    """0 where one of the features is missing, 1...`buckets` the hash of their ids modulo `buckets`, plus 1."""
+
+    name: str
+    crossed: tuple[str, ...]
+    buckets: int
+
+    @property
+    def rows(self) -> int:
+        return self.buckets + 1
+
+    @property
+    def slots(self) -> int:
+        return 1
+
+    def ids(self, parts: Sequence[np.ndarray[tuple[int, int], np.dtype[np.int32 | np.int64]]]) -> Ids:
+        """parts  ids_RS of each of the features. All slots of a date are missing together, its first one is 0 then."""
+        hashes = np.zeros(len(parts[0]), dtype=np.uint64)
+        missing = np.zeros(len(parts[0]), dtype=np.bool_)
+        for ids_RS in parts:
+            missing |= ids_RS[:, 0] == MISSING
+            for ids_R in ids_RS.T:
+                hashes = mix(hashes ^ ids_R.astype(np.uint64))
+        ids = (hashes % np.uint64(self.buckets)).astype(np.int64) + 1
+        return np.where(missing, MISSING, ids)
+
+
+Encoder = Category | Id | Number | Value | Date | Shared | List | Cross

@@ -6,10 +6,12 @@ rows' numbers, and whatever is rounded or forgotten is so at every BLOCK-th row,
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.encoder import Category, Date, Encoder, Id, List, Number, Shared, Value
+from aesm_dsl.data.encoder import Category, Cross, Date, Encoder, Id, List, Number, Shared, Single, Value
+from aesm_dsl.data.hashing import Hashes
 from aesm_dsl.data.learner import Counts, Learner, Moments, Sample
 from aesm_dsl.data.lists import flat
 from aesm_dsl.data.quantile import boundaries
@@ -40,8 +42,7 @@ class Fitting:
             part = frame[start : start + BLOCK - self._row % BLOCK]
             for feature, learner in zip(self._features, self._learners, strict=True):
                 if learner is not None:
-                    column = part[feature.column]
-                    learner.learn(flat(column, feature.separator)[0] if feature.take else column, self._row)
+                    learner.learn(*_cells(part[feature.column], feature, self._row))
             start, self._row = start + part.height, self._row + part.height
             if self._row % BLOCK == 0:
                 self._settle()
@@ -78,6 +79,16 @@ def fit_encoders(plan: Plan, frame: pl.DataFrame) -> Encoders:
     return fitting.finish()
 
 
+def _cells(column: pl.Series, feature: FeaturePlan, row: int) -> tuple[pl.Series, Hashes]:
+    """The values that a feature's learner sees, and a number for each that stays the same wherever chunks are cut."""
+    number_R = np.arange(row, row + len(column), dtype=np.uint64)
+    if not feature.take:
+        return column, number_R
+    values, row_I = flat(column, feature.separator)
+    place_I = np.arange(len(row_I)) - np.searchsorted(row_I, row_I)
+    return values, number_R[row_I] + (place_I.astype(np.uint64) << np.uint64(44))
+
+
 def _learner(feature: FeaturePlan) -> Learner | None:
     """What learns the feature's encoder; None where there is nothing to learn."""
     if feature.table:
@@ -89,7 +100,7 @@ def _learner(feature: FeaturePlan) -> Learner | None:
             return Sample()
         case "value" if feature.scale != "none":
             return Moments(feature.scale)
-        case "id" | "date" | "value":
+        case "id" | "date" | "value" | "cross":
             return None
         case kind:
             raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
@@ -99,10 +110,10 @@ def _encoder(feature: FeaturePlan, learner: Learner | None, known: dict[str, Enc
     """The feature's encoder; `known` has those of all features that others share."""
     one = known[feature.table] if feature.table else _single(feature, learner)
     if feature.take:
-        assert isinstance(one, Category | Id)
+        assert isinstance(one, Single)
         return List(feature.name, feature.column, one, feature.slots, feature.take == "last", feature.separator)
     if feature.table:
-        assert isinstance(one, Category | Id)
+        assert isinstance(one, Single)
         return Shared(feature.name, feature.column, one)
     return one
 
@@ -119,4 +130,6 @@ def _single(feature: FeaturePlan, learner: Learner | None) -> Encoder:
             return Value(name, column, feature.scale, learner.mean, learner.deviation)
     if feature.kind == "id":
         return Id(name, column, feature.rows - 1)
+    if feature.kind == "cross":
+        return Cross(name, feature.crossed, feature.rows - 1)
     return Date(name, column, feature.parts, feature.zone) if feature.parts else Value(name, column, "none", 0.0, 1.0)

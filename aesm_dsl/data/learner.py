@@ -1,6 +1,7 @@
 """Learners: what one feature's encoder needs to know of a column, from parts of it.
 
-A part comes with the numbers of its first row. `settle` is called at places that do not depend on how rows are cut.
+Every value of a part comes with a number of its own. `settle` is called at places that do not depend on how rows are
+cut.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Counts:
         self.counted = pl.DataFrame(schema={"value": pl.String, "rows": pl.Int64})
         self._parts: list[pl.DataFrame] = []
 
-    def learn(self, column: pl.Series, row: int) -> None:
+    def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values = pl.DataFrame({"value": as_text(column)}).drop_nulls()
         self._parts.append(values.group_by("value").agg(pl.len().cast(pl.Int64).alias("rows")))
 
@@ -47,7 +48,7 @@ class Counts:
 
 
 class Sample:
-    """The finite numbers of a column: those of the SAMPLE rows whose numbers have the smallest hashes."""
+    """The finite numbers of a column: the SAMPLE ones whose own numbers have the smallest hashes."""
 
     def __init__(self) -> None:
         self._keys: Hashes = np.empty(0, dtype=np.uint64)
@@ -58,9 +59,9 @@ class Sample:
     def values(self) -> Numbers:
         return self._values
 
-    def learn(self, column: pl.Series, row: int) -> None:
+    def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values, _ = as_numbers(column)
-        keys = mix(np.arange(row, row + len(values), dtype=np.uint64))
+        keys = mix(number_R)
         kept = np.isfinite(values)
         if len(self._keys) == SAMPLE:
             kept &= keys < self._keys.max()
@@ -95,7 +96,7 @@ class Moments:
         """1 where all numbers are the same, or there are none: so that they can be divided by it."""
         return (self.squares / self.count) ** 0.5 or 1.0 if self.count else 1.0
 
-    def learn(self, column: pl.Series, row: int) -> None:
+    def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values = rescaled(as_numbers(column)[0], self.scale)
         self._parts.append(values[~np.isnan(values)])
 

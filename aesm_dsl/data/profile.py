@@ -28,7 +28,7 @@ FORMAT = 1
 class Profile:
     def __init__(self, plan: Plan) -> None:
         self._plan, self._index, self._sample = plan, LeafIndex(plan), Sample(plan)
-        leaves, tasks, features = len(self._index.names), len(plan.tasks.tasks), len(plan.features)
+        leaves, tasks, features = len(self._index.names), len(plan.tasks.tasks), len(plan.reading)
         sizes = [len(level.nodes) for level in plan.levels]
         self._rows: dict[str, int] = {}
         self._rows_N = np.zeros(leaves, dtype=np.int64)
@@ -49,7 +49,7 @@ class Profile:
         self._sample.update(chunk)
         self._tasks(chunk)
         empty_RF = np.column_stack(
-            [as_cells(chunk.rows.frame[feature.column]).is_null().to_numpy() for feature in self._plan.features]
+            [as_cells(chunk.rows.frame[feature.column]).is_null().to_numpy() for feature in self._plan.reading]
         )
         self._missing_F += empty_RF.sum(axis=0)
         user = self._plan.data.user if self._plan.data is not None else None
@@ -132,5 +132,5 @@ class Profile:
 
     def _shares(self, missing_F: Any, rows: int) -> dict[str, float]:
         """Share of the rows in which a feature is missing, of the features that are missing anywhere."""
-        shares = zip(self._plan.features, missing_F.tolist(), strict=True)
+        shares = zip(self._plan.reading, missing_F.tolist(), strict=True)
         return {feature.name: round(count / rows, 4) for feature, count in shares if count and rows}

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.diagnostic import did_you_mean, quoted
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan import FeaturePlan, Plan
 
 TYPES: dict[str, tuple[Any, str]] = {
     "BOOL": (pl.Boolean, "?"),
@@ -35,6 +35,9 @@ TYPES: dict[str, tuple[Any, str]] = {
     "BYTES": (pl.String, ""),
 }
 """Of each datatype its column, and its numbers in the binary extension."""
+
+
+NUMBERS = ("number", "value")
 
 
 class RequestError(Exception):
@@ -69,7 +72,7 @@ def read_request(plan: Plan, body: bytes, most_rows: int, json_bytes: int | None
     if identity is not None and not isinstance(identity, str):
         raise RequestError("`id` has to be text")
     columns: dict[str, pl.Series] = {}
-    lists = {one.column: bool(one.take) for one in plan.features} | {one.column: False for one in plan.levels}
+    lists = {column: any(one.take for one in uses) for column, uses in _columns(plan).items()}
     for tensor in said["inputs"]:
         column, binary = _column(tensor, lists, binary, most_rows)
         if column.name in columns:
@@ -81,6 +84,17 @@ def read_request(plan: Plan, body: bytes, most_rows: int, json_bytes: int | None
     if binary:
         raise RequestError(f"{len(binary)} bytes behind the last binary input")
     return Request(identity, pl.DataFrame(list(columns.values())), _outputs(plan, said.get("outputs")))
+
+
+def _columns(plan: Plan) -> dict[str, list[FeaturePlan]]:
+    """Every column that a row needs, and the features that read it."""
+    found: dict[str, list[FeaturePlan]] = {}
+    for one in plan.features:
+        if one.column:
+            found.setdefault(one.column, []).append(one)
+    for level in plan.levels:
+        found.setdefault(level.column, [])
+    return found
 
 
 def _column(tensor: Any, lists: dict[str, bool], binary: bytes, most_rows: int) -> tuple[pl.Series, bytes]:
@@ -195,21 +209,19 @@ VERSION_SERVED = "1"
 
 def metadata(plan: Plan, platform: str) -> dict[str, Any]:
     """What the model takes and gives, as the protocol puts it."""
-    kinds = {"number": "FP64", "value": "FP64"}
-    inputs = {
-        one.column: {
-            "name": one.column,
-            "datatype": "BYTES" if one.take else kinds.get(one.kind, "BYTES"),
-            "shape": [-1, -1] if one.take and not one.separator else [-1],
+    inputs = [
+        {
+            "name": column,
+            "datatype": "FP64" if any(one.kind in NUMBERS and not one.take for one in uses) else "BYTES",
+            "shape": [-1, -1] if any(one.take and not one.separator for one in uses) else [-1],
         }
-        for one in plan.features
-    }
-    inputs |= {one.column: {"name": one.column, "datatype": "BYTES", "shape": [-1]} for one in plan.levels}
+        for column, uses in _columns(plan).items()
+    ]
     outputs = [{"name": task.name, "datatype": "FP32", "shape": [-1]} for task in plan.tasks.tasks]
     return {
         "name": plan.name,
         "versions": [VERSION_SERVED],
         "platform": platform,
-        "inputs": list(inputs.values()),
+        "inputs": inputs,
         "outputs": outputs,
     }

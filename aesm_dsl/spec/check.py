@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from aesm_dsl.diagnostic import Findings, Related, fold, quoted
 from aesm_dsl.source import Span
 from aesm_dsl.spec import feature_rules, names
-from aesm_dsl.spec.features import KINDS
+from aesm_dsl.spec.features import KINDS, column_of
 from aesm_dsl.spec.levels import Experts, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Split
@@ -213,7 +213,7 @@ def _leaks(spec: Spec, lost: set[str], findings: Findings) -> None:
         labels.setdefault(label if isinstance(label, str) else label.column, task.name)
     for group in spec.features:
         for name, feature in group.members.items():
-            task_name = labels.get(feature.column or name)
+            task_name = labels.get(column_of(name, feature))
             if task_name is None:
                 continue
             label_place = spec.places.of(f"tasks.task.{task_name}.label")

@@ -71,14 +71,32 @@ class DateFeature(Model):
     )
 
 
-_OF = Either((Call((IdFeature, CategoryFeature)), Reference("feature")))
-_Values = Annotated[IdFeature | CategoryFeature, Field(discriminator="call")] | str
+class SameFeature(Model):
+    """One more value of what another feature has: by the same rules, and in the same embedding table."""
+
+    call: typing.Literal["same"]
+    of: Annotated[str, Reference("feature")] = setting("the feature whose rules and embedding table it uses")
+    column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+
+
+class CrossFeature(Model):
+    """What several features say together: a hash of the ids of all of them into a fixed number of buckets. Missing
+    where one of them is."""
+
+    call: typing.Literal["cross"]
+    of: Annotated[tuple[str, ...], Many(Reference("feature"), 2)] = setting("the features")
+    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
+    buckets: Annotated[int, Integer(1, 4_000_000_000)] = setting("how many hash buckets", 100_000)
+
+
+_OF = Either((Call((IdFeature, CategoryFeature, NumberFeature)), Reference("feature")))
+_Values = Annotated[IdFeature | CategoryFeature | NumberFeature, Field(discriminator="call")] | str
 _SEPARATOR = Optional(Text('text in quotes (such as `"|"`)'))
 
 
 class ListFeature(Model):
     """Several values, pooled into one vector: a column of lists, or of text with a `separator`. Missing values are
-    left out; an empty list has a vector of its own."""
+    left out; an empty list has a vector of its own. Numbers are pooled by their buckets."""
 
     call: typing.Literal["list"]
     of: Annotated[_Values, _OF] = setting("what its values are, or a feature whose embedding table they share")
@@ -114,13 +132,27 @@ KINDS: tuple[type[Model], ...] = (
     DateFeature,
     ListFeature,
     SequenceFeature,
+    SameFeature,
+    CrossFeature,
 )
 """The calls that make a feature."""
 
 FeatureDefinition = Annotated[
-    CategoryFeature | IdFeature | NumberFeature | DateFeature | ListFeature | SequenceFeature,
+    CategoryFeature
+    | IdFeature
+    | NumberFeature
+    | DateFeature
+    | ListFeature
+    | SequenceFeature
+    | SameFeature
+    | CrossFeature,
     Field(discriminator="call"),
 ]
+
+
+def column_of(name: str, feature: FeatureDefinition) -> str:
+    """The column that a feature reads; empty where it is made of others."""
+    return "" if isinstance(feature, CrossFeature) else feature.column or name
 
 
 class FeatureGroup(Model):

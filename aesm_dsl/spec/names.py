@@ -135,7 +135,7 @@ def feature_names(spec: Spec, lost: set[str], findings: Findings) -> None:
 
 def _renamed(group: str, name: str, feature: FeatureDefinition) -> str:
     """How a feature is written that reads the same column under another name."""
-    if feature.column is not None or feature.model_fields_set - {"call"}:
+    if feature.model_fields_set - {"call"}:
         return "give one of them another name"
     return f"write `{group}_{name} = {feature.call}(column: {name})`"
 

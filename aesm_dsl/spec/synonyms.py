@@ -35,6 +35,8 @@ _OURS = {
     "number": ("float", "numeric", "double", "int", "integer", "continuous", "dense"),
     "category": ("string", "str", "categorical", "enum", "vocab", "sparse"),
     "id": ("hash", "hashed"),
+    "cross": ("crossed", "interaction", "combine"),
+    "same": ("share", "shared", "shared_embedding"),
     "level": ("scenario", "hierarchy", "layer"),
     "features": ("feature", "inputs", "columns"),
     "train": ("training", "trainer"),

@@ -168,7 +168,11 @@ def test_chunks_teach_the_same_of_every_kind(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(fitting, "BLOCK", 32)
     monkeypatch.setattr(learner, "SAMPLE", 50)
     plan = plan_of(
-        "x = number(scale: log)", "y = number()", "z = list(of: category(min_count: 2))", "w = date(column: x)"
+        "x = number(scale: log)",
+        "y = number()",
+        "z = list(of: category(min_count: 2))",
+        "w = date(column: x)",
+        "v = list(of: number(), column: z)",
     )
     chance = np.random.default_rng(0)
     x = chance.lognormal(size=300)
@@ -196,6 +200,11 @@ def test_chunks_teach_the_same_of_every_kind(monkeypatch: pytest.MonkeyPatch) ->
         ("x = date()", pl.Series(["2024-01-31", "soon"]), "needs dates, but column `x` holds something else in 1 row"),
         ("x = date()", pl.Series([True]), "needs dates, but column `x` of `t` holds true and false"),
         ("x = list(of: id())", pl.Series(["a|b"]), "needs lists, but column `x` of `t` holds single values"),
+        (
+            "x = list(of: number())",
+            pl.Series([["1", "one"], ["2"]]),
+            "needs numbers, but column `x` holds text in 1 row",
+        ),
         ("x = list(of: id())", pl.Series([[[1]]]), "needs lists, but column `x` of `t` holds lists of lists"),
         ("x = list(of: id())", pl.Series([[1.0, 2.0]]), "needs lists, but column `x` of `t` holds lists of floats"),
         ("x = id()", pl.Series([["a"]]), "needs whole numbers or text, but column `x` of `t` holds lists"),

@@ -29,6 +29,9 @@ model kinds {
     born   = date(parts: month)
     tags   = list(of: category(), most: 3, separator: "|")
     sizes  = list(of: id(buckets: 20), most: 2)
+    paid   = list(of: number(quantiles: 3), column: income, separator: "|")
+    home   = same(of: city, column: tags)
+    where  = cross(of: [city, seen, age], buckets: 50)
   }
   features item {
     item   = id(buckets: 40)

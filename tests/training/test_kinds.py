@@ -19,6 +19,9 @@ model m {
     tags  = list(of: category(), separator: "|")
     price = number(scale: log)
     when  = date(parts: [hour, weekday])
+    last  = same(of: fund)
+    both  = cross(of: [fund, when], buckets: 1k)
+    paid  = list(of: number(quantiles: 4), separator: "|")
   }
   level page { node a; node b }
   tasks { task y }
@@ -38,6 +41,8 @@ def test_from_a_table_to_scores(architecture: str, tmp_path: Path) -> None:
             "tags": ["|".join(map(str, chance.integers(0, 5, count))) for count in chance.integers(0, 4, rows)],
             "price": np.where(chance.random(rows) < 0.1, np.nan, chance.lognormal(size=rows)),
             "when": chance.integers(1_600_000_000, 1_700_000_000, rows),
+            "last": chance.integers(0, 40, rows),
+            "paid": ["|".join(map(str, chance.integers(0, 50, count))) for count in chance.integers(0, 4, rows)],
             "page": chance.choice(["a", "b"], rows),
             "y": chance.integers(0, 2, rows),
         }
