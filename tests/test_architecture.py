@@ -17,7 +17,7 @@ PACKAGE = PROJECT / "aesm_dsl"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = (
-    ("version", "memory", "lookalike", "source", "fix"),
+    ("version", "memory", "typed", "lookalike", "source", "fix"),
     ("diagnostic", "codes"),
     ("render", "error"),
     ("syntax",),
