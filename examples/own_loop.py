@@ -3,8 +3,8 @@
     python examples/own_loop.py [FOLDER [STEPS]]
 
 `prepare` checks and encodes the rows of a spec; `network()` is a torch.nn.Module, a batch is five tensors. What you
-train yourself becomes a run folder that `aesm evaluate`, `predict`, `experts`, `visualize` and `export` read, as long as
-the modules are those of the spec; with modules of your own you keep the network yourself.
+train yourself becomes a run folder that `aesm evaluate`, `predict`, `experts`, `visualize` and `export` read, as long
+as the modules are those of the spec; with modules of your own you keep the network yourself.
 """
 
 from __future__ import annotations
