@@ -6,6 +6,7 @@ encoders.json        vocabularies, hashes, quantiles
 profile.json         what the training rows were like: rows and rates of nodes and leaves, users that nodes share
 weights.safetensors  the network's weights
 metrics.json         scores of every leaf x task on the rows the run was measured on
+calibration.json     how often what was foretold happened on these rows, for every leaf x task
 usage.json           which experts every node used on these rows; no layers in it where nothing is selected
 history.jsonl        one line per epoch: losses, metrics, how every layer's experts were used
 run.json             versions, device, seed, files, and the digest of every other file
@@ -32,6 +33,7 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
+from aesm_dsl.training.calibration import Calibration
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
@@ -47,6 +49,7 @@ FILES = (
     "profile.json",
     "weights.safetensors",
     "metrics.json",
+    "calibration.json",
     "usage.json",
     "history.jsonl",
 )
@@ -64,6 +67,8 @@ class Run:
     network: AnyNetwork
     scores: tuple[Score, ...]
     """Of the rows named by `info["measured on"]`: test rows, or validation rows, or training rows."""
+    calibration: tuple[Calibration, ...]
+    """Of the same rows."""
     usage: Usage
     history: tuple[Epoch, ...]
     info: dict[str, Any]
@@ -134,7 +139,8 @@ def _write(run: Run, folder: Path) -> None:
         "plan.json": run.plan.to_json(),
         "encoders.json": run.encoders.to_json(),
         "profile.json": json.dumps(run.profile, ensure_ascii=False, indent=1) + "\n",
-        "metrics.json": json.dumps([asdict(score) for score in run.scores], ensure_ascii=False, indent=1) + "\n",
+        "metrics.json": _listed(run.scores),
+        "calibration.json": _listed(run.calibration),
         "usage.json": run.usage.to_json(),
         "history.jsonl": "".join(json.dumps(asdict(epoch)) + "\n" for epoch in run.history),
     }
@@ -145,6 +151,11 @@ def _write(run: Run, folder: Path) -> None:
     digests = {name: _digest(folder / name) for name in FILES}
     info = json.dumps({"format": FORMAT, **run.info, "sha256": digests}, ensure_ascii=False, indent=2)
     (folder / "run.json").write_text(info + "\n", encoding="utf-8")
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """Dataclasses as a JSON list, a line for each field."""
+    return json.dumps([asdict(one) for one in values], ensure_ascii=False, indent=1) + "\n"
 
 
 def load_run(folder: Path, findings: Findings) -> Run | None:
@@ -161,6 +172,7 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         network.eval()
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        calibration = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
         history = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
         return Run(
             folder,
@@ -169,6 +181,7 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             Encoders.from_json((folder / "encoders.json").read_text(encoding="utf-8")),
             network,
             tuple(Score(**score) for score in metrics),
+            tuple(Calibration.from_data(one) for one in calibration),
             Usage.from_json((folder / "usage.json").read_text(encoding="utf-8")),
             tuple(Epoch.from_data(json.loads(line)) for line in history),
             info,
