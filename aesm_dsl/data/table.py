@@ -24,6 +24,7 @@ from aesm_dsl.data.funnels import Funnels
 from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
+from aesm_dsl.data.repeats import Repeats
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.target import Target
@@ -117,13 +118,15 @@ class Reading:
     def warnings(self) -> tuple[Survey, ...]:
         """What looks at the rows to warn of what they cannot teach, or teach too easily."""
         plan, locate = self.plan, self._locate
+        copies = Copies(plan, locate)
         return (
             TrainingRows(plan, locate),
             Blank(plan, locate),
             Leaks(plan, locate),
             Leaves(plan, locate),
             Moments(plan, locate),
-            Copies(plan, locate),
+            copies,
+            Repeats(plan, locate, copies),
             Funnels(plan, locate),
         )
 

@@ -16,6 +16,7 @@ from aesm_dsl.data.check import Locate
 from aesm_dsl.data.files import DataFile, find
 from aesm_dsl.data.given import Given, given
 from aesm_dsl.data.prepare import prepare
+from aesm_dsl.data.stored import LostError
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork, build
@@ -55,7 +56,7 @@ def train_plan(
     `warn` gets the warnings before the first step, and after the last one those about experts that collapsed, if any.
     `data` are training rows in memory, in place of the plan's files.
     None after adding errors to `findings`: about the data all in one go before the first step, and after it none but a
-    loss that is no longer finite.
+    loss that is no longer finite, and encoded tables that somebody has removed.
 
     Started by torchrun, all processes train together; the first one alone warns, watches and writes, all return the run
     or the findings of all.
@@ -69,7 +70,12 @@ def train_plan(
     if not peers.first:
         warn, watch = unwarned, unwatched
     job = replace(job, folder=peers.told(job.folder))
-    return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+    try:
+        return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+    except LostError as error:
+        span, helps = locate("data.cache") or locate("data.train"), "train again: they are made anew"
+        findings.add("E510", f"the encoded table `{error}` is gone", span, label="removed in training", help=helps)
+        return None
 
 
 def unwarned(findings: Findings) -> None:
