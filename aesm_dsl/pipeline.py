@@ -182,16 +182,20 @@ def load_run(folder: str | Path) -> Run:
     return run
 
 
-def evaluate(run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto") -> pl.DataFrame:
+def evaluate(
+    run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto", streamed: bool = False
+) -> pl.DataFrame:
     """Metrics per leaf x task of a run: on the rows it was measured on, or on another table.
 
-    returns  leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
-             normalised_entropy, calibration; null where one is undefined. Row weights count in all but the counts.
+    streamed  in memory that does not grow with the rows; the AUC is then within `auc_off` of that of the rows
+    returns   leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
+              normalised_entropy, calibration, calibration_error (ECE), and where the spec names a column of users gauc,
+              gauc_low, gauc_high and users; null where one is undefined. Row weights count in all but the counts.
     """
     from aesm_dsl.training.train import evaluate_run
 
     findings = Findings()
-    found = evaluate_run(_run(run), data, device, findings)
+    found = evaluate_run(_run(run), data, device, findings, streamed=streamed)
     if found is None:
         raise AesmError(findings)
     return found

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import torch
 
-from aesm_dsl.data.batch import Batch
+from aesm_dsl.data.batch import NOBODY, Batch
 from aesm_dsl.data.blank import Blank
 from aesm_dsl.data.check import Faults, Locate, NumberCheck, check_columns, split_uses, uses
 from aesm_dsl.data.checked import Checked, Survey
@@ -20,6 +22,7 @@ from aesm_dsl.data.copies import Copies
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.files import DataFile, Rows, chunks, find
 from aesm_dsl.data.funnels import Funnels
+from aesm_dsl.data.hashing import hash64
 from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
@@ -45,6 +48,11 @@ class Reading:
         self._faults = Faults()
         self._wanted = {part: uses(plan, labels) + (split_uses(plan) if part == "train" else []) for part in files}
         check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._faults)
+
+    @property
+    def user(self) -> str | None:
+        """The column of users, where it is read."""
+        return self.plan.data.user if self.plan.data is not None and self._labels else None
 
     def splits(self) -> Splits:
         """The splits of the training rows; reads the columns of those that must know a whole column first."""
@@ -132,7 +140,7 @@ class Stream:
         splits = self._reading.splits() if source == "train" else None
         for part, chunk in self._reading.checked(source, splits, halt=True):
             if part == self._part:
-                yield from _batches(self._encoders, chunk, rows)
+                yield from _batches(self._encoders, chunk, rows, self._reading.user)
 
 
 def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Reading:
@@ -169,12 +177,21 @@ def check_tables(
         reading.survey(lambda chunk: None, surveys)
 
 
-def _batches(encoders: Encoders, chunk: Checked, rows: int) -> Iterator[Batch]:
+def _batches(encoders: Encoders, chunk: Checked, rows: int, user: str | None) -> Iterator[Batch]:
     ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
+    user_R = None if user is None else _users(chunk.rows.frame[user])
     for start in range(0, len(chunk), rows):
         cut = slice(start, start + rows)
-        yield Batch(ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut])
+        parts = ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut]
+        yield Batch(*parts, None if user_R is None else user_R[cut])
+
+
+def _users(column: pl.Series) -> torch.Tensor:
+    """int64 (R,): the hash of each user, NOBODY where it is missing."""
+    hashes_R, missing_R = hash64(column)
+    # The one user whose hash is NOBODY gets the next number.
+    return torch.from_numpy(np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64))
 
 
 def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, list[DataFile]]:

@@ -94,7 +94,7 @@ def nothing_selected(architecture: str) -> Findings:
 
 def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
     """Scores as a data frame, a column per field; null where a score has None."""
-    texts, counts = ("leaf", "task"), ("rows", "positives")
+    texts, counts = ("leaf", "task"), ("rows", "positives", "users")
     kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(counts, pl.Int64)}
     schema = {one.name: kinds.get(one.name, pl.Float64) for one in fields(Score)}
     return pl.DataFrame([asdict(score) for score in scores], schema=schema)

@@ -25,7 +25,7 @@ from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
-from aesm_dsl.training.evaluate import Forecast, forecast, judge
+from aesm_dsl.training.evaluate import Forecast, forecast, judge, judge_streamed
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.history import Fitted
 from aesm_dsl.training.launch import world
@@ -144,7 +144,9 @@ def new_network(plan: Plan) -> AnyNetwork:
         return build(plan)
 
 
-def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
+def evaluate_run(
+    run: Run, data: str | Path | Given, device: str, findings: Findings, *, streamed: bool = False
+) -> pl.DataFrame | None:
     """Metrics per leaf x task: on the rows the run was measured on, or on another table with labels."""
     if data is not None:
         reading, part = _reading(run, data, findings, labels=True), "test"
@@ -153,6 +155,12 @@ def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Find
             return None
         reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, _nowhere)
         part = str(run.info["measured on"])
+    if streamed:
+        place = find_device(device, findings)
+        if place is None or reading is None or findings.errors:
+            return None
+        judged = judge_streamed(run.network.to(place), Stream(reading, run.encoders, part), place)
+        return None if findings.errors else metrics_frame(judged)
     found = _forecast(run, reading, part, device, findings)
     return None if found is None else metrics_frame(judge(run.network, found))
 
