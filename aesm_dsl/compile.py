@@ -204,7 +204,9 @@ def _training(train: Train) -> TrainingPlan:
 
 
 def _data(data: Data) -> DataPlan:
-    return DataPlan(data.train, _rows(data.valid), _rows(data.test), data.weight, data.user, data.cache)
+    return DataPlan(
+        data.train, _rows(data.valid), _rows(data.test), data.weight, data.user, data.statistics, data.cache
+    )
 
 
 def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan | None:

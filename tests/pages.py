@@ -66,7 +66,8 @@ def _told(examples: Sequence[Example], folder: Path, warns: bool) -> Findings:
     text, ending = (specs[0].text, specs[0].language) if specs else ("", "aesm")
     spec = folder / f"spec.{ending}"
     spec.write_text(text if ending == "json" else whole(text, bool(tables or commands)), encoding="utf-8")
-    for name, table in (tables or {"train.csv": TABLE}).items():
+    made_up = {"train.csv": TABLE} if commands or not tables else {}
+    for name, table in {**made_up, **tables}.items():
         (folder / name).write_text(table, encoding="utf-8")
     for one in examples:
         if one.language == "aesm" and one.name:
@@ -108,7 +109,8 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
         if arguments[0] == "check":
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
-        with patch("aesm_dsl.cli.network.warn", warnings.extend), patch.object(Stop, "asked", signal.SIGINT * stops):
+        said = [patch(f"aesm_dsl.cli.{one}.warn", warnings.extend) for one in ("network", "serving")]
+        with said[0], said[1], patch.object(Stop, "asked", signal.SIGINT * stops):
             done = CliRunner().invoke(app, arguments)
         if isinstance(done.exception, AesmError):
             assert place == len(commands), line

@@ -11,6 +11,8 @@ import torch
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.table import Stream
 from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.plan import Plan
+from aesm_dsl.training.calibration import Calibration, calibrations
 from aesm_dsl.training.metric import Floats, Score, Whole, scores
 from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.streamed import Streamed
@@ -31,6 +33,10 @@ class Forecast:
     usage: Usage
     user_R: Whole | None = None
     """As `metric.scores` has it; None where the rows came without users."""
+
+    def calibrations(self, plan: Plan) -> tuple[Calibration, ...]:
+        """How often what was foretold happened, of every leaf x task."""
+        return calibrations(plan, self.yes_RT, self.label_RT, self.node_RL, self.weight_R)
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from aesm_dsl.training.loop import fit
 from aesm_dsl.training.meter import DivergedError, Progress
 from aesm_dsl.training.peers import Peers
 from aesm_dsl.training.processes import agree
+from aesm_dsl.training.run import Run
 from aesm_dsl.training.stop import Stop
 from aesm_dsl.training.unfinished import Begun, Unfinished, digest
 
@@ -38,6 +39,8 @@ class Job:
     device: str
     overwrite: bool
     resume: bool
+    warm_start: Run | None = None
+    """Whose weights the network starts with, where they mean the same."""
 
 
 def fit_or_resume(

@@ -17,7 +17,7 @@ from aesm_dsl.plan import Plan
 from aesm_dsl.training.cells import Cells
 from aesm_dsl.training.metric import ALL, Floats, Score, Whole, parts, score_cells, with_users
 
-CELLS = 4096
+CELLS = 16_384
 """Cells of log odds between -EDGE and EDGE, and the two outermost ones beyond."""
 
 EDGE = 16.0

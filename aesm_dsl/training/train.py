@@ -1,4 +1,4 @@
-"""Plan + data -> Run, and a run on further rows: evaluate, predict. What is wrong with the data goes into Findings."""
+"""Plan + data -> Run, and a run on further rows: evaluate, usage. What is wrong with the data goes into Findings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.files import find
+from aesm_dsl.data.files import DataFile, find
 from aesm_dsl.data.given import Given, given
 from aesm_dsl.data.prepare import Tables, prepare
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
@@ -38,6 +37,7 @@ from aesm_dsl.training.resume import Job, fit_or_resume
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.warm_start import refuse_start, start_from
 from aesm_dsl.version import VERSION
 
 GIVEN = "the table"
@@ -91,6 +91,7 @@ def _train(
     peers: Peers,
 ) -> Run | None:
     weigh = method(plan.training.combine, findings, locate)
+    refuse_start(plan, job.warm_start, findings)
     rows = [] if data is None else given(data, GIVEN, findings)
     prepared = None
     if rows or (data is None and not tell_no_data(plan, findings)):
@@ -101,7 +102,9 @@ def _train(
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
     plan = plan.with_rows(encoders.rows())
-    network = new_network(plan).to(place)
+    network = new_network(plan)
+    carried = start_from(job.warm_start, network, encoders)
+    network = network.to(place)
     fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
     if fitted is None:
         return None
@@ -123,10 +126,22 @@ def _train(
         "measured on": part,
         "roots": [str(root) for root in job.roots],
         "seconds": round(time.perf_counter() - began, 1),
+        **carried,
         **_said(fitted),
     }
-    scores = judge(network, found, peers)
-    run = Run(job.folder, job.spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
+    run = Run(
+        job.folder,
+        job.spec,
+        plan,
+        encoders,
+        network.cpu(),
+        judge(network, found, peers),
+        peers.told(found.calibrations(plan)),
+        usage,
+        tuple(fitted.history),
+        info,
+        prepared.profile,
+    )
     if peers.first:
         save_run(run, overwrite=job.overwrite)
         Unfinished.of(job.folder).remove()
@@ -153,7 +168,7 @@ def evaluate_run(
     else:
         if tell_no_data(run.plan, findings):
             return None
-        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, _nowhere)
+        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, nowhere)
         part = str(run.info["measured on"])
     if streamed:
         place = find_device(device, findings)
@@ -178,15 +193,6 @@ def usage_run(run: Run, data: str | Path | Given, device: str, findings: Finding
     with OutputMeter(run.network) as outputs:
         found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
     return None if found is None else found.usage.with_dead_units(outputs.dead_units())
-
-
-def predict_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
-    """One float64 column per task: its probability for every row, in the table's order."""
-    found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
-    if found is None:
-        return None
-    names = [task.name for task in run.plan.tasks.tasks]
-    return pl.DataFrame({name: np.exp(found.yes_RT[:, i]) for i, name in enumerate(names)})
 
 
 def _forecast(run: Run, reading: Reading | None, part: str, device: str, findings: Findings) -> Forecast | None:
@@ -227,14 +233,18 @@ def tell_no_data(plan: Plan, findings: Findings) -> bool:
 
 def _reading(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> Reading | None:
     """A table apart from the run's own; None after telling that there is none."""
+    files = find_table(data, findings)
+    return None if findings.errors else open_table(run.plan, files, findings, nowhere, labels=labels)
+
+
+def find_table(data: str | Path | Given, findings: Findings) -> list[DataFile]:
+    """A table's files, or rows in memory; adds E501, E502 or E505 where there are none."""
     if isinstance(data, str | Path):
-        files = find([str(data)], [Path.cwd()], None, findings)
-    else:
-        files = given(data, GIVEN, findings)
-    return None if findings.errors else open_table(run.plan, files, findings, _nowhere, labels=labels)
+        return find([str(data)], [Path.cwd()], None, findings)
+    return given(data, GIVEN, findings)
 
 
-def _nowhere(path: str) -> None:
+def nowhere(path: str) -> None:
     """A run's spec has no places to point at."""
     return
 

@@ -66,6 +66,23 @@ class Usage:
             raise KeyError(name)
         return found
 
+    def shown(self, layers: str = "best") -> tuple[LayerUsage, ...]:
+        """The layers that are worth a look, of every level.
+
+        layers  "best": the one that tells its nodes apart best, by mutual information, the first of equal ones;
+                "first", "last", "all". ValueError for another word
+        """
+        if layers == "all":
+            return self.layers
+        if layers not in ("best", "first", "last"):
+            raise ValueError(f'layers is "best", "first", "last" or "all", not {layers!r}')
+        found = []
+        for name in dict.fromkeys(layer.level for layer in self.layers):
+            stack = self.level(name)
+            best = max(stack, key=lambda one: (sharing(one).mutual_information, -one.layer))
+            found.append({"best": best, "first": stack[0], "last": stack[-1]}[layers])
+        return tuple(found)
+
     def sharing(self, level: str, layer: int = -1) -> Sharing:
         """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
 
