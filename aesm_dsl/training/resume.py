@@ -15,6 +15,7 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.training.checkpoint import Checkpoint
 from aesm_dsl.training.combine import Weigh
 from aesm_dsl.training.history import Fitted
+from aesm_dsl.training.log import Log
 from aesm_dsl.training.loop import fit
 from aesm_dsl.training.meter import DivergedError, Progress
 from aesm_dsl.training.peers import Peers
@@ -65,9 +66,17 @@ def fit_or_resume(
     start = _start(unfinished, warn, peers) if job.resume else None
     if start is None and peers.first:
         unfinished.begin(job.spec, begun)
+    checkpoints, after = unfinished.checkpoints, 0 if start is None else start.step
+    fitted = None
     try:
-        with Stop(patient=peers.world > 1) as stop:
-            return fit(network, encoded, device, watch, weigh, unfinished.checkpoints, start, stop, peers)
+        with Stop(patient=peers.world > 1) as stop, Log(unfinished.folder if peers.first else None, after) as log:
+
+            def look(now: Progress) -> None:
+                log.progress(now)
+                watch(now)
+
+            fitted = fit(network, encoded, device, look, weigh, checkpoints, start, stop, peers, log.epoch)
+            return fitted
     except DivergedError as error:
         kept = unfinished.checkpoints.steps()
         last = f"the last good checkpoint is of step {kept[-1]:,}, in `{unfinished.folder}`" if kept else ""
@@ -75,7 +84,7 @@ def fit_or_resume(
         findings.add("E603", f"training stopped: {error}", locate("train"), help=[rate, last])
         return None
     finally:
-        if peers.first and not unfinished.started:
+        if peers.first and fitted is None and not unfinished.started:
             unfinished.remove()
 
 

@@ -143,8 +143,9 @@ def _train(
         prepared.profile,
     )
     if peers.first:
-        save_run(run, overwrite=job.overwrite)
-        Unfinished.of(job.folder).remove()
+        unfinished = Unfinished.of(job.folder)
+        save_run(run, overwrite=job.overwrite, logs=unfinished.folder)
+        unfinished.remove()
     collapsed = Findings()
     tell_collapse(plan, usage, collapsed, locate)
     if collapsed.items:
