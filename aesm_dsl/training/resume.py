@@ -14,9 +14,9 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.training.checkpoint import Checkpoint
 from aesm_dsl.training.combine import Weigh
-from aesm_dsl.training.history import Fitted
+from aesm_dsl.training.history import Epoch, Fitted
 from aesm_dsl.training.log import Log
-from aesm_dsl.training.loop import fit
+from aesm_dsl.training.loop import fit, unheard
 from aesm_dsl.training.meter import DivergedError, Progress
 from aesm_dsl.training.peers import Peers
 from aesm_dsl.training.processes import agree
@@ -42,6 +42,8 @@ class Job:
     resume: bool
     warm_start: Run | None = None
     """Whose weights the network starts with, where they mean the same."""
+    ended: Callable[[Epoch], None] = unheard
+    """Called after every epoch."""
 
 
 def fit_or_resume(
@@ -75,7 +77,11 @@ def fit_or_resume(
                 log.progress(now)
                 watch(now)
 
-            fitted = fit(network, encoded, device, look, weigh, checkpoints, start, stop, peers, log.epoch)
+            def ended(epoch: Epoch) -> None:
+                log.epoch(epoch)
+                job.ended(epoch)
+
+            fitted = fit(network, encoded, device, look, weigh, checkpoints, start, stop, peers, ended)
             return fitted
     except DivergedError as error:
         kept = unfinished.checkpoints.steps()
