@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from aesm_dsl.data.given import Given
     from aesm_dsl.layers.build import AnyNetwork
+    from aesm_dsl.training.history import Epoch
     from aesm_dsl.training.meter import Progress
     from aesm_dsl.training.run import Run
     from aesm_dsl.training.usage import Usage
@@ -128,6 +129,7 @@ def train(
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Progress], None] = lambda progress: None,
+    ended: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Run:
     """Trains a spec on its data and leaves a run folder behind (default `runs/NAME`, numbered if there is one).
 
@@ -141,6 +143,7 @@ def train(
     warm_start  a run whose weights the network starts with, as far as they mean the same (`diff` tells)
     warn       called with the warnings before the first step, and after the last one if experts have collapsed
     watch      called every few steps
+    ended      called after every epoch; what it raises ends the training
 
     While it trains, checkpoints lie in a folder beside `out`, with the ending `.training`. SIGINT and SIGTERM stop it
     with a checkpoint and raise StoppedError.
@@ -173,6 +176,7 @@ def train(
         overwrite,
         resume,
         None if warm_start is None else _run(warm_start),
+        ended,
     )
     run = train_plan(compiled.plan, job, findings, compiled.spec.places.of, warn, watch, data)
     if run is None:
@@ -192,16 +196,20 @@ def load_run(folder: str | Path) -> Run:
     return run
 
 
-def evaluate(run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto") -> pl.DataFrame:
+def evaluate(
+    run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto", streamed: bool = False
+) -> pl.DataFrame:
     """Metrics per leaf x task of a run: on the rows it was measured on, or on another table.
 
-    returns  leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
-             normalised_entropy, calibration; null where one is undefined. Row weights count in all but the counts.
+    streamed  in memory that does not grow with the rows; the AUC is then within `auc_off` of that of the rows
+    returns   leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
+              normalised_entropy, calibration, calibration_error (ECE), and where the spec names a column of users gauc,
+              gauc_low, gauc_high and users; null where one is undefined. Row weights count in all but the counts.
     """
     from aesm_dsl.training.train import evaluate_run
 
     findings = Findings()
-    found = evaluate_run(_run(run), data, device, findings)
+    found = evaluate_run(_run(run), data, device, findings, streamed=streamed)
     if found is None:
         raise AesmError(findings)
     return found

@@ -44,7 +44,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting", "predicting", "drawing", "evolving", "hosting", "preparing"),
+    ("comparing", "tuning", "exporting", "predicting", "drawing", "evolving", "hosting", "preparing"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -67,6 +67,7 @@ LIBRARIES = {
     "numpy": ("data", "layers", "training", "report", "serving"),
     "graphviz": ("report",),
     "onnx": ("serving",),
+    "optuna": ("tuning",),
     "onnxscript": ("serving",),
     "onnxruntime": ("serving",),
     "starlette": ("serving",),

@@ -22,6 +22,7 @@ from aesm_dsl.spec.features import FeatureGroup
 from aesm_dsl.spec.kind import Child, Choice, Integer, Many, Optional, Quantity, Reference
 from aesm_dsl.spec.levels import Experts, Level
 from aesm_dsl.spec.places import Places
+from aesm_dsl.spec.space import Dimension
 from aesm_dsl.spec.tables import Data
 from aesm_dsl.spec.tasks import Tasks
 from aesm_dsl.spec.training import Train
@@ -69,11 +70,17 @@ class Spec(Model):
     data: Annotated[Data | None, Child("data")] = setting("where the rows are", None)
 
     _places: Places = PrivateAttr(default_factory=Places)
+    _space: tuple[Dimension, ...] = PrivateAttr(default=())
 
     @property
     def places(self) -> Places:
         """Where each value was written, by its dotted path; empty for a spec that was not read from text."""
         return self._places
+
+    @property
+    def space(self) -> tuple[Dimension, ...]:
+        """What a search may change: the settings of `tune`; empty for a spec that was not read from text."""
+        return self._space
 
     @classmethod
     def parse(cls, text: str, path: str = "<text>") -> Spec:

@@ -22,7 +22,7 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
-from aesm_dsl.training.evaluate import Forecast, forecast, judge
+from aesm_dsl.training.evaluate import Forecast, forecast, judge, judge_streamed
 from aesm_dsl.training.finish import finish
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.history import Fitted
@@ -114,8 +114,9 @@ def _train(
     said = {"seconds": round(time.perf_counter() - began, 1), **carried, **_said(fitted)}
     run = finish(network, plan, prepared, place, job, tuple(fitted.history), said, peers)
     if peers.first:
-        save_run(run, overwrite=job.overwrite)
-        Unfinished.of(job.folder).remove()
+        unfinished = Unfinished.of(job.folder)
+        save_run(run, overwrite=job.overwrite, logs=unfinished.folder)
+        unfinished.remove()
     collapsed = Findings()
     tell_collapse(plan, run.usage, collapsed, locate)
     if collapsed.items:
@@ -130,7 +131,9 @@ def new_network(plan: Plan) -> AnyNetwork:
         return build(plan)
 
 
-def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
+def evaluate_run(
+    run: Run, data: str | Path | Given, device: str, findings: Findings, *, streamed: bool = False
+) -> pl.DataFrame | None:
     """Metrics per leaf x task: on the rows the run was measured on, or on another table with labels."""
     if data is not None:
         reading, part = _reading(run, data, findings, labels=True), "test"
@@ -139,6 +142,12 @@ def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Find
             return None
         reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, nowhere)
         part = str(run.info["measured on"])
+    if streamed:
+        place = find_device(device, findings)
+        if place is None or reading is None or findings.errors:
+            return None
+        judged = judge_streamed(run.network.to(place), Stream(reading, run.encoders, part), place)
+        return None if findings.errors else metrics_frame(judged)
     found = _forecast(run, reading, part, device, findings)
     return None if found is None else metrics_frame(judge(run.network, found))
 

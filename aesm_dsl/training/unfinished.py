@@ -3,6 +3,7 @@
 spec.aesm     the resolved spec
 data.json     a digest of the rows that are trained on, as they are encoded, and the number of processes
 checkpoints/  see checkpoint.py
+log.jsonl, events/  see log.py
 """
 
 from __future__ import annotations
