@@ -15,6 +15,7 @@ from aesm_dsl.spec.features import (
     NumberFeature,
     SameFeature,
     SequenceFeature,
+    VectorsFeature,
     column_of,
 )
 from aesm_dsl.spec.model import Spec
@@ -61,6 +62,12 @@ def _plan(
             )
     width = feature.embed or spec.embed
     match feature:
+        case VectorsFeature(file=file, weights=weights):
+            key, vector = feature.key or column, feature.vector or ""
+            trained = weights == "trained"
+            return FeaturePlan(
+                name, column, group, "vectors", 2, width, file=file, key=key, vector=vector, trained=trained
+            )
         case CrossFeature(of=crossed, buckets=buckets):
             return FeaturePlan(name, column, group, "cross", buckets + 1, width, crossed=crossed)
         case CategoryFeature(limit=limit, min_count=count):

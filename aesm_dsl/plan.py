@@ -6,6 +6,7 @@ A plan is what golden tests compare, what a run stores, and all that the data, l
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -40,6 +41,7 @@ class FeaturePlan:
       number    1...quantiles = quantile bucket of the value
       value     none: the number itself enters, scaled
       date      of each part in turn 0 = missing, 1... = its values, all in one table one below the other
+      vectors   1 = a key that is not in the file, 2... = the keys of the file, in its order
       cross     1...buckets = hash of the ids of the features in `crossed`
     A list has the kind of its values; its missing ones are left out.
     """
@@ -73,6 +75,16 @@ class FeaturePlan:
     """Of a date: the time zone of its parts, UTC without one."""
     crossed: tuple[str, ...] = ()
     """Of a cross: the features that it is made of."""
+    file: str = ""
+    """Of vectors: the file that they are in, as written."""
+    key: str = ""
+    """Its column of keys; a .npy file has none."""
+    vector: str = ""
+    """Its column of vectors; empty: the only one that holds lists."""
+    given: int = 0
+    """Width of its vectors; 0 before the file is read."""
+    trained: bool = False
+    """Whether its vectors are trained too."""
 
     @property
     def embed(self) -> int:
@@ -244,10 +256,18 @@ class Plan:
         """Towers of an AES network: one for each task, or for each task in each leaf."""
         return len(self.tasks.tasks) * (self.leaf_count if self.tasks.tower_per == "leaf" else 1)
 
-    def with_rows(self, rows: dict[str, int]) -> Plan:
-        """The same plan with the features' table rows as fitted (feature name -> rows)."""
-        fitted = tuple(replace(feature, rows=rows[feature.table or feature.name]) for feature in self.features)
-        return replace(self, features=fitted)
+    def with_rows(self, rows: Mapping[str, int], given: Mapping[str, int] | None = None) -> Plan:
+        """The same plan with what is known of the features once they are fitted.
+
+        rows   feature name -> rows of its table
+        given  feature name -> width of the vectors in its file
+        """
+
+        def fitted(feature: FeaturePlan) -> FeaturePlan:
+            owner = feature.table or feature.name
+            return replace(feature, rows=rows[owner], given=(given or {}).get(owner, feature.given))
+
+        return replace(self, features=tuple(map(fitted, self.features)))
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"

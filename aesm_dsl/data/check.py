@@ -166,7 +166,7 @@ class NumberCheck:
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
 
-_FEATURE = {"category": VALUE, "id": ID, "number": NUMBER, "value": NUMBER, "date": DATE}
+_FEATURE = {"category": VALUE, "id": ID, "vectors": VALUE, "number": NUMBER, "value": NUMBER, "date": DATE}
 _LABEL = {"as is": LABEL, "above": NUMBER, "equals": VALUE}
 _PART = {"test": "test", "valid": "validation"}
 _NOUN = {NUMBER: "number", DATE: "date"}

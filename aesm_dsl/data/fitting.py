@@ -100,7 +100,7 @@ def _learner(feature: FeaturePlan) -> Learner | None:
             return Sample()
         case "value" if feature.scale != "none":
             return Moments(feature.scale)
-        case "id" | "date" | "value" | "cross":
+        case "id" | "date" | "value" | "cross" | "vectors":
             return None
         case kind:
             raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
@@ -130,6 +130,8 @@ def _single(feature: FeaturePlan, learner: Learner | None) -> Encoder:
             return Value(name, column, feature.scale, learner.mean, learner.deviation)
     if feature.kind == "id":
         return Id(name, column, feature.rows - 1)
+    if feature.kind == "vectors":
+        return Category(name, column, ())  # until its keys are put in
     if feature.kind == "cross":
         return Cross(name, feature.crossed, feature.rows - 1)
     return Date(name, column, feature.parts, feature.zone) if feature.parts else Value(name, column, "none", 0.0, 1.0)

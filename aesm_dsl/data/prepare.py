@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from aesm_dsl.data.fitting import Fitting
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
 from aesm_dsl.data.table import Reading, open_tables
+from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
@@ -38,6 +39,12 @@ class Tables:
 class Prepared:
     encoders: Encoders
     tables: Tables
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    """By feature, of the features whose vectors are in a file."""
+
+
+Keys = Mapping[str, tuple[str, ...]]
+"""Feature -> the keys of its file of vectors."""
 
 
 class Writer(Protocol):
@@ -58,20 +65,24 @@ def prepare(
         reading = Reading(plan, {"train": list(given)}, findings, places.of)
     else:
         reading = open_tables(plan, roots, findings, places.of)
+    vectors = read_vectors(plan, roots, findings, places.of)
     if len(findings.errors) > before:
         reading.survey(lambda chunk: None, ())
         return None
+    keys = {name: one.keys for name, one in vectors.items()}
     if given:
-        return _held(reading, findings)
+        found = _held(reading, keys, findings)
+        return None if found is None else replace(found, vectors=vectors)
     folder = cache.folder_of(plan, roots)
     try:
-        key = cache.key_of(plan, reading.files)
+        files = {**reading.files, **{f"vectors {name}": one.files for name, one in vectors.items()}}
+        key = cache.key_of(plan, files)
         with cache.alone(folder, key) as entry:
             if cache.used(entry):
                 _tell(entry, findings, locate)
-            elif not _make(reading, entry, findings, places):
+            elif not _make(reading, files, keys, entry, findings, places):
                 return None
-            return _kept(entry)
+            return replace(_kept(entry), vectors=vectors)
     except OSError as error:
         said = (error.strerror or str(error)).lower()
         findings.add(
@@ -112,20 +123,28 @@ class HeldWriter:
         return EncodedTable.of(Held(Columns.joined(self._pieces)))
 
 
-def _held(reading: Reading, findings: Findings) -> Prepared | None:
+def _held(reading: Reading, keys: Keys, findings: Findings) -> Prepared | None:
     before, fitting = len(findings.errors), Fitting(reading.plan)
     splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
     if splits is None:
         return None
-    encoders, writers = fitting.finish(), {part: HeldWriter() for part in ("train", *splits.parts)}
+    encoders = fitting.finish().with_keys(keys)
+    writers = {part: HeldWriter() for part in ("train", *splits.parts)}
     _encode(reading, splits, encoders, writers)
     if len(findings.errors) > before:
         return None
     return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}))
 
 
-def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> bool:
-    """Fits, encodes and keeps the entry; False after adding errors."""
+def _make(
+    reading: Reading,
+    files: Mapping[str, Sequence[DataFile]],
+    keys: Keys,
+    entry: Path,
+    findings: Findings,
+    places: Places,
+) -> bool:
+    """Fits, encodes and keeps the entry; False after adding errors. `files` has those of vectors too."""
     before, fitting = len(findings.items), Fitting(reading.plan)
     splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
     if splits is None:
@@ -134,7 +153,7 @@ def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> 
         (one.code, one.message, one.label, one.help, places.keys.get(one.span) if one.span is not None else None)
         for one in findings.items[before:]
     ]
-    encoders, errors = fitting.finish(), len(findings.errors)
+    encoders, errors = fitting.finish().with_keys(keys), len(findings.errors)
     with cache.new(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reading.files, *splits.parts))}
         try:
@@ -142,7 +161,7 @@ def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> 
         finally:
             for writer in writers.values():
                 writer.close()
-        _tell_changes(reading, entry.name, findings)
+        _tell_changes(reading.plan, files, entry.name, findings)
         if len(findings.errors) == errors:
             (making / "findings.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
             (making / cache.LAST).write_text(encoders.to_json(), encoding="utf-8")
@@ -156,9 +175,9 @@ def _encode(reading: Reading, splits: Splits, encoders: Encoders, writers: Mappi
             writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R)
 
 
-def _tell_changes(reading: Reading, key: str, findings: Findings) -> None:
+def _tell_changes(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:
     try:
-        changed = cache.key_of(reading.plan, reading.files) != key
+        changed = cache.key_of(plan, files) != key
     except FileNotFoundError as error:
         findings.add("E502", f"`{error.filename}` was removed while it was read", help="train again once it is there")
         return

@@ -15,7 +15,7 @@ from aesm_dsl.plan import FeaturePlan, Plan
 ROWS = 32_768
 """Rows that are kept."""
 
-SINGLE = ("category", "id", "number", "value")
+SINGLE = ("category", "id", "vectors", "number", "value")
 """Kinds of features that may have one value a row; dates and lists are not sampled."""
 
 

@@ -25,6 +25,7 @@ from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.target import Target
+from aesm_dsl.data.vectors import read_vectors
 from aesm_dsl.data.warn import TrainingRows
 from aesm_dsl.data_plan import DataPlan
 from aesm_dsl.diagnostic import Findings, quoted
@@ -164,6 +165,7 @@ def check_tables(
     """
     before = len(findings.errors)
     reading = open_tables(plan, roots, findings, locate)
+    read_vectors(plan, roots, findings, locate)
     if "train" in reading.files or len(findings.errors) > before:
         surveys = (*reading.warnings(), *also) if len(findings.errors) == before else ()
         reading.survey(lambda chunk: None, surveys)

@@ -89,6 +89,30 @@ class CrossFeature(Model):
     buckets: Annotated[int, Integer(1, 4_000_000_000)] = setting("how many hash buckets", 100_000)
 
 
+class VectorsFeature(Model):
+    """Vectors that were learnt elsewhere, by key: from a file with a column of keys and one of lists of numbers, or a
+    `.npy` file whose rows are numbered from 0. A missing key, and one that the file lacks, have a trained vector each."""
+
+    call: typing.Literal["vectors"]
+    file: Annotated[str, Text('a path in quotes (such as `"items.parquet"`)')] = setting(
+        "the file, looked up like those of `data`"
+    )
+    column: Annotated[str | None, _COLUMN] = setting(
+        "column of the table that holds the key; by default the feature's name", None
+    )
+    key: Annotated[str | None, _COLUMN] = setting("the file's column of keys; by default called like `column`", None)
+    vector: Annotated[str | None, _COLUMN] = setting(
+        "the file's column of vectors; by default the only one that holds lists", None
+    )
+    weights: Annotated[typing.Literal["frozen", "trained"], Choice(("frozen", "trained"))] = setting(
+        "whether training moves the vectors too", "frozen"
+    )
+    embed: Annotated[int | None, _EMBED] = setting(
+        "width that a trained matrix turns the vectors to, unless theirs is the same; by default the model's `embed`",
+        None,
+    )
+
+
 _OF = Either((Call((IdFeature, CategoryFeature, NumberFeature)), Reference("feature")))
 _Values = Annotated[IdFeature | CategoryFeature | NumberFeature, Field(discriminator="call")] | str
 _SEPARATOR = Optional(Text('text in quotes (such as `"|"`)'))
@@ -134,6 +158,7 @@ KINDS: tuple[type[Model], ...] = (
     SequenceFeature,
     SameFeature,
     CrossFeature,
+    VectorsFeature,
 )
 """The calls that make a feature."""
 
@@ -145,7 +170,8 @@ FeatureDefinition = Annotated[
     | ListFeature
     | SequenceFeature
     | SameFeature
-    | CrossFeature,
+    | CrossFeature
+    | VectorsFeature,
     Field(discriminator="call"),
 ]
 

@@ -20,8 +20,9 @@ from aesm_dsl.data.given import Given, given
 from aesm_dsl.data.prepare import Tables, prepare
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.embedding_tables import sparse_widths
+from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.vectors import fill
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.checkpoint import Checkpoint
 from aesm_dsl.training.combine import Weigh, method
@@ -83,8 +84,9 @@ def train_plan(
     warn(findings)
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
-    plan = plan.with_rows(encoders.rows())
+    plan = plan.with_rows(encoders.rows(), {name: one.width for name, one in prepared.vectors.items()})
     network = new_network(plan).to(place)
+    fill(network, {name: torch.from_numpy(one.vector_KG) for name, one in prepared.vectors.items()})
     fitted = _fit(network, encoded, place, weigh, job, findings, locate, warn, watch)
     if fitted is None:
         return None
@@ -100,7 +102,7 @@ def train_plan(
         "seed": plan.training.seed,
         "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
         "parameters": sum(one.numel() for one in network.parameters()),
-        "sparse tables": sorted(sparse_widths(plan)),
+        "sparse tables": sorted(sparse_homes(plan), key=str),
         "rows": {"train": len(encoded.train), **_lengths(encoded)},
         "measured on": part,
         "roots": [str(root) for root in job.roots],
