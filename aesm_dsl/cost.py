@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from aesm_dsl.baseline import BaselinePlan
-from aesm_dsl.plan import TASKS, FeaturePlan, LayerPlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
 EXPERT_START = {"cpu": 1.5e6, "cuda": 5e9}
 """FLOPs that could be done while one more expert is started. The CPU's is measured (bench/experts.py); the GPU's is an
@@ -74,8 +75,9 @@ def features_cost(features: Sequence[FeaturePlan], copies: int = 1) -> Cost:
 
 
 def _feature(feature: FeaturePlan) -> tuple[int, int]:
-    """Parameters and FLOPs a row. A number: its slope, start and missing vector. A list: the vector of the empty one and
-    what attention learns. Vectors of a file: those of the missing and the unknown key, and what turns the others."""
+    """Parameters and FLOPs a row. A number: its slope, start and missing vector. A list: the vector of the empty one,
+    and what attention learns. Vectors of a file: those of the missing and the unknown key, and what turns the others.
+    """
     width, slots = feature.embed, feature.slots
     if feature.values:
         return 3 * width, 2 * width

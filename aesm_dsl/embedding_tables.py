@@ -1,5 +1,5 @@
-"""`TablePlan`: the tables that a plan's features look their embeddings up in, one for each width, and one for each file of
-vectors.
+"""`TablePlan`: the tables that a plan's features look their embeddings up in, one for each width, and one for each file
+of vectors.
 
 Whether a table is sparse depends on its rows, so it is known for certain once the vocabularies are: derived from the
 plan when it is asked for, not kept in it.
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ def home(feature: FeaturePlan) -> Home:
 
 
 def embedding_tables(plan: Plan) -> tuple[TablePlan, ...]:
-    """The tables of a plan, embeddings from narrow to wide, then vectors. Before its vocabularies are fitted, their rows
-    are an upper bound; before files of vectors are read, their tables have one row."""
+    """The tables of a plan, embeddings from narrow to wide, then vectors. Before its vocabularies are fitted, their
+    rows are an upper bound; before files of vectors are read, their tables have one row."""
     tables = []
     looking = [feature for feature in plan.features if feature.slots]
     for place in homes(looking):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aesm_dsl.plan import FeaturePlan
+from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.spec.features import (
     CategoryFeature,
     CrossFeature,

@@ -19,7 +19,8 @@ from aesm_dsl.data.moment import as_moments
 from aesm_dsl.data.value import as_numbers
 from aesm_dsl.data_plan import SplitPlan
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
 
 Locate = Callable[[str], Span | None]

@@ -15,7 +15,8 @@ from aesm_dsl.data.hashing import Hashes
 from aesm_dsl.data.learner import Counts, Learner, Moments, Sample
 from aesm_dsl.data.lists import flat
 from aesm_dsl.data.quantile import boundaries
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 
 BLOCK = 2**18
 """Rows after which learners settle."""

@@ -18,7 +18,8 @@ from aesm_dsl.data.checked import shown
 from aesm_dsl.data.files import DataFile, attempt, find, named, scan
 from aesm_dsl.data.value import as_text
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
 
 NUMPY = ".npy"

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.embedding_tables import Home, home, homes
+from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.pool import Numbers, Pool
 from aesm_dsl.layers.vectors import Vectors
-from aesm_dsl.plan import PAD, UNKNOWN, FeaturePlan, LevelPlan, TaskLevelPlan
+from aesm_dsl.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
 
 START_STD = 0.05
 """Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it
@@ -34,8 +35,8 @@ class Embedding(nn.Module):
 
     Features of equal width live in one table, one below the other: as many lookups as there are widths. A feature that
     has no table of its own looks in the rows of the one it shares; vectors from a file have a table to themselves. The
-    gradient of a table that is `sparse` is a sparse tensor: the looked up ids and their rows' gradients. Such a gradient
-    cannot be compiled by inductor; inference can, and so can export.
+    gradient of a table that is `sparse` is a sparse tensor: the looked up ids and their rows' gradients. Such a
+    gradient cannot be compiled by inductor; inference can, and so can export.
     """
 
     # Shape suffixes, not mixed case.

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aesm_dsl.plan import OTHER, FeaturePlan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import OTHER
 
 
 class Vectors(nn.Module):

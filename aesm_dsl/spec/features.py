@@ -91,7 +91,7 @@ class CrossFeature(Model):
 
 class VectorsFeature(Model):
     """Vectors that were learnt elsewhere, by key: from a file with a column of keys and one of lists of numbers, or a
-    `.npy` file whose rows are numbered from 0. A missing key, and one that the file lacks, have a trained vector each."""
+    `.npy` file whose rows are numbered from 0. The missing key has a trained vector, and so have all unknown ones."""
 
     call: typing.Literal["vectors"]
     file: Annotated[str, Text('a path in quotes (such as `"items.parquet"`)')] = setting(

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from aesm_dsl.embedding_tables import TablePlan, embedding_parameters, embedding_tables, sparse_homes
+from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.layers.vectors import Vectors, fill
-from aesm_dsl.plan import FeaturePlan
 
 from .plans import feature, make_plan
 
