@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STEP = 4
+"""Automatic widths are multiples of it: features of equal width share one lookup."""
+
+
+def auto_width(rows: int) -> int:
+    """The fourth root of a table's rows, rounded up to a multiple of 4: 4 up to 256 rows, 32 for a million.
+
+    The rule of thumb of "Introducing TensorFlow Feature Columns" (Google Developers Blog, 2017).
+    """
+    width = STEP
+    while width**4 < rows:
+        width += STEP
+    return width
+
 
 @dataclass(frozen=True, slots=True)
 class FeaturePlan:
@@ -28,6 +42,7 @@ class FeaturePlan:
     rows: int
     """Rows of the embedding table. Before fitting, a category's is the upper bound that its vocabulary may reach."""
     width: int
+    """Of its columns of x. Before fitting, an upper bound where it is `auto`."""
     min_count: int = 1
     slots: int = 1
     """Consecutive columns of a batch's ids that hold the feature's values; 0 of a feature that is used as a number."""
@@ -59,6 +74,8 @@ class FeaturePlan:
     """Width of its vectors; 0 before the file is read."""
     trained: bool = False
     """Whether its vectors are trained too."""
+    auto: bool = False
+    """Whether fitting sets its width, by the rows of its table."""
 
     @property
     def embed(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.data_plan import DataPlan
-from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.feature_plan import FeaturePlan, auto_width
 from aesm_dsl.training_plan import TrainingPlan
 
 TASKS = "tasks"
@@ -205,9 +205,14 @@ class Plan:
 
         def fitted(feature: FeaturePlan) -> FeaturePlan:
             owner = feature.table or feature.name
-            return replace(feature, rows=rows[owner], given=(given or {}).get(owner, feature.given))
+            width = auto_width(rows[owner]) if feature.auto else feature.width
+            return replace(feature, rows=rows[owner], width=width, given=(given or {}).get(owner, feature.given))
 
-        return replace(self, features=tuple(map(fitted, self.features)))
+        plan = replace(self, features=tuple(map(fitted, self.features)))
+        if self.levels:
+            top, *others = self.levels
+            return replace(plan, levels=(replace(top, layers=_fed(top.layers, plan.width)), *others))
+        return replace(plan, tasks=replace(self.tasks, layers=_fed(self.tasks.layers, plan.width)))
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"
@@ -220,6 +225,14 @@ class Plan:
         if found != FORMAT:
             raise ValueError(f"plan format {found}, this version reads format {FORMAT}")
         return _plan(values)
+
+
+def _fed(layers: tuple[LayerPlan, ...], width: int) -> tuple[LayerPlan, ...]:
+    """The layers with an input of this width."""
+    if not layers:
+        return layers
+    first = replace(layers[0], input=width, residual=layers[0].residual and width == layers[0].output)
+    return (first, *layers[1:])
 
 
 def _plan(values: dict[str, Any]) -> Plan:
