@@ -68,7 +68,8 @@ def _told(examples: Sequence[Example], folder: Path, warns: bool) -> Findings:
     text, ending = (specs[0].text, specs[0].language) if specs else ("", "aesm")
     spec = folder / f"spec.{ending}"
     spec.write_text(text if ending == "json" else whole(text, bool(tables or commands)), encoding="utf-8")
-    for name, table in (tables or {"train.csv": TABLE}).items():
+    made_up = {"train.csv": TABLE} if commands or not tables else {}
+    for name, table in {**made_up, **tables}.items():
         if name.endswith(".parquet"):
             lists = pl.col("vector").str.json_decode(pl.List(pl.Float64))
             pl.read_csv(StringIO(table)).with_columns(lists).write_parquet(folder / name)
@@ -107,11 +108,15 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
     warnings = Findings()
     for place, line in enumerate(commands, 1):
         _, *arguments = shlex.split(line.removeprefix("$ "), comments=True)
+        if line.startswith("$ torchrun --nproc-per-node 2 -m aesm_dsl "):
+            arguments = arguments[4:]
+            os.environ.update(RANK="0", WORLD_SIZE="2", MASTER_ADDR="", MASTER_PORT="")  # as the first of two
         stops = line.endswith("# stopped with Ctrl-C")
         if arguments[0] == "check":
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
-        with patch("aesm_dsl.cli.network.warn", warnings.extend), patch.object(Stop, "asked", signal.SIGINT * stops):
+        said = [patch(f"aesm_dsl.cli.{one}.warn", warnings.extend) for one in ("network", "serving")]
+        with said[0], said[1], patch.object(Stop, "asked", signal.SIGINT * stops):
             done = CliRunner().invoke(app, arguments)
         if isinstance(done.exception, AesmError):
             assert place == len(commands), line

@@ -127,7 +127,7 @@ _WITHIN_A_LINE: tuple[tuple[str, str, str], ...] = (
     ("E206", r"^(\s+level) \w+( \"| \{)", r"\1\2"),
     ("E210", r"= number", "= nubmer"),
     ("E210", r"= category", "= categroy"),
-    ("E210", r"= adam", "= sgd"),
+    ("E210", r"= adam", "= rprop"),
     ("E211", r"quantiles:", "quantile:"),
     ("E211", r"\(quantiles: ", "("),
     ("E211", r"\(rate: ", "(speed: "),

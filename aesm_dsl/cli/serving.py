@@ -1,4 +1,4 @@
-"""The command that takes a run out of aesm: export."""
+"""Commands that put a run to use: predict, export."""
 
 from __future__ import annotations
 
@@ -9,12 +9,64 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import exporting
-from aesm_dsl.cli.arguments import Overwrite, RunPath
+from aesm_dsl import exporting, predicting
+from aesm_dsl.cli.arguments import Device, Overwrite, RunPath
+from aesm_dsl.cli.output import console, say, warn
+
+
+class OnBadRow(StrEnum):
+    error = "error"
+    skip = "skip"
+    null = "null"
 
 
 class Target(StrEnum):
     onnx = "onnx"
+
+
+def predict(
+    run: RunPath,
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="TABLE", help="parquet, Arrow or csv with the features' columns; a file or folder."),
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="A .parquet or .csv file: one probability per task and row.")
+    ],
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="COLUMN", help="A column to go with the scores; repeatable, `*` for all."),
+    ] = None,
+    on_bad_row: Annotated[
+        OnBadRow,
+        typer.Option(help="A row that training would refuse: write nothing, leave it out, or give it null scores."),
+    ] = OnBadRow.error,
+    device: Device = "auto",
+) -> None:
+    """Score a table of any size: the probability of every task for every row, in the table's order."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    screen = console(sys.stderr)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("predict: {task.completed:,} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        line = progress.add_task("predict", total=None)
+        done = predicting.predict_file(
+            run,
+            table,
+            out,
+            keep=keep or (),
+            on_bad_row=on_bad_row.value,
+            device=device,
+            watch=lambda rows: progress.update(line, completed=rows),
+        )
+    if done.warnings.items:
+        warn(done.warnings)
+    written = done.rows - (done.bad if on_bad_row is OnBadRow.skip else 0)
+    say(f"wrote {out}: {written:,} rows")
 
 
 def export(

@@ -16,7 +16,7 @@ from aesm_dsl.data.checked import Checked, Tally
 from aesm_dsl.data.files import DataFile
 from aesm_dsl.data.lists import flat
 from aesm_dsl.data.moment import as_moments
-from aesm_dsl.data.value import as_numbers
+from aesm_dsl.data.value import Mask, as_numbers
 from aesm_dsl.data_plan import SplitPlan
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.feature_plan import FeaturePlan
@@ -26,7 +26,7 @@ from aesm_dsl.source import Span
 Locate = Callable[[str], Span | None]
 """Dotted path of a setting (such as "level.card.column") -> its place in the spec, None where unknown."""
 
-VALUE, ID, NUMBER, LABEL = "single values", "whole numbers or text", "numbers", "0 or 1"
+KEPT, VALUE, ID, NUMBER, LABEL = "anything", "single values", "whole numbers or text", "numbers", "0 or 1"
 DATE, LIST, TEXT_LIST = "dates", "lists", "lists or text"
 """What a use needs a column to hold, in the words of its findings."""
 
@@ -142,15 +142,19 @@ class NumberCheck:
         numbers = [use for use in wanted if use.single in _NOUN and use.key != "data.weight"]
         self._tallies = {use: Tally() for use in numbers if not faults.has(part, use.key)}
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: Checked) -> Mask:
+        """bad_R, rows with such a cell."""
+        bad_R = np.zeros(len(chunk), dtype=np.bool_)
         for use, tally in self._tallies.items():
             column = chunk.rows.frame[use.column]
             if use.inner:
                 values, row_I = flat(column, use.separator)
-                bad_R = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
+                bad = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
             else:
-                bad_R = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
-            tally.add(chunk.rows, use.column, bad_R)
+                bad = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
+            tally.add(chunk.rows, use.column, bad)
+            bad_R |= bad
+        return bad_R
 
     def tell(self, findings: Findings) -> None:
         for use, tally in self._tallies.items():
@@ -213,6 +217,8 @@ def _tell_type(use: Use, wrong: Sequence[DataFile], findings: Findings, locate: 
 
 def _holds(use: Use, dtype: pl.DataType) -> str:
     """What the column holds that does not fit, in words; empty where it fits."""
+    if use.needs == KEPT:
+        return ""
     if use.needs in (LIST, TEXT_LIST) and isinstance(dtype, pl.List | pl.Array):
         inner = dtype.inner
         assert isinstance(inner, pl.DataType)

@@ -30,6 +30,8 @@ class Checked:
     """0, 1, or NaN where missing or outside the task's sample space (all NaN where no labels are read)."""
     weight_R: Floats
     """1 where the plan names no weight or no labels are read."""
+    bad_R: Mask | None = None
+    """Rows that cannot be scored: their node, their path, or a cell that has to be a number or a date is wrong."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -37,7 +39,8 @@ class Checked:
     def take(self, chosen: Mask, part: str) -> Checked:
         """The rows where `chosen` is true, in their order, as rows of a part."""
         rows = self.rows.take(chosen)
-        return Checked(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen])
+        bad_R = None if self.bad_R is None else self.bad_R[chosen]
+        return Checked(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen], bad_R)
 
 
 class Survey(Protocol):

@@ -9,23 +9,28 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from aesm_dsl.data import cache
 from aesm_dsl.data.check import Locate
+from aesm_dsl.data.checked import Checked
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile
-from aesm_dsl.data.fitting import Fitting
+from aesm_dsl.data.fitting import Fitting, encoders_of
+from aesm_dsl.data.profile import Profile
 from aesm_dsl.data.split import Splits
+from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
 from aesm_dsl.data.table import Reading, open_tables
 from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
+
+PROFILE = "profile.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,22 @@ class Tables:
 class Prepared:
     encoders: Encoders
     tables: Tables
+    profile: dict[str, Any]
+    """What the training rows are like: `Profile.report`."""
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     """By feature, of the features whose vectors are in a file."""
 
 
 Keys = Mapping[str, tuple[str, ...]]
 """Feature -> the keys of its file of vectors."""
+
+
+class Fitted(NamedTuple):
+    """What one pass over all rows has found out."""
+
+    encoders: Encoders
+    splits: Splits
+    profile: dict[str, Any]
 
 
 class Writer(Protocol):
@@ -66,16 +81,18 @@ def prepare(
     else:
         reading = open_tables(plan, roots, findings, places.of)
     vectors = read_vectors(plan, roots, findings, places.of)
+    statistics = statistics_files(plan, roots, findings, places.of)
     if len(findings.errors) > before:
         reading.survey(lambda chunk: None, ())
         return None
     keys = {name: one.keys for name, one in vectors.items()}
     if given:
-        found = _held(reading, keys, findings)
+        found = _held(reading, statistics, keys, findings, places)
         return None if found is None else replace(found, vectors=vectors)
     folder = cache.folder_of(plan, roots)
     try:
-        files = {**reading.files, **{f"vectors {name}": one.files for name, one in vectors.items()}}
+        of_vectors = {f"vectors {name}": one.files for name, one in vectors.items()}
+        files = {**reading.files, "statistics": statistics, **of_vectors}
         key = cache.key_of(plan, files)
         with cache.alone(folder, key) as entry:
             if cache.used(entry):
@@ -123,17 +140,40 @@ class HeldWriter:
         return EncodedTable.of(Held(Columns.joined(self._pieces)))
 
 
-def _held(reading: Reading, keys: Keys, findings: Findings) -> Prepared | None:
-    before, fitting = len(findings.errors), Fitting(reading.plan)
-    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
-    if splits is None:
+def _held(
+    reading: Reading, statistics: Sequence[DataFile], keys: Keys, findings: Findings, places: Places
+) -> Prepared | None:
+    before = len(findings.errors)
+    fitted = _fit(reading, statistics, keys, findings, places)
+    if fitted is None:
         return None
-    encoders = fitting.finish().with_keys(keys)
+    encoders, splits, profile = fitted
     writers = {part: HeldWriter() for part in ("train", *splits.parts)}
     _encode(reading, splits, encoders, writers)
     if len(findings.errors) > before:
         return None
-    return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}))
+    return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}), profile)
+
+
+def _fit(
+    reading: Reading, statistics: Sequence[DataFile], keys: Keys, findings: Findings, places: Places
+) -> Fitted | None:
+    """What the training rows, or the statistics, teach; None after telling what is wrong with any rows."""
+    before, plan = len(findings.errors), reading.plan
+    known = learnt(plan, statistics, findings, places.of) if statistics else None
+    fitting = Fitting(plan)
+    strangers, profile = Strangers(plan, known or {}, places.of), Profile(plan)
+
+    def see(chunk: Checked) -> None:
+        if known is None:
+            fitting.update(chunk.rows.frame)
+
+    splits = reading.survey(see, (*reading.warnings(), strangers, profile))
+    if splits is None or len(findings.errors) > before:
+        return None
+    learners = None if known is None else [known.get(feature.name) for feature in plan.features]
+    encoders = fitting.finish() if learners is None else encoders_of(plan.features, learners)
+    return Fitted(encoders.with_keys(keys), splits, profile.report())
 
 
 def _make(
@@ -144,16 +184,17 @@ def _make(
     findings: Findings,
     places: Places,
 ) -> bool:
-    """Fits, encodes and keeps the entry; False after adding errors. `files` has those of vectors too."""
-    before, fitting = len(findings.items), Fitting(reading.plan)
-    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
-    if splits is None:
+    """Fits, encodes and keeps the entry; False after adding errors. `files` has statistics and vectors too."""
+    before = len(findings.items)
+    fitted = _fit(reading, files["statistics"], keys, findings, places)
+    if fitted is None:
         return False
+    encoders, splits, profile = fitted
     told = [
         (one.code, one.message, one.label, one.help, places.keys.get(one.span) if one.span is not None else None)
         for one in findings.items[before:]
     ]
-    encoders, errors = fitting.finish().with_keys(keys), len(findings.errors)
+    errors = len(findings.errors)
     with cache.new(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reading.files, *splits.parts))}
         try:
@@ -163,7 +204,8 @@ def _make(
                 writer.close()
         _tell_changes(reading.plan, files, entry.name, findings)
         if len(findings.errors) == errors:
-            (making / "findings.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+            for name, values in (("findings.json", told), (PROFILE, profile)):
+                (making / name).write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
             (making / cache.LAST).write_text(encoders.to_json(), encoding="utf-8")
     return len(findings.errors) == errors
 
@@ -195,4 +237,4 @@ def _tell(entry: Path, findings: Findings, locate: Locate) -> None:
 def _kept(entry: Path) -> Prepared:
     encoders = Encoders.from_json((entry / cache.LAST).read_text(encoding="utf-8"))
     parts = {path.name: EncodedTable.of(Folder(path)) for path in entry.iterdir() if path.is_dir()}
-    return Prepared(encoders, Tables(**parts))
+    return Prepared(encoders, Tables(**parts), json.loads((entry / PROFILE).read_text(encoding="utf-8")))

@@ -7,6 +7,7 @@ Memory follows the chunks, not the tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.blank import Blank
-from aesm_dsl.data.check import Faults, Locate, NumberCheck, check_columns, split_uses, uses
+from aesm_dsl.data.check import KEPT, Faults, Locate, NumberCheck, Use, check_columns, split_uses, uses
 from aesm_dsl.data.checked import Checked, Survey
 from aesm_dsl.data.copies import Copies
 from aesm_dsl.data.encode import Encoders
@@ -24,6 +25,7 @@ from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
 from aesm_dsl.data.split import Splits
+from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.target import Target
 from aesm_dsl.data.vectors import read_vectors
 from aesm_dsl.data.warn import TrainingRows
@@ -37,14 +39,23 @@ class Reading:
 
     files   part -> its files
     labels  False where rows are only scored: columns of labels and row weights may then be absent
+    keep    columns that are read besides
     """
 
     def __init__(
-        self, plan: Plan, files: dict[str, list[DataFile]], findings: Findings, locate: Locate, *, labels: bool = True
+        self,
+        plan: Plan,
+        files: dict[str, list[DataFile]],
+        findings: Findings,
+        locate: Locate,
+        *,
+        labels: bool = True,
+        keep: Sequence[str] = (),
     ) -> None:
         self.plan, self.files, self._findings, self._locate, self._labels = plan, files, findings, locate, labels
         self._faults = Faults()
-        self._wanted = {part: uses(plan, labels) + (split_uses(plan) if part == "train" else []) for part in files}
+        wanted = uses(plan, labels) + [Use("", column, "the result", KEPT) for column in keep]
+        self._wanted = {part: wanted + (split_uses(plan) if part == "train" else []) for part in files}
         check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._faults)
 
     def splits(self) -> Splits:
@@ -67,7 +78,8 @@ class Reading:
             chunk = target.read(rows)
             count += len(chunk)
             if tell:
-                numbers.update(chunk)
+                bad_R = numbers.update(chunk)
+                chunk = replace(chunk, bad_R=bad_R if chunk.bad_R is None else bad_R | chunk.bad_R)
             if not (halt and target.bad):
                 yield from ((piece.part, piece) for piece in (splits.divide(chunk) if splits else (chunk,)))
         if not tell:
@@ -133,7 +145,7 @@ class Stream:
         splits = self._reading.splits() if source == "train" else None
         for part, chunk in self._reading.checked(source, splits, halt=True):
             if part == self._part:
-                yield from _batches(self._encoders, chunk, rows)
+                yield from batches_of(self._encoders, chunk, rows)
 
 
 def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Reading:
@@ -150,10 +162,16 @@ def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: L
 
 
 def open_table(
-    plan: Plan, files: Sequence[DataFile], findings: Findings, locate: Locate, *, labels: bool = True
+    plan: Plan,
+    files: Sequence[DataFile],
+    findings: Findings,
+    locate: Locate,
+    *,
+    labels: bool = True,
+    keep: Sequence[str] = (),
 ) -> Reading:
     """A separate table, read like test rows."""
-    return Reading(plan, {"test": list(files)}, findings, locate, labels=labels)
+    return Reading(plan, {"test": list(files)}, findings, locate, labels=labels, keep=keep)
 
 
 def check_tables(
@@ -166,12 +184,15 @@ def check_tables(
     before = len(findings.errors)
     reading = open_tables(plan, roots, findings, locate)
     read_vectors(plan, roots, findings, locate)
+    files = statistics_files(plan, roots, findings, locate)
+    known = Strangers(plan, learnt(plan, files, findings, locate) if files else {}, locate)
     if "train" in reading.files or len(findings.errors) > before:
-        surveys = (*reading.warnings(), *also) if len(findings.errors) == before else ()
+        surveys = (*reading.warnings(), known, *also) if len(findings.errors) == before else ()
         reading.survey(lambda chunk: None, surveys)
 
 
-def _batches(encoders: Encoders, chunk: Checked, rows: int) -> Iterator[Batch]:
+def batches_of(encoders: Encoders, chunk: Checked, rows: int) -> Iterator[Batch]:
+    """The chunk's rows, at most `rows` at a time."""
     ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
     for start in range(0, len(chunk), rows):

@@ -38,7 +38,8 @@ class Target:
             for place, level in enumerate(plan.levels)
             if not faults.has(part, f"level.{level.name}.column")
         }
-        self._paths = {place: _Paths(plan.levels[place - 1], plan.levels[place], locate) for place in self._levels}
+        pairs = {place: (plan.levels[place - 1], plan.levels[place]) for place in self._levels if place}
+        self._paths = {place: _Paths(above, level, locate) for place, (above, level) in pairs.items()}
         self._labels = {
             place: _Label(task, locate)
             for place, task in enumerate(tasks)
@@ -52,13 +53,20 @@ class Target:
         node_RL = np.full((len(rows), len(self._plan.levels)), UNKNOWN, dtype=np.int64)
         for place, level in self._levels.items():
             node_RL[:, place] = level.read(rows)
-            if place:
+            if place in self._paths:
                 self._paths[place].read(node_RL[:, place - 1 : place + 1], rows)
         label_RT = np.full((len(rows), len(tasks)), np.nan, dtype=np.float32)
         for place, label in self._labels.items():
             label_RT[:, place] = label.read(rows)
         weight_R = np.ones(len(rows), dtype=np.float32) if self._weight is None else self._weight.read(rows)
-        return Checked(self._part, rows, node_RL, within(label_RT, tasks), weight_R)
+        return Checked(self._part, rows, node_RL, within(label_RT, tasks), weight_R, self._misplaced(node_RL))
+
+    def _misplaced(self, node_RL: Nodes) -> Mask:
+        """bad_R, rows whose node or path is wrong."""
+        levels = [self._levels[place].lost(node_RL[:, place]) for place in self._levels]
+        paths = [path.lacking(node_RL[:, place - 1 : place + 1]) for place, path in self._paths.items()]
+        bad_R: Mask = np.logical_or.reduce([np.zeros(len(node_RL), dtype=np.bool_), *levels, *paths])
+        return bad_R
 
     @property
     def bad(self) -> bool:
@@ -69,7 +77,8 @@ class Target:
     def tell(self, findings: Findings) -> None:
         for place, level in self._levels.items():
             level.tell(findings)
-            self._paths[place].tell(findings)
+            if place in self._paths:
+                self._paths[place].tell(findings)
         for label in self._labels.values():
             label.tell(findings)
         if self._weight is not None:
@@ -122,8 +131,8 @@ class _Level(_Tallied):
         text = as_text(rows.frame[self._level.column])
         node_R = text.replace_strict(self._known, self._places, default=UNKNOWN, return_dtype=pl.Int64).to_numpy()
         node_R = np.where(text.is_null().to_numpy(), UNKNOWN, node_R)
-        lost = node_R == UNKNOWN
-        if lost.any() and not self._level.unknown:
+        lost = self.lost(node_R)
+        if lost.any():
             self._tally.add(rows, self._level.column, lost)
             self._missing += text.null_count()
             counts = text.filter(pl.Series(lost)).drop_nulls().rename("value").value_counts()
@@ -131,6 +140,11 @@ class _Level(_Tallied):
             both = both.group_by("value").agg(pl.col("count").sum()).sort("count", "value", descending=[True, False])
             self._strangers = both.head(STRANGERS // 2) if both.height > STRANGERS else both
         return node_R
+
+    def lost(self, node_R: Node) -> Mask:
+        """Rows whose node the level refuses."""
+        lost_R: Mask = node_R == UNKNOWN
+        return np.zeros_like(lost_R) if self._level.unknown else lost_R
 
     def tell(self, findings: Findings) -> None:
         if not self._tally.bad:
@@ -161,14 +175,19 @@ class _Paths:
     def __init__(self, above: LevelPlan, level: LevelPlan, locate: Locate) -> None:
         self._above, self._level, self._locate = above, level, locate
         self._found: dict[int, tuple[int, str]] = {}
+        self._lacks_PN = np.array([[p not in node.parents for node in level.nodes] for p in range(len(above.nodes))])
+
+    def lacking(self, pair_R2: Nodes) -> Mask:
+        """Rows whose two nodes are known, and the second is not under the first."""
+        parent_R, child_R = pair_R2.T
+        lacking_R: Mask = (pair_R2 != UNKNOWN).all(axis=1) & self._lacks_PN[parent_R, child_R]
+        return lacking_R
 
     def read(self, pair_R2: Nodes, rows: Rows) -> None:
-        known_R = (pair_R2 != UNKNOWN).all(axis=1)
-        code_R = np.where(known_R, pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1], UNKNOWN)
+        code_R = np.where(self.lacking(pair_R2), pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1], UNKNOWN)
         codes, firsts, counts = np.unique(code_R, return_index=True, return_counts=True)
         for code, first, count in zip(codes.tolist(), firsts.tolist(), counts.tolist(), strict=True):
-            parent, child = divmod(code, len(self._level.nodes))
-            if code != UNKNOWN and parent not in self._level.nodes[child].parents:
+            if code != UNKNOWN:
                 before, place = self._found.get(code, (0, rows.place(first)))
                 self._found[code] = before + count, place
 

@@ -3,8 +3,10 @@
 spec.aesm            the resolved spec: nothing left to defaults
 plan.json            the plan, with the tables' sizes as fitted
 encoders.json        vocabularies, hashes, quantiles
+profile.json         what the training rows were like: rows and rates of nodes and leaves, users that nodes share
 weights.safetensors  the network's weights
 metrics.json         scores of every leaf x task on the rows the run was measured on
+calibration.json     how often what was foretold happened on these rows, for every leaf x task
 usage.json           which experts every node used on these rows; no layers in it where nothing is selected
 history.jsonl        one line per epoch: losses, metrics, how every layer's experts were used
 run.json             versions, device, seed, files, and the digest of every other file
@@ -31,20 +33,23 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
+from aesm_dsl.training.calibration import Calibration
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
 from aesm_dsl.training.usage import Usage
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder; a folder of another version is refused."""
 
 FILES = (
     "spec.aesm",
     "plan.json",
     "encoders.json",
+    "profile.json",
     "weights.safetensors",
     "metrics.json",
+    "calibration.json",
     "usage.json",
     "history.jsonl",
 )
@@ -62,9 +67,13 @@ class Run:
     network: AnyNetwork
     scores: tuple[Score, ...]
     """Of the rows named by `info["measured on"]`: test rows, or validation rows, or training rows."""
+    calibration: tuple[Calibration, ...]
+    """Of the same rows."""
     usage: Usage
     history: tuple[Epoch, ...]
     info: dict[str, Any]
+    profile: dict[str, Any]
+    """Of the training rows, as `aesm check --profile --format json` has it."""
 
     def sharing(self, level: str, layer: int = -1) -> Sharing:
         """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
@@ -129,7 +138,9 @@ def _write(run: Run, folder: Path) -> None:
         "spec.aesm": run.spec,
         "plan.json": run.plan.to_json(),
         "encoders.json": run.encoders.to_json(),
-        "metrics.json": json.dumps([asdict(score) for score in run.scores], ensure_ascii=False, indent=1) + "\n",
+        "profile.json": json.dumps(run.profile, ensure_ascii=False, indent=1) + "\n",
+        "metrics.json": _listed(run.scores),
+        "calibration.json": _listed(run.calibration),
         "usage.json": run.usage.to_json(),
         "history.jsonl": "".join(json.dumps(asdict(epoch)) + "\n" for epoch in run.history),
     }
@@ -140,6 +151,11 @@ def _write(run: Run, folder: Path) -> None:
     digests = {name: _digest(folder / name) for name in FILES}
     info = json.dumps({"format": FORMAT, **run.info, "sha256": digests}, ensure_ascii=False, indent=2)
     (folder / "run.json").write_text(info + "\n", encoding="utf-8")
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """Dataclasses as a JSON list, a line for each field."""
+    return json.dumps([asdict(one) for one in values], ensure_ascii=False, indent=1) + "\n"
 
 
 def load_run(folder: Path, findings: Findings) -> Run | None:
@@ -156,6 +172,7 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         network.eval()
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        calibration = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
         history = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
         return Run(
             folder,
@@ -164,9 +181,11 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             Encoders.from_json((folder / "encoders.json").read_text(encoding="utf-8")),
             network,
             tuple(Score(**score) for score in metrics),
+            tuple(Calibration.from_data(one) for one in calibration),
             Usage.from_json((folder / "usage.json").read_text(encoding="utf-8")),
             tuple(Epoch.from_data(json.loads(line)) for line in history),
             info,
+            json.loads((folder / "profile.json").read_text(encoding="utf-8")),
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         findings.add(

@@ -1,0 +1,108 @@
+"""`predict_file`: a table of any size to a table of scores, streamed, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aesm_dsl.diagnostic import Findings, quoted
+from aesm_dsl.error import AesmError
+from aesm_dsl.pipeline import load_run
+from aesm_dsl.spec_file import replaced
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from aesm_dsl.serving.predict import Scores
+    from aesm_dsl.training.run import Run
+
+ENDINGS = (".parquet", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What was written."""
+
+    rows: int
+    """Of the table."""
+    bad: int
+    """Rows of it that were left out, or have no scores."""
+    warnings: Findings
+
+
+def predict_file(
+    run: Run | str | Path,
+    table: str | Path,
+    out: str | Path,
+    *,
+    keep: Sequence[str] = (),
+    on_bad_row: str = "error",
+    device: str = "auto",
+    watch: Callable[[int], None] = lambda rows: None,
+) -> Predicted:
+    """Writes the probability of every task for every row of a table, in its order, into a .parquet or .csv file.
+
+    keep        columns of the table that go with the scores; "*" are all of them
+    on_bad_row  what becomes of a row that training would refuse: "error", nothing is written; "skip", it is left out;
+                "null", its scores are null
+    watch       called with the rows so far
+
+    Memory does not grow with the table. `out` appears when it is complete.
+    """
+    from aesm_dsl.serving.predict import open_scores
+
+    findings = Findings()
+    loaded = load_run(run) if isinstance(run, str | Path) else run
+    scores = open_scores(loaded, table, device, findings, keep, on_bad_row, watch)
+    if scores is not None:
+        _tell_unwritable(scores, Path(out), findings)
+    if scores is None or findings.errors:
+        raise AesmError(findings)
+    with replaced(Path(out)) as new:
+        _write(scores, new, Path(out).suffix)
+    return Predicted(scores.rows, scores.bad, findings)
+
+
+def _tell_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
+    """Adds E631 where the scores cannot stand in that file, beside these columns."""
+    if out.suffix not in ENDINGS:
+        findings.add("E631", f"`{out}` is no name of a table of scores", help="its name ends with .parquet or .csv")
+    files = scores.reading.files["test"]
+    if out.exists() and any(file.path.exists() and file.path.samefile(out) for file in files):
+        findings.add("E631", f"`{out}` is the table that is read", help="`-o` names another file")
+    if taken := [name for name in scores.tasks if name in scores.keep]:
+        findings.add("E631", f"a column {quoted(taken)} is kept, and a task has that name", help="keep other columns")
+    for name in scores.keep:
+        types = {str(file.schema[name]): file.name for file in files}
+        if len(types) > 1:
+            held = ", ".join(f"{kind} in `{file}`" for kind, file in types.items())
+            findings.add("E631", f"column `{name}` cannot be kept: it holds {held}", help="write it alike in all files")
+        elif out.suffix == ".csv" and scores.schema[name].is_nested():
+            message = f"column `{name}` cannot be kept in a csv: it holds {next(iter(types))}"
+            findings.add("E631", message, help="a .parquet file takes it")
+
+
+def _write(scores: Scores, new: Path, ending: str) -> None:
+    """Streams the frames into a file. Polars goes through them in a thread of its own, and asks for one at a time."""
+    from polars.io.plugins import register_io_source
+
+    failed: list[BaseException] = []
+
+    def frames(
+        columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        try:
+            yield from scores.frames()
+            if scores.findings.errors:
+                raise AesmError(scores.findings)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    lazy: Any = register_io_source(frames, schema=scores.schema)
+    try:
+        lazy.sink_csv(new) if ending == ".csv" else lazy.sink_parquet(new)
+    except Exception as error:
+        raise failed[0] if failed else error from None

@@ -1,0 +1,164 @@
+"""`aesm predict`: streamed, kept columns, rows that training would refuse, and nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from aesm_dsl import AesmError, predict
+from aesm_dsl.cli.main import app
+from aesm_dsl.data import files
+from aesm_dsl.predicting import predict_file
+from aesm_dsl.training.run import Run
+from tests.conftest import PROJECT
+from tests.serving.conftest import table_of
+
+ROWS = 500
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("table") / "rows.parquet"
+    table_of(ROWS, 5).with_row_index("row").write_parquet(path, row_group_size=100)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bad(table: Path) -> Path:
+    """Rows 20, 40, ... have no card."""
+    path = table.with_name("bad.parquet")
+    lost = (pl.col("row") % 20 == 0) & (pl.col("row") > 0)
+    pl.read_parquet(table).with_columns(card=pl.when(~lost).then("card")).write_parquet(path)
+    return path
+
+
+def aesm(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_kept_columns_and_scores_in_the_order_of_the_table(
+    kinds: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(files.chunks, "__defaults__", (64,))
+    out, seen = tmp_path / f"scores.{ending}", []
+    keep = ["row", "item"]
+    done = predict_file(kinds, table, out, keep=keep, device="cpu", watch=seen.append)
+    assert (done.rows, done.bad, done.warnings.items) == (ROWS, 0, [])
+    assert seen[:2] == [64, 128]
+    assert seen[-1] == ROWS
+    found = pl.read_parquet(out) if ending == "parquet" else pl.read_csv(out)
+    source = pl.read_parquet(table)
+    assert found.columns == ["row", "item", "click", "buy"]
+    assert found.select(keep).cast(pl.Int64).equals(source.select(keep).cast(pl.Int64))
+    expected = predict(kinds, source, device="cpu")
+    np.testing.assert_allclose(found.select("click", "buy").to_numpy(), expected.to_numpy(), atol=1e-9, rtol=0)
+    assert left(tmp_path) == [out.name]
+
+
+def test_all_columns_of_a_table_without_labels(kinds: Run, table: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.parquet"
+    source = pl.read_parquet(table).drop("click", "buy")
+    source.write_parquet(plain)
+    predict_file(kinds, plain, tmp_path / "out.parquet", keep=["*"], device="cpu")
+    assert pl.read_parquet(tmp_path / "out.parquet").drop("click", "buy").equals(source)
+
+
+def test_rows_that_training_would_refuse(kinds: Run, table: Path, bad: Path, tmp_path: Path) -> None:
+    place = pl.col("row") % 20 == 0
+    expected = predict(kinds, pl.read_parquet(table), device="cpu").with_row_index("row")
+    lost = expected.filter(place & (pl.col("row") > 0))["row"].to_list()
+    assert len(lost) == 24
+
+    refused = aesm(kinds.folder, bad, "-o", tmp_path / "none.parquet")
+    assert isinstance(refused.exception, AesmError)
+    assert "in 24 rows; the first is a missing value in row 21 of" in str(refused.exception)
+    assert left(tmp_path) == []
+
+    skipped = aesm(kinds.folder, bad, "-o", tmp_path / "skip.parquet", "--on-bad-row", "skip", "--keep", "row")
+    assert skipped.exit_code == 0
+    assert "warning[W631]: 24 rows of 500 are left out" in skipped.stderr
+    assert "row 21 of" in skipped.stderr
+    assert "skip.parquet: 476 rows" in skipped.stderr
+    found = pl.read_parquet(tmp_path / "skip.parquet")
+    assert found.select("row").equals(expected.filter(~pl.col("row").is_in(lost)).select("row"))
+
+    nulls = aesm(kinds.folder, bad, "-o", tmp_path / "null.parquet", "--on-bad-row", "null", "--keep", "row")
+    assert "warning[W631]: 24 rows of 500 are without scores" in nulls.stderr
+    both = pl.read_parquet(tmp_path / "null.parquet")
+    assert both["row"].to_list() == list(range(ROWS))
+    for task in ("click", "buy"):
+        assert both.filter(pl.col(task).is_null())["row"].to_list() == lost
+        known = both.filter(pl.col(task).is_not_null())
+        np.testing.assert_allclose(known[task], expected.filter(~pl.col("row").is_in(lost))[task], atol=1e-6, rtol=0)
+        assert found[task].equals(known[task])
+
+
+def test_every_row_refused_leaves_a_table_without_rows(kinds: Run, table: Path, tmp_path: Path) -> None:
+    pl.read_parquet(table).with_columns(card=pl.lit("none")).write_parquet(tmp_path / "all.parquet")
+    for way, rows in (("skip", 0), ("null", ROWS)):
+        done = predict_file(kinds, tmp_path / "all.parquet", tmp_path / "out.csv", on_bad_row=way, device="cpu")
+        assert (done.rows, done.bad) == (ROWS, ROWS)
+        assert pl.read_csv(tmp_path / "out.csv").height == rows
+
+
+def test_what_cannot_be_written_is_told_before_a_row_is_scored(kinds: Run, table: Path, tmp_path: Path) -> None:
+    for keep, out, said in (
+        (["click"], "scores.csv", "E631.*column `click` is kept, and a task has that name"),
+        (["sizes"], "scores.csv", r"E631.*`sizes` cannot be kept in a csv"),
+        (["rwo"], "scores.csv", r"E503.*no column `rwo`(.|\n)*did you mean `row`"),
+        ([], "scores.txt", r"E631.*ends? with|E631.*is no name"),
+    ):
+        with pytest.raises(AesmError, match=said):
+            predict_file(kinds, table, tmp_path / out, keep=keep, device="cpu")
+    with pytest.raises(AesmError, match=r"E631.*is the table that is read"):
+        predict_file(kinds, table, table, device="cpu")
+    assert left(tmp_path) == []
+
+
+def test_an_older_result_stays_when_reading_fails(kinds: Run, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "part").mkdir()
+    whole = table.read_bytes()
+    (tmp_path / "part" / "a.parquet").write_bytes(whole)
+    damaged = bytearray(whole)
+    damaged[200:2000] = os.urandom(1800)
+    (tmp_path / "part" / "b.parquet").write_bytes(damaged)
+    (tmp_path / "scores.csv").write_text("older", encoding="utf-8")
+    done = aesm(kinds.folder, tmp_path / "part", "-o", tmp_path / "scores.csv", "--on-bad-row", "skip")
+    assert isinstance(done.exception, AesmError)
+    assert "E502" in str(done.exception)
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8") == "older"
+    assert left(tmp_path) == ["part", "scores.csv"]
+
+
+def test_ctrl_c_leaves_nothing(kinds: Run, table: Path, tmp_path: Path) -> None:
+    """With one thread for polars: the reader must not wait for a thread that waits for it."""
+    many = tmp_path / "many"
+    many.mkdir()
+    for place in range(400):
+        os.link(table, many / f"{place:03}.parquet")
+    out = tmp_path / "scores.csv"
+    command = [sys.executable, "-m", "aesm_dsl", "predict", kinds.folder, many, "-o", out, "--device", "cpu"]
+    environment = {**os.environ, "POLARS_MAX_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+    running = subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True)
+    started = time.monotonic()
+    while not list(tmp_path.glob(".scores*")) and running.poll() is None and time.monotonic() - started < 100:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=100)
+    assert running.returncode == 130, said
+    assert "Traceback" not in said
+    assert left(tmp_path) == ["many"]
