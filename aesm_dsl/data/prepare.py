@@ -25,6 +25,7 @@ from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
 from aesm_dsl.data.table import Reading, open_tables
+from aesm_dsl.data.unmatched import Keys, Unmatched
 from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
@@ -48,10 +49,6 @@ class Prepared:
     """What the training rows are like: `Profile.report`."""
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     """By feature, of the features whose vectors are in a file."""
-
-
-Keys = Mapping[str, tuple[str, ...]]
-"""Feature -> the keys of its file of vectors."""
 
 
 class Fitted(NamedTuple):
@@ -162,13 +159,17 @@ def _fit(
     before, plan = len(findings.errors), reading.plan
     known = learnt(plan, statistics, findings, places.of) if statistics else None
     fitting = Fitting(plan)
-    strangers, profile = Strangers(plan, known or {}, places.of), Profile(plan)
+    strangers, profile, unmatched = (
+        Strangers(plan, known or {}, places.of),
+        Profile(plan),
+        Unmatched(plan, keys, places.of),
+    )
 
     def see(chunk: Checked) -> None:
         if known is None:
             fitting.update(chunk.rows.frame)
 
-    splits = reading.survey(see, (*reading.warnings(), strangers, profile))
+    splits = reading.survey(see, (*reading.warnings(), unmatched, strangers, profile))
     if splits is None or len(findings.errors) > before:
         return None
     learners = None if known is None else [known.get(feature.name) for feature in plan.features]

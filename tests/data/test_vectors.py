@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 from aesm_dsl.data.cache import key_of
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.fitting import fit_encoders
+from aesm_dsl.data.given import given
+from aesm_dsl.data.table import open_table
+from aesm_dsl.data.unmatched import Unmatched
 from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings
 from tests.data.test_kinds import plan_of
@@ -113,3 +117,19 @@ def test_keys_are_the_vocabulary_and_survive_the_run(tmp_path: Path) -> None:
     before = key_of(plan, {"vectors fund": found["fund"].files})
     GOOD.head(2).write_parquet(tmp_path / "v.parquet")
     assert key_of(plan, {"vectors fund": found["fund"].files}) != before
+
+
+def test_values_without_a_vector_are_told(tmp_path: Path) -> None:
+    GOOD.write_parquet(tmp_path / "v.parquet")
+    plan = plan_of('fund = vectors(file: "v.parquet")', "seen = list(of: fund)", "last = same(of: fund)")
+    rows = pl.DataFrame({"fund": [3, 1, None, 9], "last": ["f3", "f1", None, "1"], "seen": [[1, 2], [8], [None], []]})
+    findings = Findings()
+    reading = open_table(plan, given(rows, "t", findings), findings, lambda path: None, labels=False)
+    one = Unmatched(plan, {"fund": ("3", "1", "2")}, lambda path: None)
+    for _, chunk in reading.checked("test", None):
+        one.update(replace(chunk, part="train"))
+    one.tell(findings)
+    (finding,) = findings
+    assert finding.code == "W513"
+    assert finding.message == "2 of 3 values of feature `last` have no vector in `v.parquet`, such as `f3`"
+    assert finding.help == ("keys are compared as text; the file has `3`, `1`, `2`",)
