@@ -59,6 +59,8 @@ SEPARATORS = ("|", ";", ",")
 """What may separate the values of lists that are written as text."""
 TAIL = 5.0
 """How many times further from the middle than the smallest numbers the largest ones of a tail lie."""
+SMOOTH = 0.5
+"""Correlation between how often neighbouring whole numbers come from which on they are amounts."""
 OFTEN = 0.2
 """Share of the cells that a separator must be in."""
 
@@ -126,11 +128,18 @@ class Column:
 
     @property
     def has_tail(self) -> bool:
-        """Whether none of its numbers is below 0 and the largest lie far from all others: like amounts and counts."""
+        """Whether none of its numbers is below 0 and the largest lie far from all others: like amounts and counts.
+
+        Whole numbers may be codes: of amounts most are 0, or values next to each other come about as often.
+        """
         values, _ = as_numbers(self.cells)
         seen = values[np.isfinite(values)]
         low, middle, high = np.quantile(seen, (0.01, 0.5, 0.99)) if len(seen) else (0.0, 0.0, 0.0)
-        return bool(low >= 0 and high - middle > TAIL * (middle - low) and high > 0)
+        if low < 0 or high <= 0 or high - middle <= TAIL * (middle - low):
+            return False
+        often = np.log(np.unique(seen, return_counts=True)[1])
+        smooth = often.std() > 0 and bool(np.corrcoef(often[1:], often[:-1])[0, 1] > SMOOTH)
+        return not self.is_whole or middle == 0 or smooth
 
     @property
     def date_parts(self) -> tuple[Literal["hour", "weekday"], ...]:
