@@ -91,6 +91,7 @@ def run(tmp_path: Path) -> Run:
         usage,
         tuple(Epoch(at + 1, 30 * (at + 1), 1.0, loss, auc, loss) for at, (loss, auc) in enumerate(losses)),
         info,
+        {},
     )
 
 
