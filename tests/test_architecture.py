@@ -45,7 +45,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting", "predicting", "hosting", "drawing", "evolving"),
+    ("comparing", "exporting", "predicting", "drawing", "evolving", "hosting"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""

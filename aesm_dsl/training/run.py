@@ -178,11 +178,11 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             _part(folder, "encoders.json", lambda text: check_encoders(Encoders.from_json(text), plan)),
             _part(folder, "weights.safetensors", lambda path: load_network(plan, path), reads=False),
             _part(folder, "metrics.json", lambda text: tuple(_checked(Score(**one)) for one in json.loads(text))),
-            _part(folder, "calibration.json", lambda text: tuple(_calibration(one) for one in json.loads(text))),
+            _part(folder, "calibration.json", _calibrations),
             _part(folder, "usage.json", lambda text: _checked(Usage.from_json(text))),
             _part(folder, "history.jsonl", lambda text: tuple(_epoch(line) for line in text.splitlines())),
             info,
-            _part(folder, "profile.json", json.loads),
+            _part(folder, "profile.json", _profile),
         )
     except _DamagedError as error:
         findings.add("E602", f"the run `{folder}` cannot be read: {error}", help="train it again with this version")
@@ -206,12 +206,19 @@ def _checked(value: Part) -> Part:
     return value
 
 
+def _calibrations(text: str) -> tuple[Calibration, ...]:
+    return tuple(_checked(Calibration.from_data(one)) for one in json.loads(text))
+
+
+def _profile(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("no profile")
+    return found
+
+
 def _epoch(line: str) -> Epoch:
     return _checked(Epoch.from_data(json.loads(line)))
-
-
-def _calibration(values: dict[str, Any]) -> Calibration:
-    return _checked(Calibration.from_data(values))
 
 
 def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
