@@ -43,9 +43,9 @@ class Ready:
 
     def network(self) -> AnyNetwork:
         """A torch.nn.Module for these rows, freshly initialised from the spec's seed."""
-        from aesm_dsl.training.train import new_network
+        from aesm_dsl.training.train import fitted_network
 
-        return new_network(self.plan)
+        return fitted_network(self.plan, self._prepared)
 
     def loss(self, prediction: Prediction, batch: Batch) -> Loss:
         """What training minimises (`total`), and of what it is made: see docs/method.md."""
@@ -97,7 +97,7 @@ def prepare(
     """
     from aesm_dsl.data.given import given
     from aesm_dsl.data.prepare import prepare as prepare_rows
-    from aesm_dsl.training.train import GIVEN, tell_no_data
+    from aesm_dsl.training.train import GIVEN, fitted_plan, tell_no_data
 
     findings = Findings()
     compiled = compile_spec(spec, overrides=overrides, warn=lambda told: findings.extend(told.items))
@@ -110,5 +110,6 @@ def prepare(
         raise AesmError(findings)
     warn(findings)
     tables = found.tables
-    plan = compiled.plan.with_rows(found.encoders.rows())
-    return Ready(plan, found.encoders, tables.train, tables.valid, tables.test, found, compiled)
+    return Ready(
+        fitted_plan(compiled.plan, found), found.encoders, tables.train, tables.valid, tables.test, found, compiled
+    )

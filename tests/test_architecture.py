@@ -27,6 +27,7 @@ ROOMS = (
         "baseline",
         "training_plan",
         "data_plan",
+        "feature_plan",
         "plan",
         "embedding_tables",
         "feature_plans",

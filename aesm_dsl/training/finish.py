@@ -9,7 +9,7 @@ import torch
 
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.prepare import Prepared, Tables
-from aesm_dsl.embedding_tables import sparse_widths
+from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.evaluate import forecast, judge
@@ -52,7 +52,7 @@ def finish(
         "seed": plan.training.seed,
         "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
         "parameters": sum(one.numel() for one in network.parameters()),
-        "sparse tables": sorted(sparse_widths(plan)),
+        "sparse tables": sorted(sparse_homes(plan), key=str),
         "rows": {"train": len(tables.train), **_lengths(tables)},
         "measured on": part,
         "roots": [str(root) for root in job.roots],

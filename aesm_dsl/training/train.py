@@ -15,11 +15,12 @@ import torch
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.files import DataFile, find
 from aesm_dsl.data.given import Given, given
-from aesm_dsl.data.prepare import prepare
+from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.stored import LostError
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.vectors import fill
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
 from aesm_dsl.training.evaluate import Forecast, forecast, judge, judge_streamed
@@ -104,8 +105,8 @@ def _train(
     warn(findings)
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
-    plan = plan.with_rows(encoders.rows())
-    network = new_network(plan)
+    plan = fitted_plan(plan, prepared)
+    network = fitted_network(plan, prepared)
     carried = start_from(job.warm_start, network, encoders)
     network = network.to(place)
     fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
@@ -122,6 +123,18 @@ def _train(
     if collapsed.items:
         warn(collapsed)
     return run
+
+
+def fitted_plan(plan: Plan, prepared: Prepared) -> Plan:
+    """The plan with its tables as the rows, and files of vectors, want them."""
+    return plan.with_rows(prepared.encoders.rows(), {name: one.width for name, one in prepared.vectors.items()})
+
+
+def fitted_network(plan: Plan, prepared: Prepared) -> AnyNetwork:
+    """A new network of such a plan, with the vectors of files in its tables."""
+    network = new_network(plan)
+    fill(network, {name: torch.from_numpy(one.vector_KG) for name, one in prepared.vectors.items()})
+    return network
 
 
 def new_network(plan: Plan) -> AnyNetwork:
