@@ -139,7 +139,7 @@ def _resolved(trial: Trial) -> str:
 
 def _jobs(asked: int | None, device: str, runs: int) -> int:
     if asked is None:
-        from aesm_dsl.training.train import find_device
+        from aesm_dsl.training.device import find_device
 
         place = find_device(device, Findings())
         asked = len(os.sched_getaffinity(0)) if place is not None and place.type == "cpu" else 1

@@ -25,6 +25,7 @@ from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.checkpoint import Checkpoint
 from aesm_dsl.training.combine import Weigh, method
+from aesm_dsl.training.device import find_device
 from aesm_dsl.training.evaluate import Forecast, forecast, judge
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.history import Fitted
@@ -32,6 +33,7 @@ from aesm_dsl.training.loop import fit
 from aesm_dsl.training.meter import DivergedError, Progress
 from aesm_dsl.training.outputs import OutputMeter
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
+from aesm_dsl.training.segments import Segments, segments
 from aesm_dsl.training.stop import Stop
 from aesm_dsl.training.unfinished import Unfinished, digest
 from aesm_dsl.training.usage import Usage
@@ -192,30 +194,30 @@ def new_network(plan: Plan) -> AnyNetwork:
 
 def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
     """Metrics per leaf x task: on the rows the run was measured on, or on another table with labels."""
-    if data is not None:
-        reading, part = _reading(run, data, findings, labels=True), "test"
-    else:
-        if tell_no_data(run.plan, findings):
-            return None
-        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, _nowhere)
-        part = str(run.info["measured on"])
-    found = _forecast(run, reading, part, device, findings)
+    found = _forecast(run, *_rows(run, data, findings, labels=True), device, findings)
     return None if found is None else metrics_frame(judge(run.network, found))
 
 
-def usage_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> Usage | None:
-    """Which experts the nodes use: on the rows the run was measured on, or on another table, labels or not.
+def usage_run(run: Run, data: str | Path | Given, by: str | None, device: str, findings: Findings) -> Usage | None:
+    """Which experts the nodes use, or the segments `by` a feature or level: on the rows the run was measured on, or on
+    another table, labels or not.
 
     Counted batch by batch: what a batch selected is not kept.
     """
     if run.plan.baseline is not None:
         findings.extend(nothing_selected(run.plan.baseline.architecture))
         return None
-    if data is None:
+    if data is None and by is None:
         return run.usage
+    own = None if by is None else segments(run.plan, run.encoders, by, findings)
+    if findings.errors:
+        return None
     with OutputMeter(run.network) as outputs:
-        found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
-    return None if found is None else found.usage.with_dead_units(outputs.dead_units())
+        found = _forecast(run, *_rows(run, data, findings, labels=False), device, findings, own)
+    if found is None:
+        return None
+    usage = found.usage.with_dead_units(outputs.dead_units())
+    return usage if by is None else usage.with_rows()
 
 
 def predict_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
@@ -227,28 +229,15 @@ def predict_run(run: Run, data: str | Path | Given, device: str, findings: Findi
     return pl.DataFrame({name: np.exp(found.yes_RT[:, i]) for i, name in enumerate(names)})
 
 
-def _forecast(run: Run, reading: Reading | None, part: str, device: str, findings: Findings) -> Forecast | None:
+def _forecast(
+    run: Run, reading: Reading | None, part: str, device: str, findings: Findings, by: Segments | None = None
+) -> Forecast | None:
     """What the run says of rows that are encoded as they are read; None after telling what is wrong with them."""
     place = find_device(device, findings)
     if place is None or reading is None or findings.errors:
         return None
-    found = forecast(run.network.to(place), Stream(reading, run.encoders, part), place)
+    found = forecast(run.network.to(place), Stream(reading, run.encoders, part), place, by)
     return None if findings.errors else found
-
-
-def find_device(name: str, findings: Findings) -> torch.device | None:
-    """The device of a name; "auto" is CUDA when there is one. None after telling that there is no such device."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        findings.add(
-            "E604", f"there is no device `{name}` here", help="`auto` takes CUDA when there is one, else the CPU"
-        )
-        return None
-    return device
 
 
 def tell_no_data(plan: Plan, findings: Findings) -> bool:
@@ -256,6 +245,16 @@ def tell_no_data(plan: Plan, findings: Findings) -> bool:
     if plan.data is None:
         findings.add("E307", "the spec does not say where the rows are", help='write `data { train = "..." }`')
     return plan.data is None
+
+
+def _rows(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> tuple[Reading | None, str]:
+    """The rows that the run was measured on, or another table, and the part they are; None after telling why not."""
+    if data is not None:
+        return _reading(run, data, findings, labels=labels), "test"
+    if tell_no_data(run.plan, findings):
+        return None, "test"
+    roots = [Path(root) for root in run.info["roots"]]
+    return open_tables(run.plan, roots, findings, _nowhere), str(run.info["measured on"])
 
 
 def _reading(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> Reading | None:
