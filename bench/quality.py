@@ -26,7 +26,7 @@ from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.recovery import recovery
 from aesm_dsl.training.run import Run
-from aesm_dsl.training.sharing import SharingMatrix
+from aesm_dsl.training.sharing import mean_matrix
 from aesm_dsl.training.student import Mean, mean
 
 ROWS, TEST_SHARE = 100_000, 0.5
@@ -145,7 +145,7 @@ def recovered(runs: Sequence[Run], worlds: Sequence[int]) -> str:
     found = []
     for run, seed in zip(runs, worlds, strict=True):
         matrices = [run.sharing("scenario", layer).matrix for layer in layers]
-        both = SharingMatrix(matrices[0].nodes, np.mean([one.matrix for one in matrices], axis=0))
+        both = mean_matrix(run.usage.level("scenario"))
         found.append([recovery(one, truth(seed).groups) for one in (*matrices, both)])
     return ", ".join(f"{value:.2f}" for value in np.mean(found, axis=0))
 

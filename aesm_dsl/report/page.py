@@ -26,7 +26,7 @@ from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.report.draw import DrawingError, drawn
 from aesm_dsl.report.experts import experts_sentences, experts_table
 from aesm_dsl.report.inline import inline
-from aesm_dsl.report.panels import sharing_graph
+from aesm_dsl.report.picture import flow_graph, heat_map, sharing_graph, training_map
 from aesm_dsl.report.profile import advice, profile_tables
 from aesm_dsl.syntax.colours import AesmLexer
 from aesm_dsl.training.comparison import Comparison, Swing
@@ -189,9 +189,16 @@ def _sharing(run: Run) -> dict[str, Any] | None:
     """Pictures of what was learnt, a table and sentences; None of an architecture that selects nothing."""
     if run.plan.baseline is not None:
         return None
+    dots = {
+        "Which experts each node uses": sharing_graph(run.plan, run.usage),
+        "Where rows go": flow_graph(run.plan, run.usage),
+        "Weights, and how much nodes share": heat_map(run.plan, run.usage),
+    }
+    if epochs := run.usages():
+        dots["How the experts' roles formed"] = training_map(run.plan, epochs)
     pictures, trouble = [], ""
     try:
-        pictures.append(("Which experts each node uses", inline(drawn(sharing_graph(run.plan, run.usage), "svg"))))
+        pictures = [(name, inline(drawn(dot, "svg"))) for name, dot in dots.items()]
     except DrawingError as error:
         trouble = str(error)
     return {

@@ -37,7 +37,7 @@ from aesm_dsl.training.calibration import Calibration
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
-from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.usage import LayerUsage, Usage
 
 FORMAT = 2
 """Version of the run folder; a folder of another version is refused."""
@@ -83,6 +83,22 @@ class Run:
         if self.plan.baseline is not None:
             raise AesmError(nothing_selected(self.plan.baseline.architecture))
         return self.usage.sharing(level, layer)
+
+    def usages(self) -> tuple[tuple[int, Usage], ...]:
+        """Number of an epoch and how the experts were used at its end, on validation rows, else on training rows."""
+        found = []
+        for epoch in self.history:
+            layers = [
+                LayerUsage(
+                    layer.level, layer.layer, self.usage.level(layer.level)[0].nodes, one.rows_N, (), (), one.weight_NE
+                )
+                for one in epoch.experts
+                for layer in self.usage.level(one.level)
+                if layer.layer == one.layer
+            ]
+            if layers:
+                found.append((epoch.epoch, Usage(tuple(layers))))
+        return tuple(found)
 
     @property
     def metrics(self) -> pl.DataFrame:
