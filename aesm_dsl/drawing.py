@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
@@ -83,7 +82,7 @@ def _learnt(run: Run, seen: Usage, form: str, layers: str) -> str:
 def _write_page(run: Run, out: Path, comparison: str | Path | None) -> Path:
     from aesm_dsl.report.page import report_page
 
-    text = report_page(run, _compared(run, comparison), _profile(run.folder / "profile.json"))
+    text = report_page(run, _compared(run, comparison))
     try:
         write_text(out, text)
     except OSError as error:
@@ -108,14 +107,6 @@ def _compared(run: Run, folder: str | Path | None) -> Comparison | None:
             "E602", f"there is no comparison in `{folder}`: {error}", help="`aesm compare SPEC -o DIR` makes one"
         )
         raise AesmError(findings) from error
-
-
-def _profile(path: Path) -> dict[str, Any] | None:
-    """What the training rows are like, where that was written down."""
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def _not_drawn(why: str) -> AesmError:

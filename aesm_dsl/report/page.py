@@ -45,11 +45,10 @@ class Cells:
     rows: tuple[tuple[str, ...], ...]
 
 
-def report_page(run: Run, found: Comparison | None = None, profile: dict[str, Any] | None = None) -> str:
+def report_page(run: Run, found: Comparison | None = None) -> str:
     """The page of a run.
 
-    found    a comparison that the run took part in
-    profile  of the training rows, as `Profile.report` gives it
+    found  a comparison that the run took part in
     Pictures are left out, with a word why, where no Graphviz is installed.
     """
     environment = jinja2.Environment(
@@ -73,8 +72,8 @@ def report_page(run: Run, found: Comparison | None = None, profile: dict[str, An
         sharing=_sharing(run),
         comparison=found and [cells(one) for one in comparison_tables(found)[:2]],
         seesaw=found and _seesaw(found.seesaw),
-        profile=profile and [cells(one) for one in profile_tables(profile)],
-        advice=advice(profile) if profile else [],
+        profile=[cells(one) for one in profile_tables(run.profile)],
+        advice=advice(run.profile),
         spec=coloured(run.spec),
         info=json.dumps(run.info, ensure_ascii=False, indent=2),
         commands=_commands(run),
