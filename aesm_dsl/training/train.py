@@ -166,6 +166,11 @@ def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Find
     return None if found is None else metrics_frame(judge(run.network, found))
 
 
+def forecast_run(run: Run, device: str, findings: Findings) -> Forecast | None:
+    """What a run says of the rows that it was measured on, read anew."""
+    return _forecast(run, *_rows(run, None, findings, labels=True), device, findings)
+
+
 def usage_run(run: Run, data: str | Path | Given, by: str | None, device: str, findings: Findings) -> Usage | None:
     """Which experts the nodes use, or the segments `by` a feature or level: on the rows the run was measured on, or on
     another table, labels or not.

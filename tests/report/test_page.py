@@ -24,6 +24,7 @@ from aesm_dsl.training.comparison import Comparison, Contender, Standing, Swing
 from aesm_dsl.training.health import health
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
+from aesm_dsl.training.rows import RowTest
 from aesm_dsl.training.run import Run
 from aesm_dsl.training.student import mean
 from tests.report.cases import fund_usage
@@ -102,11 +103,23 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def found(run: Run) -> Comparison:
     gains = {"home": mean([0.01, 0.011, 0.012]), "wealth": mean([-0.01, -0.011, -0.012])}
+    by_rows = RowTest(0.01, 0.001, 0.019, 0.0312)
     swings = tuple(
-        Swing(leaf, "click", 500, 0.7, 0.69, gain, "gain" if gain.value > 0 else "loss") for leaf, gain in gains.items()
+        Swing(leaf, "click", 500, 0.7, 0.69, gain, by_rows, "gain" if gain.value > 0 else "loss")
+        for leaf, gain in gains.items()
     )
     standings = tuple(
-        Standing("all", "click", name, 500, 50, mean([0.7, 0.71]), 0.3, None if name == "aes" else mean([0.01, 0.02]))
+        Standing(
+            "all",
+            "click",
+            name,
+            500,
+            50,
+            mean([0.7, 0.71]),
+            0.3,
+            None if name == "aes" else mean([0.01, 0.02]),
+            by_rows,
+        )
         for name in ("aes", "single")
     )
     contenders = tuple(
@@ -124,7 +137,7 @@ def test_the_page_needs_nothing_else_and_says_what_the_run_says(run: Run, found:
     assert seen.tags.count("script") == 1
     assert HOSTILE in seen.text
     assert "import" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).split("<style>")[1].split("</style>")[0]
-    for said in ("0.7000", "12,345", "90 steps", "主搜", "点击", "+0.0110", "alike", "25.0%", "0.04"):
+    for said in ("0.7000", "12,345", "90 steps", "主搜", "点击", "+0.0110", "0.031", "alike", "25.0%", "0.04"):
         assert said in seen.text, said
     titles = re.findall(r"<h2>(.*?)</h2>", text)
     assert [title.split()[0] for title in titles] == [
