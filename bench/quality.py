@@ -3,11 +3,11 @@
     python bench/quality.py groups      [-o DIR] [--worlds 5]     AES against every rival in worlds with a known truth
     python bench/quality.py choices     [-o DIR] [--worlds 2]     one setting at a time, in other worlds than the first
     python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
-    python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, both census pairs
+    python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
 
 Several may be named at once, and `--set` overrides settings of specs. Every run is kept in DIR (runs/quality by
-default) and not trained again. Choices are made in worlds of their own (from
-seed 11 on), and what is reported is measured in the worlds 1, 2, ...
+default) and not trained again. Choices are made in worlds of their own (from seed 11 on), and what is reported is
+measured in the worlds 1, 2, ...
 """
 
 from __future__ import annotations
