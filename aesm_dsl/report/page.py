@@ -17,7 +17,6 @@ from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from rich.table import Table
-from rich.text import Text
 
 from aesm_dsl.cost import cost
 from aesm_dsl.plan import Plan
@@ -100,7 +99,8 @@ def coloured(spec: str) -> Markup:
 
 
 def _plain(value: Any) -> str:
-    return Text.from_markup(value).plain if isinstance(value, str) else "" if value is None else str(value)
+    """The text of a cell; rich's own markup would take square brackets of a user's words for its own."""
+    return "" if value is None else str(value).replace("[bold]", "").replace("[/bold]", "")
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ from aesm_dsl.training.run import Run
 from aesm_dsl.training.student import mean
 from tests.report.cases import fund_usage
 
-HOSTILE = """<script>alert("x")</script> & '主搜' </title>"""
+HOSTILE = """<script>alert("x")</script> & '主搜' </title> [/b] {{ run }}"""
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 PROFILE: dict[str, Any] = {
