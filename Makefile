@@ -14,7 +14,7 @@ help:     ## list the targets
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[draw,editor,export,gradients,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[draw,editor,export,gradients,serve,docs,dev]'
 	@touch $@
 
 demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw what was learnt

@@ -28,7 +28,8 @@ from aesm_dsl import build_from_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.serving import expert_nodes
-from aesm_dsl.serving.onnx_file import named_inputs, onnx_model
+from aesm_dsl.serving.inputs import named_inputs
+from aesm_dsl.serving.onnx_file import onnx_model
 
 SPEC = Path(__file__).parent.parent / "specs" / "hotel.aesm"
 LEVELS = ("level.hotel", "level.segment", "tasks")

@@ -17,7 +17,7 @@ PACKAGE = PROJECT / "aesm_dsl"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = (
-    ("version", "memory", "lookalike", "source", "fix"),
+    ("version", "memory", "typed", "lookalike", "source", "fix"),
     ("diagnostic", "codes"),
     ("render", "error"),
     ("syntax",),
@@ -44,7 +44,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting", "predicting", "drawing", "evolving"),
+    ("comparing", "exporting", "predicting", "drawing", "evolving", "hosting"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -68,6 +68,10 @@ LIBRARIES = {
     "graphviz": ("report",),
     "onnx": ("serving",),
     "onnxscript": ("serving",),
+    "onnxruntime": ("serving",),
+    "starlette": ("serving",),
+    "uvicorn": ("serving",),
+    "prometheus_client": ("serving",),
     "typer": ("cli",),
     "pygls": ("editor",),
     "lsprotocol": ("editor",),

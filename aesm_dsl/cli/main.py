@@ -47,6 +47,7 @@ app.command()(serving.predict)
 app.command()(experts.experts)
 app.command()(picture.visualize)
 app.command()(serving.export)
+app.command()(serving.serve)
 app.command()(editor.lsp)
 
 

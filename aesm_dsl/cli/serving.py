@@ -1,4 +1,4 @@
-"""Commands that put a run to use: predict, export."""
+"""Commands that put a run to use: predict, export, serve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import exporting, predicting
+from aesm_dsl import exporting, hosting, predicting
 from aesm_dsl.cli.arguments import Device, Overwrite, RunPath
 from aesm_dsl.cli.output import console, say, warn
 
@@ -81,3 +81,34 @@ def export(
     """Write a run as a model that a server runs without aesm, and a JSON file that says how rows become its inputs."""
     file = exporting.export(run, out, overwrite=overwrite)
     sys.stdout.write(f"{file}\n{file.with_suffix('.json')}\n")
+
+
+def serve(
+    run: RunPath,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="The run's export, a .onnx file: onnxruntime scores with it, faster than torch."),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Where to listen; the default is for this machine alone.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8080,
+    batch_rows: Annotated[
+        int, typer.Option("--batch-rows", min=1, help="Rows of several requests that are scored together.")
+    ] = 1024,
+    wait_ms: Annotated[
+        float, typer.Option("--wait-ms", min=0, max=1000, help="How long rows wait for others to be scored with.")
+    ] = 0.0,
+    device: Device = "auto",
+) -> None:
+    """Serve a run over HTTP by the Open Inference Protocol (v2, REST): raw values in, probabilities out."""
+    hosting.host(
+        run,
+        model,
+        address=host,
+        port=port,
+        device=device,
+        batch_rows=batch_rows,
+        wait_ms=wait_ms,
+        ready=lambda url: say(f"serving {run} at {url}"),
+    )

@@ -148,11 +148,11 @@ class NumberCheck:
             column = chunk.rows.frame[use.column]
             if use.inner:
                 values, row_I = flat(column, use.separator)
-                bad = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
+                wrong_R = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
             else:
-                bad = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
-            tally.add(chunk.rows, use.column, bad)
-            bad_R |= bad
+                wrong_R = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
+            tally.add(chunk.rows, use.column, wrong_R)
+            bad_R |= wrong_R
         return bad_R
 
     def tell(self, findings: Findings) -> None:

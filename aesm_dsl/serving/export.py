@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from aesm_dsl.data.encode import FORMAT as ENCODERS_FORMAT
+from aesm_dsl.data.encode import Encoders
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import UNKNOWN, Plan
 from aesm_dsl.training.run import Run
@@ -44,19 +46,24 @@ def onnx_bytes(run: Run, findings: Findings) -> bytes | None:
 
 def description(run: Run, file: str, model: bytes) -> str:
     """JSON: all that a server must know to make the inputs of the model `file` of a row, and to read its outputs."""
-    plan, encoders = run.plan, json.loads(run.encoders.to_json())
+    plan = run.plan
     said = {
         "format": FORMAT,
         "aesm": VERSION,
         "model": plan.name,
         "file": file,
         "sha256": hashlib.sha256(model).hexdigest(),
-        "encoders": encoders["format"],
-        "features": [{"input": f"feature.{one['name']}", **one} for one in encoders["features"]],
+        "encoders": ENCODERS_FORMAT,
+        "features": described_features(run.encoders),
         "levels": _levels(plan),
         "outputs": [{"name": task.name, "label": task.label} for task in plan.tasks.tasks],
     }
     return json.dumps(said, ensure_ascii=False, indent=1) + "\n"
+
+
+def described_features(encoders: Encoders) -> list[dict[str, Any]]:
+    """Of each feature its input and encoder, as JSON holds them."""
+    return [{"input": f"feature.{one['name']}", **one} for one in json.loads(encoders.to_json())["features"]]
 
 
 def _levels(plan: Plan) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.experts import EPSILON, Block, Experts
 from aesm_dsl.plan import Plan
 from aesm_dsl.serving.expert_nodes import DOMAIN, NAME, expand
+from aesm_dsl.serving.inputs import named_inputs
 from aesm_dsl.version import VERSION
 
 OPSET = 20
@@ -66,14 +67,6 @@ def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool =
     """A stable sort as ONNX's TopK of all: it takes the lower index of equal values first."""
     size: Any = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))  # type: ignore[type-var]
     return operators.TopK(values, size, axis=dim, largest=int(descending))
-
-
-def named_inputs(plan: Plan, batch: Batch) -> dict[str, Tensor]:
-    """A batch's rows as the inputs of the model, by their names."""
-    ids = iter(batch.ids_BS.split_with_sizes([one.slots for one in plan.features if one.slots], dim=1))
-    values = iter(batch.value_BV.split_with_sizes([one.values for one in plan.features if one.values], dim=1))
-    features = {f"feature.{one.name}": next(ids if one.slots else values) for one in plan.features}
-    return {**features, **{f"level.{one.name}": batch.node_BL[:, place] for place, one in enumerate(plan.levels)}}
 
 
 class _Served(nn.Module):

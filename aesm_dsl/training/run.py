@@ -19,25 +19,28 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
-from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.calibration import Calibration
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
+from aesm_dsl.training.sound import check_encoders, check_plan, load_network
 from aesm_dsl.training.usage import LayerUsage, Usage
+from aesm_dsl.typed import check_types
+
+Part = TypeVar("Part")
 
 FORMAT = 2
 """Version of the run folder; a folder of another version is refused."""
@@ -183,37 +186,68 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
     if info is None:
         return None
     try:
-        plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
-        network = build(plan)
-        network.load_state_dict(load_file(folder / "weights.safetensors"))
-        network.eval()
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        calibration = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
-        history = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        plan = _part(folder, "plan.json", lambda text: check_plan(Plan.from_json(text)))
         return Run(
             folder,
-            (folder / "spec.aesm").read_text(encoding="utf-8"),
+            _part(folder, "spec.aesm", str),
             plan,
-            Encoders.from_json((folder / "encoders.json").read_text(encoding="utf-8")),
-            network,
-            tuple(Score(**score) for score in metrics),
-            tuple(Calibration.from_data(one) for one in calibration),
-            Usage.from_json((folder / "usage.json").read_text(encoding="utf-8")),
-            tuple(Epoch.from_data(json.loads(line)) for line in history),
+            _part(folder, "encoders.json", lambda text: check_encoders(Encoders.from_json(text), plan)),
+            _part(folder, "weights.safetensors", lambda path: load_network(plan, path), reads=False),
+            _part(folder, "metrics.json", lambda text: tuple(_checked(Score(**one)) for one in json.loads(text))),
+            _part(folder, "calibration.json", _calibrations),
+            _part(folder, "usage.json", lambda text: _checked(Usage.from_json(text))),
+            _part(folder, "history.jsonl", lambda text: tuple(_epoch(line) for line in text.splitlines())),
             info,
-            json.loads((folder / "profile.json").read_text(encoding="utf-8")),
+            _part(folder, "profile.json", _profile),
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        findings.add(
-            "E602", f"the run `{folder}` cannot be read: {_first_line(error)}", help="train it again with this version"
-        )
+    except _DamagedError as error:
+        findings.add("E602", f"the run `{folder}` cannot be read: {error}", help="train it again with this version")
         return None
+
+
+class _DamagedError(Exception):
+    """What is wrong with a file of a run."""
+
+
+def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = True) -> Part:
+    """What `read` makes of a file's text, or of its path. Whatever fails there is the file's fault."""
+    try:
+        return read((folder / name).read_text(encoding="utf-8") if reads else folder / name)
+    except Exception as error:
+        raise _DamagedError(f"`{name}` is damaged: {_first_line(error)}") from error
+
+
+def _checked(value: Part) -> Part:
+    check_types(value)
+    return value
+
+
+def _calibrations(text: str) -> tuple[Calibration, ...]:
+    return tuple(_checked(Calibration.from_data(one)) for one in json.loads(text))
+
+
+def _profile(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("no profile")
+    return found
+
+
+def _epoch(line: str) -> Epoch:
+    return _checked(Epoch.from_data(json.loads(line)))
 
 
 def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
     """What run.json says, once every file is there and is the one that was written."""
     if not folder.is_dir():
         findings.add("E602", f"there is no run `{folder}`", help="`aesm train SPEC -o RUN` makes one")
+        return None
+    linked = [name for name in ("run.json", *FILES) if (folder / name).is_symlink()]
+    if linked:
+        listed = ", ".join(f"`{name}`" for name in linked)
+        findings.add(
+            "E602", f"in `{folder}`, {listed} leads elsewhere", help="a run holds its files themselves, no links"
+        )
         return None
     missing = [name for name in ("run.json", *FILES) if not (folder / name).is_file()]
     if missing:
@@ -223,7 +257,8 @@ def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
     try:
         info: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         version, digests = info.pop("format"), dict(info.pop("sha256"))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        _check_info(info)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         findings.add("E602", f"`{folder / 'run.json'}` is damaged", help="train the model again")
         return None
     if version != FORMAT:
@@ -235,6 +270,15 @@ def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
         findings.add("E602", f"in the run `{folder}`, {listed} changed since it was written", help="train it again")
         return None
     return info
+
+
+def _check_info(info: dict[str, Any]) -> None:
+    """Raises KeyError or ValueError where what others read of run.json is not there as they expect it."""
+    roots, part, seconds = info["roots"], info["measured on"], info["seconds"]
+    if part not in ("train", "valid", "test") or type(seconds) not in (int, float):
+        raise ValueError("measured on")
+    if not isinstance(roots, list) or not all(isinstance(one, str) for one in roots):
+        raise ValueError("roots")
 
 
 def _digest(path: Path) -> str:

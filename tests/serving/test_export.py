@@ -22,7 +22,8 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan import UNKNOWN
 from aesm_dsl.serving.expert_nodes import DOMAIN
-from aesm_dsl.serving.onnx_file import OPSET, named_inputs, onnx_model
+from aesm_dsl.serving.inputs import named_inputs
+from aesm_dsl.serving.onnx_file import OPSET, onnx_model
 from aesm_dsl.training.run import Run
 from tests.conftest import PROJECT
 from tests.serving.conftest import KINDS, table_of
