@@ -215,8 +215,13 @@ def evaluate(
     return found
 
 
-def usage(run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto") -> Usage:
+def usage(
+    run: Run | str | Path, data: str | Path | Given | None = None, *, by: str | None = None, device: str = "auto"
+) -> Usage:
     """Which experts every node of a run uses: on the rows it was measured on, or on another table.
+
+    by  a level or a feature, whose nodes or values stand in for the nodes of every level: a category's most frequent
+        values, or ranges of a number
 
     The table needs the columns of features and levels; labels are not looked at. `sharing` of the result gives the
     sharing matrix, roles, entropy and mutual information of a layer.
@@ -224,7 +229,7 @@ def usage(run: Run | str | Path, data: str | Path | Given | None = None, *, devi
     from aesm_dsl.training.train import usage_run
 
     findings = Findings()
-    found = usage_run(_run(run), data, device, findings)
+    found = usage_run(_run(run), data, by, device, findings)
     if found is None:
         raise AesmError(findings)
     return found

@@ -35,6 +35,7 @@ from aesm_dsl.training.peers import Peers, together
 from aesm_dsl.training.processes import agree, tell_unshareable
 from aesm_dsl.training.resume import Job, fit_or_resume
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
+from aesm_dsl.training.segments import Segments, segments
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.training.warm_start import refuse_start, start_from
@@ -148,13 +149,7 @@ def evaluate_run(
     run: Run, data: str | Path | Given, device: str, findings: Findings, *, streamed: bool = False
 ) -> pl.DataFrame | None:
     """Metrics per leaf x task: on the rows the run was measured on, or on another table with labels."""
-    if data is not None:
-        reading, part = _reading(run, data, findings, labels=True), "test"
-    else:
-        if tell_no_data(run.plan, findings):
-            return None
-        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, nowhere)
-        part = str(run.info["measured on"])
+    reading, part = _rows(run, data, findings, labels=True)
     if streamed:
         place = find_device(device, findings)
         if place is None or reading is None or findings.errors:
@@ -165,27 +160,41 @@ def evaluate_run(
     return None if found is None else metrics_frame(judge(run.network, found))
 
 
-def usage_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> Usage | None:
-    """Which experts the nodes use: on the rows the run was measured on, or on another table, labels or not.
+def forecast_run(run: Run, device: str, findings: Findings) -> Forecast | None:
+    """What a run says of the rows that it was measured on, read anew."""
+    return _forecast(run, *_rows(run, None, findings, labels=True), device, findings)
+
+
+def usage_run(run: Run, data: str | Path | Given, by: str | None, device: str, findings: Findings) -> Usage | None:
+    """Which experts the nodes use, or the segments `by` a feature or level: on the rows the run was measured on, or on
+    another table, labels or not.
 
     Counted batch by batch: what a batch selected is not kept.
     """
     if run.plan.baseline is not None:
         findings.extend(nothing_selected(run.plan.baseline.architecture))
         return None
-    if data is None:
+    if data is None and by is None:
         return run.usage
+    own = None if by is None else segments(run.plan, run.encoders, by, findings)
+    if findings.errors:
+        return None
     with OutputMeter(run.network) as outputs:
-        found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
-    return None if found is None else found.usage.with_dead_units(outputs.dead_units())
+        found = _forecast(run, *_rows(run, data, findings, labels=False), device, findings, own)
+    if found is None:
+        return None
+    usage = found.usage.with_dead_units(outputs.dead_units())
+    return usage if by is None else usage.with_rows()
 
 
-def _forecast(run: Run, reading: Reading | None, part: str, device: str, findings: Findings) -> Forecast | None:
+def _forecast(
+    run: Run, reading: Reading | None, part: str, device: str, findings: Findings, by: Segments | None = None
+) -> Forecast | None:
     """What the run says of rows that are encoded as they are read; None after telling what is wrong with them."""
     place = find_device(device, findings)
     if place is None or reading is None or findings.errors:
         return None
-    found = forecast(run.network.to(place), Stream(reading, run.encoders, part), place)
+    found = forecast(run.network.to(place), Stream(reading, run.encoders, part), place, by=by)
     return None if findings.errors else found
 
 
@@ -214,6 +223,16 @@ def tell_no_data(plan: Plan, findings: Findings) -> bool:
     if plan.data is None:
         findings.add("E307", "the spec does not say where the rows are", help='write `data { train = "..." }`')
     return plan.data is None
+
+
+def _rows(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> tuple[Reading | None, str]:
+    """The rows that the run was measured on, or another table, and the part they are; None after telling why not."""
+    if data is not None:
+        return _reading(run, data, findings, labels=labels), "test"
+    if tell_no_data(run.plan, findings):
+        return None, "test"
+    roots = [Path(root) for root in run.info["roots"]]
+    return open_tables(run.plan, roots, findings, nowhere), str(run.info["measured on"])
 
 
 def _reading(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> Reading | None:
