@@ -24,7 +24,7 @@ def refuse_export(plan: Plan, findings: Findings) -> None:
         findings.add(
             "E630",
             f"a run of `{architecture}` cannot be exported",
-            help="`architecture = aes` can; `aesm predict` scores both",
+            help="`architecture = aes` can; `aesm predict` and `aesm serve` take both",
         )
     elif plan.tasks.tower_per == "leaf":
         findings.add("E630", "towers per leaf cannot be exported", help="`tower_per = task` in `tasks` can")
