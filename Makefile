@@ -23,6 +23,7 @@ demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw 
 	$(BIN)/aesm train $(DEMO)/data/fund_search.aesm -o $(DEMO)/run --overwrite
 	$(BIN)/aesm visualize $(DEMO)/run -o $(DEMO)/sharing.svg
 	$(BIN)/aesm visualize $(DEMO)/run -o $(DEMO)/sharing.png
+	$(BIN)/aesm visualize $(DEMO)/run -o $(DEMO)/report.html
 
 test: $(READY)     ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS)

@@ -1,7 +1,9 @@
 """aesm: one ranking model for many scenarios and many tasks, from a small spec."""
 
 from aesm_dsl.comparing import compare
+from aesm_dsl.drawing import visualize
 from aesm_dsl.error import AesmError
+from aesm_dsl.evolving import diff
 from aesm_dsl.exporting import export
 from aesm_dsl.pipeline import (
     build_from_spec,
@@ -12,7 +14,6 @@ from aesm_dsl.pipeline import (
     predict,
     train,
     usage,
-    visualize,
 )
 from aesm_dsl.spec.model import Spec
 
@@ -23,6 +24,7 @@ __all__ = [
     "check",
     "compare",
     "compile_spec",
+    "diff",
     "evaluate",
     "export",
     "load_run",

@@ -1,7 +1,9 @@
-"""What of a spec changed since a training was begun with it."""
+"""What of a spec changed since a training was begun with it, or between two specs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from aesm_dsl.compiled import Compiled
@@ -19,20 +21,39 @@ HELP = ("put it back as it was", "`--overwrite` without `--resume` begins anew")
 def tell_changes(before: str, now: Compiled, folder: Path, findings: Findings) -> None:
     """E608 for every setting of the resolved spec that is not what it was in the text `before`."""
     try:
-        old = dict(settings(Spec.parse(before)))
+        old = Spec.parse(before)
     except AesmError:
         findings.add("E608", f"the spec in `{folder}` cannot be read by this version", help=HELP[1])
         return
-    new, places = dict(settings(Spec.parse(now.resolved()))), now.spec.places
-    for path in [*new, *(one for one in old if one not in new)]:
-        was, is_ = old.get(path), new.get(path)
-        if was == is_ or path in FREE or any(_inside(path, one, old, new) for one in (old, new)):
+    for one in changes(old, Spec.parse(now.resolved())):
+        if one.path in FREE:
             continue
-        if was is None or is_ is None:
-            message = f"`{path}` {'is new' if was is None else 'is gone'} since the training in `{folder}` began"
+        if one.was is None or one.now is None:
+            message = (
+                f"`{one.path}` {'is new' if one.was is None else 'is gone'} since the training in `{folder}` began"
+            )
         else:
-            message = f"`{path}` is `{is_}`, and was `{was}` when the training in `{folder}` began"
-        findings.add("E608", message, places.of(path), help=HELP)
+            message = f"`{one.path}` is `{one.now}`, and was `{one.was}` when the training in `{folder}` began"
+        findings.add("E608", message, now.spec.places.of(one.path), help=HELP)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    path: str
+    """The setting's dotted path, or a block's that is new or gone as a whole."""
+    was: str | None
+    """Its value in the language; of a block its title, "" without one. None where it is new."""
+    now: str | None
+    """None where it is gone."""
+
+
+def changes(before: Spec, after: Spec) -> Iterator[Change]:
+    """What differs between two specs, in the order of the later one, then what is gone."""
+    old, new = dict(settings(before)), dict(settings(after))
+    for path in [*new, *(one for one in old if one not in new)]:
+        was, now = old.get(path), new.get(path)
+        if was != now and not any(_inside(path, one, old, new) for one in (old, new)):
+            yield Change(path, was, now)
 
 
 def _inside(path: str, one: dict[str, str], old: dict[str, str], new: dict[str, str]) -> bool:

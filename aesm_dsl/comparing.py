@@ -168,7 +168,7 @@ def _share(threads: int) -> None:
 
 def _train(trial: Trial) -> float | Findings | None:
     """The mean AUC of the run, or what was wrong."""
-    from aesm_dsl.training.metric import mean_auc
+    from aesm_dsl.training.metric import mean
 
     try:
         run = train(
@@ -181,7 +181,7 @@ def _train(trial: Trial) -> float | Findings | None:
         )
     except AesmError as error:
         return error.findings
-    return mean_auc(run.scores)
+    return mean(run.scores, "mean_auc")
 
 
 def _result(future: Future[float | Findings | None]) -> float | Findings | None:

@@ -15,7 +15,7 @@ from aesm_dsl.spec.levels import Experts, Level, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Data, Split
 from aesm_dsl.spec.tasks import Task
-from aesm_dsl.spec.training import Anneal, Constant, Sparse, Train
+from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
 from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 
@@ -171,15 +171,16 @@ def _training(train: Train) -> TrainingPlan:
             noise = NoisePlan("anneal", start, over, into == "mixture")
         case None:
             noise = NoisePlan("constant", 0.0, 1.0, False)
-    epochs, every = train.length.unit == "epochs", train.checkpoint
+    unit, every, optimizer, schedule = train.length.unit, train.checkpoint, train.optimizer, train.schedule
     return TrainingPlan(
         optimizer=train.optimizer.call,
         rate=train.optimizer.rate,
         weight_decay=train.optimizer.weight_decay,
-        schedule=train.schedule,
+        schedule=schedule.call,
         batch_rows=train.batch,
-        epochs=float(train.length.value) if epochs else None,
-        steps=None if epochs else int(train.length.value),
+        epochs=float(train.length.value) if unit == "epochs" else None,
+        steps=int(train.length.value) if unit == "steps" else None,
+        hours=float(train.length.value) if unit == "hours" else None,
         patience_epochs=train.stop.patience if train.stop else None,
         noise=noise,
         specific_loss=train.specific_loss,
@@ -189,13 +190,23 @@ def _training(train: Train) -> TrainingPlan:
         weights=train.weights,
         sparse_from=train.embeddings.least if isinstance(train.embeddings, Sparse) else None,
         combine=train.combine,
+        watched=train.stop.on if train.stop else "mean_auc",
+        warmup=schedule.warmup,
+        plateau_factor=schedule.factor if isinstance(schedule, Plateau) else 0.5,
+        plateau_patience=schedule.patience if isinstance(schedule, Plateau) else 0,
+        momentum=optimizer.momentum if isinstance(optimizer, SGD) else 0.0,
+        embeddings_decay=None if optimizer.embeddings_decay == "auto" else optimizer.embeddings_decay,
+        clip=train.clip,
+        ema_decay=train.average.decay if train.average else None,
         checkpoint_steps=int(every.value) if every is not None and every.unit == "steps" else None,
         checkpoint_minutes=float(every.value) if every is not None and every.unit == "minutes" else None,
     )
 
 
 def _data(data: Data) -> DataPlan:
-    return DataPlan(data.train, _rows(data.valid), _rows(data.test), data.weight, data.user, data.cache)
+    return DataPlan(
+        data.train, _rows(data.valid), _rows(data.test), data.weight, data.user, data.statistics, data.cache
+    )
 
 
 def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan | None:

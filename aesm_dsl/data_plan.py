@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+FILES = ("train", "valid", "test", "statistics")
+"""The fields that name files."""
+
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
@@ -33,6 +36,8 @@ class DataPlan:
     """Column of row weights."""
     user: str | None = None
     """Column that says whose row it is."""
+    statistics: tuple[str, ...] | None = None
+    """Files that say what encoders learn, in place of the training rows."""
     cache: str | None = None
     """Folder that encoded tables are kept in; None: the user's own for caches."""
 
@@ -45,4 +50,4 @@ class DataPlan:
                 return SplitPlan(**value)
             return tuple(value) if value is not None else None
 
-        return DataPlan(**{**values, **{part: rows(values[part]) for part in ("train", "valid", "test")}})
+        return DataPlan(**{**values, **{part: rows(values[part]) for part in FILES if part in values}})

@@ -124,6 +124,7 @@ def train(
     device: str = "auto",
     overwrite: bool = False,
     resume: bool = False,
+    warm_start: Run | str | Path | None = None,
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Progress], None] = lambda progress: None,
@@ -137,15 +138,19 @@ def train(
     overwrite  replace the folder `out`, once the new run is complete
     resume     go on from the last checkpoint of a training that was stopped (without `out`, the latest of
                the spec); a run that is complete is returned as it is
+    warm_start  a run whose weights the network starts with, as far as they mean the same (`diff` tells)
     warn       called with the warnings before the first step, and after the last one if experts have collapsed
     watch      called every few steps
 
     While it trains, checkpoints lie in a folder beside `out`, with the ending `.training`. SIGINT and SIGTERM stop it
     with a checkpoint and raise StoppedError.
 
+    Started by torchrun, all processes train together, and each returns the run: see docs/scale.md.
+
     The run is measured on the test rows; without any on the validation rows, else on the training rows.
     """
-    from aesm_dsl.training.train import Job, train_plan
+    from aesm_dsl.training.resume import Job
+    from aesm_dsl.training.train import train_plan
     from aesm_dsl.training.unfinished import Unfinished, free, latest
 
     findings = Findings()
@@ -160,7 +165,15 @@ def train(
     elif resume and (folder / "run.json").is_file():
         return load_run(folder)
     unfinished.tell_taken(folder, overwrite, resume, findings)
-    job = Job(compiled.resolved(), folder, _roots(compiled.spec), device, overwrite, resume)
+    job = Job(
+        compiled.resolved(),
+        folder,
+        _roots(compiled.spec),
+        device,
+        overwrite,
+        resume,
+        None if warm_start is None else _run(warm_start),
+    )
     run = train_plan(compiled.plan, job, findings, compiled.spec.places.of, warn, watch, data)
     if run is None:
         name_paths(findings)
@@ -224,30 +237,6 @@ def predict(run: Run | str | Path, data: str | Path | Given, *, device: str = "a
     if found is None or findings.errors:
         raise AesmError(findings)
     return found
-
-
-def visualize(what: SpecLike | Run, out: str | Path, *, layers: str = "last", overrides: Sequence[str] = ()) -> Path:
-    """Draws a spec's hierarchy, or what a run learnt to share, into a .svg, .png, .pdf or .dot file; returns its path.
-
-    layers  "last" draws each level's last layer, "all" every layer (of a run)
-    """
-    from aesm_dsl.report.picture import DrawingError, draw, sharing_graph, structure
-    from aesm_dsl.training.run import nothing_selected
-
-    if isinstance(what, Spec) or (isinstance(what, str | Path) and not Path(what).is_dir()):
-        dot = structure(compile_spec(what, overrides=overrides).hierarchy.graph)
-    else:
-        run = _run(what)
-        if run.plan.baseline is not None:
-            raise AesmError(nothing_selected(run.plan.baseline.architecture))
-        dot = sharing_graph(run.plan, run.usage, layers)
-    try:
-        draw(dot, Path(out))
-    except (DrawingError, OSError) as error:
-        findings = Findings()
-        findings.add("E605", f"the picture was not drawn: {error}")
-        raise AesmError(findings) from error
-    return Path(out)
 
 
 def _compile(

@@ -21,16 +21,16 @@ class NoisePlan:
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     optimizer: str
-    """"adam" or "adamw"."""
+    """"adam", "adamw", "sgd" or "adagrad"."""
     rate: float
     weight_decay: float
     schedule: str
-    """"one_cycle" or "constant"."""
+    """"one_cycle", "constant", "cosine" or "plateau"."""
     batch_rows: int
     epochs: float | None
     steps: int | None
     patience_epochs: int | None
-    """Epochs without a better mean AUC on the validation rows before training stops; None never stops early."""
+    """Epochs without a better `watched` on the validation rows before training stops; None never stops early."""
     noise: NoisePlan
     specific_loss: float
     """lambda_sp."""
@@ -48,6 +48,23 @@ class TrainingPlan:
     """Steps from one checkpoint to the next; None: see `checkpoint_minutes`."""
     checkpoint_minutes: float | None = None
     """Minutes from one checkpoint to the next; None with no `checkpoint_steps` either writes one on a stop only."""
+    hours: float | None = None
+    """How long to train, where neither `epochs` nor `steps` says so."""
+    watched: str = "mean_auc"
+    """"mean_auc", "log_loss" or "normalised_entropy", the mean over the tasks."""
+    warmup: float = 0.0
+    """Share of training in which the learning rate rises; in (0, 1) for "one_cycle"."""
+    plateau_factor: float = 0.5
+    plateau_patience: int = 0
+    """Epochs without a better value that "plateau" lets pass before it multiplies the learning rate with its factor."""
+    momentum: float = 0.0
+    """Of "sgd"."""
+    embeddings_decay: float | None = None
+    """Weight decay of the embedding tables; None: `weight_decay`."""
+    clip: float | None = None
+    """The largest norm of a step's gradient."""
+    ema_decay: float | None = None
+    """Of the average of the weights that is measured and kept; None: the weights themselves are."""
     combine: str = "sum"
     """How the tasks' gradients become one: "sum", "pcgrad" or "aligned_mtl"."""
 

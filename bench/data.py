@@ -1,22 +1,21 @@
 """What reading costs: fitting, encoding, batches of 8,192 rows, and how long training waits for them.
 
-    python bench/data.py [--rows 5000000] [--turns 5] [--limit-mib 0] [--folder FOLDER]
+    python bench/data.py [--rows 5000000] [--turns 5] [--folder FOLDER]
 
 Rows of 10 categorical columns of 10,000 values, 4 numbers and 2 labels, in parquet. First table: one pass over all
-rows, in rows a second of computing (all threads of the process): polars reading the columns and nothing else (the floor
-of what any reader can do), the checks alone, checks + fitting + encoding into the cache, and batches from the cache,
-shuffled and in order; last a reader that takes encoded rows out of memory one by one. Each way is a process of its own,
-which says how much memory it had at most (resident, the libraries' own included: see the line of nothing but imports).
-Second: an epoch of training, and the part of its wall time that it waited for batches.
-
-`--limit-mib` lets every process have so much memory for its data (RLIMIT_DATA) and no more.
+rows, in rows a second of computing (all threads of the process) and in rows a second of the clock: polars reading the
+columns and nothing else (the floor of what any reader can do), the checks alone, checks + fitting + encoding into the
+cache, and batches from the cache, shuffled and in order; last a reader that takes encoded rows out of memory one by
+one. Each way is a process of its own, which says how much memory it had at most (resident, the libraries' own included:
+see the line of nothing but imports). Second: steps of training from the first batch on, over the end of a window, and
+the part of their wall time that they waited for batches.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
+import os
 import statistics
 import tempfile
 import time
@@ -30,6 +29,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from aesm_dsl.data.checked import Checked
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.table import check_tables
 from aesm_dsl.diagnostic import Findings
@@ -41,8 +41,11 @@ from aesm_dsl.training.optimizer import optimizers
 from aesm_dsl.training.train import new_network
 
 CATEGORIES, NUMBERS, VALUES, BATCH = 10, 4, 10_000, 8192
-TRAINED = 60
-"""Batches that an epoch of training is measured on."""
+FILE_ROWS = 1_000_000
+TRAINED = 300
+"""Steps that training is measured on."""
+ROWS = "rows"
+"""The folder of the files."""
 
 SPEC = """
 aesm = 1
@@ -50,7 +53,7 @@ model bench {
   features all { FEATURES }
   tasks { task click; task buy; experts { count = 8; hidden = [64, 32] } }
   train { batch = 8192 rows; noise = none }
-  data { train = "rows.parquet"; cache = "cache" }
+  data { train = "rows"; cache = "cache" }
 }
 """
 
@@ -62,34 +65,48 @@ class Case:
     turns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    rows: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    waited_s: float = 0.0
+
+
 def main() -> None:
     words = argparse.ArgumentParser()
     words.add_argument("--rows", type=int, default=5_000_000)
     words.add_argument("--turns", type=int, default=5)
-    words.add_argument("--limit-mib", type=int, default=0)
     words.add_argument("--folder", type=Path, default=None)
     given = words.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         case = Case(Path(name), given.rows, given.turns)
         write_rows(case)
-        size = (case.folder / "rows.parquet").stat().st_size / 2**20
-        table = Table(title=f"{case.rows:,} rows, {size:,.0f} MiB of parquet")
-        for head in ("way", "million rows/CPU-s", "peak MiB"):
+        size = sum(path.stat().st_size for path in (case.folder / ROWS).iterdir()) / 2**20
+        busy = os.getloadavg()[0]
+        table = Table(
+            title=f"{case.rows:,} rows, {size:,.0f} MiB of parquet; load {busy:.1f} of {os.cpu_count()} cores"
+        )
+        for head in ("way", "million rows/CPU-s", "million rows/s", "peak MiB"):
             table.add_column(head, justify="left" if head == "way" else "right")
         ways = (imports, floor, checks, prepared_new, batches_shuffled, batches_in_order, row_by_row)
         for way in ways:
-            rate, peak, _ = apart(way, case, given.limit_mib)
-            table.add_row((way.__doc__ or "").rstrip("."), "" if rate == 0 else f"{rate / 1e6:.2f}", f"{peak:,.0f}")
+            one, peak = apart(way, case)
+            rates = (one.rows / one.cpu_s, one.rows / one.wall_s) if one.rows else ()
+            table.add_row(
+                (way.__doc__ or "").rstrip("."), *(f"{one / 1e6:.2f}" for one in rates or (0, 0)), f"{peak:,.0f}"
+            )
         console = Console()
         console.print(table)
-        rate, peak, waited = apart(training, case, given.limit_mib)
+        one, peak = apart(training, case)
         console.print(
-            f"training: {rate / 1e6:.3f} million rows/s, {waited:.1%} of the time waiting for batches, {peak:,.0f} MiB"
+            f"training: {one.rows / one.wall_s / 1e6:.3f} million rows/s, {one.waited_s / one.wall_s:.1%} of the time "
+            f"waiting for batches, {peak:,.0f} MiB"
         )
 
 
 def write_rows(case: Case) -> None:
-    """In frames of a million rows, so that the bench too fits into memory whatever the number of rows."""
+    """One file after the other, so that the bench too fits into memory whatever the number of rows."""
     chance = np.random.default_rng(0)
 
     def frame(rows: int) -> pl.DataFrame:
@@ -98,37 +115,32 @@ def write_rows(case: Case) -> None:
         columns |= {task: (chance.random(rows) < 0.1).astype(np.int8) for task in ("click", "buy")}
         return pl.DataFrame(columns)
 
-    parts = []
-    for start in range(0, case.rows, 1_000_000):
-        parts.append(case.folder / f"part-{len(parts)}")
-        frame(min(1_000_000, case.rows - start)).write_parquet(parts[-1], row_group_size=250_000)
-    pl.scan_parquet(parts).sink_parquet(case.folder / "rows.parquet", row_group_size=250_000)
-    for part in parts:
-        part.unlink()
+    folder = case.folder / ROWS
+    folder.mkdir()
+    for start in range(0, case.rows, FILE_ROWS):
+        rows = frame(min(FILE_ROWS, case.rows - start))
+        rows.write_parquet(folder / f"{start // FILE_ROWS:04}.parquet", row_group_size=FILE_ROWS // 4)
 
 
-def apart(way: Callable[[Case], tuple[float, float]], case: Case, limit_mib: int) -> tuple[float, float, float]:
-    """Rows a second, peak MiB, and what else it found, of a way in a process of its own."""
+def apart(way: Callable[[Case], Spent], case: Case) -> tuple[Spent, float]:
+    """What a way takes in a process of its own, and its peak MiB."""
     there = multiprocessing.get_context("spawn")
     results = there.Queue()
-    one = there.Process(target=_there, args=(way, case, limit_mib, results))
+    one = there.Process(target=_there, args=(way, case, results))
     one.start()
     while True:
         try:
-            rate, peak, more = results.get(timeout=1)
+            found: tuple[Spent, float] = results.get(timeout=1)
             break
         except Exception as error:
             if not one.is_alive():
                 raise SystemExit(f"{way.__name__} ended with {one.exitcode}") from error
     one.join()
-    return rate, peak, more
+    return found
 
 
-def _there(way, case, limit_mib, results) -> None:  # type: ignore[no-untyped-def]
-    if limit_mib:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit_mib * 2**20, limit_mib * 2**20))
-    rate, more = way(case)
-    results.put((rate, _peak(), more))
+def _there(way, case, results) -> None:  # type: ignore[no-untyped-def]
+    results.put((way(case), _peak()))
 
 
 def _peak() -> float:
@@ -137,88 +149,115 @@ def _peak() -> float:
     return int(next(line for line in said.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def plan() -> Plan:
+def spec() -> str:
     features = [f"c{place} = category" for place in range(CATEGORIES)]
     features += [f"n{place} = number" for place in range(NUMBERS)]
-    return compile_spec(Spec.parse(SPEC.replace("FEATURES", "; ".join(features)))).plan
+    return SPEC.replace("FEATURES", "; ".join(features))
+
+
+def plan() -> Plan:
+    return compile_spec(Spec.parse(spec())).plan
 
 
 def found(case: Case) -> Prepared:
-    one = prepare(plan(), [case.folder], Findings(), lambda key: None)
-    assert one is not None
+    findings = Findings()
+    one = prepare(plan(), [case.folder], findings, lambda key: None)
+    assert one is not None, findings.items
+    assert len(one.tables.train) == case.rows
     return one
 
 
-def rate(case: Case, go: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(case.turns):
-        began = time.process_time()
-        go()
-        seconds.append(time.process_time() - began)
-    return case.rows / statistics.median(seconds)
+def spent(case: Case, go: Callable[[], int], turns: int) -> Spent:
+    """The medians of so many passes over the rows that `go` says it has seen."""
+    cpu_s, wall_s = [], []
+    for _ in range(turns):
+        cpu, wall = time.process_time(), time.perf_counter()
+        rows = go()
+        cpu_s.append(time.process_time() - cpu)
+        wall_s.append(time.perf_counter() - wall)
+    return Spent(rows, statistics.median(cpu_s), statistics.median(wall_s))
 
 
-def imports(case: Case) -> tuple[float, float]:
+def imports(case: Case) -> Spent:
     """nothing but imports."""
-    return 0.0, 0.0
+    return Spent()
 
 
-def floor(case: Case) -> tuple[float, float]:
+def floor(case: Case) -> Spent:
     """polars: all columns read."""
 
-    def go() -> None:
-        for frame in pl.scan_parquet(case.folder / "rows.parquet").collect_batches(chunk_size=2**16):
-            assert frame.height
+    def go() -> int:
+        return sum(frame.height for frame in pl.scan_parquet(case.folder / ROWS).collect_batches(chunk_size=2**16))
 
-    return rate(case, go), 0.0
+    return spent(case, go, case.turns)
 
 
-def checks(case: Case) -> tuple[float, float]:
+def checks(case: Case) -> Spent:
     """`aesm check --data`."""
-    once = Case(case.folder, case.rows, 1)
-    return rate(once, lambda: check_tables(plan(), [case.folder], Findings(), lambda key: None)), 0.0
+
+    def go() -> int:
+        findings = Findings()
+        seen = Seen()
+        check_tables(plan(), [case.folder], findings, lambda key: None, [seen])
+        assert not findings.items
+        return seen.rows
+
+    return spent(case, go, case.turns)
 
 
-def prepared_new(case: Case) -> tuple[float, float]:
+class Seen:
+    """Counts the rows that a reading gives."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def update(self, chunk: Checked) -> None:
+        self.rows += len(chunk)
+
+    def tell(self, findings: Findings) -> None:
+        """Nothing."""
+
+
+def prepared_new(case: Case) -> Spent:
     """checks, fitting, encoding into the cache."""
-    return rate(Case(case.folder, case.rows, 1), lambda: found(case)), 0.0
+    return spent(case, lambda: len(found(case).tables.train), 1)
 
 
-def batches_shuffled(case: Case) -> tuple[float, float]:
+def batches_shuffled(case: Case) -> Spent:
     """batches from the cache, shuffled."""
     table = found(case).tables.train
-    return rate(case, lambda: sum(batch.rows for batch in table.batches(BATCH, seed=1))), 0.0
+    return spent(case, lambda: sum(batch.rows for batch in table.batches(BATCH, seed=1)), case.turns)
 
 
-def batches_in_order(case: Case) -> tuple[float, float]:
+def batches_in_order(case: Case) -> Spent:
     """batches from the cache, in order."""
     table = found(case).tables.train
-    return rate(case, lambda: sum(batch.rows for batch in table.batches(BATCH))), 0.0
+    return spent(case, lambda: sum(batch.rows for batch in table.batches(BATCH)), case.turns)
 
 
-def row_by_row(case: Case) -> tuple[float, float]:
+def row_by_row(case: Case) -> Spent:
     """encoded rows one by one from memory, stacked into batches (of 100,000 rows)."""
     few = min(case.rows, 100_000)
     columns = found(case).tables.train.take(torch.arange(few)).whole()
 
-    def go() -> None:
+    def go() -> int:
         for start in range(0, few, BATCH):
             rows = [[part[row] for part in columns.parts] for row in range(start, min(start + BATCH, few))]
             for parts in zip(*rows, strict=True):
                 torch.stack(parts)
+        return few
 
-    return rate(Case(case.folder, few, 1), go), 0.0
+    return spent(case, go, 1)
 
 
-def training(case: Case) -> tuple[float, float]:
+def training(case: Case) -> Spent:
     """training steps from the cache."""
     one = found(case)
     made = plan().with_rows(one.encoders.rows())
     network = new_network(made)
     steppers = optimizers(network, made.training)
+    waited, rows, cpu, began = 0.0, 0, time.process_time(), time.perf_counter()
     batches = one.tables.train.batches(BATCH, seed=1)
-    next(batches)  # the first window is read before the first step, once an epoch
-    waited, rows, began = 0.0, 0, time.perf_counter()
     for _ in range(TRAINED):
         asked = time.perf_counter()
         batch = next(batches, None)
@@ -231,8 +270,7 @@ def training(case: Case) -> tuple[float, float]:
         for stepper in steppers:
             stepper.step()
         rows += batch.rows
-    seconds = time.perf_counter() - began
-    return rows / seconds, waited / seconds
+    return Spent(rows, time.process_time() - cpu, time.perf_counter() - began, waited)
 
 
 if __name__ == "__main__":

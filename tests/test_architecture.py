@@ -36,13 +36,15 @@ ROOMS = (
         "sizing",
         "compiled",
         "changes",
+        "anatomy",
+        "evolution",
     ),
     ("data",),
     ("layers",),
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "exporting", "predicting", "hosting"),
+    ("comparing", "exporting", "predicting", "drawing", "evolving", "hosting"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -51,7 +53,7 @@ RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
 LIBRARIES = {
     "lark": ("syntax",),
-    "pygments": ("syntax",),
+    "pygments": ("syntax", "report"),
     "pydantic": ("spec",),
     "networkx": ("hierarchy", "report"),
     "torch": ("data", "layers", "training", "report", "serving"),
@@ -60,6 +62,8 @@ LIBRARIES = {
     "fsspec": ("data",),
     "safetensors": ("training", "serving"),
     "polars": ("data", "training", "report", "serving", "pipeline", "predicting"),
+    "jinja2": ("report",),
+    "markupsafe": ("report",),
     "numpy": ("data", "layers", "training", "report", "serving"),
     "graphviz": ("report",),
     "onnx": ("serving",),
@@ -140,6 +144,7 @@ def test_the_public_names() -> None:
         "check",
         "compare",
         "compile_spec",
+        "diff",
         "evaluate",
         "export",
         "load_run",

@@ -118,7 +118,7 @@ def test_every_origin_is_true(random: Random) -> None:
 def test_json_has_origins_by_line_too(folder: Path) -> None:
     write(folder, Spec.parse(PEOPLE_SPEC).model_dump_json(by_alias=True, indent=2, exclude_defaults=True), "spec.json")
     shown = show("spec.json", "--set", "embed=4").stdout
-    (line,) = (one for one in shown.splitlines() if "age" in one)
+    (line,) = (one for one in shown.splitlines() if one.lstrip().startswith("age"))
     number = int(line.rpartition("line ")[2])
     assert '"age"' in (folder / "spec.json").read_text().splitlines()[number - 1]
     assert re.search(r"^  embed +=  *4 +# --set$", shown, re.MULTILINE)
@@ -184,7 +184,7 @@ TRAIN = "  data {"
     ("code", "path", "value", "old", "new"),
     [
         ("E203", "tasks.task.buy.after", "clik", "after = click", "after = clik"),
-        ("E210", "train.optimizer", "sgd(rate: 1)", TRAIN, "  train { optimizer = sgd(rate: 1) }\n  data {"),
+        ("E210", "train.optimizer", "rprop(rate: 1)", TRAIN, "  train { optimizer = rprop(rate: 1) }\n  data {"),
         ("E211", "train.optimizer", "adam(speed: 1)", TRAIN, "  train { optimizer = adam(speed: 1) }\n  data {"),
         ("E301", "train.seed", '"7"', TRAIN, '  train { seed = "7" }\n  data {'),
         ("E302", "level.page.experts.count", "0", "{ hidden", "{ count = 0; hidden"),

@@ -35,7 +35,7 @@ from .documents import DOCUMENTS, GENERATED, Block, blocks, run, write_spec
 WRITTEN = [document for document in DOCUMENTS if document != GENERATED]
 BLOCKS = [block for document in WRITTEN for block in blocks(document)]
 SHELL = ("sh", "console")
-PLAIN = ("", "text", "lua", "elisp", "json", "toml")
+PLAIN = ("", "text", "lua", "elisp", "json", "toml", "sql")
 MADE = ("runs/", "fund/", "data/")
 """Where commands of the documents write, and files of the reader's own lie."""
 

@@ -18,6 +18,7 @@ from aesm_dsl.data.prepare import prepare
 from aesm_dsl.data.table import Stream, open_table
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.pipeline import profile
 from aesm_dsl.training.run import FILES, Run
 from tests.worlds import fund_world
 
@@ -94,9 +95,16 @@ def test_a_run_comes_back_from_its_folder(run: Run) -> None:
     assert back.scores == run.scores
     assert back.usage == run.usage
     assert back.history == run.history
+    assert back.profile == run.profile
     assert Spec.parse(back.spec).name == "fund_search"
     assert {path.name for path in run.folder.iterdir()} == {*FILES, "run.json"}
     assert not list(run.folder.parent.glob(".run*")), "temporary folders are left"
+
+
+def test_a_run_keeps_the_profile_of_its_rows(world: Path, run: Run) -> None:
+    assert (found := profile(world / "fund_search.aesm", SMALL)[1]) is not None
+    assert run.profile == found
+    assert run.profile["rows"] == run.info["rows"]
 
 
 def test_a_run_needs_no_file_that_its_spec_imported(world: Path, run: Run, tmp_path: Path) -> None:

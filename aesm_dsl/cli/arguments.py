@@ -27,6 +27,8 @@ class ShowFormat(StrEnum):
 
 
 class Layers(StrEnum):
+    best = "best"
+    first = "first"
     last = "last"
     all = "all"
 

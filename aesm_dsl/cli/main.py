@@ -7,10 +7,22 @@ import sys
 
 import typer
 
-from aesm_dsl.cli import compare, draft, editor, experts, explain, format, language, network, serving, world
-from aesm_dsl.cli.output import colour, say
+from aesm_dsl.cli import (
+    compare,
+    draft,
+    editor,
+    evolution,
+    experts,
+    explain,
+    format,
+    language,
+    network,
+    picture,
+    serving,
+    world,
+)
+from aesm_dsl.cli.output import say, warn
 from aesm_dsl.error import AesmError
-from aesm_dsl.render import render
 
 app = typer.Typer(
     name="aesm",
@@ -28,11 +40,12 @@ app.command()(explain.explain)
 app.command("compile")(network.compile_)
 app.command()(world.simulate)
 app.command()(network.train)
+app.command()(evolution.diff)
 app.command()(network.evaluate)
 app.command()(compare.compare)
 app.command()(serving.predict)
 app.command()(experts.experts)
-app.command()(network.visualize)
+app.command()(picture.visualize)
 app.command()(serving.export)
 app.command()(serving.serve)
 app.command()(editor.lsp)
@@ -43,7 +56,7 @@ def main() -> None:
     try:
         app()
     except AesmError as error:
-        sys.stderr.write(render(error.findings, colour=colour(sys.stderr)))
+        warn(error.findings)
         sys.exit(1)
     except KeyboardInterrupt:
         say("interrupted; nothing was written")

@@ -1,4 +1,4 @@
-"""Commands about a network: compile, train, evaluate, visualize."""
+"""Commands about a network: compile, train, evaluate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from aesm_dsl.cli.arguments import (
     Arch,
     AsResult,
     Device,
-    Layers,
     Overrides,
     Overwrite,
     ResultFormat,
@@ -64,6 +63,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint of a training that was stopped.")
     ] = False,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option("--warm-start", metavar="RUN", help="Start with what this run learnt, as far as the specs agree."),
+    ] = None,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
 ) -> None:
@@ -82,6 +85,7 @@ def train(
                 device=device,
                 overwrite=overwrite,
                 resume=resume,
+                warm_start=warm_start,
                 overrides=overrides or (),
                 warn=warn,
                 watch=watch,
@@ -119,18 +123,3 @@ def evaluate(
     else:
         title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
         console(sys.stdout).print(metrics_table(found, title))
-
-
-def visualize(
-    what: Annotated[
-        Path, typer.Argument(metavar="SPEC|RUN", help="A spec draws its structure, a run what was learnt.")
-    ],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="A .svg, .png, .pdf or .dot file.")] = None,
-    layers: Annotated[
-        Layers, typer.Option("--layers", help="Of a run: each level's last layer, or all.")
-    ] = Layers.last,
-    overrides: Overrides = None,
-) -> None:
-    """Draw the hierarchy of a spec, or which experts the nodes of a run learnt to share."""
-    default = what / "sharing.svg" if what.is_dir() else Path(f"{what.stem}.svg")
-    say(f"wrote {pipeline.visualize(what, out or default, layers=layers.value, overrides=overrides or ())}")

@@ -1,4 +1,7 @@
-"""Printing: results on standard output, everything else on standard error, colour only on a terminal."""
+"""Printing: results on standard output, everything else on standard error, colour only on a terminal.
+
+Of several processes that train together the first alone prints.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from rich.console import Console
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.render import render
+from aesm_dsl.training.launch import rank
 
 
 def colour(stream: Any) -> bool:
@@ -19,16 +23,21 @@ def colour(stream: Any) -> bool:
 
 def console(stream: Any) -> Console:
     """A console on the stream; off a terminal, tables take the width they need."""
-    return Console(file=stream, width=None if stream.isatty() else 160, highlight=False)
+    return Console(file=stream, width=None if stream.isatty() else 160, highlight=False, quiet=rank() > 0)
 
 
 def say(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    _write(sys.stderr, text + "\n")
 
 
 def warn(findings: Findings) -> None:
-    sys.stderr.write(render(findings, colour=colour(sys.stderr)))
+    _write(sys.stderr, render(findings, colour=colour(sys.stderr)))
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    _write(sys.stdout, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _write(stream: Any, text: str) -> None:
+    if rank() == 0:
+        stream.write(text)

@@ -24,10 +24,11 @@ import platformdirs
 from filelock import FileLock
 
 from aesm_dsl.data.files import PARQUET, DataFile
+from aesm_dsl.data.footer import footer
 from aesm_dsl.plan import Plan
 from aesm_dsl.version import VERSION
 
-FORMAT = 1
+FORMAT = 2
 """Version of the entries' form; the rules of value.py, split.py and fitting.py belong to it."""
 KEPT_DAYS = 14
 LAST = "encoders.json"
@@ -102,11 +103,5 @@ def _mark(file: DataFile) -> list[Any]:
 
 
 def _footer(path: Path) -> str:
-    """Digest of what a parquet file says about itself at its end, with the bounds of every column; at most 1 MiB."""
-    if not path.name.endswith(PARQUET):
-        return ""
-    with path.open("rb") as file:
-        file.seek(-8, os.SEEK_END)
-        length = min(int.from_bytes(file.read(4), "little") + 8, file.seek(0, os.SEEK_END), 2**20)
-        file.seek(-length, os.SEEK_END)
-        return hashlib.sha256(file.read(length)).hexdigest()
+    """Digest of the last MiB of what a parquet file says about itself, with the bounds of every column."""
+    return hashlib.sha256(footer(path)[-(2**20) :]).hexdigest() if path.name.endswith(PARQUET) else ""

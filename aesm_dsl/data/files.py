@@ -8,7 +8,9 @@ rows never change what a cell means.
 
 from __future__ import annotations
 
+import errno
 import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from urllib.parse import unquote
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.footer import parquet_schema
+from aesm_dsl.data.ragged import too_few_cells
 from aesm_dsl.data.remote import fetch, is_remote
 from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings, did_you_mean
@@ -28,6 +32,7 @@ ARROW = (".arrow", ".feather", ".ipc")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 KINDS = (PARQUET, ARROW, CSV)
+_NO_MEMORY = os.strerror(errno.ENOMEM)
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 CHUNK_ROWS = 2**16
@@ -180,6 +185,10 @@ def _open(path: Path, name: str, span: Span | None, findings: Findings) -> DataF
         helps = "save it as UTF-8, its columns separated by commas, or by tabs as .tsv"
         findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
         return None
+    if path.name.endswith(CSV) and (label := too_few_cells(path, _scan, _separator(path))):
+        helps = "a missing value is an empty cell, with its separator; a row may not end early"
+        findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
+        return None
     return attempt(lambda: _described(path, name), path, name, span, findings)
 
 
@@ -207,7 +216,7 @@ def attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | Non
         if type(fault).__name__ != "PanicException":
             raise
         said = "its contents are damaged"
-    message, label = f"`{name}` cannot be read", _why(file)
+    message, label = f"`{name}` cannot be read", "there is not enough memory" if _NO_MEMORY in said else _why(file)
     # A file that is read more than once is told of once.
     if not any((one.code, one.message, one.label) == ("E502", message, label) for one in findings):
         findings.add("E502", message, span, label=label, help=f"the reader says: {_first(said)}")
@@ -240,7 +249,7 @@ def _first(said: str) -> str:
 
 
 def _described(path: Path, name: str) -> DataFile:
-    schema = _scan(path).collect_schema()
+    schema = parquet_schema(path) if path.name.endswith(PARQUET) else _scan(path).collect_schema()
     pairs = [part.partition("=") for part in name.split("/")[:-1] if part.partition("=")[0] and "=" in part]
     folders = {key: None if value == _NO_VALUE else unquote(value) for key, _, value in pairs if key not in schema}
     for key in folders:
@@ -253,8 +262,11 @@ def _scan(path: Path) -> pl.LazyFrame:
         return pl.scan_parquet(path, glob=False, hive_partitioning=False)
     if path.name.endswith(ARROW):
         return pl.scan_ipc(path, glob=False, hive_partitioning=False)
-    separator = "\t" if ".tsv" in path.suffixes else ","
-    return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
+    return pl.scan_csv(path, separator=_separator(path), infer_schema=False, glob=False)
+
+
+def _separator(path: Path) -> str:
+    return "\t" if ".tsv" in path.suffixes else ","
 
 
 def _frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:

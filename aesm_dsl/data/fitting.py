@@ -6,15 +6,16 @@ rows' numbers, and whatever is rounded or forgotten is so at every BLOCK-th row,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoder import Category, Cross, Date, Encoder, Id, List, Number, Shared, Single, Value
 from aesm_dsl.data.hashing import Hashes
-from aesm_dsl.data.learner import Counts, Learner, Moments, Sample
+from aesm_dsl.data.learner import Counts, Histogram, Learner, Moments, Sample
 from aesm_dsl.data.lists import flat
-from aesm_dsl.data.quantile import boundaries
 from aesm_dsl.plan import FeaturePlan, Plan
 
 BLOCK = 2**18
@@ -32,7 +33,7 @@ class Fitting:
 
     def __init__(self, plan: Plan, first_row: int = 0) -> None:
         self._features = plan.features
-        self._learners = [_learner(feature) for feature in plan.features]
+        self._learners = [new_learner(feature) for feature in plan.features]
         self._row = first_row
 
     def update(self, frame: pl.DataFrame) -> None:
@@ -59,17 +60,22 @@ class Fitting:
     def finish(self) -> Encoders:
         """The encoders that the rows so far teach."""
         self._settle()
-        found: dict[str, Encoder] = {}
-        pairs = list(zip(self._features, self._learners, strict=True))
-        # Those that share another's encoder come behind it, wherever they stand.
-        for feature, learner in sorted(pairs, key=lambda pair: bool(pair[0].table)):
-            found[feature.name] = _encoder(feature, learner, found)
-        return Encoders(tuple(found[feature.name] for feature in self._features))
+        return encoders_of(self._features, self._learners)
 
     def _settle(self) -> None:
         for learner in self._learners:
             if learner is not None:
                 learner.settle()
+
+
+def encoders_of(features: Sequence[FeaturePlan], learners: Sequence[Learner | Histogram | None]) -> Encoders:
+    """The encoders that the features' learners have learnt."""
+    found: dict[str, Encoder] = {}
+    pairs = list(zip(features, learners, strict=True))
+    # Those that share another's encoder come behind it, wherever they stand.
+    for feature, learner in sorted(pairs, key=lambda pair: bool(pair[0].table)):
+        found[feature.name] = _encoder(feature, learner, found)
+    return Encoders(tuple(found[feature.name] for feature in features))
 
 
 def fit_encoders(plan: Plan, frame: pl.DataFrame) -> Encoders:
@@ -89,7 +95,7 @@ def _cells(column: pl.Series, feature: FeaturePlan, row: int) -> tuple[pl.Series
     return values, number_R[row_I] + (place_I.astype(np.uint64) << np.uint64(44))
 
 
-def _learner(feature: FeaturePlan) -> Learner | None:
+def new_learner(feature: FeaturePlan) -> Learner | None:
     """What learns the feature's encoder; None where there is nothing to learn."""
     if feature.table:
         return None
@@ -106,7 +112,7 @@ def _learner(feature: FeaturePlan) -> Learner | None:
             raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
 
 
-def _encoder(feature: FeaturePlan, learner: Learner | None, known: dict[str, Encoder]) -> Encoder:
+def _encoder(feature: FeaturePlan, learner: Learner | Histogram | None, known: dict[str, Encoder]) -> Encoder:
     """The feature's encoder; `known` has those of all features that others share."""
     one = known[feature.table] if feature.table else _single(feature, learner)
     if feature.take:
@@ -118,14 +124,14 @@ def _encoder(feature: FeaturePlan, learner: Learner | None, known: dict[str, Enc
     return one
 
 
-def _single(feature: FeaturePlan, learner: Learner | None) -> Encoder:
+def _single(feature: FeaturePlan, learner: Learner | Histogram | None) -> Encoder:
     name, column = feature.name, feature.column
     match learner:
         case Counts():
             often = learner.ranked().filter(pl.col("rows") >= feature.min_count)
             return Category(name, column, tuple(often["value"].head(max(feature.rows - 2, 0)).to_list()))
-        case Sample():
-            return Number(name, column, feature.rows, boundaries(learner.values, feature.rows - 1))
+        case Sample() | Histogram():
+            return Number(name, column, feature.rows, learner.boundaries(feature.rows - 1))
         case Moments():
             return Value(name, column, feature.scale, learner.mean, learner.deviation)
     if feature.kind == "id":

@@ -11,6 +11,7 @@ import polars as pl
 
 from aesm_dsl.data.encoder import rescaled
 from aesm_dsl.data.hashing import Hashes, mix
+from aesm_dsl.data.quantile import boundaries, cut
 from aesm_dsl.data.value import Numbers, as_numbers, as_text
 
 SAMPLE = 1_000_000
@@ -26,9 +27,17 @@ class Counts:
         self.counted = pl.DataFrame(schema={"value": pl.String, "rows": pl.Int64})
         self._parts: list[pl.DataFrame] = []
 
+    @property
+    def knows(self) -> bool:
+        return self.counted.height > 0
+
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values = pl.DataFrame({"value": as_text(column)}).drop_nulls()
         self._parts.append(values.group_by("value").agg(pl.len().cast(pl.Int64).alias("rows")))
+
+    def add(self, counted: pl.DataFrame) -> None:
+        """What was counted elsewhere: `value`, as text, and `count`."""
+        self._parts.append(counted.select("value", pl.col("count").alias("rows")).drop_nulls())
 
     def settle(self) -> None:
         if self._parts:
@@ -55,9 +64,8 @@ class Sample:
         self._values: Numbers = np.empty(0, dtype=np.float64)
         self._parts: list[tuple[Hashes, Numbers]] = []
 
-    @property
-    def values(self) -> Numbers:
-        return self._values
+    def boundaries(self, buckets: int) -> tuple[float, ...]:
+        return boundaries(self._values, buckets)
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values, _ = as_numbers(column)
@@ -82,6 +90,39 @@ class Sample:
         self._parts.append((other._keys, other._values))
 
 
+class Histogram:
+    """How often numbers occur, as it was counted elsewhere: up to SAMPLE different ones as they are, and beyond that of
+    every two neighbours the larger one, for both."""
+
+    def __init__(self) -> None:
+        self._values: Numbers = np.empty(0, dtype=np.float64)
+        self._rows = np.empty(0, dtype=np.int64)
+        self._parts: list[pl.DataFrame] = []
+
+    @property
+    def knows(self) -> bool:
+        return len(self._values) > 0
+
+    def boundaries(self, buckets: int) -> tuple[float, ...]:
+        return cut(self._values, self._rows, buckets)
+
+    def add(self, counted: pl.DataFrame) -> None:
+        """What was counted elsewhere: `value` and `count`."""
+        self._parts.append(counted.filter(pl.col("value").is_finite()))
+
+    def settle(self) -> None:
+        values = np.concatenate([self._values, *(part["value"].to_numpy() for part in self._parts)])
+        rows = np.concatenate([self._rows, *(part["count"].to_numpy() for part in self._parts)])
+        self._parts.clear()
+        self._values, place = np.unique(values, return_inverse=True)
+        self._rows = np.zeros(len(self._values), dtype=np.int64)
+        np.add.at(self._rows, place, rows)
+        while len(self._values) > SAMPLE:
+            first = np.arange(0, len(self._values), 2)
+            self._values = self._values[np.minimum(first + 1, len(self._values) - 1)]
+            self._rows = np.add.reduceat(self._rows, first)
+
+
 class Moments:
     """Mean and deviation of a column's finite numbers, `rescaled`; those of parts are put together as Chan, Golub and
     LeVeque (1979) do."""
@@ -92,6 +133,10 @@ class Moments:
         self._parts: list[Numbers] = []
 
     @property
+    def knows(self) -> bool:
+        return self.count > 0
+
+    @property
     def deviation(self) -> float:
         """1 where all numbers are the same, or there are none: so that they can be divided by it."""
         return (self.squares / self.count) ** 0.5 or 1.0 if self.count else 1.0
@@ -99,6 +144,11 @@ class Moments:
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values = rescaled(as_numbers(column)[0], self.scale)
         self._parts.append(values[~np.isnan(values)])
+
+    def add(self, counted: pl.DataFrame) -> None:
+        """What was counted elsewhere: `count`, `mean` and `deviation`."""
+        for count, mean, deviation in counted.select("count", "mean", "deviation").iter_rows():
+            self._add(count, mean, deviation**2 * count)
 
     def settle(self) -> None:
         if self._parts:

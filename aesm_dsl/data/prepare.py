@@ -9,22 +9,27 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from aesm_dsl.data import cache
 from aesm_dsl.data.check import Locate
+from aesm_dsl.data.checked import Checked
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile
-from aesm_dsl.data.fitting import Fitting
+from aesm_dsl.data.fitting import Fitting, encoders_of
+from aesm_dsl.data.profile import Profile
 from aesm_dsl.data.split import Splits
+from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
 from aesm_dsl.data.table import Reading, open_tables
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
+
+PROFILE = "profile.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,16 @@ class Tables:
 class Prepared:
     encoders: Encoders
     tables: Tables
+    profile: dict[str, Any]
+    """What the training rows are like: `Profile.report`."""
+
+
+class Fitted(NamedTuple):
+    """What one pass over all rows has found out."""
+
+    encoders: Encoders
+    splits: Splits
+    profile: dict[str, Any]
 
 
 class Writer(Protocol):
@@ -58,18 +73,20 @@ def prepare(
         reading = Reading(plan, {"train": list(given)}, findings, places.of)
     else:
         reading = open_tables(plan, roots, findings, places.of)
+    statistics = statistics_files(plan, roots, findings, places.of)
     if len(findings.errors) > before:
         reading.survey(lambda chunk: None, ())
         return None
     if given:
-        return _held(reading, findings)
+        return _held(reading, statistics, findings, places)
     folder = cache.folder_of(plan, roots)
     try:
-        key = cache.key_of(plan, reading.files)
+        files = {**reading.files, "statistics": statistics}
+        key = cache.key_of(plan, files)
         with cache.alone(folder, key) as entry:
             if cache.used(entry):
                 _tell(entry, findings, locate)
-            elif not _make(reading, entry, findings, places):
+            elif not _make(reading, files, entry, findings, places):
                 return None
             return _kept(entry)
     except OSError as error:
@@ -112,29 +129,52 @@ class HeldWriter:
         return EncodedTable.of(Held(Columns.joined(self._pieces)))
 
 
-def _held(reading: Reading, findings: Findings) -> Prepared | None:
-    before, fitting = len(findings.errors), Fitting(reading.plan)
-    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
-    if splits is None:
+def _held(reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places) -> Prepared | None:
+    before = len(findings.errors)
+    fitted = _fit(reading, statistics, findings, places)
+    if fitted is None:
         return None
-    encoders, writers = fitting.finish(), {part: HeldWriter() for part in ("train", *splits.parts)}
+    encoders, splits, profile = fitted
+    writers = {part: HeldWriter() for part in ("train", *splits.parts)}
     _encode(reading, splits, encoders, writers)
     if len(findings.errors) > before:
         return None
-    return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}))
+    return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}), profile)
 
 
-def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> bool:
-    """Fits, encodes and keeps the entry; False after adding errors."""
-    before, fitting = len(findings.items), Fitting(reading.plan)
-    splits = reading.survey(lambda chunk: fitting.update(chunk.rows.frame), reading.warnings())
-    if splits is None:
+def _fit(reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places) -> Fitted | None:
+    """What the training rows, or the statistics, teach; None after telling what is wrong with any rows."""
+    before, plan = len(findings.errors), reading.plan
+    known = learnt(plan, statistics, findings, places.of) if statistics else None
+    fitting = Fitting(plan)
+    strangers, profile = Strangers(plan, known or {}, places.of), Profile(plan)
+
+    def see(chunk: Checked) -> None:
+        if known is None:
+            fitting.update(chunk.rows.frame)
+
+    splits = reading.survey(see, (*reading.warnings(), strangers, profile))
+    if splits is None or len(findings.errors) > before:
+        return None
+    learners = None if known is None else [known.get(feature.name) for feature in plan.features]
+    encoders = fitting.finish() if learners is None else encoders_of(plan.features, learners)
+    return Fitted(encoders, splits, profile.report())
+
+
+def _make(
+    reading: Reading, files: Mapping[str, Sequence[DataFile]], entry: Path, findings: Findings, places: Places
+) -> bool:
+    """Fits, encodes and keeps the entry; False after adding errors. `files` has the statistics too."""
+    before = len(findings.items)
+    fitted = _fit(reading, files["statistics"], findings, places)
+    if fitted is None:
         return False
+    encoders, splits, profile = fitted
     told = [
         (one.code, one.message, one.label, one.help, places.keys.get(one.span) if one.span is not None else None)
         for one in findings.items[before:]
     ]
-    encoders, errors = fitting.finish(), len(findings.errors)
+    errors = len(findings.errors)
     with cache.new(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reading.files, *splits.parts))}
         try:
@@ -142,9 +182,10 @@ def _make(reading: Reading, entry: Path, findings: Findings, places: Places) -> 
         finally:
             for writer in writers.values():
                 writer.close()
-        _tell_changes(reading, entry.name, findings)
+        _tell_changes(reading.plan, files, entry.name, findings)
         if len(findings.errors) == errors:
-            (making / "findings.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+            for name, values in (("findings.json", told), (PROFILE, profile)):
+                (making / name).write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
             (making / cache.LAST).write_text(encoders.to_json(), encoding="utf-8")
     return len(findings.errors) == errors
 
@@ -156,9 +197,9 @@ def _encode(reading: Reading, splits: Splits, encoders: Encoders, writers: Mappi
             writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R)
 
 
-def _tell_changes(reading: Reading, key: str, findings: Findings) -> None:
+def _tell_changes(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:
     try:
-        changed = cache.key_of(reading.plan, reading.files) != key
+        changed = cache.key_of(plan, files) != key
     except FileNotFoundError as error:
         findings.add("E502", f"`{error.filename}` was removed while it was read", help="train again once it is there")
         return
@@ -176,4 +217,4 @@ def _tell(entry: Path, findings: Findings, locate: Locate) -> None:
 def _kept(entry: Path) -> Prepared:
     encoders = Encoders.from_json((entry / cache.LAST).read_text(encoding="utf-8"))
     parts = {path.name: EncodedTable.of(Folder(path)) for path in entry.iterdir() if path.is_dir()}
-    return Prepared(encoders, Tables(**parts))
+    return Prepared(encoders, Tables(**parts), json.loads((entry / PROFILE).read_text(encoding="utf-8")))

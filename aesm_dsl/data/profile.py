@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from aesm_dsl.data.blank import as_cells
 from aesm_dsl.data.checked import Checked
@@ -18,6 +19,7 @@ from aesm_dsl.data.leaves import LeafIndex
 from aesm_dsl.data.likeness import likeness
 from aesm_dsl.data.sample import Sample
 from aesm_dsl.data.users import Users
+from aesm_dsl.data.value import Mask, is_missing
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import UNKNOWN, Plan
 
@@ -48,9 +50,7 @@ class Profile:
             return
         self._sample.update(chunk)
         self._tasks(chunk)
-        empty_RF = np.column_stack(
-            [as_cells(chunk.rows.frame[feature.column]).is_null().to_numpy() for feature in self._plan.reading]
-        )
+        empty_RF = np.column_stack([_missing(chunk.rows.frame[feature.column]) for feature in self._plan.reading])
         self._missing_F += empty_RF.sum(axis=0)
         user = self._plan.data.user if self._plan.data is not None else None
         hashes, nobody_R = hash64(chunk.rows.frame[user]) if user is not None else (None, None)
@@ -134,3 +134,10 @@ class Profile:
         """Share of the rows in which a feature is missing, of the features that are missing anywhere."""
         shares = zip(self._plan.reading, missing_F.tolist(), strict=True)
         return {feature.name: round(count / rows, 4) for feature, count in shares if count and rows}
+
+
+def _missing(column: pl.Series) -> Mask:
+    """The empty cells; of lists those in which nothing is."""
+    if column.dtype.is_nested():
+        return as_cells(column).is_null().to_numpy()
+    return is_missing(column)

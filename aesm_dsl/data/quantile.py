@@ -15,7 +15,11 @@ def boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
     value that alone holds more than its part takes a bucket for itself and the rest is spread over the other
     ones (plain quantiles would waste every boundary that falls on it). NaN and infinities are left out.
     """
-    distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    return cut(*np.unique(values[np.isfinite(values)], return_counts=True), buckets)
+
+
+def cut(distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], buckets: int) -> tuple[float, ...]:
+    """`boundaries` of ascending values, each of which occurs so often."""
     below = np.cumsum(counts)
     ends: list[int] = []
     start = done = 0

@@ -7,7 +7,7 @@ Axes: R rows, S slots of ids, V values, L levels, T tasks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -19,6 +19,11 @@ from torch import Tensor
 Array = np.ndarray[Any, np.dtype[Any]]
 Range = tuple[int, int]
 """Rows from the first up to, but without, the second."""
+
+
+class LostError(Exception):
+    """Encoded rows are not where they were written any more."""
+
 
 NAMES = ("ids", "value", "node", "label", "weight")
 
@@ -95,25 +100,21 @@ class Folder:
 
     @property
     def rows(self) -> int:
-        return int(self._open("weight").shape[0])
+        return self._open("weight").rows
 
     @property
     def row_bytes(self) -> int:
-        return sum(array.dtype.itemsize * int(np.prod(array.shape[1:])) for array in map(self._open, NAMES))
+        return sum(self._open(name).row_bytes for name in NAMES)
 
     def load(self, ranges: Sequence[Range]) -> Columns:
-        return self._columns(lambda array: _read(array, ranges))
+        ids, value, node, label, weight = (torch.from_numpy(self._open(name).read(ranges)) for name in NAMES)
+        return Columns(ids, value, node.long(), label, weight)
 
     def pick(self, rows_K: Tensor) -> Columns:
-        return self._columns(lambda array: array[rows_K.numpy()])
+        return self.load([(row, row + 1) for row in rows_K.tolist()])
 
-    def _open(self, name: str) -> Array:
-        array: Array = np.lib.format.open_memmap(self.path / f"{name}.npy", mode="r")
-        return array
-
-    def _columns(self, read: Callable[[Array], Array]) -> Columns:
-        ids, value, node, label, weight = (torch.from_numpy(read(self._open(name))) for name in NAMES)
-        return Columns(ids, value, node.long(), label, weight)
+    def _open(self, name: str) -> _Npy:
+        return _Npy.of(self.path / f"{name}.npy")
 
 
 class FolderWriter:
@@ -147,22 +148,46 @@ class FolderWriter:
         np.lib.format.write_array_header_1_0(self._files[name], header)
 
 
-def _read(array: Array, ranges: Sequence[Range]) -> Array:
-    """By reads, not by the mapping: pages of a mapping would count as the process's own memory."""
-    assert isinstance(array, np.memmap)
-    rows = sum(stop - start for start, stop in ranges)
-    found = np.empty((rows, *array.shape[1:]), dtype=array.dtype)
-    width = array.dtype.itemsize * int(np.prod(array.shape[1:]))
-    if rows == 0 or width == 0:
+@dataclass(frozen=True, slots=True)
+class _Npy:
+    """A .npy file, which is read and never mapped: a mapping counts as memory, and may be larger than what there is."""
+
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
+    """Bytes before the first row."""
+
+    @staticmethod
+    def of(path: Path) -> _Npy:
+        try:
+            with path.open("rb") as file:
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                return _Npy(path, dtype, shape, file.tell())
+        except (FileNotFoundError, ValueError) as error:
+            raise LostError(path) from error
+
+    @property
+    def rows(self) -> int:
+        return self.shape[0]
+
+    @property
+    def row_bytes(self) -> int:
+        return self.dtype.itemsize * int(np.prod(self.shape[1:]))
+
+    def read(self, ranges: Sequence[Range]) -> Array:
+        found = np.empty((sum(stop - start for start, stop in ranges), *self.shape[1:]), dtype=self.dtype)
+        if not found.nbytes:
+            return found
+        room, at, width = found.reshape(-1).view(np.uint8).data, 0, self.row_bytes
+        with self.path.open("rb", buffering=0) as file:
+            for start, stop in ranges:
+                file.seek(self.start + start * width)
+                end = at + (stop - start) * width
+                while at < end:
+                    got = file.readinto(room[at:end])
+                    if not got:
+                        raise LostError(self.path)
+                    at += got
         return found
-    room, at = found.reshape(-1).view(np.uint8).data, 0
-    with open(str(array.filename), "rb", buffering=0) as file:
-        for start, stop in ranges:
-            file.seek(array.offset + start * width)
-            end = at + (stop - start) * width
-            while at < end:
-                got = file.readinto(room[at:end])
-                if not got:
-                    raise OSError(f"{array.filename} ends too early")
-                at += got
-    return found

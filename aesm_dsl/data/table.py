@@ -25,6 +25,7 @@ from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
 from aesm_dsl.data.split import Splits
+from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.target import Target
 from aesm_dsl.data.warn import TrainingRows
 from aesm_dsl.data_plan import DataPlan
@@ -181,8 +182,10 @@ def check_tables(
     """
     before = len(findings.errors)
     reading = open_tables(plan, roots, findings, locate)
+    files = statistics_files(plan, roots, findings, locate)
+    known = Strangers(plan, learnt(plan, files, findings, locate) if files else {}, locate)
     if "train" in reading.files or len(findings.errors) > before:
-        surveys = (*reading.warnings(), *also) if len(findings.errors) == before else ()
+        surveys = (*reading.warnings(), known, *also) if len(findings.errors) == before else ()
         reading.survey(lambda chunk: None, surveys)
 
 

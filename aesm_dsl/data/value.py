@@ -34,6 +34,17 @@ def as_text(column: pl.Series) -> pl.Series:
     return text.set(text == "", None) if _is_text(dtype) else text
 
 
+def is_missing(column: pl.Series) -> Mask:
+    """The cells that are null in `as_text`, without writing the others."""
+    missing = column.is_null()
+    if column.dtype.is_float():
+        missing |= column.is_nan().fill_null(False)
+    elif _is_text(column.dtype):
+        missing |= (column.cast(pl.String) == "").fill_null(False)
+    found: Mask = missing.to_numpy()
+    return found
+
+
 def as_numbers(column: pl.Series) -> tuple[Numbers, Mask]:
     """The cells as float64, NaN where missing, and which cells are there but are not numbers (NaN as well).
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.layers.experts import Experts
-from aesm_dsl.layers.selection import Selection, mixture, select, within_budget
+from aesm_dsl.layers.selection import Selection, Tally, mixture, select, within_budget
 from aesm_dsl.plan import LayerPlan
 
 
@@ -29,7 +29,7 @@ class Noise:
 
 
 class AESLayer(nn.Module):
-    """y, the row's mixture of the experts it selected, the selection, and three auxiliary losses (eq. 1-8).
+    """y, the row's mixture of the experts it selected, the selection, and what auxiliary losses are of (eq. 1-8).
 
     `context` and `node` have one entry per gate; `x` has one per gate, or one per row that its T gates share:
 
@@ -40,7 +40,7 @@ class AESLayer(nn.Module):
     `node` may be UNKNOWN where the plan says so: such a row runs its shared experts alone, mixed by its mean gates.
     `among` (bool, the shape of `node` with an axis N more) says which nodes each gate is compared with, the row's
     own included; without it with all N.
-    returns  y; Selection with the leading shape of `node`; L_sp and L_sh of eq. 8 (scalars, nats); L_balance (scalar)
+    returns  y; Selection with the leading shape of `node`; the Tally of L_sp and L_sh of eq. 8 and of L_balance
     `noise` is ignored outside training.
     """
 
@@ -68,7 +68,7 @@ class AESLayer(nn.Module):
 
     def forward(
         self, x: Tensor, context: Tensor, node: Tensor, noise: Noise | None = None, among: Tensor | None = None
-    ) -> tuple[Tensor, Selection, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Selection, Tally]:
         gates = self.logits(x, context)
         noisy = _explore(gates, noise) if noise is not None and self.training else gates
         plan = self.plan
@@ -88,9 +88,7 @@ class AESLayer(nn.Module):
             y = self.norm(y)
         if plan.residual:
             y = y + (x.unsqueeze(-2) if shared_input else x)
-        specific_loss, shared_loss = choice.losses()
-        chosen = Selection(node, choice.specific, choice.shared, weight)
-        return y, chosen, specific_loss, shared_loss, choice.balance()
+        return y, Selection(node, choice.specific, choice.shared, weight), choice.tally()
 
     def logits(self, x: Tensor, context: Tensor) -> Tensor:
         """G (..., N, E): the gate logits without noise, one linear map of [x; context] (eq. 1)."""

@@ -14,14 +14,11 @@ from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
 from aesm_dsl.layers.leaves import Leaves
 from aesm_dsl.layers.prediction import Prediction
-from aesm_dsl.layers.selection import Selection
+from aesm_dsl.layers.selection import Selection, Tally
 from aesm_dsl.layers.siblings import Siblings
 from aesm_dsl.layers.stack import Towers
 from aesm_dsl.layers.tower import Tower, funnel
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
-
-Losses = tuple[Tensor, Tensor, Tensor]
-"""Of one layer: specific, shared, balance."""
 
 
 class Network(nn.Module):
@@ -56,19 +53,19 @@ class Network(nn.Module):
         context_of_level, context_BTC = self.context(batch.node_BL)
         among_of_level = self.siblings(batch.node_BL)
         selection: dict[str, tuple[Selection, ...]] = {}
-        losses: list[Losses] = []
+        tallies: list[Tally] = []
         for index, level in enumerate(self.plan.levels):
             node_B = batch.node_BL[:, index]
-            h, chosen, lost = _climb(
+            h, chosen, seen = _climb(
                 self.levels[index], h, context_of_level[index], node_B, noise, among_of_level[index]
             )
             selection[level.name] = chosen
-            losses += lost
+            tallies += seen
 
         tasks = self.plan.tasks.tasks
         task_BT = torch.arange(len(tasks), device=h.device).expand(batch.rows, -1)
-        h, selection[TASKS], lost = _climb(self.tasks, h, context_BTC, task_BT, noise)
-        losses += lost
+        h, selection[TASKS], seen = _climb(self.tasks, h, context_BTC, task_BT, noise)
+        tallies += seen
 
         # Without task layers the towers share one input.
         h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(tasks), -1)
@@ -80,9 +77,7 @@ class Network(nn.Module):
             log_probability=dict(zip(names, yes, strict=True)),
             log_complement=dict(zip(names, no, strict=True)),
             selection=selection,
-            specific_loss=_mean([specific for specific, _, _ in losses], h),
-            shared_loss=_mean([shared for _, shared, _ in losses], h),
-            balance_loss=_mean([balance for _, _, balance in losses], h),
+            tallies=tuple(tallies),
         )
 
     def _logits(self, h_BTD: Tensor, node_BL: Tensor) -> list[Tensor]:
@@ -116,19 +111,15 @@ def _stack(layers: tuple[LayerPlan, ...]) -> nn.ModuleList:
 
 def _climb(
     layers: nn.Module, h: Tensor, context: Tensor, node: Tensor, noise: Noise | None, among: Tensor | None = None
-) -> tuple[Tensor, tuple[Selection, ...], list[Losses]]:
-    """h, the selections and the auxiliary losses (specific, shared, balance) after one level's stack of layers."""
+) -> tuple[Tensor, tuple[Selection, ...], list[Tally]]:
+    """h, the selections and what the auxiliary losses are made of, after one level's stack of layers."""
     selections: list[Selection] = []
-    losses: list[Losses] = []
+    tallies: list[Tally] = []
     for layer in layers.children():
-        h, selection, specific_loss, shared_loss, balance_loss = layer(h, context, node, noise, among)
+        h, selection, tally = layer(h, context, node, noise, among)
         selections.append(selection)
-        losses.append((specific_loss, shared_loss, balance_loss))
-    return h, tuple(selections), losses
-
-
-def _mean(values: list[Tensor], like: Tensor) -> Tensor:
-    return torch.stack(values).mean() if values else like.new_zeros(())
+        tallies.append(tally)
+    return h, tuple(selections), tallies
 
 
 def _stacks(plan: Plan) -> list[tuple[str, tuple[LayerPlan, ...]]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from aesm_dsl.layers.selection import Selection
+from aesm_dsl.layers.selection import Selection, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,33 @@ class Prediction:
     """log(1 - p), without cancellation."""
     selection: dict[str, tuple[Selection, ...]]
     """By level name, the task level under `TASKS`; one Selection per layer."""
-    specific_loss: Tensor
-    """L_sp of eq. 8, mean over all layers."""
-    shared_loss: Tensor
-    """L_sh of eq. 8, mean over all layers."""
-    balance_loss: Tensor
-    """L_balance, mean over all layers; 1 where every layer uses its experts alike."""
+    tallies: tuple[Tally, ...]
+    """Of every layer, levels top down: what the auxiliary losses are made of. None of a network without selection."""
+
+    @property
+    def specific_loss(self) -> Tensor:
+        """L_sp of eq. 8, mean over all layers; 0 without any."""
+        return self.auxiliary()[0]
+
+    @property
+    def shared_loss(self) -> Tensor:
+        """L_sh of eq. 8, mean over all layers."""
+        return self.auxiliary()[1]
+
+    @property
+    def balance_loss(self) -> Tensor:
+        """L_balance, mean over all layers; 1 where every layer uses its experts alike."""
+        return self.auxiliary()[2]
+
+    def auxiliary(self, counts: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """L_sp, L_sh and L_balance; with the `counts` of all processes, by layer, this one's parts of them."""
+        if not self.tallies:
+            nothing = next(iter(self.logit.values())).new_zeros(())
+            return nothing, nothing, nothing
+        given = [None] * len(self.tallies) if counts is None else counts
+        of_layer = [tally.losses(count) for tally, count in zip(self.tallies, given, strict=True)]
+        specific, shared, balance = (torch.stack(values).mean() for values in zip(*of_layer, strict=True))
+        return specific, shared, balance
 
     @property
     def probability(self) -> dict[str, Tensor]:

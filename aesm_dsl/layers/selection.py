@@ -41,6 +41,39 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Sums over the rows of a layer, of which its auxiliary losses are made."""
+
+    specific: Tensor
+    """Sum of d_sp over rows and S_sp, in nats; a scalar."""
+    shared: Tensor
+    """Sum of d_sh over rows and S_sh, in nats; a scalar."""
+    wanted_E: Tensor
+    """Sum over selections of the probability of each expert: softmax over experts of what the set was chosen by."""
+    counts: Tensor
+    """(2 + E,), without gradient: how many d_sp and d_sh were added, and how many selections are of each expert."""
+
+    def losses(self, counts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """L_sp and L_sh, each divergence's mean over rows and their selected sets (eq. 8), and L_balance; scalars, 0
+        without rows.
+
+            L_balance = E * sum over e of f_e P_e;  about 1 where all experts are used alike
+            f_e  share of all selections that are of the expert; has no gradient
+            P_e  its mean probability, `wanted_E` over all selections
+        As Switch Transformers (2021) have it, with the scores that select here: an expert that nobody selects has a
+        gradient too, and what is lowered is what overused experts are chosen for. All nodes' rows, or all tasks, count
+        together: each may keep experts of its own as long as all are in use.
+
+        counts  those of all processes together: the losses are then this one's parts of the losses of all their rows,
+                and sum to them
+        """
+        counts = self.counts if counts is None else counts
+        picked_E, total = counts[2:], counts[2:].sum().clamp(min=1)
+        balance = len(picked_E) * (picked_E / total * (self.wanted_E / total)).sum()
+        return self.specific / counts[0].clamp(min=1), self.shared / counts[1].clamp(min=1), balance
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """Both sets of experts, before any weight is given, with the divergences they were chosen by."""
 
@@ -62,24 +95,17 @@ class Choice:
         """bool (..., E): S, the union; an expert in both sets counts once."""
         return self.specific | self.shared
 
-    def losses(self) -> tuple[Tensor, Tensor]:
-        """L_sp and L_sh: each divergence's mean over rows and their selected sets (eq. 8); 0 without rows."""
-        return _mean(self.specific_divergence, self.specific), _mean(self.shared_divergence, self.shared)
-
-    def balance(self) -> Tensor:
-        """L_balance: E * sum over e of f_e P_e, a scalar; about 1 where all experts are used alike, 0 without rows.
-
-        f_e  share of all selections that are of the expert; has no gradient
-        P_e  its mean probability, softmax over experts of the score that the set was chosen by, for each selection
-        As Switch Transformers (2021) have it, with the scores that select here: an expert that nobody selects has a
-        gradient too, and what is lowered is what overused experts are chosen for. All nodes' rows, or all tasks, count
-        together: each may keep experts of its own as long as all are in use.
-        """
+    def tally(self) -> Tally:
+        """What the auxiliary losses are made of."""
         picked_E, wanted_E = _claims(self.specific, self.specific_score)
         more_E, also_E = _claims(self.shared, self.shared_score)
-        picked_E, wanted_E = picked_E + more_E, wanted_E + also_E
-        total = picked_E.sum().clamp(min=1)
-        return len(picked_E) * (picked_E / total * (wanted_E / total)).sum()
+        counts = torch.stack([self.specific.sum(), self.shared.sum()]).to(wanted_E.dtype)
+        return Tally(
+            torch.where(self.specific, self.specific_divergence, 0.0).sum(),
+            torch.where(self.shared, self.shared_divergence, 0.0).sum(),
+            wanted_E + also_E,
+            torch.cat([counts, picked_E + more_E]),
+        )
 
     def only(self, kept: Tensor) -> Choice:
         """The same choice without the experts that are not kept."""
@@ -232,8 +258,3 @@ def _claims(set_BE: Tensor, score_BE: Tensor) -> tuple[Tensor, Tensor]:
     set_RE = set_BE.flatten(0, -2).to(score_BE.dtype)
     wanted_RE = set_RE.sum(dim=-1, keepdim=True) * score_BE.flatten(0, -2).softmax(dim=-1)
     return set_RE.sum(dim=0), wanted_RE.sum(dim=0)
-
-
-def _mean(divergence_BE: Tensor, set_BE: Tensor) -> Tensor:
-    total = torch.where(set_BE, divergence_BE, 0.0).sum()
-    return total / set_BE.sum().clamp(min=1)

@@ -48,7 +48,7 @@ def draw(dot: str, path: Path) -> None:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DrawingError(f"cannot draw {path.name}: a picture's name ends in {', '.join(ENDINGS)}")
-    picture = dot.encode() if ending == ".dot" else _picture(dot, ending[1:])
+    picture = dot.encode() if ending == ".dot" else drawn(dot, ending[1:])
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         partial.write_bytes(picture)
@@ -57,7 +57,8 @@ def draw(dot: str, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _picture(dot: str, ending: str) -> bytes:
+def drawn(dot: str, ending: str) -> bytes:
+    """The picture as "svg", "png" or "pdf". Raises DrawingError when no engine is installed, or when it fails."""
     if ending == "png":
         # A resolution inside the DOT reaches both engines; an SVG must not have one, it would be scaled.
         dot = dot[: dot.rindex("}")] + f"graph [dpi={PNG_DPI}]\n}}\n"

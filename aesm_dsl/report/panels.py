@@ -42,16 +42,9 @@ HOW_TO_READ = (
 )
 
 
-def sharing_graph(plan: Plan, usage: Usage, layers: str = "last") -> str:
-    """DOT of which experts every node learnt to use.
-
-    layers  "last": each level's last layer, the one that its output comes from; "all": every layer.
-            ValueError for another word
-    """
-    if layers not in ("last", "all"):
-        raise ValueError(f'layers is "last" or "all", not {layers!r}')
-    shown = [layer for layer in usage if layers == "all" or layer.layer == _last(layer, usage)]
-    panels = [Panel.of(_scene(plan, layer, usage), layer) for layer in shown]
+def sharing_graph(plan: Plan, usage: Usage, layers: str = "best") -> str:
+    """DOT of which experts every node learnt to use, in the layers of `Usage.shown`."""
+    panels = [Panel.of(_scene(plan, layer, usage), layer) for layer in usage.shown(layers)]
     width = max([NARROWEST, *(panel.width for panel in panels)])
     title = plan.name if plan.label in ("", plan.name) else f"{plan.label} {plan.name}"
     statements, top = _head(title, width)
@@ -61,13 +54,9 @@ def sharing_graph(plan: Plan, usage: Usage, layers: str = "last") -> str:
     return page(title, statements)
 
 
-def _last(layer: LayerUsage, usage: Usage) -> int:
-    return max(other.layer for other in usage if other.level == layer.level)
-
-
 def _scene(plan: Plan, layer: LayerUsage, usage: Usage) -> Scene:
     """The plan's words for a layer's nodes."""
-    depth = _last(layer, usage) + 1
+    depth = len(usage.level(layer.level))
     for level in plan.levels:
         if level.name == layer.level:
             labels = tuple(node.label or node.name for node in level.nodes)

@@ -49,6 +49,10 @@ class Data(Model):
     user: Annotated[str | None, Optional(Name("a column"))] = setting(
         "column that says whose row it is: what is measured within users, and who is seen in several scenarios", None
     )
+    statistics: Annotated[tuple[str, ...] | None, Optional(_FILES)] = setting(
+        "what vocabularies, quantiles and means are made of, counted by a job of your own instead of here",
+        None,
+    )
     cache: Annotated[str | None, Optional(Text("a folder in quotes"))] = setting(
         "folder that encoded tables are kept in from one run to the next, beside the spec if relative; by default the "
         "user's own for caches",

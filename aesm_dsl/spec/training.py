@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from aesm_dsl.spec.block import Model, setting
-from aesm_dsl.spec.kind import Auto, Call, Choice, Integer, Optional, Quantity, Real
+from aesm_dsl.spec.kind import Auto, Call, Choice, Integer, Optional, Quantity, Real, Share
 
 
 class Adam(Model):
@@ -17,6 +17,9 @@ class Adam(Model):
     call: typing.Literal["adam"]
     rate: Annotated[float, Real(open=True)] = setting("learning rate, the highest of the schedule", 1e-3)
     weight_decay: Annotated[float, Real()] = setting("weight decay", 0.0)
+    embeddings_decay: Annotated[float | typing.Literal["auto"], Auto(Real())] = setting(
+        "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
+    )
 
 
 class AdamW(Model):
@@ -25,13 +28,76 @@ class AdamW(Model):
     call: typing.Literal["adamw"]
     rate: Annotated[float, Real(open=True)] = setting("learning rate, the highest of the schedule", 1e-3)
     weight_decay: Annotated[float, Real()] = setting("weight decay", 1e-2)
+    embeddings_decay: Annotated[float | typing.Literal["auto"], Auto(Real())] = setting(
+        "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
+    )
+
+
+class SGD(Model):
+    """Stochastic gradient descent; sparse embedding tables have neither momentum nor weight decay."""
+
+    call: typing.Literal["sgd"]
+    rate: Annotated[float, Real(open=True)] = setting("learning rate, the highest of the schedule", 1e-2)
+    weight_decay: Annotated[float, Real()] = setting("weight decay", 0.0)
+    embeddings_decay: Annotated[float | typing.Literal["auto"], Auto(Real())] = setting(
+        "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
+    )
+    momentum: Annotated[float, Real(0, 1)] = setting("share of the last move that is made again", 0.9)
+
+
+class Adagrad(Model):
+    """The optimiser Adagrad; sparse embedding tables have no weight decay."""
+
+    call: typing.Literal["adagrad"]
+    rate: Annotated[float, Real(open=True)] = setting("learning rate, the highest of the schedule", 1e-2)
+    weight_decay: Annotated[float, Real()] = setting("weight decay", 0.0)
+    embeddings_decay: Annotated[float | typing.Literal["auto"], Auto(Real())] = setting(
+        "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
+    )
+
+
+class OneCycle(Model):
+    """The learning rate rises to its highest, and falls to nothing, both along a cosine."""
+
+    call: typing.Literal["one_cycle"]
+    warmup: Annotated[float, Share(open=True)] = setting("share of training in which it rises", 0.3)
+
+
+class Steady(Model):
+    """One learning rate."""
+
+    call: typing.Literal["constant"]
+    warmup: Annotated[float, Share()] = setting("share of training in which it rises from 0 in a straight line", 0.0)
+
+
+class Cosine(Model):
+    """The learning rate falls to 0 along half a cosine."""
+
+    call: typing.Literal["cosine"]
+    warmup: Annotated[float, Share()] = setting("share of training in which it rises from 0 in a straight line", 0.05)
+
+
+class Plateau(Model):
+    """The learning rate is lowered whenever the metric of `stop` has not improved for some epochs."""
+
+    call: typing.Literal["plateau"]
+    factor: Annotated[float, Share(open=True)] = setting("what it is multiplied with", 0.5)
+    patience: Annotated[int, Integer(0)] = setting("epochs without a better value that are let pass", 1)
+    warmup: Annotated[float, Share()] = setting("share of training in which it rises from 0 in a straight line", 0.0)
+
+
+class Ema(Model):
+    """Exponential moving average of the weights: what is measured and kept is the average, not the last step's."""
+
+    call: typing.Literal["ema"]
+    decay: Annotated[float, Share(open=True)] = setting("share of the old average that a step keeps", 0.999)
 
 
 class Length(Model):
-    """How long to train: a number of `epochs` or of `steps`."""
+    """How long to train: a number of `epochs`, of `steps` or of `hours`."""
 
     value: float
-    unit: typing.Literal["epochs", "steps"]
+    unit: typing.Literal["epochs", "steps", "hours"]
 
 
 class Every(Model):
@@ -41,12 +107,17 @@ class Every(Model):
     unit: typing.Literal["minutes", "steps"]
 
 
+METRICS = ("mean_auc", "log_loss", "normalised_entropy")
+
+
 class Early(Model):
     """Stop when a metric of the validation rows has not improved for some epochs, and keep the best weights."""
 
     call: typing.Literal["early"]
     patience: Annotated[int, Integer(1)] = setting("epochs without a better value before training stops", 2)
-    on: Annotated[typing.Literal["mean_auc"], Choice(("mean_auc",))] = setting("the metric", "mean_auc")
+    on: Annotated[typing.Literal["mean_auc", "log_loss", "normalised_entropy"], Choice(METRICS)] = setting(
+        "the metric, its mean over the tasks", "mean_auc"
+    )
 
 
 class Constant(Model):
@@ -94,15 +165,21 @@ COMBINE = ("sum", "pcgrad", "aligned_mtl")
 class Train(Model):
     """How the network learns."""
 
-    optimizer: Annotated[Adam | AdamW, Call((Adam, AdamW)), Field(discriminator="call")] = setting(
-        "the optimiser and its learning rate", Adam(call="adam")
+    optimizer: Annotated[
+        Adam | AdamW | SGD | Adagrad, Call((Adam, AdamW, SGD, Adagrad)), Field(discriminator="call")
+    ] = setting("the optimiser and its learning rate", Adam(call="adam"))
+    schedule: Annotated[
+        OneCycle | Steady | Cosine | Plateau,
+        Call((OneCycle, Steady, Cosine, Plateau)),
+        Field(discriminator="call"),
+    ] = setting("the learning rate through training", OneCycle(call="one_cycle"))
+    clip: Annotated[float | None, Optional(Real(open=True))] = setting(
+        "the largest norm of a step's gradient, all parameters taken together; a larger one is scaled down", None
     )
-    schedule: Annotated[typing.Literal["one_cycle", "constant"], Choice(("one_cycle", "constant"))] = setting(
-        "the learning rate through training: up and down once, or constant", "one_cycle"
-    )
+    average: Annotated[Ema | None, Optional(Call((Ema,)))] = setting("an average of the weights over the steps", None)
     batch: Annotated[int, Integer(1, unit="rows")] = setting("rows in a step", 4096)
-    length: Annotated[Length, Quantity({"epochs": Real(open=True), "steps": Integer(1)})] = setting(
-        "how long to train", Length(value=5, unit="epochs")
+    length: Annotated[Length, Quantity({"epochs": Real(open=True), "steps": Integer(1), "hours": Real(open=True)})] = (
+        setting("how long to train", Length(value=5, unit="epochs"))
     )
     stop: Annotated[Early | None, Optional(Call((Early,)))] = setting(
         "when to stop early; needs validation rows", Early(call="early")

@@ -107,7 +107,9 @@ def value_text(kind: Kind, value: Any) -> str:
             return items[0] if single and len(items) == 1 else f"[{', '.join(items)}]"
         case kinds.Either(options):
             calls = isinstance(value, Model)
-            return value_text(next(one for one in options if isinstance(one, kinds.Call) == calls), value)
+            text = value_text(next(one for one in options if isinstance(one, kinds.Call) == calls), value)
+            # A bare word would be the name of what could stand here instead.
+            return f"{text}()" if calls and text.isidentifier() else text
         case kinds.Call():
             return _call(value)
         case kinds.Quantity(units):

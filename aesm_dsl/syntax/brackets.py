@@ -7,7 +7,7 @@ import re
 from aesm_dsl.diagnostic import Findings, Related
 from aesm_dsl.fix import delete, write
 from aesm_dsl.syntax.draft import Draft, content_end, indent, line_end, line_start
-from aesm_dsl.syntax.pairing import CLOSER, MARK, MOST_NESTED, Bracket, balanced, odd, pair, sound
+from aesm_dsl.syntax.pairing import CLOSER, MARK, MOST_NESTED, Bracket, balanced, closed_early, odd, pair, sound
 
 MOST_MISTAKES = 50
 """Mistakes of syntax told in one go; a file with more is not a spec."""
@@ -33,6 +33,19 @@ def pair_brackets(draft: Draft, brackets: list[Bracket], findings: Findings) -> 
         culprit = (found[0] if found else stray.closer[0], "}")
         _stray(draft, findings, culprit)
         brackets = [one for one in brackets if one != culprit]
+        faults, pairs = pair(text, brackets)
+    while len(faults) <= MOST_MISTAKES and (
+        early := next(
+            (
+                blamed
+                for one in faults
+                if one.what == "stray" and (blamed := closed_early(text, brackets, one.closer)) != one.closer
+            ),
+            None,
+        )
+    ):
+        _stray(draft, findings, early)
+        brackets = [one for one in brackets if one != early]
         faults, pairs = pair(text, brackets)
     # One more than is told: the text is then given up as a whole, so the rest need no repair.
     for fault in faults[: MOST_MISTAKES + 1]:

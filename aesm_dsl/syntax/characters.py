@@ -127,7 +127,7 @@ def _open_string(
         return close + 1
     line = line_start(text, start)
     start = next((at for at, stop in _strings(text, line, start) if _WORD.match(text, stop)), start)
-    while brackets and (brackets[-1][0] > start or (brackets[-1][1] in "[(" and brackets[-1][0] >= line)):
+    while brackets and (brackets[-1][0] > start or (brackets[-1][1] in "[]()" and brackets[-1][0] >= line)):
         brackets.pop()
     findings.add(
         "E101",

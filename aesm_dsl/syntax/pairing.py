@@ -74,7 +74,7 @@ def pair(text: str, brackets: list[Bracket]) -> tuple[list[Fault], list[tuple[in
     faults: list[Fault] = []
     pairs: list[tuple[int, int]] = []
     open_kinds = dict.fromkeys("{[(", 0)
-    for closer in brackets:
+    for place, closer in enumerate(brackets):
         start, bracket = closer
         while stack and (statement := _statement_inside(text, stack[-1], start)) is not None:
             open_kinds[stack[-1][1]] -= 1
@@ -87,7 +87,7 @@ def pair(text: str, brackets: list[Bracket]) -> tuple[list[Fault], list[tuple[in
             continue
         kind = {"}": "{", "]": "[", ")": "("}[bracket]
         if not open_kinds[kind]:
-            if stack and stack[-1][1] != "{" and bracket != "}":
+            if stack and stack[-1][1] != "{" and bracket != "}" and not _closed_later(text, brackets, place, stack):
                 open_kinds[stack[-1][1]] -= 1
                 faults.append(Fault("mismatched", stack.pop(), closer))
             else:
@@ -103,6 +103,39 @@ def pair(text: str, brackets: list[Bracket]) -> tuple[list[Fault], list[tuple[in
     end = (len(text), "")
     faults.extend(Fault("unclosed", opener, end) for opener in reversed(stack))
     return faults, pairs
+
+
+def _closed_later(text: str, brackets: list[Bracket], place: int, stack: list[Bracket]) -> bool:
+    """Whether what is open on the line is closed behind the bracket at `place`: then that is one too many."""
+    depth, end = 0, line_end(text, brackets[place][0])
+    line = line_start(text, brackets[place][0])
+    left = [opener for opener in stack if opener[0] >= line and opener[1] != "{"]
+    if not left:
+        return False
+    for start, bracket in brackets[place + 1 :]:
+        if start > end or not left:
+            break
+        if bracket in CLOSER:
+            depth += 1
+        elif depth:
+            depth -= 1
+        elif bracket == CLOSER[left[-1][1]]:
+            left.pop()
+        else:
+            return False
+    return not left
+
+
+def closed_early(text: str, brackets: list[Bracket], stray: Bracket) -> Bracket:
+    """Of a bracket that closes nothing, the one that is to blame: an earlier one on its line, behind which a statement
+    goes on with a comma."""
+    depth = 0
+    for start, bracket in brackets:
+        if line_start(text, stray[0]) <= start < stray[0] and bracket in "[]()":
+            depth += 1 if bracket in CLOSER else -1
+            if depth == 0 and bracket not in CLOSER and text[start + 1 :].lstrip(" \t").startswith(","):
+                return start, bracket
+    return stray
 
 
 def _closes(text: str, stack: list[Bracket], start: int, bracket: str) -> bool:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-FORMAT = 1
+FORMAT = 2
 """Version of a checkpoint; one of another version is not gone on from."""
 
 KEPT = 2
@@ -65,19 +65,23 @@ class Checkpoints:
         return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.safetensors"))
 
     def last(self) -> tuple[Checkpoint | None, list[int]]:
-        """The last checkpoint that is sound, and the steps of those behind it that are not, which are removed."""
+        """The last checkpoint that is sound and of this version; the steps of later ones that are not, now removed."""
         damaged: list[int] = []
         for step in reversed(self.steps()):
             try:
-                found = _read(self._step(step))
-                if found["format"] != FORMAT:
-                    raise ValueError(found["format"])
-                best = None if found["best"] is None else _read(self._best(found["best"]))
-                return Checkpoint(step, found["state"], best), damaged
+                return self.of(step), damaged
             except (OSError, ValueError, KeyError, TypeError, SafetensorError):
                 damaged.append(step)
                 self._step(step).unlink()
         return None, damaged
+
+    def of(self, step: int) -> Checkpoint:
+        """That of a step; raises OSError, ValueError, KeyError, TypeError or SafetensorError where it is not sound."""
+        found = _read(self._step(step))
+        if found["format"] != FORMAT:
+            raise ValueError(found["format"])
+        best = None if found["best"] is None else _read(self._best(found["best"]))
+        return Checkpoint(step, found["state"], best)
 
     def _step(self, step: int) -> Path:
         return self.folder / f"step-{step:08}.safetensors"

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from aesm_dsl.data.check import Locate
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.training.loss import Loss
+from aesm_dsl.training.peers import ALONE, Peers
 
 Weigh = Callable[[Tensor], Tensor]
 """gram_TT, the inner products of the tasks' gradients -> weight_T."""
@@ -40,8 +41,10 @@ def method(name: str, findings: Findings, locate: Locate) -> Weigh | None:
     return lambda gram_TT: len(gram_TT) * aligned(gram_TT)
 
 
-def backward(found: Loss, parameters: Sequence[nn.Parameter], weigh: Weigh | None = None) -> None:
+def backward(found: Loss, parameters: Sequence[nn.Parameter], weigh: Weigh | None = None, peers: Peers = ALONE) -> None:
     """Puts the gradient of the total into the `grad`, which held none, of every parameter that it depends on.
+
+    peers  processes whose losses are parts of one: what is put is the gradient of their sum
 
     weigh  None adds the tasks' gradients g_t up. A method gives sum over t of weight_t g_t instead, on what the tasks
            share: the elements that more than one task's gradient reaches. What one task alone reaches (its tower, or
@@ -51,16 +54,20 @@ def backward(found: Loss, parameters: Sequence[nn.Parameter], weigh: Weigh | Non
     """
     if weigh is None:
         found.total.backward()  # type: ignore[no-untyped-call]
+        summed = peers.add_gradients([one.grad for one in parameters], parameters)
+        for parameter, gradient in zip(parameters, summed, strict=True):
+            parameter.grad = gradient
         return
     values = [*found.weighted.values(), found.auxiliary]
-    of_value = [gradients(one, parameters) for one in values]
+    of_value = [peers.add_gradients(gradients(one, parameters), parameters) for one in values]
     pairs = [(one, own) for one, *own in zip(parameters, *of_value, strict=True)]
     reached = [(one, own) for one, own in pairs if any(part is not None for part in own)]
     parts = [_part(one, own) for one, own in reached]
     tasks = [part.stack[:-1] for part in parts]
     shared = [(stack != 0).sum(dim=0) > 1 for stack in tasks]
     flat = [(stack * both).flatten(1) for stack, both in zip(tasks, shared, strict=True)]
-    weight_T = weigh(torch.stack([own @ own.T for own in flat]).sum(dim=0))
+    # A method may draw: the first process draws for all.
+    weight_T = peers.same(weigh(torch.stack([own @ own.T for own in flat]).sum(dim=0)))
     for (parameter, _), part, both in zip(reached, parts, shared, strict=True):
         stack, auxiliary = part.stack[:-1], part.stack[-1]
         settled = torch.where(both, torch.tensordot(weight_T, stack, dims=1), stack.sum(dim=0))

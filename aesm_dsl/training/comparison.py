@@ -101,6 +101,22 @@ class Comparison:
         del data["folder"]
         return {"format": FORMAT, **data}
 
+    @staticmethod
+    def from_json(text: str, folder: Path) -> Comparison:
+        """The comparison that `to_json` wrote into the folder. Raises ValueError for another format's version."""
+        values: dict[str, Any] = json.loads(text)
+        if (found := values.pop("format", None)) != FORMAT:
+            raise ValueError(f"comparison format {found}, this version reads format {FORMAT}")
+        kinds: dict[str, type[Any]] = {"contenders": Contender, "standings": Standing, "seesaw": Swing}
+        lists = {name: tuple(_restored(kind, one) for one in values[name]) for name, kind in kinds.items()}
+        runs = {name: tuple(paths) for name, paths in values["runs"].items()}
+        return Comparison(**{**values, **lists, "folder": folder, "seeds": tuple(values["seeds"]), "runs": runs})
+
+
+def _restored(kind: type[Any], values: dict[str, Any]) -> Any:
+    means = {name: Mean(**one) for name, one in values.items() if isinstance(one, dict)}
+    return kind(**{**values, **means})
+
 
 def comparison(runs: Mapping[str, Sequence[Run]], folder: Path) -> Comparison:
     """What the runs say about each other.

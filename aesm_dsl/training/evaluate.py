@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,10 @@ import torch
 from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.table import Stream
 from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.plan import Plan
+from aesm_dsl.training.calibration import Calibration, calibrations
 from aesm_dsl.training.metric import Floats, Score, Whole, scores
+from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.usage import Usage, UsageMeter
 
 BATCH_ROWS = 8192
@@ -28,14 +31,22 @@ class Forecast:
     weight_R: Floats
     usage: Usage
 
+    def calibrations(self, plan: Plan) -> tuple[Calibration, ...]:
+        """How often what was foretold happened, of every leaf x task."""
+        return calibrations(plan, self.yes_RT, self.label_RT, self.node_RL, self.weight_R)
+
 
 @torch.no_grad()
-def forecast(network: AnyNetwork, table: EncodedTable | Stream, device: torch.device) -> Forecast:
+def forecast(network: AnyNetwork, table: EncodedTable | Stream, device: torch.device, peers: Peers = ALONE) -> Forecast:
     """What the network says about every row, in the table's order; the network is left in evaluation mode.
 
+    peers  processes that have the same table, of which each looks at its share: the first gets the rows of all, share
+           by share, the others none; the usage is that of all rows in all of them
     Of the table only one batch after the other is in memory, of the result all rows.
     """
     network.eval()
+    if isinstance(table, EncodedTable) and peers.world > 1:
+        table = replace(table.share(peers.rank, peers.world), pad=0)
     meter = UsageMeter(network.plan)
     names = [task.name for task in network.plan.tasks.tasks]
     yes: list[torch.Tensor] = []
@@ -48,19 +59,23 @@ def forecast(network: AnyNetwork, table: EncodedTable | Stream, device: torch.de
         no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
         known.append((batch.label_BT, batch.node_BL, batch.weight_B))
     label, node, weight = zip(*known, strict=True) if known else ((), (), ())
-    return Forecast(
+    own = (
         _host(yes, len(names)),
         _host(no, len(names)),
         _host(label, len(names)),
         torch.cat(list(node)).numpy() if node else np.zeros((0, len(network.plan.levels)), np.int64),
         torch.cat(list(weight)).double().numpy() if weight else np.zeros(0),
-        meter.result(),
     )
+    of_all = peers.gathered(own) or [tuple(part[:0] for part in own)]
+    yes_RT, no_RT, label_RT, node_RL, weight_R = (np.concatenate(parts) for parts in zip(*of_all, strict=True))
+    return Forecast(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(peers))
 
 
-def judge(network: AnyNetwork, found: Forecast) -> tuple[Score, ...]:
-    """The scores of a forecast."""
-    return scores(network.plan, found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R)
+def judge(network: AnyNetwork, found: Forecast, peers: Peers = ALONE) -> tuple[Score, ...]:
+    """The scores of a forecast: those of the first process, in all."""
+    parts = found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R
+    judged: tuple[Score, ...] = peers.told(scores(network.plan, *parts) if peers.first else None)
+    return judged
 
 
 def _host(parts: Sequence[torch.Tensor], tasks: int) -> Floats:

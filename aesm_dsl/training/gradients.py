@@ -43,4 +43,4 @@ class GradientMeter:
 
     def shares(self) -> dict[tuple[str, int], tuple[float, ...]]:
         """By level and layer, one share per expert; they sum to 1 where the layer had any gradient."""
-        return {key: tuple((sums_E / self._steps).tolist()) for key, sums_E in self._sums.items()}
+        return {key: tuple((sums_E / max(self._steps, 1)).tolist()) for key, sums_E in self._sums.items()}

@@ -20,6 +20,9 @@ ALIKE = 0.9
 SHARED = 0.5
 """Nodes divide few experts up among them when two of them share less than this."""
 
+DIGITS = 4
+"""Decimals of the weights that a history keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -37,13 +40,18 @@ class Health:
     mutual_information: float
     gradient: tuple[float, ...]
     """Per expert its share of the layer's squared gradient over the epoch; empty where nothing was looked at."""
+    rows_N: tuple[int, ...] = ()
+    """Rows of each node that were looked at; empty, as the next, in histories that were written without."""
+    weight_NE: tuple[tuple[float, ...], ...] = ()
+    """Mean mixture weight of each expert over each node's rows, to DIGITS."""
 
     @staticmethod
     def from_data(values: Mapping[str, Any]) -> Health:
         """The health that `dataclasses.asdict` and JSON made a dictionary of."""
         occupied = {int(expert): node for expert, node in values["occupied"].items()}
-        parts = {name: tuple(values[name]) for name in ("dead", "gradient")}
-        return Health(**{**values, **parts, "occupied": occupied})
+        parts = {name: tuple(values.get(name, ())) for name in ("dead", "gradient", "rows_N")}
+        weight_NE = tuple(tuple(row) for row in values.get("weight_NE", ()))
+        return Health(**{**values, **parts, "occupied": occupied, "weight_NE": weight_NE})
 
 
 def health(usage: Usage, gradients: Mapping[tuple[str, int], tuple[float, ...]]) -> tuple[Health, ...]:
@@ -65,6 +73,8 @@ def health(usage: Usage, gradients: Mapping[tuple[str, int], tuple[float, ...]])
                 seen.entropy,
                 seen.mutual_information,
                 gradient,
+                layer.rows_N,
+                tuple(tuple(round(weight, DIGITS) for weight in row) for row in layer.weight_NE),
             )
         )
     return tuple(found)

@@ -18,23 +18,29 @@ from aesm_dsl.training.gradients import GradientMeter
 from aesm_dsl.training.health import health
 from aesm_dsl.training.history import Epoch, Fitted
 from aesm_dsl.training.meter import LOOK_EVERY_STEPS, LossMeter, Progress
-from aesm_dsl.training.metric import ALL, mean_auc
-from aesm_dsl.training.stepper import Stepper
+from aesm_dsl.training.metric import ALL, mean
+from aesm_dsl.training.peers import ALONE, Peers
+from aesm_dsl.training.stepper import Stepper, own_seed
 from aesm_dsl.training.stop import Stop, StoppedError
 
 SAMPLE_ROWS = 8192
 """Training rows on which the use of experts is looked at after every epoch where there are no validation rows."""
 
 
+def unwatched(progress: Progress) -> None:
+    """Looks at nothing."""
+
+
 def fit(
     network: AnyNetwork,
     tables: Tables,
     device: torch.device,
-    watch: Callable[[Progress], None] = lambda progress: None,
+    watch: Callable[[Progress], None] = unwatched,
     weigh: Weigh | None = None,
     checkpoints: Checkpoints | None = None,
     start: Checkpoint | None = None,
     stop: Stop | None = None,
+    peers: Peers = ALONE,
 ) -> Fitted:
     """Trains the network in place, as its plan says. Raises DivergedError when the loss is no longer finite.
 
@@ -42,6 +48,8 @@ def fit(
     checkpoints  where checkpoints are kept; None keeps none
     start        the checkpoint to go on from
     stop         looked at after every step: once it was asked, a checkpoint is written and StoppedError raised
+    peers        processes that train together: each takes its share of the rows, the first alone watches and writes;
+                 weights, history and when to stop are the same in all
 
     The same plan, rows and seed give the same weights on a CPU, bit for bit, however often training was stopped on the
     way. With validation rows and early stop the weights of the best epoch are put back at the end.
@@ -50,8 +58,8 @@ def fit(
         raise ValueError(f"the plan combines gradients by {network.plan.training.combine!r}")
     # Dropout draws from the global generators: they are seeded here and put back as they were.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(network.plan.training.seed)
-        training = _Training(network, tables, device, watch, weigh, checkpoints, stop)
+        torch.manual_seed(own_seed(network.plan.training.seed, peers))
+        training = _Training(network, tables, device, watch, weigh, checkpoints, stop, peers)
         if start is not None:
             training.load(start)
         return training.run()
@@ -69,43 +77,58 @@ class _Training:
         weigh: Weigh | None,
         checkpoints: Checkpoints | None,
         stop: Stop | None,
+        peers: Peers,
     ) -> None:
-        self.network, self.tables, self.device, self.watch = network, tables, device, watch
+        self.network, self.tables, self.device, self.watch, self.peers = network, tables, device, watch, peers
         self.checkpoints, self.stop, self.plan = checkpoints, stop, network.plan.training
-        steps_an_epoch = math.ceil(len(tables.train) / self.plan.batch_rows)
+        self.rows = tables.train if peers.world == 1 else tables.train.share(peers.rank, peers.world)
+        self.batch_rows = self.plan.batch_rows // peers.world
+        steps_an_epoch = math.ceil(len(self.rows) / self.batch_rows)
         self.steps = self.plan.steps or max(1, math.ceil((self.plan.epochs or 0.0) * steps_an_epoch))
-        self.stepper = Stepper(network, network.plan, device, self.steps, weigh)
+        self.stepper = Stepper(network, network.plan, device, weigh, peers)
         self.watched = tables.valid if tables.valid is not None else tables.train.sample(SAMPLE_ROWS, self.plan.seed)
         self.fitted, self.best, self.waited = Fitted(), -math.inf, 0
         self.best_weights: dict[str, torch.Tensor] | None = None
         self.epoch, self.taken = 1, 0
         self.meter, self.gradients = self._meters()
         self.before, self.began, self.saved = 0.0, time.perf_counter(), time.perf_counter()
+        self.seconds, self.asked, self.due = 0.0, False, False
 
     @property
-    def seconds(self) -> float:
-        """Since training began, without the time between a stop and a resume."""
-        return self.before + time.perf_counter() - self.began
+    def done(self) -> float:
+        """Share of training that is over."""
+        if self.plan.hours is not None:
+            return min(1.0, self.seconds / 3600 / self.plan.hours) if self.fitted.steps else 0.0
+        return min(1.0, self.fitted.steps / self.steps)
+
+    @property
+    def planned(self) -> int:
+        """Steps there will be, as far as can be told."""
+        if self.plan.hours is None:
+            return self.steps
+        return max(self.fitted.steps, round(self.fitted.steps / max(self.done, 1e-9)))
 
     def run(self) -> Fitted:
         fitted, training = self.fitted, self.plan
         while True:
-            rows, seed = training.batch_rows, training.seed
-            for batch in self.tables.train.batches(rows, seed=seed, epoch=self.epoch, skip=self.taken):
-                if fitted.steps == self.steps:
+            rows, seed = self.batch_rows, training.seed
+            for batch in self.rows.batches(rows, seed=seed, epoch=self.epoch, skip=self.taken):
+                if self.done >= 1.0:
                     break
-                losses = self.stepper.step(batch.to(self.device), fitted.steps)
+                losses = self.stepper.step(batch.to(self.device), self.done)
                 fitted.steps += 1
                 self.taken += 1
+                self._meet()
                 if fitted.steps % LOOK_EVERY_STEPS == 1:
                     self.gradients.add()
-                self.meter.add(losses, fitted.steps, self.stepper.rows, self.seconds)
-                self._pause()
+                self.meter.add(losses, fitted.steps, self.planned, self.stepper.rows, self.seconds)
+                if self.asked or self.due:
+                    self._pause()
             self._end_epoch()
-            if fitted.steps >= self.steps or fitted.stopped_early:
+            if self.done >= 1.0 or fitted.stopped_early:
                 break
-        if self.best_weights is not None:
-            self.network.load_state_dict(self.best_weights)
+        if self.best_weights is not None or self.stepper.average is not None:
+            self.network.load_state_dict(self.best_weights or self.stepper.measured.state_dict())
         self.network.eval()
         return fitted
 
@@ -115,7 +138,8 @@ class _Training:
         self.stepper.load_state_dict(state["stepper"])
         self.meter.load_state_dict(state["meter"])
         self.gradients.load_state_dict(state["gradients"])
-        self.epoch, self.taken, self.before = state["epoch"], state["taken"], state["seconds"]
+        self.epoch, self.taken = state["epoch"], state["taken"]
+        self.before = self.seconds = state["seconds"]
         self.best, self.waited, self.best_weights = state["best"], state["waited"], start.best
         self.fitted = Fitted(
             [Epoch.from_data(one) for one in state["history"]], start.step, state["best step"], stopped_early=False
@@ -123,17 +147,22 @@ class _Training:
 
     def _end_epoch(self) -> None:
         fitted, training = self.fitted, self.plan
-        self.meter.look(fitted.steps, self.stepper.rows, self.seconds)
-        seen = forecast(self.network, self.watched, self.device)
-        found = None if self.tables.valid is None else judge(self.network, seen)
-        value = mean_auc(found) if found is not None else None
+        self.meter.look(fitted.steps, self.planned, self.stepper.rows, self.seconds)
+        network = self.stepper.measured
+        seen = forecast(network, self.watched, self.device, self.peers)
+        found = None if self.tables.valid is None else judge(network, seen, self.peers)
+        self._meet()
+        value = None if found is None else mean(found, training.watched)
+        value = -value if value is not None and training.watched != "mean_auc" else value
+        if value is not None and training.schedule == "plateau":
+            self.stepper.plateau.step(value)
         fitted.history.append(
             Epoch(
                 self.epoch,
                 fitted.steps,
                 self.seconds,
                 self.meter.means(),
-                value,
+                None if found is None else mean(found, "mean_auc"),
                 {score.task: score.log_loss for score in found or () if score.leaf == ALL},
                 health(seen.usage, self.gradients.shares()),
                 self.stepper.log_variances(),
@@ -143,29 +172,38 @@ class _Training:
             fitted.best_step = fitted.steps
         elif value > self.best:
             self.best, self.waited, fitted.best_step = value, 0, fitted.steps
-            self.best_weights = {name: one.detach().clone() for name, one in self.network.state_dict().items()}
+            self.best_weights = {name: one.detach().clone() for name, one in network.state_dict().items()}
         else:
             self.waited += 1
-            fitted.stopped_early = self.waited >= training.patience_epochs and fitted.steps < self.steps
+            fitted.stopped_early = self.waited >= training.patience_epochs and self.done < 1.0
         self.epoch, self.taken = self.epoch + 1, 0
         self.meter, self.gradients = self._meters()
 
-    def _pause(self) -> None:
-        """Writes a checkpoint where it is time for one; stops where it was asked for."""
-        asked = self.stop is not None and self.stop.asked
-        if self.checkpoints is not None and (asked or self._due()):
-            self.meter.look(self.fitted.steps, self.stepper.rows, self.seconds)  # no weights that are not numbers
-            best = None if self.best_weights is None else (self.fitted.best_step, self.best_weights)
-            self.checkpoints.save(self.fitted.steps, self._state(), best)
-            self.saved = time.perf_counter()
-        if asked:
-            raise StoppedError(self.fitted.steps, self.steps)
-
-    def _due(self) -> bool:
+    def _meet(self) -> None:
+        """What all processes go by: the seconds since training began, without the time between a stop and a resume, as
+        the first counts them; whether any was asked to stop; whether a checkpoint is due."""
+        now = time.perf_counter()
+        seconds, asked = self.before + now - self.began, self.stop is not None and bool(self.stop.asked)
         every, minutes = self.plan.checkpoint_steps, self.plan.checkpoint_minutes
-        if every is not None:
-            return self.fitted.steps % every == 0
-        return minutes is not None and time.perf_counter() - self.saved >= 60 * minutes
+        due = minutes is not None and now - self.saved >= 60 * minutes
+        if self.peers.world > 1:
+            said = torch.tensor([seconds * self.peers.first, due * self.peers.first, asked], dtype=torch.float64)
+            seconds, due, asked = self.peers.add(said).tolist()
+        self.seconds, self.asked = seconds, bool(asked)
+        self.due = bool(due) if every is None else self.fitted.steps % every == 0
+
+    def _pause(self) -> None:
+        """Writes a checkpoint; stops where it was asked for."""
+        if self.checkpoints is not None:
+            # Never weights that are not numbers.
+            self.meter.look(self.fitted.steps, self.planned, self.stepper.rows, self.seconds)
+            best = None if self.best_weights is None else (self.fitted.best_step, self.best_weights)
+            state = self._state()
+            if self.peers.first:
+                self.checkpoints.save(self.fitted.steps, state, best)
+            self.saved = time.perf_counter()
+        if self.asked:
+            raise StoppedError(self.fitted.steps, self.planned)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -183,4 +221,4 @@ class _Training:
 
     def _meters(self) -> tuple[LossMeter, GradientMeter]:
         names = [task.name for task in self.network.plan.tasks.tasks]
-        return LossMeter(names, self.steps, self.watch), GradientMeter(self.network)
+        return LossMeter(names, self.watch if self.peers.first else unwatched), GradientMeter(self.network)

@@ -41,18 +41,18 @@ class LossMeter:
     The sums do not depend on when it looks: a training that stopped and went on has the same.
     """
 
-    def __init__(self, names: list[str], steps: int, watch: Callable[[Progress], None]) -> None:
-        self.names, self.steps, self.watch = names, steps, watch
+    def __init__(self, names: list[str], watch: Callable[[Progress], None]) -> None:
+        self.names, self.watch = names, watch
         self._pending: list[Tensor] = []
         self._total, self._seen = [0.0] * len(names), 0
 
-    def add(self, losses_T: Tensor, step: int, rows: int, seconds: float) -> None:
+    def add(self, losses_T: Tensor, step: int, steps: int, rows: int, seconds: float) -> None:
         """Takes the losses of a step; looks at them once there are LOOK_EVERY_STEPS."""
         self._pending.append(losses_T)
-        if len(self._pending) == LOOK_EVERY_STEPS or step == self.steps:
-            self.look(step, rows, seconds)
+        if len(self._pending) == LOOK_EVERY_STEPS or step == steps:
+            self.look(step, steps, rows, seconds)
 
-    def look(self, step: int, rows: int, seconds: float) -> None:
+    def look(self, step: int, steps: int, rows: int, seconds: float) -> None:
         """Waits for the device, and tells what the losses since the last look were. Raises DivergedError."""
         if not self._pending:
             return
@@ -67,11 +67,11 @@ class LossMeter:
         means = {name: value / len(self._pending) for name, value in zip(self.names, sums, strict=True)}
         self._seen += len(self._pending)
         self._pending = []
-        self.watch(Progress(step, self.steps, rows, seconds, means))
+        self.watch(Progress(step, steps, rows, seconds, means))
 
     def means(self) -> dict[str, float]:
         """Mean loss per task over the epoch so far."""
-        return {name: value / self._seen for name, value in zip(self.names, self._total, strict=True)}
+        return {name: value / max(self._seen, 1) for name, value in zip(self.names, self._total, strict=True)}
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands after a look."""

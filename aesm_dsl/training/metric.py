@@ -129,7 +129,11 @@ def _name(plan: Plan, path: tuple[int, ...]) -> str:
     return " > ".join(OUTSIDE if index == UNKNOWN else level.nodes[index].name for level, index in pairs)
 
 
-def mean_auc(found: tuple[Score, ...]) -> float | None:
-    """Mean over tasks of the AUC on all rows; tasks without one are left out, None when none has one."""
-    values = [score.auc for score in found if score.leaf == ALL and score.auc is not None]
+def mean(found: tuple[Score, ...], metric: str) -> float | None:
+    """Mean over tasks of a metric on all rows; tasks without one are left out, None when none has one.
+
+    metric  "mean_auc", "log_loss" or "normalised_entropy"
+    """
+    name = metric.removeprefix("mean_")
+    values = [getattr(score, name) for score in found if score.leaf == ALL and getattr(score, name) is not None]
     return float(np.mean(values)) if values else None

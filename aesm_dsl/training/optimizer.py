@@ -1,4 +1,4 @@
-"""Network -> its optimisers: Adam for what every step moves, `LazyAdam` for embedding tables with sparse gradients.
+"""Network -> its optimisers: one for what every step moves, one for embedding tables with sparse gradients.
 
 Axes: R rows of a table, U of them looked up, K ids looked up (rows repeat), W width.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.training_plan import TrainingPlan
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
@@ -19,16 +20,61 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 def optimizers(network: nn.Module, training: TrainingPlan) -> list[torch.optim.Optimizer]:
     """One for all parameters with dense gradients, and one for the sparse tables, if there are any."""
+    embeddings = [one for one in network.modules() if isinstance(one, Embedding)]
+    tables = [one.weight for embedding in embeddings for one in _tables(embedding)]
+    known = {id(one) for one in tables}
     sparse = [one.weight for one in network.modules() if isinstance(one, nn.Embedding) and one.sparse]
-    known = {id(one) for one in sparse}
-    dense = [one for one in network.parameters() if id(one) not in known]
-    kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    fused = all(one.device.type in ("cpu", "cuda") for one in dense)
-    kind, decay = kinds[training.optimizer], training.weight_decay
-    found: list[torch.optim.Optimizer] = [kind(dense, lr=training.rate, weight_decay=decay, fused=fused)]
+    moved = known & {id(one) for one in sparse}
+    rest = [one for one in network.parameters() if id(one) not in known]
+    dense = [one for one in tables if id(one) not in moved]
+    decay = training.weight_decay
+    table_decay = decay if training.embeddings_decay is None else training.embeddings_decay
+    groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": decay}]
+    if dense:
+        groups.append({"params": dense, "weight_decay": table_decay})
+    found = [_dense(groups, training)]
     if sparse:
-        found.append(LazyAdam(sparse, training.rate, decay, decoupled=training.optimizer == "adamw"))
+        found.append(_sparse(sparse, training, table_decay))
     return found
+
+
+def _tables(embedding: Embedding) -> list[nn.Embedding]:
+    return [one for one in embedding.modules() if isinstance(one, nn.Embedding)]
+
+
+def _dense(groups: list[dict[str, Any]], training: TrainingPlan) -> torch.optim.Optimizer:
+    rate = training.rate
+    match training.optimizer:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=training.momentum)
+        case "adagrad":
+            return torch.optim.Adagrad(groups, lr=rate)
+    kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    fused = all(one.device.type in ("cpu", "cuda") for group in groups for one in group["params"])
+    return kinds[training.optimizer](groups, lr=rate, fused=fused)
+
+
+def _sparse(tables: list[Tensor], training: TrainingPlan, decay: float) -> torch.optim.Optimizer:
+    match training.optimizer:
+        case "sgd":
+            return torch.optim.SGD(tables, lr=training.rate)
+        case "adagrad":
+            return torch.optim.Adagrad(tables, lr=training.rate)
+    return LazyAdam(tables, training.rate, decay, decoupled=training.optimizer == "adamw")
+
+
+@torch.no_grad()
+def clip(parameters: Iterable[Tensor], most: float) -> None:
+    """Scales all gradients by one factor so that their norm, taken together, is at most `most`."""
+    gradients = []
+    for one in parameters:
+        if one.grad is not None:
+            one.grad = one.grad.coalesce() if one.grad.is_sparse else one.grad
+            gradients.append(one.grad._values() if one.grad.is_sparse else one.grad)
+    norm = nn.utils.get_total_norm(gradients)
+    scale = (most / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale)
 
 
 class LazyAdam(torch.optim.Optimizer):

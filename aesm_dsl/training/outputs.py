@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from aesm_dsl.layers.experts import Block, Experts
 from aesm_dsl.layers.network import aes_layers
+from aesm_dsl.training.peers import ALONE, Peers
 
 DEAD_UNIT = 1e-6
 """An output unit is dead when its values over all rows lie this close together: it tells no two rows apart."""
@@ -39,10 +40,15 @@ class OutputMeter:
         for handle in self._handles:
             handle.remove()
 
-    def dead_units(self) -> dict[tuple[str, int], tuple[float | None, ...]]:
-        """By level and layer, per expert the share of its output units that are dead; None without two rows."""
+    def dead_units(self, peers: Peers = ALONE) -> dict[tuple[str, int], tuple[float | None, ...]]:
+        """By level and layer, per expert the share of its output units that are dead; None without two rows.
+
+        peers  processes that each have looked at rows: it is that of all
+        """
         found = {}
-        for key, (rows_E, low_EF, high_EF) in self._ranges.items():
+        for key, layer in self._layers.items():
+            rows_E, low_EF, high_EF = self._ranges.get(key) or _nothing(layer.experts)
+            rows_E, low_EF, high_EF = peers.add(rows_E), peers.lowest(low_EF), -peers.lowest(-high_EF)
             share_E = ((high_EF - low_EF) <= DEAD_UNIT).double().mean(dim=1).tolist()
             found[key] = tuple(
                 share if rows > 1 else None for share, rows in zip(share_E, rows_E.tolist(), strict=True)
@@ -52,16 +58,16 @@ class OutputMeter:
     def _hook(self, key: tuple[str, int]) -> Any:
         def look(experts: Experts, given: tuple[Tensor, Tensor], _: Tensor) -> None:
             with torch.no_grad():
-                self._look(key, [block for block in experts.blocks if isinstance(block, Block)], *given)
+                self._look(key, experts, *given)
 
         return look
 
-    def _look(self, key: tuple[str, int], blocks: list[Block], x_RD: Tensor, weight_RGE: Tensor) -> None:
+    def _look(self, key: tuple[str, int], experts: Experts, x_RD: Tensor, weight_RGE: Tensor) -> None:
+        blocks = [block for block in experts.blocks if isinstance(block, Block)]
         runs_RE = (weight_RGE != 0).any(dim=1)
         rows_E = runs_RE.sum(dim=0)
         if key not in self._ranges:
-            empty_EF = blocks[-1].bias_EH.detach().new_full(blocks[-1].bias_EH.shape, torch.inf)
-            self._ranges[key] = torch.zeros_like(rows_E), empty_EF, -empty_EF
+            self._ranges[key] = _nothing(experts)
         seen_E, low_EF, high_EF = self._ranges[key]
         seen_E += rows_E
         for expert in rows_E.nonzero().flatten().tolist():
@@ -70,6 +76,14 @@ class OutputMeter:
                 h = _one(block, expert, h)
             low_EF[expert] = torch.minimum(low_EF[expert], h.amin(dim=0))
             high_EF[expert] = torch.maximum(high_EF[expert], h.amax(dim=0))
+
+
+def _nothing(experts: Experts) -> tuple[Tensor, Tensor, Tensor]:
+    """Of experts that no row has run: rows_E, low_EF, high_EF."""
+    last = experts.blocks[-1]
+    assert isinstance(last, Block)
+    empty_EF = torch.full_like(last.bias_EH.detach(), torch.inf)
+    return torch.zeros(len(empty_EF), dtype=torch.int64, device=empty_EF.device), empty_EF, -empty_EF
 
 
 def _one(block: Block, expert: int, h_RD: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 spec.aesm            the resolved spec: nothing left to defaults
 plan.json            the plan, with the tables' sizes as fitted
 encoders.json        vocabularies, hashes, quantiles
+profile.json         what the training rows were like: rows and rates of nodes and leaves, users that nodes share
 weights.safetensors  the network's weights
 metrics.json         scores of every leaf x task on the rows the run was measured on
+calibration.json     how often what was foretold happened on these rows, for every leaf x task
 usage.json           which experts every node used on these rows; no layers in it where nothing is selected
 history.jsonl        one line per epoch: losses, metrics, how every layer's experts were used
 run.json             versions, device, seed, files, and the digest of every other file
@@ -30,6 +32,7 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
+from aesm_dsl.training.calibration import Calibration
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
@@ -39,15 +42,17 @@ from aesm_dsl.typed import check_types
 
 Part = TypeVar("Part")
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder; a folder of another version is refused."""
 
 FILES = (
     "spec.aesm",
     "plan.json",
     "encoders.json",
+    "profile.json",
     "weights.safetensors",
     "metrics.json",
+    "calibration.json",
     "usage.json",
     "history.jsonl",
 )
@@ -65,9 +70,13 @@ class Run:
     network: AnyNetwork
     scores: tuple[Score, ...]
     """Of the rows named by `info["measured on"]`: test rows, or validation rows, or training rows."""
+    calibration: tuple[Calibration, ...]
+    """Of the same rows."""
     usage: Usage
     history: tuple[Epoch, ...]
     info: dict[str, Any]
+    profile: dict[str, Any]
+    """Of the training rows, as `aesm check --profile --format json` has it."""
 
     def sharing(self, level: str, layer: int = -1) -> Sharing:
         """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
@@ -132,7 +141,9 @@ def _write(run: Run, folder: Path) -> None:
         "spec.aesm": run.spec,
         "plan.json": run.plan.to_json(),
         "encoders.json": run.encoders.to_json(),
-        "metrics.json": json.dumps([asdict(score) for score in run.scores], ensure_ascii=False, indent=1) + "\n",
+        "profile.json": json.dumps(run.profile, ensure_ascii=False, indent=1) + "\n",
+        "metrics.json": _listed(run.scores),
+        "calibration.json": _listed(run.calibration),
         "usage.json": run.usage.to_json(),
         "history.jsonl": "".join(json.dumps(asdict(epoch)) + "\n" for epoch in run.history),
     }
@@ -143,6 +154,11 @@ def _write(run: Run, folder: Path) -> None:
     digests = {name: _digest(folder / name) for name in FILES}
     info = json.dumps({"format": FORMAT, **run.info, "sha256": digests}, ensure_ascii=False, indent=2)
     (folder / "run.json").write_text(info + "\n", encoding="utf-8")
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """Dataclasses as a JSON list, a line for each field."""
+    return json.dumps([asdict(one) for one in values], ensure_ascii=False, indent=1) + "\n"
 
 
 def load_run(folder: Path, findings: Findings) -> Run | None:
@@ -162,9 +178,11 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             _part(folder, "encoders.json", lambda text: check_encoders(Encoders.from_json(text), plan)),
             _part(folder, "weights.safetensors", lambda path: load_network(plan, path), reads=False),
             _part(folder, "metrics.json", lambda text: tuple(_checked(Score(**one)) for one in json.loads(text))),
+            _part(folder, "calibration.json", _calibrations),
             _part(folder, "usage.json", lambda text: _checked(Usage.from_json(text))),
             _part(folder, "history.jsonl", lambda text: tuple(_epoch(line) for line in text.splitlines())),
             info,
+            _part(folder, "profile.json", _profile),
         )
     except _DamagedError as error:
         findings.add("E602", f"the run `{folder}` cannot be read: {error}", help="train it again with this version")
@@ -186,6 +204,17 @@ def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = Tr
 def _checked(value: Part) -> Part:
     check_types(value)
     return value
+
+
+def _calibrations(text: str) -> tuple[Calibration, ...]:
+    return tuple(_checked(Calibration.from_data(one)) for one in json.loads(text))
+
+
+def _profile(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("no profile")
+    return found
 
 
 def _epoch(line: str) -> Epoch:

@@ -11,57 +11,90 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
+from aesm_dsl.training.average import Average
 from aesm_dsl.training.combine import Weigh, backward
 from aesm_dsl.training.hide import hide_nodes
 from aesm_dsl.training.loss import loss
-from aesm_dsl.training.optimizer import optimizers
-from aesm_dsl.training_plan import NoisePlan, TrainingPlan
+from aesm_dsl.training.optimizer import clip, optimizers
+from aesm_dsl.training.peers import ALONE, Peers
+from aesm_dsl.training.schedule import factor, sigma
+
+
+def own_seed(seed: int, peers: Peers) -> int:
+    """The seed of what a process draws for its own rows; that of the first is the plan's."""
+    return seed + (peers.rank << 32)
 
 
 class Stepper:
     """One optimisation step at a time, with everything that changes from step to step."""
 
-    def __init__(self, network: AnyNetwork, plan: Plan, device: torch.device, steps: int, weigh: Weigh | None) -> None:
-        training, self.weigh = plan.training, weigh
-        self.network, self.plan, self.steps, self.rows = network, plan, steps, 0
-        self.noise = torch.Generator(device).manual_seed(training.seed)
+    def __init__(
+        self, network: AnyNetwork, plan: Plan, device: torch.device, weigh: Weigh | None, peers: Peers = ALONE
+    ) -> None:
+        training, self.weigh, self.peers = plan.training, weigh, peers
+        self.network, self.plan, self.rows = network, plan, 0
+        self.noise = torch.Generator(device).manual_seed(own_seed(training.seed, peers))
         self.optimizers = optimizers(network, training)
         self.log_variance_T: nn.Parameter | None = None
         if training.weights == "uncertainty":
-            self.log_variance_T = nn.Parameter(torch.zeros(len(plan.tasks.tasks), device=device))
+            like = next(network.parameters())
+            self.log_variance_T = nn.Parameter(like.new_zeros(len(plan.tasks.tasks), device=device))
             self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
-        groups = [group for one in self.optimizers for group in one.param_groups]
-        self.parameters: list[nn.Parameter] = [one for group in groups for one in group["params"]]
-        self.schedules = [_schedule(one, training, steps) for one in self.optimizers]
+        self.groups = [group for one in self.optimizers for group in one.param_groups]
+        self.parameters: list[nn.Parameter] = [one for group in self.groups for one in group["params"]]
+        self.average = None if training.ema_decay is None else Average(network, training.ema_decay)
+        # Lowered by torch's own rule: it moves the rate of an optimiser, so it is given one, whose rate is a factor.
+        self.lowered = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
+        self.plateau = plateau(self.lowered, "max", training.plateau_factor, training.plateau_patience, threshold=0.0)
 
-    def step(self, batch: Batch, done: int) -> Tensor:
-        """The losses of the tasks, stacked, still on the device."""
+    @property
+    def measured(self) -> AnyNetwork:
+        """The network whose weights count: the average where there is one."""
+        return self.network if self.average is None else self.average.network
+
+    def step(self, batch: Batch, done: float) -> Tensor:
+        """The losses of the tasks, stacked, still on the device, of a step when a share `done` of training is over.
+
+        batch  this process's rows of the step: the losses, and the step, are those of the rows of all
+        """
         self.network.train()
-        noise = Noise(sigma(self.plan.training.noise, done / self.steps), self.plan.training.noise.mixture, self.noise)
+        rate = self.plan.training.rate * factor(self.plan.training, done) * self.lowered.param_groups[0]["lr"]
+        for group in self.groups:
+            group["lr"] = rate
+        noise = Noise(sigma(self.plan.training.noise, done), self.plan.training.noise.mixture, self.noise)
         batch = hide_nodes(batch, self.plan.levels, self.noise)
-        found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T)
+        found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T, self.peers)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        backward(found, self.parameters, self.weigh)
-        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+        backward(found, self.parameters, self.weigh, self.peers)
+        if self.plan.training.clip is not None:
+            clip(self.parameters, self.plan.training.clip)
+        for optimizer in self.optimizers:
             optimizer.step()
-            if schedule is not None:
-                schedule.step()
-        self.rows += batch.rows
-        return torch.stack(list(found.task.values())).detach()
+        if self.average is not None:
+            self.average.add(self.network)
+        self.rows += batch.rows * self.peers.world
+        return self.peers.add(torch.stack(list(found.task.values())).detach())
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the steps to come depend on, the network and all chance included."""
+        """All that the steps to come depend on, the network and all chance included: that of all processes."""
         place = self.noise.device
+        chance = {
+            "noise": self.noise.get_state(),
+            "here": torch.get_rng_state(),
+            "there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
+        }
         return {
             "network": self.network.state_dict(),
             "optimizers": [one.state_dict() for one in self.optimizers],
-            "schedules": [None if one is None else one.state_dict() for one in self.schedules],
+            "average": None if self.average is None else self.average.network.state_dict(),
+            "averaged": 0 if self.average is None else self.average.steps,
+            "plateau": self.plateau.state_dict(),
+            "lowered": self.lowered.param_groups[0]["lr"],
             "log variances": None if self.log_variance_T is None else self.log_variance_T.detach(),
             "rows": self.rows,
-            "noise": self.noise.get_state(),
-            "chance": torch.get_rng_state(),
-            "chance there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
+            "chance": self.peers.gathered(chance),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -69,16 +102,20 @@ class Stepper:
         self.network.load_state_dict(state["network"])
         for one, old in zip(self.optimizers, state["optimizers"], strict=True):
             one.load_state_dict(old)
-        for schedule, old in zip(self.schedules, state["schedules"], strict=True):
-            if schedule is not None:
-                schedule.load_state_dict(old)
+        self.groups = [group for one in self.optimizers for group in one.param_groups]
+        if self.average is not None:
+            self.average.network.load_state_dict(state["average"])
+            self.average.steps = state["averaged"]
+        self.plateau.load_state_dict(state["plateau"])
+        self.lowered.param_groups[0]["lr"] = state["lowered"]
         if self.log_variance_T is not None:
             self.log_variance_T.data.copy_(state["log variances"])
         self.rows = state["rows"]
-        self.noise.set_state(state["noise"])
-        torch.set_rng_state(state["chance"])
-        if state["chance there"] is not None and self.noise.device.type == "cuda":
-            torch.cuda.set_rng_state(state["chance there"], self.noise.device)
+        chance = state["chance"][self.peers.rank]
+        self.noise.set_state(chance["noise"])
+        torch.set_rng_state(chance["here"])
+        if chance["there"] is not None and self.noise.device.type == "cuda":
+            torch.cuda.set_rng_state(chance["there"], self.noise.device)
 
     def log_variances(self) -> dict[str, float]:
         """By task the s that was learnt so far; empty where the tasks' weights are fixed."""
@@ -86,21 +123,3 @@ class Stepper:
             return {}
         names = [task.name for task in self.plan.tasks.tasks]
         return dict(zip(names, self.log_variance_T.tolist(), strict=True))
-
-
-def sigma(noise: NoisePlan, done: float) -> float:
-    """Standard deviation of the gate noise when a share `done` of training is over (eq. 2)."""
-    if noise.schedule == "constant":
-        return noise.start
-    return noise.start * max(0.0, 1.0 - done / noise.over)
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, training: TrainingPlan, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler | None:
-    if training.schedule == "constant":
-        return None
-    # One step more than is taken: the schedule sets the rate of the step after the last one too.
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=training.rate, total_steps=steps + 1, cycle_momentum=False
-    )

@@ -21,11 +21,16 @@ class StoppedError(Exception):
 class Stop:
     """Within its `with` block, the first SIGINT or SIGTERM only sets `asked`; the next one acts as ever.
 
+    patient  whether further ones do nothing: torchrun sends several, and SIGKILL when it no longer waits
+
     Outside of the main thread, where Python does not take signals, it does nothing.
     """
 
     asked: int = 0
     """The signal's number."""
+
+    def __init__(self, *, patient: bool = False) -> None:
+        self._patient = patient
 
     def __enter__(self) -> Self:
         self._before: dict[signal.Signals, Any] = {}
@@ -40,7 +45,8 @@ class Stop:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = number
-        self._put_back()
+        if not self._patient:
+            self._put_back()
 
     def _put_back(self) -> None:
         for one, handler in self._before.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +23,25 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import Plan
-from aesm_dsl.training.checkpoint import Checkpoint
-from aesm_dsl.training.combine import Weigh, method
+from aesm_dsl.training.combine import method
 from aesm_dsl.training.evaluate import Forecast, forecast, judge
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.history import Fitted
-from aesm_dsl.training.loop import fit
-from aesm_dsl.training.meter import DivergedError, Progress
+from aesm_dsl.training.launch import world
+from aesm_dsl.training.loop import unwatched
+from aesm_dsl.training.meter import Progress
 from aesm_dsl.training.outputs import OutputMeter
+from aesm_dsl.training.peers import Peers, together
+from aesm_dsl.training.processes import agree, tell_unshareable
+from aesm_dsl.training.resume import Job, fit_or_resume
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
-from aesm_dsl.training.stop import Stop
-from aesm_dsl.training.unfinished import Unfinished, digest
+from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.warm_start import refuse_start, start_from
 from aesm_dsl.version import VERSION
 
 GIVEN = "the table"
 """What findings call rows that are in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a training is to do, beside its plan."""
-
-    spec: str
-    """The resolved spec."""
-    folder: Path
-    """Of the run."""
-    roots: Sequence[Path]
-    """Folders that relative paths of tables are looked up in."""
-    device: str
-    overwrite: bool
-    resume: bool
 
 
 def train_plan(
@@ -70,32 +59,65 @@ def train_plan(
     `data` are training rows in memory, in place of the plan's files.
     None after adding errors to `findings`: about the data all in one go before the first step, and after it none but a
     loss that is no longer finite.
+
+    Started by torchrun, all processes train together; the first one alone warns, watches and writes, all return the run
+    or the findings of all.
     """
     place = find_device(job.device, findings)
-    weigh = method(plan.training.combine, findings, locate)
-    rows = [] if data is None else given(data, GIVEN, findings)
-    if (data is not None and not rows) or (data is None and tell_no_data(plan, findings)):
+    tell_unshareable(plan, findings, locate)
+    if findings.errors:
         return None
-    prepared = prepare(plan, job.roots, findings, locate, rows)
-    if place is None or prepared is None or findings.errors:
+    assert place is not None
+    peers = together(place)
+    if not peers.first:
+        warn, watch = unwarned, unwatched
+    job = replace(job, folder=peers.told(job.folder))
+    return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+
+
+def unwarned(findings: Findings) -> None:
+    """Warns of nothing."""
+
+
+def _train(
+    plan: Plan,
+    job: Job,
+    place: torch.device,
+    findings: Findings,
+    locate: Locate,
+    warn: Callable[[Findings], None],
+    watch: Callable[[Progress], None],
+    data: Given,
+    peers: Peers,
+) -> Run | None:
+    weigh = method(plan.training.combine, findings, locate)
+    refuse_start(plan, job.warm_start, findings)
+    rows = [] if data is None else given(data, GIVEN, findings)
+    prepared = None
+    if rows or (data is None and not tell_no_data(plan, findings)):
+        prepared = prepare(plan, job.roots, findings, locate, rows)
+    if not agree(findings, peers) or prepared is None:
         return None
     warn(findings)
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
     plan = plan.with_rows(encoders.rows())
-    network = new_network(plan).to(place)
-    fitted = _fit(network, encoded, place, weigh, job, findings, locate, warn, watch)
+    network = new_network(plan)
+    carried = start_from(job.warm_start, network, encoders)
+    network = network.to(place)
+    fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
     if fitted is None:
         return None
     part, measured = _measured(encoded)
     with OutputMeter(network) as outputs:
-        found = forecast(network, measured, place)
-    usage = found.usage.with_dead_units(outputs.dead_units())
+        found = forecast(network, measured, place, peers)
+    usage = found.usage.with_dead_units(outputs.dead_units(peers))
     info = {
         "aesm": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "device": str(place),
+        "processes": peers.world,
         "seed": plan.training.seed,
         "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
         "parameters": sum(one.numel() for one in network.parameters()),
@@ -104,72 +126,30 @@ def train_plan(
         "measured on": part,
         "roots": [str(root) for root in job.roots],
         "seconds": round(time.perf_counter() - began, 1),
+        **carried,
         **_said(fitted),
     }
-    scores = judge(network, found)
-    run = Run(job.folder, job.spec, plan, encoders, network.cpu(), scores, usage, tuple(fitted.history), info)
-    save_run(run, overwrite=job.overwrite)
-    Unfinished.of(job.folder).remove()
+    run = Run(
+        job.folder,
+        job.spec,
+        plan,
+        encoders,
+        network.cpu(),
+        judge(network, found, peers),
+        peers.told(found.calibrations(plan)),
+        usage,
+        tuple(fitted.history),
+        info,
+        prepared.profile,
+    )
+    if peers.first:
+        save_run(run, overwrite=job.overwrite)
+        Unfinished.of(job.folder).remove()
     collapsed = Findings()
     tell_collapse(plan, usage, collapsed, locate)
     if collapsed.items:
         warn(collapsed)
     return run
-
-
-def _fit(
-    network: AnyNetwork,
-    encoded: Tables,
-    device: torch.device,
-    weigh: Weigh | None,
-    job: Job,
-    findings: Findings,
-    locate: Locate,
-    warn: Callable[[Findings], None],
-    watch: Callable[[Progress], None],
-) -> Fitted | None:
-    """Trains, from the last checkpoint where the job says so; None after telling why training cannot go on."""
-    unfinished, rows = Unfinished.of(job.folder), digest(encoded)
-    start = None
-    if job.resume and unfinished.started and not unfinished.has_data(rows):
-        findings.add(
-            "E608",
-            f"the rows are not those that `{unfinished.folder}` was begun with",
-            locate("data.train"),
-            help=["put the tables back as they were", "`--overwrite` without `--resume` begins anew"],
-        )
-        return None
-    if job.resume:
-        start = _start(unfinished, warn)
-    if start is None:
-        unfinished.begin(job.spec, rows)
-    try:
-        with Stop() as stop:
-            return fit(network, encoded, device, watch, weigh, unfinished.checkpoints, start, stop)
-    except DivergedError as error:
-        kept = unfinished.checkpoints.steps()
-        last = f"the last good checkpoint is of step {kept[-1]:,}, in `{unfinished.folder}`" if kept else ""
-        rate = "a smaller `rate` in `optimizer` usually helps"
-        findings.add("E603", f"training stopped: {error}", locate("train"), help=[rate, last])
-        return None
-    finally:
-        if not unfinished.started:
-            unfinished.remove()
-
-
-def _start(unfinished: Unfinished, warn: Callable[[Findings], None]) -> Checkpoint | None:
-    """The checkpoint to go on from; tells when that is not where the training stopped."""
-    found, damaged = unfinished.checkpoints.last()
-    notes = Findings()
-    instead = "begins anew" if found is None else f"goes on from the checkpoint before, of step {found.step:,}"
-    if damaged:
-        steps = ", ".join(f"{step:,}" for step in damaged)
-        notes.add("W603", f"in `{unfinished.folder}` the checkpoint of step {steps} is damaged: training {instead}")
-    elif found is None:
-        notes.add("W603", f"there is no checkpoint in `{unfinished.folder}`: training {instead}")
-    if notes.items:
-        warn(notes)
-    return found
 
 
 def new_network(plan: Plan) -> AnyNetwork:
@@ -217,9 +197,14 @@ def _forecast(run: Run, reading: Reading | None, part: str, device: str, finding
 
 
 def find_device(name: str, findings: Findings) -> torch.device | None:
-    """The device of a name; "auto" is CUDA when there is one. None after telling that there is no such device."""
+    """The device of a name; "auto" is CUDA when there is one, "cuda" a card of its own for each process of torchrun.
+
+    None after telling that there is no such device.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and world() > 1:
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

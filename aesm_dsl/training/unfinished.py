@@ -1,7 +1,7 @@
 """`Unfinished`: the folder of a run in training, beside its place: `runs/hotel.training` for `runs/hotel`.
 
 spec.aesm     the resolved spec
-data.json     a digest of the rows that are trained on, as they are encoded
+data.json     a digest of the rows that are trained on, as they are encoded, and the number of processes
 checkpoints/  see checkpoint.py
 """
 
@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aesm_dsl.data.prepare import Tables
@@ -21,6 +21,15 @@ from aesm_dsl.training.checkpoint import Checkpoints
 ENDING = ".training"
 
 DIGEST_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a training is begun with, beside its spec."""
+
+    rows: str
+    """The digest of all rows."""
+    processes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +72,20 @@ class Unfinished:
         elif run.exists() and not (run / "run.json").is_file() and any(run.iterdir()):
             findings.add("E601", f"`{run}` is not a run, so it is not replaced", help="`-o` names another folder")
 
-    def begin(self, spec: str, data: str) -> None:
-        """An empty folder, but for the spec and the digest of the data."""
+    def begin(self, spec: str, begun: Begun) -> None:
+        """An empty folder, but for the spec and what it was begun with."""
         self.remove()
         self.folder.mkdir(parents=True)
         (self.folder / "spec.aesm").write_text(spec, encoding="utf-8")
-        (self.folder / "data.json").write_text(json.dumps({"sha256": data}) + "\n", encoding="utf-8")
+        (self.folder / "data.json").write_text(json.dumps(asdict(begun)) + "\n", encoding="utf-8")
 
-    def has_data(self, data: str) -> bool:
-        """Whether it was begun with the data of this digest."""
+    @property
+    def begun(self) -> Begun | None:
+        """What it was begun with; None where that cannot be read."""
         try:
-            found: bool = json.loads((self.folder / "data.json").read_text(encoding="utf-8"))["sha256"] == data
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return found
+            return Begun(**json.loads((self.folder / "data.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.plan import TASKS, Plan
+from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.sharing import Sharing, sharing
 
 FORMAT = 1
@@ -64,6 +65,23 @@ class Usage:
         if not found:
             raise KeyError(name)
         return found
+
+    def shown(self, layers: str = "best") -> tuple[LayerUsage, ...]:
+        """The layers that are worth a look, of every level.
+
+        layers  "best": the one that tells its nodes apart best, by mutual information, the first of equal ones;
+                "first", "last", "all". ValueError for another word
+        """
+        if layers == "all":
+            return self.layers
+        if layers not in ("best", "first", "last"):
+            raise ValueError(f'layers is "best", "first", "last" or "all", not {layers!r}')
+        found = []
+        for name in dict.fromkeys(layer.level for layer in self.layers):
+            stack = self.level(name)
+            best = max(stack, key=lambda one: (sharing(one).mutual_information, -one.layer))
+            found.append({"best": best, "first": stack[0], "last": stack[-1]}[layers])
+        return tuple(found)
 
     def sharing(self, level: str, layer: int = -1) -> Sharing:
         """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
@@ -115,19 +133,22 @@ class UsageMeter:
                 seen = self._sums.get((name, index))
                 self._sums[name, index] = sums if seen is None else seen.add_(sums)
 
-    def result(self) -> Usage:
-        """The usage of all rows added so far, every layer of the plan included. One copy to the host."""
-        keys = list(self._sums)
-        parts = [self._sums[key].flatten() for key in keys]
-        host = torch.cat(parts).cpu() if parts else torch.zeros(0, dtype=torch.float64)
-        tables = dict(zip(keys, torch.split(host, [part.numel() for part in parts]), strict=True))
-        layers = []
-        for key, experts in self._experts.items():
-            name, index = key
-            nodes = self._nodes[name]
-            empty = torch.zeros(len(nodes) * (1 + 3 * experts), dtype=torch.float64)
-            sums = tables.get(key, empty).view(len(nodes), 1 + 3 * experts)
-            layers.append(_usage(name, index, nodes, sums))
+    def result(self, peers: Peers = ALONE) -> Usage:
+        """The usage of all rows added so far, every layer of the plan included. One copy to the host.
+
+        peers  processes that each have added rows: it is that of all
+        """
+        sizes = {key: (len(self._nodes[key[0]]), 1 + 3 * experts) for key, experts in self._experts.items()}
+        parts = [self._sums[key].flatten() for key in self._experts if key in self._sums]
+        seen = iter(torch.split(torch.cat(parts).cpu(), [len(part) for part in parts]) if parts else ())
+        tables = [
+            next(seen).view(size) if key in self._sums else torch.zeros(size, dtype=torch.float64)
+            for key, size in sizes.items()
+        ]
+        layers = [
+            _usage(name, index, self._nodes[name], peers.add(table))
+            for (name, index), table in zip(self._experts, tables, strict=True)
+        ]
         return Usage(tuple(layers))
 
 

@@ -23,7 +23,7 @@ ROWS = "age,city,uid,click\n" + "".join(f"{20 + i % 9},{'ab'[i % 2]},{i - 20},{i
 GOOD = pl.read_csv(ROWS.encode())
 
 
-def told(folder: Path, **files: bytes | str | pl.DataFrame) -> list[tuple[str, str]]:
+def told(folder: Path, spec: str = SPEC, /, **files: bytes | str | pl.DataFrame) -> list[tuple[str, str]]:
     """Code and label of what is told of the spec with these files; `a_csv` is a.csv."""
     (folder / "t").mkdir()
     for name, content in files.items():
@@ -32,7 +32,7 @@ def told(folder: Path, **files: bytes | str | pl.DataFrame) -> list[tuple[str, s
             content.write_parquet(path)
         else:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
-    (folder / "m.aesm").write_text(SPEC)
+    (folder / "m.aesm").write_text(spec)
     found = check(folder / "m.aesm", data=True)
     assert all(item.span is not None for item in found)
     return [(item.code, item.label) for item in found]
@@ -47,6 +47,10 @@ def told(folder: Path, **files: bytes | str | pl.DataFrame) -> list[tuple[str, s
         (ROWS.replace(",", ";").encode(), "its columns are separated by ';'"),
         (ROWS.encode() + b"1,a,2,1,9\n", "not a well-formed csv file"),
         (ROWS.encode() + b'1,"a,2,1\n', "not a well-formed csv file"),
+        (
+            ROWS.encode() + b'1,"a\n,",2,\n4,a\n5,b,,\n\n',
+            "2 rows have fewer cells than the header; the first is row 62: `4,a`",
+        ),
         (b"", "the file is empty"),
     ],
 )
@@ -75,6 +79,25 @@ def test_types_that_change_from_file_to_file(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     bad = GOOD.with_columns(age=pl.lit("old"))
     assert told(tmp_path / "x", a_parquet=GOOD, b_parquet=bad) == [("E504", "`age` is not a number")]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (pl.col("age").cast(pl.String), []),
+        (pl.lit("old").alias("age"), [("E504", "`age` is not a number")]),
+        (pl.concat_list("age").alias("age"), [("E504", "`age` holds lists")]),
+        (pl.col("uid").cast(pl.Float64), [("E504", "`uid` holds floats")]),
+        (pl.col("age").alias("years"), [("E503", "feature `age` reads it")]),
+        (pl.lit(2).alias("click"), [("E508", "labels are 0, 1 or missing")]),
+    ],
+)
+def test_test_rows_of_another_schema(tmp_path: Path, change: pl.Expr, found: list[tuple[str, str]]) -> None:
+    changed = GOOD.with_columns(change)
+    changed = changed.drop("age") if "years" in changed.columns else changed
+    changed.write_parquet(tmp_path / "test.parquet")
+    spec = SPEC.replace("split(from: 30, by: uid)", '"test.parquet"')
+    assert told(tmp_path, spec, a_parquet=GOOD) == found
 
 
 def test_numbers_that_are_none(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.files import Rows, chunks, find
+from aesm_dsl.data.files import Rows, attempt, chunks, find
 from aesm_dsl.diagnostic import Findings
 
 
@@ -120,6 +122,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         "E502",
         "`notes.txt` is no kind of file that is read here",
     )
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
+    def read() -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    findings = Findings()
+    attempt(read, put(tmp_path / "a.parquet", x=[1]), "a.parquet", None, findings)
+    assert [(one.code, one.label) for one in findings] == [("E502", "there is not enough memory")]
 
 
 def test_rows_remember_file_and_row(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,7 +24,7 @@ from aesm_dsl.data.check import Locate
 from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.given import given
 from aesm_dsl.data.prepare import Prepared, prepare
-from aesm_dsl.data.stored import FolderWriter
+from aesm_dsl.data.stored import FolderWriter, LostError
 from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
@@ -162,6 +165,50 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, locate: Locate, monke
     assert one.span is not None
     assert one.span.text == "data.cache"
     assert entries(tmp_path) == []
+
+
+def test_a_disk_that_is_full_at_the_last_byte(tmp_path: Path, locate: Locate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written only fills the buffer: it fails when the file is closed."""
+    frame().write_parquet(tmp_path / "train.parquet")
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", *how: Any, **more: Any) -> Any:
+        return opened(Path("/dev/full") if path.name == "weight.npy" else path, mode, *how, **more)
+
+    monkeypatch.setattr(Path, "open", full)
+    findings = Findings()
+    assert prepare(plan(tmp_path), [tmp_path], findings, locate) is None
+    assert [(one.code, one.label) for one in findings.errors] == [("E510", "no space left on device")]
+    assert entries(tmp_path) == []
+
+
+def test_files_that_are_gone_between_fitting_and_encoding(
+    tmp_path: Path, locate: Locate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        frame().write_parquet(tmp_path / f"{name}.parquet")
+    fit = preparing._fit
+
+    def then(*given: Any) -> Any:
+        found = fit(*given)
+        (tmp_path / "a.parquet").unlink()
+        return found
+
+    monkeypatch.setattr(preparing, "_fit", then)
+    findings = Findings()
+    assert prepare(plan(tmp_path, train=("*.parquet",)), [tmp_path], findings, locate) is None
+    assert ("E502", "no such file or directory") in [(one.code, one.label) for one in findings.errors]
+    assert entries(tmp_path) == []
+
+
+def test_tables_that_are_encoded_are_not_needed_any_more(tmp_path: Path) -> None:
+    frame().write_parquet(tmp_path / "train.parquet")
+    found = prepared(plan(tmp_path), tmp_path)
+    (tmp_path / "train.parquet").unlink()
+    assert sum(batch.rows for batch in found.tables.train.batches(64, seed=1)) == len(found.tables.train)
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(LostError, match=re.escape(str(tmp_path / "cache"))):
+        list(found.tables.train.batches(64))
 
 
 def test_a_file_that_is_removed_or_written_to_while_it_is_read(

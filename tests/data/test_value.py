@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data.value import as_numbers, as_text
+from aesm_dsl.data.value import as_numbers, as_text, is_missing
 
 SAME_TEXT = {
     "integers": (pl.Series([1, -2, None]), ["1", "-2", None]),
@@ -44,6 +44,7 @@ def test_text(name: str) -> None:
     column, text = SAME_TEXT[name]
     assert as_text(column).to_list() == text
     assert as_text(column.clear()).to_list() == []
+    assert is_missing(column).tolist() == [cell is None for cell in text]
 
 
 @given(st.lists(st.integers(-(2**53), 2**53)))

@@ -39,7 +39,7 @@ def test_every_fix_of_the_corpus_mends_its_mistake() -> None:
     [
         ("under = home }", "under = hme }", ["write `home`"], "under = home }"),
         ("512 rows", "512", ["write `512 rows`"], "batch  = 512 rows\n"),
-        ("3 epochs", "3", ["write `3 epochs`", "write `3 steps`"], "length = 3 epochs\n"),
+        ("3 epochs", "3", ["write `3 epochs`", "write `3 steps`", "write `3 hours`"], "length = 3 epochs\n"),
         ("count = 4", "count = 4 experts", ["write `4`"], "experts { count = 4 }"),
         ("under = page", "under = 卡片", [], ""),
         ("count = 4", "count ＝ 4；", ["write `= ;` on this line"], "count = 4;"),

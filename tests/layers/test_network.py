@@ -36,7 +36,7 @@ def test_prediction_has_every_task_level_and_layer() -> None:
     assert prediction.selection["tasks"][0].weight.shape == (6, 3, LAYER.experts)
     assert prediction.selection["tasks"][0].node[4].tolist() == [0, 1, 2]
     with pytest.raises(FrozenInstanceError):
-        prediction.specific_loss = torch.zeros(())
+        prediction.tallies = ()
 
 
 def test_probabilities_fall_down_the_funnel_and_complement() -> None:
@@ -84,7 +84,7 @@ def test_auxiliary_losses_are_means_over_layers() -> None:
     network, seen = make_network(plan), []
     for layer in network.modules():
         if isinstance(layer, AESLayer):
-            layer.register_forward_hook(lambda _, __, out: seen.append(torch.stack(out[2:])))
+            layer.register_forward_hook(lambda _, __, out: seen.append(torch.stack(out[2].losses())))
     prediction = network(make_batch(plan, 6))
     assert len(seen) == 6
     got = torch.stack([prediction.specific_loss, prediction.shared_loss, prediction.balance_loss])

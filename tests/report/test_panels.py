@@ -103,23 +103,25 @@ def test_own_experts_lie_under_their_nodes_and_boxes_never_overlap() -> None:
     assert all(right - left >= 40 for left, right in pairwise(ordered))
 
 
-def test_last_layer_or_all() -> None:
-    plan = make_plan({"entry": {"a": "a", "b": "b"}}, experts=2, repeat=2)
+def test_which_layers_are_shown() -> None:
+    plan = make_plan({"entry": {"a": "a", "b": "b"}}, experts=2, repeat=3)
     usage = Usage(
         tuple(
-            make_layer([[0.5, 0.5]] * 2, level=level, layer=layer, nodes=nodes)
-            for level, nodes in (("entry", ("a", "b")), ("tasks", ("click", "purchase")))
-            for layer in (0, 1)
+            make_layer([[0.5 + apart, 0.5 - apart], [0.5, 0.5]], level=level, layer=layer, nodes=nodes)
+            for level, nodes, best in (("entry", ("a", "b"), 0), ("tasks", ("click", "purchase"), 1))
+            for layer, apart in ((0, 0.4 * (best == 0)), (1, 0.4 * (best == 1)), (2, 0.1))
         )
     )
 
     def panels(layers: str) -> list[str]:
         return re.findall(r'subgraph "cluster (\w+\.\d+)#panel"', sharing_graph(plan, usage, layers))
 
-    assert panels("last") == ["entry.1", "tasks.1"]
-    assert panels("all") == ["entry.0", "entry.1", "tasks.0", "tasks.1"]
-    with pytest.raises(ValueError, match="first"):
-        panels("first")
+    assert panels("best") == ["entry.0", "tasks.1"]
+    assert panels("first") == ["entry.0", "tasks.0"]
+    assert panels("last") == ["entry.2", "tasks.2"]
+    assert panels("all") == [f"{level}.{layer}" for level in ("entry", "tasks") for layer in (0, 1, 2)]
+    with pytest.raises(ValueError, match="second"):
+        panels("second")
 
 
 def test_panels_are_stacked_without_overlap() -> None:

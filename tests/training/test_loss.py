@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.prediction import Prediction
+from aesm_dsl.layers.selection import Tally
 from aesm_dsl.layers.tower import funnel
 from aesm_dsl.plan import Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.training.loss import cross_entropy, loss
@@ -22,13 +23,15 @@ TASKS = (
     TaskPlan("click", "click", "click", "as is", None, None, 2.0),
     TaskPlan("purchase", "purchase", "purchase", "as is", None, 0, 3.0),
 )
+COUNTS = torch.tensor([2.0, 4.0, 3.0])
+"""Of the one layer that is predicted with: L_sp 5, L_sh 7, L_balance 1.5."""
 PLAN = Plan("p", "p", (), (), TaskLevelPlan(TASKS, 1, (), (), "relu", 0.0), TRAINING, None)
 
 
 def predict(logits_TB: Tensor) -> Prediction:
     yes, no = funnel(logits_TB.unbind(0), (None, 0))
     by_name = [dict(zip(("click", "purchase"), values, strict=True)) for values in (logits_TB, yes, no)]
-    return Prediction(*by_name, {}, torch.tensor(5.0), torch.tensor(7.0), torch.tensor(1.5))
+    return Prediction(*by_name, {}, (Tally(torch.tensor(10.0), torch.tensor(28.0), torch.tensor([4.5]), COUNTS),))
 
 
 def batch(label_BT: list[list[float]], weight_B: list[float] | None = None) -> Batch:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from aesm_dsl.training.loss import cross_entropy
-from aesm_dsl.training.metric import ALL, Score, mean_auc, score, scores
+from aesm_dsl.training.metric import ALL, Score, mean, score, scores
 from tests.layers.plans import make_plan, task
 
 PLAN = make_plan(levels=(("entry", 2),), tasks=(task("click"), task("buy")))
@@ -80,4 +80,4 @@ def test_what_is_undefined_is_none() -> None:
 def test_mean_auc_is_over_tasks_on_all_rows() -> None:
     found = scores(PLAN, *rows(100))
     expected = np.mean([one.auc for one in found if one.leaf == ALL])
-    assert mean_auc(found) == pytest.approx(expected)
+    assert mean(found, "mean_auc") == pytest.approx(expected)

@@ -65,15 +65,12 @@ class Baseline(nn.Module):
         tasks = self.plan.tasks.tasks
         yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]
-        nothing = x_BD.new_zeros(())
         return Prediction(
             logit=dict(zip(names, logits, strict=True)),
             log_probability=dict(zip(names, yes, strict=True)),
             log_complement=dict(zip(names, no, strict=True)),
             selection={},
-            specific_loss=nothing,
-            shared_loss=nothing,
-            balance_loss=nothing,
+            tallies=(),
         )
 
     def __repr__(self) -> str:

@@ -1,0 +1,40 @@
+"""The command that draws: visualize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aesm_dsl import drawing
+from aesm_dsl.cli.arguments import Layers, Overrides
+from aesm_dsl.cli.output import say
+
+
+def visualize(
+    what: Annotated[
+        Path, typer.Argument(metavar="SPEC|RUN", help="A spec draws its structure, a run what was learnt.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="A .svg, .png, .pdf or .dot file; of a run also .html, a page of all about it."
+        ),
+    ] = None,
+    layers: Annotated[
+        Layers,
+        typer.Option("--layers", help="Of a run: each level's layer that tells its nodes apart best, or another."),
+    ] = Layers.best,
+    comparison: Annotated[
+        Path | None,
+        typer.Option("--compare", metavar="DIR", help="For a page: the comparison whose seesaw it shows."),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Draw the hierarchy of a spec, or which experts the nodes of a run learnt to share, or a page about a run."""
+    default = what / "sharing.svg" if what.is_dir() else Path(f"{what.stem}.svg")
+    path = drawing.visualize(
+        what, out or default, layers=layers.value, comparison=comparison, overrides=overrides or ()
+    )
+    say(f"wrote {path}")

@@ -1,0 +1,206 @@
+"""A warm start carries over what means the same: by name, wherever it stands in either network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from aesm_dsl.anatomy import anatomy
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.encoder import Category
+from aesm_dsl.evolution import fates
+from aesm_dsl.layers.network import Network
+from aesm_dsl.pipeline import compile_spec
+from aesm_dsl.plan import Plan
+from aesm_dsl.spec.model import Spec
+from aesm_dsl.training.warm_start import warm_start
+from tests.conftest import PROJECT
+from tests.worlds import THREE_LEVELS, write
+
+OLD = """\
+aesm = 1
+
+model shop {
+  embed = 4
+  features item {
+    price = number(quantiles: 4)
+    brand = category(limit: 6)
+    size = number(scale: log, embed: 3)
+    seller = id(buckets: 9, embed: 6)
+  }
+  features past {
+    seen = list(of: category(limit: 5), most: 3, separator: "|")
+    bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
+    day = date(parts: [weekday, month])
+  }
+  level page { node home; node search; unknown = shared }
+  level card { under = page; node ad { under = search }; node organic }
+  tasks { task click; task buy { after = click } }
+}
+"""
+
+ELSEWHERE = """\
+aesm = 1
+
+model shop {
+  embed = 4
+  features past {
+    day = date(parts: [weekday, month])
+    bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
+    seen = list(of: category(limit: 5), most: 3, separator: "|")
+  }
+  features item {
+    seller = id(buckets: 9, embed: 6)
+    size = number(scale: log, embed: 3)
+    brand = category(limit: 6)
+    price = number(quantiles: 4)
+  }
+  level page { node search; node home; unknown = shared }
+  level card { under = page; node organic; node ad { under = search } }
+  tasks { task buy { after = click }; task click }
+}
+"""
+"""The same model, with everything in another order."""
+
+
+def plan_of(text: str) -> Plan:
+    return compile_spec(Spec.parse(text)).plan
+
+
+def trained(plan: Plan) -> Network:
+    """A network whose every number is drawn, as no gate of an untrained one is."""
+    torch.manual_seed(3)
+    network = Network(plan).eval()
+    for tensor in network.state_dict().values():
+        tensor.copy_(torch.rand_like(tensor) + 0.1)
+    return network
+
+
+NONE = Encoders(())
+"""No vocabulary is fitted: values are told apart by their row."""
+
+SPECS = [OLD, THREE_LEVELS, *sorted(PROJECT.glob("specs/*.aesm"))]
+
+
+SETTINGS = {
+    "as it is": {},
+    "leaf": {"tasks.tower_per": "leaf"},
+    "batch norm": {"experts.norm": "batch"},
+    "no norms": {"experts.norm": "none", "experts.mixture_norm": "none", "experts.residual": "none"},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda one: getattr(one, "name", "text"))
+def test_every_number_of_the_state_has_its_part(spec: str | Path, settings: str, tmp_path: Path) -> None:
+    path = spec if isinstance(spec, Path) else write(tmp_path, spec)
+    plan = compile_spec(path, overrides=[f"{key}={value}" for key, value in SETTINGS[settings].items()]).plan
+    parts, state = anatomy(plan), Network(plan).state_dict()
+    assert max(Counter(part.name for part in parts).values()) == 1
+    covered = Counter[str]()
+    for part in parts:
+        covered[part.state] += part.numel
+    assert covered == {name: tensor.numel() for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize("tower_per", ["task", "leaf"])
+def test_the_same_model_in_another_order_says_the_same(tower_per: str) -> None:
+    plans = [plan_of(text) for text in (OLD, ELSEWHERE)]
+    old, new = (replace(plan, tasks=replace(plan.tasks, tower_per=tower_per)) for plan in plans)
+    before, after = trained(old), Network(new).eval()
+    assert warm_start(after, NONE, before, NONE) == 1.0
+    batch = _batch(old, 64)
+    said, says = before(batch), after(_as_in(batch, old, new))
+    for task in ("click", "buy"):
+        torch.testing.assert_close(says.probability[task], said.probability[task])
+
+
+def _batch(plan: Plan, rows: int) -> Batch:
+    draw = torch.Generator().manual_seed(5)
+    ids = []
+    for one in plan.features:
+        if one.kind == "date":
+            ids += [torch.randint(8, (rows, 1), generator=draw), 8 + torch.randint(13, (rows, 1), generator=draw)]
+        elif one.slots:
+            drawn = torch.randint(-1 if one.pool else 0, one.rows, (rows, one.slots), generator=draw)
+            ids.append(drawn.sort(dim=1, descending=True)[0])  # the slots behind the last value are empty
+    home, ad = 0, 0
+    node_BL = torch.randint(2, (rows, 2), generator=draw)
+    node_BL[(node_BL[:, 0] == home) & (node_BL[:, 1] == ad), 1] = 1
+    return Batch(
+        torch.cat(ids, 1),
+        torch.randn(rows, plan.values, generator=draw),
+        node_BL,
+        torch.full((rows, len(plan.tasks.tasks)), torch.nan),
+        torch.ones(rows),
+    )
+
+
+def _as_in(batch: Batch, old: Plan, new: Plan) -> Batch:
+    """The batch as the new plan has its columns and nodes."""
+    places, above = {}, 0
+    for one in old.features:
+        places[one.name], above = range(above, above + one.slots), above + one.slots
+    columns = [place for one in new.features for place in places[one.name]]
+    return replace(batch, ids_BS=batch.ids_BS[:, columns], node_BL=1 - batch.node_BL)
+
+
+def test_a_new_node_starts_as_unknown_ones_run() -> None:
+    old = plan_of(OLD)
+    new = plan_of(OLD.replace("node search; unknown", "node search; node cart; unknown"))
+    before, after = trained(old), Network(new)
+    share = warm_start(after, NONE, before, NONE)
+    assert 0.9 < share < 1
+    was, now = before.state_dict(), after.state_dict()
+    home, search, unknown = was["context.nodes.0.weight"]
+    torch.testing.assert_close(now["context.nodes.0.weight"], torch.stack([home, search, unknown, unknown]))
+    experts = old.levels[0].layers[0].experts
+    gate_NED = was["levels.0.0.gate.weight"].view(2, experts, -1)
+    of_three_NED = now["levels.0.0.gate.weight"].view(3, experts, -1)
+    torch.testing.assert_close(of_three_NED, torch.cat([gate_NED, gate_NED.mean(0, keepdim=True)]))
+
+
+def test_values_of_a_vocabulary_are_found_by_name() -> None:
+    old = plan_of(OLD).with_rows({"price": 5, "brand": 4, "size": 0, "seller": 10, "seen": 7, "day": 21})
+    new = plan_of(OLD).with_rows({"price": 5, "brand": 5, "size": 0, "seller": 10, "seen": 7, "day": 21})
+    before, after = trained(old), Network(new)
+    known = Encoders((Category("brand", "brand", ("acme", "zenith")),))
+    wanted = Encoders((Category("brand", "brand", ("nova", "zenith", "acme")),))
+    warm_start(after, wanted, before, known)
+
+    def table(network: Network, rows: int) -> torch.Tensor:
+        part = next(one for one in anatomy(network.plan) if one.name == "feature brand, table")
+        return network.state_dict()[part.state][part.first : part.first + rows]
+
+    missing, other, acme, zenith = table(before, 4)
+    torch.testing.assert_close(table(after, 5), torch.stack([missing, other, other, zenith, acme]))
+
+
+def test_what_grows_keeps_what_it_had() -> None:
+    new = plan_of(
+        OLD.replace("price = number(quantiles: 4)", "price = number(quantiles: 4, embed: 6)")
+        .replace("level card {", "level card { experts { count = 9 }; ")
+        .replace("seller = id(buckets: 9", "seller = id(buckets: 12")
+        .replace("task click;", "task click; task share;")
+        .replace("    day = date(parts: [weekday, month])\n", "")
+    )
+    found = {one.owner: one for one in fates(anatomy(plan_of(OLD)), anatomy(new))}
+    assert found["feature brand"].state == "kept"
+    assert (found["feature price"].state, found["feature price"].how) == ("resized", ("units: 4 -> 6",))
+    assert found["feature price"].carried == 5 * 4
+    assert found["feature seller"].how == ("buckets: + of 12 buckets, - of 9 buckets",)
+    assert "tasks: + task share" in found["tasks, layer 1"].how
+    assert any(line.startswith("experts: ") and line.endswith(" -> 9") for line in found["level card, layer 1"].how)
+    assert "inputs: - feature day" in found["level page, layer 1"].how
+    assert found["task share"].state == "new"
+    assert found["feature day"].state == "lost"
+    before, after = trained(plan_of(OLD)), Network(new)
+    share = warm_start(after, NONE, before, NONE)
+    parts = sum(part.numel for part in anatomy(new))
+    assert share == pytest.approx(sum(one.carried for one in found.values()) / parts)
+    assert torch.equal(before.state_dict()["towers.0.head.weight"], after.state_dict()["towers.0.head.weight"])
