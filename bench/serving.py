@@ -8,8 +8,8 @@ The network of specs/hotel.aesm with so many experts on every level, gates drawn
 one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
 forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
 `FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs an expert it takes the gathered one.
-With `--compiled` the program of torch (`aesm export --to pt2`) takes its turns too, as it is and as AOTInductor compiles it;
-that takes minutes and a C++ compiler.
+With `--compiled` what `aesm export --to pt2` writes takes its turns too, as it is and as AOTInductor compiles it; that
+takes minutes and a C++ compiler.
 """
 
 from __future__ import annotations
