@@ -221,7 +221,7 @@ def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = Tr
     try:
         return read((folder / name).read_text(encoding="utf-8") if reads else folder / name)
     except Exception as error:
-        raise _DamagedError(f"`{name}` is damaged: {_first_line(error)}") from error
+        raise _DamagedError(f"`{name}`: {_first_line(error)}") from error
 
 
 def _checked(value: Part) -> Part:
