@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -24,6 +24,8 @@ from aesm_dsl.spec_file import write_text
 
 if TYPE_CHECKING:
     from aesm_dsl.training.comparison import Comparison
+    from aesm_dsl.training.rows import RowTest
+    from aesm_dsl.training.run import Run
 
 UNIFIED = "aes"
 RIVALS = tuple(name for name in ARCHITECTURES if name != UNIFIED)
@@ -96,9 +98,25 @@ def compare(
             done += 1
             watch(Finished(done, len(trials), trial.architecture, trial.seed, value))
     runs = {name: [load_run(one.folder) for one in trials if one.architecture == name] for name in names}
-    found = comparison(runs, folder)
+    found = comparison(runs, folder, _by_rows(runs, device))
     write_text(folder / "compare.json", found.to_json())
     return found
+
+
+def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[tuple[str, str], RowTest]]:
+    """By rival the tests of AES against it on the rows both were measured on; none where these are no longer there."""
+    from aesm_dsl.training.rows import row_tests, sides
+    from aesm_dsl.training.train import forecast_run
+
+    seen = {}
+    for name, own in runs.items():
+        forecasts = [forecast_run(run, device, Findings()) for run in own]
+        known = [one for one in forecasts if one is not None]
+        seen[name] = sides(own[0].plan, known) if len(known) == len(own) else None
+    unified = seen.pop(UNIFIED)
+    if unified is None:
+        return {}
+    return {name: row_tests(unified, rival) for name, rival in seen.items() if rival is not None}
 
 
 def _refuse(names: Sequence[str], seeds: int, jobs: int | None) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import SpecLike, compile_spec, load_run
+from aesm_dsl.pipeline import SpecLike, compile_spec, load_run, usage
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec_file import write_text
 
 if TYPE_CHECKING:
     from aesm_dsl.training.comparison import Comparison
     from aesm_dsl.training.run import Run
+    from aesm_dsl.training.usage import Usage
 
 PAGE = ".html"
 
@@ -24,6 +24,8 @@ def visualize(
     what: SpecLike | Run,
     out: str | Path,
     *,
+    form: str = "graph",
+    by: str | None = None,
     layers: str = "best",
     comparison: str | Path | None = None,
     overrides: Sequence[str] = (),
@@ -32,11 +34,14 @@ def visualize(
 
     Of a run, a name that ends in .html makes one page of all that is known of it, which needs no other file.
 
+    form        of a run: "graph", boxes and lines; "heat", a table of weights in colours, and the sharing matrix;
+                "flow", where rows go from level to level; "training", the weights epoch by epoch
+    by          of a graph or heat map: a level or feature as `usage` takes it; reads the rows the run was measured on
     layers      of a run: "best" draws of each level the layer whose experts tell its nodes apart best, "first" and
                 "last" the one of that place, "all" every layer
     comparison  for a page: the folder of a comparison, whose seesaw it shows; None takes the one that trained the run
     """
-    from aesm_dsl.report.picture import DrawingError, draw, sharing_graph, structure
+    from aesm_dsl.report.picture import DrawingError, draw, structure
     from aesm_dsl.training.run import nothing_selected
 
     out = Path(out)
@@ -50,7 +55,10 @@ def visualize(
             return _write_page(run, out, comparison)
         if run.plan.baseline is not None:
             raise AesmError(nothing_selected(run.plan.baseline.architecture))
-        dot = sharing_graph(run.plan, run.usage, layers)
+        if by is not None and form not in ("graph", "heat"):
+            raise _not_drawn(f"`{by}` can stand in for the nodes of a graph or a heat map, not of a {form} picture")
+        seen = run.usage if by is None else usage(run, by=by)
+        dot = _learnt(run, seen, form, layers)
     try:
         draw(dot, out)
     except (DrawingError, OSError) as error:
@@ -58,10 +66,23 @@ def visualize(
     return out
 
 
+def _learnt(run: Run, seen: Usage, form: str, layers: str) -> str:
+    """DOT of what a run learnt."""
+    from aesm_dsl.report.picture import flow_graph, heat_map, sharing_graph, training_map
+
+    if form == "flow":
+        return flow_graph(run.plan, seen)
+    if form == "training":
+        return training_map(run.plan, run.usages(), layers)
+    if form not in ("graph", "heat"):
+        raise ValueError(f'a run is drawn as "graph", "heat", "flow" or "training", not {form!r}')
+    return (sharing_graph if form == "graph" else heat_map)(run.plan, seen, layers)
+
+
 def _write_page(run: Run, out: Path, comparison: str | Path | None) -> Path:
     from aesm_dsl.report.page import report_page
 
-    text = report_page(run, _compared(run, comparison), _profile(run.folder / "profile.json"))
+    text = report_page(run, _compared(run, comparison))
     try:
         write_text(out, text)
     except OSError as error:
@@ -86,14 +107,6 @@ def _compared(run: Run, folder: str | Path | None) -> Comparison | None:
             "E602", f"there is no comparison in `{folder}`: {error}", help="`aesm compare SPEC -o DIR` makes one"
         )
         raise AesmError(findings) from error
-
-
-def _profile(path: Path) -> dict[str, Any] | None:
-    """What the training rows are like, where that was written down."""
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def _not_drawn(why: str) -> AesmError:

@@ -70,7 +70,7 @@ def _check_rows(compiled: Compiled, findings: Findings, also: Sequence[Any]) -> 
     from aesm_dsl.training.train import tell_no_data
 
     if not tell_no_data(compiled.plan, findings):
-        check_tables(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of, also)
+        check_tables(compiled.plan, roots_of(compiled.spec), findings, compiled.spec.places.of, also)
     name_paths(findings)
 
 
@@ -171,7 +171,7 @@ def train(
     job = Job(
         compiled.resolved(),
         folder,
-        _roots(compiled.spec),
+        roots_of(compiled.spec),
         device,
         overwrite,
         resume,
@@ -215,8 +215,13 @@ def evaluate(
     return found
 
 
-def usage(run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto") -> Usage:
+def usage(
+    run: Run | str | Path, data: str | Path | Given | None = None, *, by: str | None = None, device: str = "auto"
+) -> Usage:
     """Which experts every node of a run uses: on the rows it was measured on, or on another table.
+
+    by  a level or a feature, whose nodes or values stand in for the nodes of every level: a category's most frequent
+        values, or ranges of a number
 
     The table needs the columns of features and levels; labels are not looked at. `sharing` of the result gives the
     sharing matrix, roles, entropy and mutual information of a layer.
@@ -224,7 +229,7 @@ def usage(run: Run | str | Path, data: str | Path | Given | None = None, *, devi
     from aesm_dsl.training.train import usage_run
 
     findings = Findings()
-    found = usage_run(_run(run), data, device, findings)
+    found = usage_run(_run(run), data, by, device, findings)
     if found is None:
         raise AesmError(findings)
     return found
@@ -275,7 +280,7 @@ def _run(run: Any) -> Run:
     return load_run(run) if isinstance(run, str | Path) else run
 
 
-def _roots(spec: Spec) -> list[Path]:
+def roots_of(spec: Spec) -> list[Path]:
     """Where relative data paths are looked up: beside the spec, in the working folder, in the folder of AESM_DATA."""
     place = spec.places.of("")
     beside = [Path(place.source.path).parent.absolute()] if place else []

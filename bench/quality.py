@@ -3,9 +3,11 @@
     python bench/quality.py groups      [-o DIR] [--worlds 5]     AES against every rival in worlds with a known truth
     python bench/quality.py choices     [-o DIR] [--worlds 2]     one setting at a time, in other worlds than the first
     python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
+    python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
 
-Every run is kept in DIR (runs/quality by default) and not trained again. Choices are made in worlds of their own (from
-seed 11 on), and what is reported is measured in the worlds 1, 2, ...
+Several may be named at once, and `--set` overrides settings of specs. Every run is kept in DIR (runs/quality by
+default) and not trained again. Choices are made in worlds of their own (from seed 11 on), and what is reported is
+measured in the worlds 1, 2, ...
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from aesm_dsl.comparing import RIVALS, Finished
 from aesm_dsl.data.group_world import truth, write_groups
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.report.comparison import comparison_tables
+from aesm_dsl.training.comparison import Comparison
 from aesm_dsl.training.recovery import recovery
 from aesm_dsl.training.run import Run
-from aesm_dsl.training.sharing import SharingMatrix
+from aesm_dsl.training.sharing import mean_matrix
 from aesm_dsl.training.student import Mean, mean
 
 ROWS, TEST_SHARE = 100_000, 0.5
@@ -37,6 +40,14 @@ BASE = ("experts.mixture_norm=layer", "tasks.tower=[16]", "train.seed=7")
 """What the choices start from."""
 LONG = "train.noise=anneal(from: 2.0, over: 100%)"
 OF_LEVEL = "level.scenario.experts"
+
+SPECS: tuple[tuple[str, list[str]], ...] = (
+    ("specs/fund_search.aesm", []),
+    ("specs/hotel.aesm", []),
+    ("specs/census.aesm", []),
+    ("specs/census.aesm", ["tasks.task.income.label=y_edu_associate_plus"]),
+)
+"""Specs and overrides that `all` compares on, after the simulated worlds of hidden groups."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "noise 1.0 over 30 %": ("train.noise=anneal(from: 1.0, over: 30%)",),
@@ -58,24 +69,30 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", help="`groups`, `choices`, or a spec")
+    parser.add_argument("what", nargs="+", help="`groups`, `choices`, specs, or `all`")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/quality"))
     parser.add_argument("--worlds", type=int)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--with", dest="rivals", default=",".join(RIVALS))
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="PATH=VALUE")
     given = parser.parse_args()
-    console = Console(width=150)
-    if given.what == "groups":
-        console.print(groups(given.out, given.worlds or 5, given.rivals.split(",")))
-    elif given.what == "choices":
-        console.print(choices(given.out, given.worlds or 2))
-    else:
-        folder = given.out / Path(given.what).stem
-        found = compare(
-            given.what, folder, rivals=given.rivals.split(","), seeds=given.seeds, device="cpu", watch=_tell
-        )
-        for table in comparison_tables(found):
-            console.print(table)
+    console, rivals = Console(width=150), given.rivals.split(",")
+    every = [("groups", []), ("choices", []), *((spec, overrides) for spec, overrides in SPECS)]
+    asked = every if given.what == ["all"] else [(what, given.overrides) for what in given.what]
+    for what, overrides in asked:
+        if what == "groups":
+            console.print(groups(given.out, given.worlds or 5, rivals))
+        elif what == "choices":
+            console.print(choices(given.out, given.worlds or 2))
+        else:
+            for table in comparison_tables(of_spec(what, overrides, given.out, rivals, given.seeds)):
+                console.print(table)
+
+
+def of_spec(spec: str, overrides: Sequence[str], out: Path, rivals: Sequence[str], seeds: int) -> Comparison:
+    """AES against every rival on the tables of a spec, in a folder for each spec and its overrides."""
+    name = "-".join([Path(spec).stem, *(one.rpartition("=")[2] for one in overrides)])
+    return compare(spec, out / name, rivals=rivals, seeds=seeds, device="cpu", overrides=overrides, watch=_tell)
 
 
 def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
@@ -145,7 +162,7 @@ def recovered(runs: Sequence[Run], worlds: Sequence[int]) -> str:
     found = []
     for run, seed in zip(runs, worlds, strict=True):
         matrices = [run.sharing("scenario", layer).matrix for layer in layers]
-        both = SharingMatrix(matrices[0].nodes, np.mean([one.matrix for one in matrices], axis=0))
+        both = mean_matrix(run.usage.level("scenario"))
         found.append([recovery(one, truth(seed).groups) for one in (*matrices, both)])
     return ", ".join(f"{value:.2f}" for value in np.mean(found, axis=0))
 

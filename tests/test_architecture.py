@@ -27,6 +27,7 @@ ROOMS = (
         "baseline",
         "training_plan",
         "data_plan",
+        "feature_plan",
         "plan",
         "embedding_tables",
         "feature_plans",
@@ -44,7 +45,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
-    ("comparing", "tuning", "exporting", "predicting", "drawing", "evolving", "hosting"),
+    ("comparing", "tuning", "exporting", "predicting", "drawing", "evolving", "hosting", "preparing"),
     ("cli", "editor", "__init__", "__main__"),
 )
 """From the text to the picture: a room may import itself, its neighbours on the line, and what stands above."""
@@ -56,7 +57,7 @@ LIBRARIES = {
     "pygments": ("syntax", "report"),
     "pydantic": ("spec",),
     "networkx": ("hierarchy", "report"),
-    "torch": ("data", "layers", "training", "report", "serving"),
+    "torch": ("data", "layers", "training", "report", "serving", "preparing"),
     "torchjd": ("training",),
     "filelock": ("data",),
     "fsspec": ("data",),
@@ -150,6 +151,7 @@ def test_the_public_names() -> None:
         "export",
         "load_run",
         "predict",
+        "prepare",
         "train",
         "usage",
         "visualize",

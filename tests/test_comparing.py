@@ -72,6 +72,9 @@ def test_the_seesaw_is_unified_minus_single_leaf_by_leaf(world: Path, found: Com
         ]
         assert one.gain == mean([unified - single for unified, single in pairs])
         assert one.verdict == verdict(one.gain)
+        assert one.by_rows is not None
+        assert one.by_rows.difference == pytest.approx(one.gain.value)
+        assert 0 < one.by_rows.p <= 1
 
 
 def test_a_verdict_needs_a_small_p_and_takes_its_sign() -> None:

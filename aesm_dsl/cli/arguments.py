@@ -43,6 +43,17 @@ class Architecture(StrEnum):
     single = "single"
 
 
+class Picture(StrEnum):
+    graph = "graph"
+    heat = "heat"
+    flow = "flow"
+    training = "training"
+
+
+By = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAME", help="A feature or level: its values in place of the nodes of every level."),
+]
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm or .json file.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")]
 Overrides = Annotated[

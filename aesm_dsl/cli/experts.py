@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aesm_dsl import pipeline
-from aesm_dsl.cli.arguments import AsResult, Device, ResultFormat, RunPath
+from aesm_dsl.cli.arguments import AsResult, By, Device, ResultFormat, RunPath
 from aesm_dsl.cli.output import console, print_json
 
 
@@ -18,6 +18,7 @@ def experts(
     data: Annotated[
         Path | None, typer.Option("--data", metavar="TABLE", help="Another table; it needs no labels.")
     ] = None,
+    by: By = None,
     device: Device = "auto",
     form: AsResult = ResultFormat.text,
 ) -> None:
@@ -25,11 +26,12 @@ def experts(
     from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
 
     loaded = pipeline.load_run(run)
-    usage = pipeline.usage(loaded, data, device=device)
+    usage = pipeline.usage(loaded, data, by=by, device=device)
     if form is ResultFormat.json:
         print_json(experts_data(usage))
         return
     title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
+    title += "" if by is None else f", by {by}"
     console(sys.stdout).print(experts_table(usage, title))
     for sentence in experts_sentences(usage):
         sys.stdout.write(f"{sentence}\n")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aesm_dsl import drawing
-from aesm_dsl.cli.arguments import Layers, Overrides
+from aesm_dsl.cli.arguments import By, Layers, Overrides, Picture
 from aesm_dsl.cli.output import say
 
 
@@ -22,6 +22,11 @@ def visualize(
             "-o", "--out", help="A .svg, .png, .pdf or .dot file; of a run also .html, a page of all about it."
         ),
     ] = None,
+    form: Annotated[
+        Picture,
+        typer.Option("--as", help="Of a run: a graph, a heat map, where rows flow, or how roles formed in training."),
+    ] = Picture.graph,
+    by: By = None,
     layers: Annotated[
         Layers,
         typer.Option("--layers", help="Of a run: each level's layer that tells its nodes apart best, or another."),
@@ -35,6 +40,12 @@ def visualize(
     """Draw the hierarchy of a spec, or which experts the nodes of a run learnt to share, or a page about a run."""
     default = what / "sharing.svg" if what.is_dir() else Path(f"{what.stem}.svg")
     path = drawing.visualize(
-        what, out or default, layers=layers.value, comparison=comparison, overrides=overrides or ()
+        what,
+        out or default,
+        form=form.value,
+        by=by,
+        layers=layers.value,
+        comparison=comparison,
+        overrides=overrides or (),
     )
     say(f"wrote {path}")

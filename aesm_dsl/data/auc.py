@@ -53,3 +53,44 @@ def auc_within(
     area_U: Floats = right_U[both_U] / (ones_U * zeros_U)[both_U]
     weight_U: Floats = np.asarray((ones_U + zeros_U)[both_U], np.float64)
     return area_U, weight_U
+
+
+def right_sides(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: Floats) -> tuple[float, Floats]:
+    """The AUC, and V of DeLong (1988): of each row the share of the other class that it is on the right side of.
+
+    Ties count half. Both classes have rows, and all weights are above 0.
+    """
+    positive_R = label_R == 1
+    _, place_R = np.unique(score_R, return_inverse=True)
+    positive_U = np.bincount(place_R, weight_R * positive_R)
+    negative_U = np.bincount(place_R, weight_R * ~positive_R)
+    # Both are whole or half numbers without weights, so the AUC is exact.
+    below_U = np.cumsum(negative_U) - negative_U / 2
+    above_U = positive_U.sum() - np.cumsum(positive_U) + positive_U / 2
+    area = float((positive_U * below_U).sum() / (positive_U.sum() * negative_U.sum()))
+    right_R: Floats = np.where(positive_R, below_U[place_R] / negative_U.sum(), above_U[place_R] / positive_U.sum())
+    return area, right_R
+
+
+def difference(
+    one_R: Floats, other_R: Floats, label_R: npt.NDArray[Any], weight_R: Floats
+) -> tuple[float, float | None]:
+    """AUC of one score minus that of another on the same rows, and its standard error, None where a class has one row.
+
+    one_R, other_R  V of both (`right_sides`), or its mean over several scores
+    """
+    less_R, positive_R = one_R - other_R, label_R == 1
+    less = float(np.average(less_R[positive_R], weights=weight_R[positive_R]))
+    variances = [_variance(less_R[of_R] - less, weight_R[of_R]) for of_R in (positive_R, ~positive_R)]
+    if any(one is None for one in variances):
+        return less, None
+    return less, float(sum(one for one in variances if one is not None) ** 0.5)
+
+
+def _variance(off_R: Floats, weight_R: Floats) -> float | None:
+    """Variance of the weighted mean of values that lie `off` it; None of one row, or of one that outweighs all."""
+    total, squares = weight_R.sum(), (weight_R**2).sum()
+    number = total**2 / squares
+    if len(off_R) < 2 or number <= 1:
+        return None
+    return float((weight_R**2 * off_R**2).sum() / total**2 * number / (number - 1))

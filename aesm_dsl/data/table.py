@@ -27,9 +27,12 @@ from aesm_dsl.data.hashing import hash64
 from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
+from aesm_dsl.data.repeats import Repeats
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.target import Target
+from aesm_dsl.data.unmatched import Unmatched
+from aesm_dsl.data.vectors import read_vectors
 from aesm_dsl.data.warn import TrainingRows
 from aesm_dsl.data_plan import DataPlan
 from aesm_dsl.diagnostic import Findings, quoted
@@ -125,13 +128,15 @@ class Reading:
     def warnings(self) -> tuple[Survey, ...]:
         """What looks at the rows to warn of what they cannot teach, or teach too easily."""
         plan, locate = self.plan, self._locate
+        copies = Copies(plan, locate)
         return (
             TrainingRows(plan, locate),
             Blank(plan, locate),
             Leaks(plan, locate),
             Leaves(plan, locate),
             Moments(plan, locate),
-            Copies(plan, locate),
+            copies,
+            Repeats(plan, locate, copies),
             Funnels(plan, locate),
         )
 
@@ -190,10 +195,13 @@ def check_tables(
     """
     before = len(findings.errors)
     reading = open_tables(plan, roots, findings, locate)
+    keys = {name: one.keys for name, one in read_vectors(plan, roots, findings, locate).items()}
     files = statistics_files(plan, roots, findings, locate)
     known = Strangers(plan, learnt(plan, files, findings, locate) if files else {}, locate)
     if "train" in reading.files or len(findings.errors) > before:
-        surveys = (*reading.warnings(), known, *also) if len(findings.errors) == before else ()
+        surveys = (
+            (*reading.warnings(), Unmatched(plan, keys, locate), known, *also) if len(findings.errors) == before else ()
+        )
         reading.survey(lambda chunk: None, surveys)
 
 

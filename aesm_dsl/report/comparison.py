@@ -70,11 +70,12 @@ def _seesaw(found: Comparison) -> Table:
     counts = {kind: sum(one.verdict == kind for one in found.seesaw) for kind in MARK}
     table = _table(
         f"The seesaw: one AES model for all leaves against one model per leaf (`{SINGLE}`)",
-        f"{counts['gain']} gains (+), {counts['loss']} losses (-), {counts['even']} even: p >= 0.05, or one seed",
+        f"{counts['gain']} gains (+), {counts['loss']} losses (-), {counts['even']} even: p >= 0.05, or one seed.\n"
+        "p: over the seeds, another training on these rows; p by rows: the same trainings on other rows (DeLong).",
     )
     table.add_column("leaf")
     table.add_column("task")
-    for name in ("rows", UNIFIED, SINGLE, "gain", "95 %", "p", ""):
+    for name in ("rows", UNIFIED, SINGLE, "gain", "95 %", "p", "p by rows", ""):
         table.add_column(name, justify="right", style="bold" if name == "gain" else None)
     for one in found.seesaw:
         table.add_row(
@@ -86,6 +87,7 @@ def _seesaw(found: Comparison) -> Table:
             _signed(one.gain),
             _interval(one.gain),
             _p(one.gain),
+            "-" if one.by_rows is None else f"{one.by_rows.p:.3f}",
             MARK[one.verdict],
         )
     return table

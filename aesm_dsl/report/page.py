@@ -17,7 +17,6 @@ from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from rich.table import Table
-from rich.text import Text
 
 from aesm_dsl.cost import cost
 from aesm_dsl.plan import Plan
@@ -26,7 +25,7 @@ from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.report.draw import DrawingError, drawn
 from aesm_dsl.report.experts import experts_sentences, experts_table
 from aesm_dsl.report.inline import inline
-from aesm_dsl.report.panels import sharing_graph
+from aesm_dsl.report.picture import flow_graph, heat_map, sharing_graph, training_map
 from aesm_dsl.report.profile import advice, profile_tables
 from aesm_dsl.syntax.colours import AesmLexer
 from aesm_dsl.training.comparison import Comparison, Swing
@@ -45,11 +44,10 @@ class Cells:
     rows: tuple[tuple[str, ...], ...]
 
 
-def report_page(run: Run, found: Comparison | None = None, profile: dict[str, Any] | None = None) -> str:
+def report_page(run: Run, found: Comparison | None = None) -> str:
     """The page of a run.
 
-    found    a comparison that the run took part in
-    profile  of the training rows, as `Profile.report` gives it
+    found  a comparison that the run took part in
     Pictures are left out, with a word why, where no Graphviz is installed.
     """
     environment = jinja2.Environment(
@@ -73,8 +71,8 @@ def report_page(run: Run, found: Comparison | None = None, profile: dict[str, An
         sharing=_sharing(run),
         comparison=found and [cells(one) for one in comparison_tables(found)[:2]],
         seesaw=found and _seesaw(found.seesaw),
-        profile=profile and [cells(one) for one in profile_tables(profile)],
-        advice=advice(profile) if profile else [],
+        profile=[cells(one) for one in profile_tables(run.profile)],
+        advice=advice(run.profile),
         spec=coloured(run.spec),
         info=json.dumps(run.info, ensure_ascii=False, indent=2),
         commands=_commands(run),
@@ -101,7 +99,8 @@ def coloured(spec: str) -> Markup:
 
 
 def _plain(value: Any) -> str:
-    return Text.from_markup(value).plain if isinstance(value, str) else "" if value is None else str(value)
+    """The text of a cell; rich's own markup would take square brackets of a user's words for its own."""
+    return "" if value is None else str(value).replace("[bold]", "").replace("[/bold]", "")
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
@@ -189,9 +188,16 @@ def _sharing(run: Run) -> dict[str, Any] | None:
     """Pictures of what was learnt, a table and sentences; None of an architecture that selects nothing."""
     if run.plan.baseline is not None:
         return None
+    dots = {
+        "Which experts each node uses": sharing_graph(run.plan, run.usage),
+        "Where rows go": flow_graph(run.plan, run.usage),
+        "Weights, and how much nodes share": heat_map(run.plan, run.usage),
+    }
+    if epochs := run.usages():
+        dots["How the experts' roles formed"] = training_map(run.plan, epochs)
     pictures, trouble = [], ""
     try:
-        pictures.append(("Which experts each node uses", inline(drawn(sharing_graph(run.plan, run.usage), "svg"))))
+        pictures = [(name, inline(drawn(dot, "svg"))) for name, dot in dots.items()]
     except DrawingError as error:
         trouble = str(error)
     return {

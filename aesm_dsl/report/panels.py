@@ -21,6 +21,7 @@ from aesm_dsl.report.dot import (
     words,
 )
 from aesm_dsl.report.panel import HIDDEN, Panel, Scene, stroke
+from aesm_dsl.report.scene import labels_of
 from aesm_dsl.training.sharing import DEAD
 
 if TYPE_CHECKING:  # usage.py loads torch
@@ -56,17 +57,15 @@ def sharing_graph(plan: Plan, usage: Usage, layers: str = "best") -> str:
 
 def _scene(plan: Plan, layer: LayerUsage, usage: Usage) -> Scene:
     """The plan's words for a layer's nodes."""
-    depth = len(usage.level(layer.level))
+    depth, labels = len(usage.level(layer.level)), labels_of(plan, layer)
     for level in plan.levels:
         if level.name == layer.level:
-            labels = tuple(node.label or node.name for node in level.nodes)
             total = max(sum(layer.rows_N), 1)
             notes = tuple(f"{rows / total:.0%} of rows" if rows else "no rows" for rows in layer.rows_N)
             return Scene(level.label or level.name, labels, notes, depth, level.layers[layer.layer])
-    tasks = plan.tasks.tasks
-    labels = tuple(task.label or task.name for task in tasks)
     # Every row has every task, so a share of rows would say nothing here.
-    notes = tuple(f"after {labels[task.after]}" if task.after is not None else "" for task in tasks)
+    after = {task.name: plan.tasks.tasks[task.after].label for task in plan.tasks.tasks if task.after is not None}
+    notes = tuple(f"after {after[node]}" if node in after else "" for node in layer.nodes)
     return Scene(layer.level, labels, notes, depth, plan.tasks.layers[layer.layer])
 
 

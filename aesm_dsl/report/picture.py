@@ -1,10 +1,12 @@
 """Pictures: a hierarchy, or what a network learnt to share, as DOT, and DOT as a file.
 
-The front door of structure.py, panels.py and draw.py.
+The front door of structure.py, panels.py, heat.py, flow.py and draw.py.
 """
 
 from aesm_dsl.report.draw import DrawingError, draw
+from aesm_dsl.report.flow import flow_graph
+from aesm_dsl.report.heat import heat_map, training_map
 from aesm_dsl.report.panels import sharing_graph
 from aesm_dsl.report.structure import structure
 
-__all__ = ["DrawingError", "draw", "sharing_graph", "structure"]
+__all__ = ["DrawingError", "draw", "flow_graph", "heat_map", "sharing_graph", "structure", "training_map"]

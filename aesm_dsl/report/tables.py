@@ -47,6 +47,8 @@ def layer_table(plan: Plan) -> Table:
     _level(table, TASKS, len(plan.tasks.tasks), plan.tasks.layers, found.levels[TASKS], len(plan.tasks.tasks))
     tower = " > ".join(str(width) for width in (*plan.tasks.tower, 1))
     width = str(plan.tasks.layers[-1].output)
+    if found.features.parameters:
+        table.add_row("features", str(len(plan.features)), *[""] * 5, *_costs(found.features), "")
     table.add_row("towers", str(plan.towers), "", "", width, tower, "", *_costs(found.towers), "")
     table.add_section()
     table.add_row("all", "", "", "", "", "", "", *_costs(found.total), "", style="bold")
@@ -92,7 +94,7 @@ def _caption(plan: Plan) -> str:
 
 def cost_data(found: PlanCost) -> dict[str, dict[str, int]]:
     """The costs of every level, the towers and all, as plain values."""
-    parts = {**found.levels, "towers": found.towers, "all": found.total}
+    parts = {"features": found.features, **found.levels, "towers": found.towers, "all": found.total}
     return {
         name: {"parameters": one.parameters, "flops_dense": one.dense, "flops_selected": one.selected}
         for name, one in parts.items()

@@ -15,6 +15,7 @@ import numpy as np
 
 from aesm_dsl.cost import cost
 from aesm_dsl.training.metric import ALL, Score
+from aesm_dsl.training.rows import Place, RowTest
 from aesm_dsl.training.run import Run
 from aesm_dsl.training.student import Mean, mean
 
@@ -59,6 +60,8 @@ class Standing:
     log_loss: float | None
     behind: Mean | None
     """The AES model's AUC minus this one's, seed by seed; None of AES itself."""
+    by_rows: RowTest | None
+    """The same by rows; None of AES itself, or where the runs were not measured on the same rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Swing:
     unified: float
     single: float
     gain: Mean
+    by_rows: RowTest | None
+    """The gain by rows, as in `Standing`."""
     verdict: str
     """"gain" or "loss" where p < 0.05, else "even"."""
 
@@ -114,14 +119,17 @@ class Comparison:
 
 
 def _restored(kind: type[Any], values: dict[str, Any]) -> Any:
-    means = {name: Mean(**one) for name, one in values.items() if isinstance(one, dict)}
-    return kind(**{**values, **means})
+    parts = {name: one for name, one in values.items() if isinstance(one, dict)}
+    return kind(**{**values, **{name: (RowTest if name == "by_rows" else Mean)(**one) for name, one in parts.items()}})
 
 
-def comparison(runs: Mapping[str, Sequence[Run]], folder: Path) -> Comparison:
+def comparison(
+    runs: Mapping[str, Sequence[Run]], folder: Path, by_rows: Mapping[str, Mapping[Place, RowTest]]
+) -> Comparison:
     """What the runs say about each other.
 
-    runs  by architecture, AES among them, one run for each seed in the same order; all of one spec and of the same rows
+    runs     by architecture, AES among them, one run for each seed in the same order; all of one spec
+    by_rows  by architecture, AES aside, the tests of AES against it on the same rows, where there are any
     A leaf and task without an AUC, because its rows are of one class, is left out.
     """
     first = runs[UNIFIED][0]
@@ -129,7 +137,9 @@ def comparison(runs: Mapping[str, Sequence[Run]], folder: Path) -> Comparison:
     overall = {name: [_overall(run.scores) for run in own] for name, own in runs.items()}
     contenders = [_contender(name, own, overall[name], overall[UNIFIED]) for name, own in runs.items()]
     places = [(score.leaf, score.task) for score in first.scores if score.auc is not None]
-    standings = tuple(_standing(place, name, scores) for place in places for name in runs)
+    standings = tuple(
+        _standing(place, name, scores, by_rows.get(name, {}).get(place)) for place in places for name in runs
+    )
     return Comparison(
         folder=folder,
         name=first.plan.name,
@@ -159,7 +169,9 @@ def _contender(name: str, runs: Sequence[Run], auc: Sequence[float], unified: Se
     )
 
 
-def _standing(place: tuple[str, str], name: str, scores: dict[str, list[dict[tuple[str, str], Score]]]) -> Standing:
+def _standing(
+    place: Place, name: str, scores: dict[str, list[dict[Place, Score]]], by_rows: RowTest | None
+) -> Standing:
     own = [of_run[place] for of_run in scores[name]]
     auc = [_known(score.auc) for score in own]
     unified = [_known(of_run[place].auc) for of_run in scores[UNIFIED]]
@@ -172,6 +184,7 @@ def _standing(place: tuple[str, str], name: str, scores: dict[str, list[dict[tup
         mean(auc),
         float(np.mean(losses)) if losses else None,
         None if name == UNIFIED else _difference(unified, auc),
+        by_rows,
     )
 
 
@@ -181,9 +194,8 @@ def _seesaw(standings: Sequence[Standing]) -> tuple[Swing, ...]:
     for one in standings:
         if one.architecture == SINGLE and one.behind is not None and one.leaf != ALL:
             unified = by_place[one.leaf, one.task, UNIFIED]
-            found.append(
-                Swing(one.leaf, one.task, one.rows, unified.auc.value, one.auc.value, one.behind, verdict(one.behind))
-            )
+            values = (unified.auc.value, one.auc.value, one.behind, one.by_rows, verdict(one.behind))
+            found.append(Swing(one.leaf, one.task, one.rows, *values))
     return tuple(found)
 
 
@@ -198,7 +210,7 @@ def _difference(one: Sequence[float], other: Sequence[float]) -> Mean:
     return mean([first - second for first, second in zip(one, other, strict=True)])
 
 
-def _by_place(scores: Sequence[Score]) -> dict[tuple[str, str], Score]:
+def _by_place(scores: Sequence[Score]) -> dict[Place, Score]:
     return {(score.leaf, score.task): score for score in scores}
 
 

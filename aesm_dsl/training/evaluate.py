@@ -15,6 +15,7 @@ from aesm_dsl.plan import Plan
 from aesm_dsl.training.calibration import Calibration, calibrations
 from aesm_dsl.training.metric import Floats, Score, Whole, scores
 from aesm_dsl.training.peers import ALONE, Peers
+from aesm_dsl.training.segments import Segments
 from aesm_dsl.training.streamed import Streamed
 from aesm_dsl.training.usage import Usage, UsageMeter
 
@@ -40,25 +41,33 @@ class Forecast:
 
 
 @torch.no_grad()
-def forecast(network: AnyNetwork, table: EncodedTable | Stream, device: torch.device, peers: Peers = ALONE) -> Forecast:
+def forecast(
+    network: AnyNetwork,
+    table: EncodedTable | Stream,
+    device: torch.device,
+    peers: Peers = ALONE,
+    by: Segments | None = None,
+) -> Forecast:
     """What the network says about every row, in the table's order; the network is left in evaluation mode.
 
     peers  processes that have the same table, of which each looks at its share: the first gets the rows of all, share
            by share, the others none; the usage is that of all rows in all of them
+    by     what the usage tells apart in place of the levels' own nodes
     Of the table only one batch after the other is in memory, of the result all rows.
     """
     network.eval()
     if isinstance(table, EncodedTable) and peers.world > 1:
         table = replace(table.share(peers.rank, peers.world), pad=0)
-    meter = UsageMeter(network.plan)
+    meter = UsageMeter(network.plan, by.names if by is not None else ())
     names = [task.name for task in network.plan.tasks.tasks]
     yes: list[torch.Tensor] = []
     no: list[torch.Tensor] = []
     known: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     users: list[torch.Tensor] = []
     for batch in table.batches(BATCH_ROWS):
-        prediction = network(batch.to(device))
-        meter.add(prediction.selection)
+        batch_there = batch.to(device)
+        prediction = network(batch_there)
+        meter.add(prediction.selection, None if by is None else by.of(batch_there))
         yes.append(torch.stack([prediction.log_probability[name] for name in names], dim=1))
         no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
         users += [] if batch.user_B is None else [batch.user_B]

@@ -39,7 +39,7 @@ from aesm_dsl.training.log import EVENTS, LINES
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
 from aesm_dsl.training.sound import check_encoders, check_plan, load_network
-from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.usage import LayerUsage, Usage
 from aesm_dsl.typed import check_types
 
 Part = TypeVar("Part")
@@ -88,6 +88,22 @@ class Run:
         if self.plan.baseline is not None:
             raise AesmError(nothing_selected(self.plan.baseline.architecture))
         return self.usage.sharing(level, layer)
+
+    def usages(self) -> tuple[tuple[int, Usage], ...]:
+        """Number of an epoch and how the experts were used at its end, on validation rows, else on training rows."""
+        found = []
+        for epoch in self.history:
+            layers = [
+                LayerUsage(
+                    layer.level, layer.layer, self.usage.level(layer.level)[0].nodes, one.rows_N, (), (), one.weight_NE
+                )
+                for one in epoch.experts
+                for layer in self.usage.level(one.level)
+                if layer.layer == one.layer
+            ]
+            if layers:
+                found.append((epoch.epoch, Usage(tuple(layers))))
+        return tuple(found)
 
     @property
     def metrics(self) -> pl.DataFrame:
@@ -205,7 +221,7 @@ def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = Tr
     try:
         return read((folder / name).read_text(encoding="utf-8") if reads else folder / name)
     except Exception as error:
-        raise _DamagedError(f"`{name}` is damaged: {_first_line(error)}") from error
+        raise _DamagedError(f"`{name}`: {_first_line(error)}") from error
 
 
 def _checked(value: Part) -> Part:

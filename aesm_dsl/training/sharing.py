@@ -6,6 +6,7 @@ Axes: N nodes, E experts. Throughout, w[n, e] is the mean mixture weight of expe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,14 @@ def sharing(usage: LayerUsage) -> Sharing:
         _occupied(usage, rows_N),
         usage.dead_units_E,
     )
+
+
+def mean_matrix(stack: Sequence[LayerUsage]) -> SharingMatrix:
+    """The mean of the sharing matrices of a level's layers: what nodes share all the way."""
+    matrices = [sharing(layer).matrix.matrix for layer in stack]
+    mean: NDArray[np.float64] = np.mean(matrices, axis=0)
+    mean.flags.writeable = False
+    return SharingMatrix(stack[0].nodes, mean)
 
 
 def _jaccard(weight_NE: NDArray[np.float64]) -> NDArray[np.float64]:

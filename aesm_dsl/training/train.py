@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,17 +13,18 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile, find
 from aesm_dsl.data.given import Given, given
-from aesm_dsl.data.prepare import Tables, prepare
+from aesm_dsl.data.prepare import Prepared, prepare
+from aesm_dsl.data.stored import LostError
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.vectors import fill
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
 from aesm_dsl.training.evaluate import Forecast, forecast, judge, judge_streamed
+from aesm_dsl.training.finish import finish
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.history import Fitted
 from aesm_dsl.training.launch import world
@@ -35,10 +35,10 @@ from aesm_dsl.training.peers import Peers, together
 from aesm_dsl.training.processes import agree, tell_unshareable
 from aesm_dsl.training.resume import Job, fit_or_resume
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
+from aesm_dsl.training.segments import Segments, segments
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.training.warm_start import refuse_start, start_from
-from aesm_dsl.version import VERSION
 
 GIVEN = "the table"
 """What findings call rows that are in memory."""
@@ -58,7 +58,7 @@ def train_plan(
     `warn` gets the warnings before the first step, and after the last one those about experts that collapsed, if any.
     `data` are training rows in memory, in place of the plan's files.
     None after adding errors to `findings`: about the data all in one go before the first step, and after it none but a
-    loss that is no longer finite.
+    loss that is no longer finite, and encoded tables that somebody has removed.
 
     Started by torchrun, all processes train together; the first one alone warns, watches and writes, all return the run
     or the findings of all.
@@ -72,7 +72,12 @@ def train_plan(
     if not peers.first:
         warn, watch = unwarned, unwatched
     job = replace(job, folder=peers.told(job.folder))
-    return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+    try:
+        return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+    except LostError as error:
+        span, helps = locate("data.cache") or locate("data.train"), "train again: they are made anew"
+        findings.add("E510", f"the encoded table `{error}` is gone", span, label="removed in training", help=helps)
+        return None
 
 
 def unwarned(findings: Findings) -> None:
@@ -101,56 +106,36 @@ def _train(
     warn(findings)
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
-    plan = plan.with_rows(encoders.rows())
-    network = new_network(plan)
+    plan = fitted_plan(plan, prepared)
+    network = fitted_network(plan, prepared)
     carried = start_from(job.warm_start, network, encoders)
     network = network.to(place)
     fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
     if fitted is None:
         return None
-    part, measured = _measured(encoded)
-    with OutputMeter(network) as outputs:
-        found = forecast(network, measured, place, peers)
-    usage = found.usage.with_dead_units(outputs.dead_units(peers))
-    info = {
-        "aesm": VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": str(place),
-        "processes": peers.world,
-        "seed": plan.training.seed,
-        "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
-        "parameters": sum(one.numel() for one in network.parameters()),
-        "sparse tables": sorted(sparse_widths(plan)),
-        "rows": {"train": len(encoded.train), **_lengths(encoded)},
-        "measured on": part,
-        "roots": [str(root) for root in job.roots],
-        "seconds": round(time.perf_counter() - began, 1),
-        **carried,
-        **_said(fitted),
-    }
-    run = Run(
-        job.folder,
-        job.spec,
-        plan,
-        encoders,
-        network.cpu(),
-        judge(network, found, peers),
-        peers.told(found.calibrations(plan)),
-        usage,
-        tuple(fitted.history),
-        info,
-        prepared.profile,
-    )
+    said = {"seconds": round(time.perf_counter() - began, 1), **carried, **_said(fitted)}
+    run = finish(network, plan, prepared, place, job, tuple(fitted.history), said, peers)
     if peers.first:
         unfinished = Unfinished.of(job.folder)
         save_run(run, overwrite=job.overwrite, logs=unfinished.folder)
         unfinished.remove()
     collapsed = Findings()
-    tell_collapse(plan, usage, collapsed, locate)
+    tell_collapse(plan, run.usage, collapsed, locate)
     if collapsed.items:
         warn(collapsed)
     return run
+
+
+def fitted_plan(plan: Plan, prepared: Prepared) -> Plan:
+    """The plan with its tables as the rows, and files of vectors, want them."""
+    return plan.with_rows(prepared.encoders.rows(), {name: one.width for name, one in prepared.vectors.items()})
+
+
+def fitted_network(plan: Plan, prepared: Prepared) -> AnyNetwork:
+    """A new network of such a plan, with the vectors of files in its tables."""
+    network = new_network(plan)
+    fill(network, {name: torch.from_numpy(one.vector_KG) for name, one in prepared.vectors.items()})
+    return network
 
 
 def new_network(plan: Plan) -> AnyNetwork:
@@ -164,13 +149,7 @@ def evaluate_run(
     run: Run, data: str | Path | Given, device: str, findings: Findings, *, streamed: bool = False
 ) -> pl.DataFrame | None:
     """Metrics per leaf x task: on the rows the run was measured on, or on another table with labels."""
-    if data is not None:
-        reading, part = _reading(run, data, findings, labels=True), "test"
-    else:
-        if tell_no_data(run.plan, findings):
-            return None
-        reading = open_tables(run.plan, [Path(root) for root in run.info["roots"]], findings, nowhere)
-        part = str(run.info["measured on"])
+    reading, part = _rows(run, data, findings, labels=True)
     if streamed:
         place = find_device(device, findings)
         if place is None or reading is None or findings.errors:
@@ -181,27 +160,41 @@ def evaluate_run(
     return None if found is None else metrics_frame(judge(run.network, found))
 
 
-def usage_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> Usage | None:
-    """Which experts the nodes use: on the rows the run was measured on, or on another table, labels or not.
+def forecast_run(run: Run, device: str, findings: Findings) -> Forecast | None:
+    """What a run says of the rows that it was measured on, read anew."""
+    return _forecast(run, *_rows(run, None, findings, labels=True), device, findings)
+
+
+def usage_run(run: Run, data: str | Path | Given, by: str | None, device: str, findings: Findings) -> Usage | None:
+    """Which experts the nodes use, or the segments `by` a feature or level: on the rows the run was measured on, or on
+    another table, labels or not.
 
     Counted batch by batch: what a batch selected is not kept.
     """
     if run.plan.baseline is not None:
         findings.extend(nothing_selected(run.plan.baseline.architecture))
         return None
-    if data is None:
+    if data is None and by is None:
         return run.usage
+    own = None if by is None else segments(run.plan, run.encoders, by, findings)
+    if findings.errors:
+        return None
     with OutputMeter(run.network) as outputs:
-        found = _forecast(run, _reading(run, data, findings, labels=False), "test", device, findings)
-    return None if found is None else found.usage.with_dead_units(outputs.dead_units())
+        found = _forecast(run, *_rows(run, data, findings, labels=False), device, findings, own)
+    if found is None:
+        return None
+    usage = found.usage.with_dead_units(outputs.dead_units())
+    return usage if by is None else usage.with_rows()
 
 
-def _forecast(run: Run, reading: Reading | None, part: str, device: str, findings: Findings) -> Forecast | None:
+def _forecast(
+    run: Run, reading: Reading | None, part: str, device: str, findings: Findings, by: Segments | None = None
+) -> Forecast | None:
     """What the run says of rows that are encoded as they are read; None after telling what is wrong with them."""
     place = find_device(device, findings)
     if place is None or reading is None or findings.errors:
         return None
-    found = forecast(run.network.to(place), Stream(reading, run.encoders, part), place)
+    found = forecast(run.network.to(place), Stream(reading, run.encoders, part), place, by=by)
     return None if findings.errors else found
 
 
@@ -232,6 +225,16 @@ def tell_no_data(plan: Plan, findings: Findings) -> bool:
     return plan.data is None
 
 
+def _rows(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> tuple[Reading | None, str]:
+    """The rows that the run was measured on, or another table, and the part they are; None after telling why not."""
+    if data is not None:
+        return _reading(run, data, findings, labels=labels), "test"
+    if tell_no_data(run.plan, findings):
+        return None, "test"
+    roots = [Path(root) for root in run.info["roots"]]
+    return open_tables(run.plan, roots, findings, nowhere), str(run.info["measured on"])
+
+
 def _reading(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> Reading | None:
     """A table apart from the run's own; None after telling that there is none."""
     files = find_table(data, findings)
@@ -248,19 +251,6 @@ def find_table(data: str | Path | Given, findings: Findings) -> list[DataFile]:
 def nowhere(path: str) -> None:
     """A run's spec has no places to point at."""
     return
-
-
-def _measured(tables: Tables) -> tuple[str, EncodedTable]:
-    if tables.test is not None:
-        return "test", tables.test
-    if tables.valid is not None:
-        return "valid", tables.valid
-    return "train", tables.train
-
-
-def _lengths(tables: Tables) -> dict[str, int]:
-    parts = {"valid": tables.valid, "test": tables.test}
-    return {name: len(part) for name, part in parts.items() if part is not None}
 
 
 def _said(fitted: Fitted) -> dict[str, Any]:

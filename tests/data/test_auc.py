@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aesm_dsl.data.auc import auc, auc_within
+from aesm_dsl.data.auc import auc, auc_within, difference, right_sides
 from aesm_dsl.training.cells import Cells
 
 
@@ -89,3 +89,44 @@ def test_what_is_undefined() -> None:
     assert delong(score, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 1.0])) is None
     assert delong(score, np.array([0.0, 0.0, 1.0])) == (1.0, None), "one positive has no spread"
     assert delong(score, np.array([0.0, 1.0, 1.0])) == (1.0, None), "nor has one negative"
+
+
+def test_a_difference_on_the_same_rows_is_what_a_loop_finds() -> None:
+    chance = np.random.default_rng(5)
+    label = chance.random(60) < 0.4
+    one = label + chance.normal(size=60)
+    other = one + 0.5 * chance.normal(size=60)
+    weight = np.ones(60)
+    sides = {}
+    for name, score in (("one", one), ("other", other)):
+        area, right = right_sides(score, label, weight)
+        assert area == auc(score, label)
+        for row in range(60):
+            rest = score[label != label[row]]
+            ahead = (score[row] > rest) if label[row] else (score[row] < rest)
+            assert right[row] == pytest.approx((ahead + 0.5 * (score[row] == rest)).mean())
+        sides[name] = right
+    less, error = difference(sides["one"], sides["other"], label, weight)
+    assert less == pytest.approx(auc(one, label) - auc(other, label))
+    apart = sides["one"] - sides["other"]
+    assert error == pytest.approx(
+        (apart[label].var(ddof=1) / label.sum() + apart[~label].var(ddof=1) / (~label).sum()) ** 0.5
+    )
+    assert difference(sides["one"], sides["one"], label, weight) == (0.0, 0.0)
+    assert difference(sides["one"][:3], sides["other"][:3], np.array([1, 0, 0]), weight[:3])[1] is None
+
+
+def test_the_error_of_a_difference_is_that_of_other_rows() -> None:
+    chance = np.random.default_rng(6)
+    found, told = [], []
+    for _ in range(300):
+        label = chance.random(200) < 0.5
+        one = label + chance.normal(size=200)
+        other = one + 0.7 * chance.normal(size=200)
+        weight = np.ones(200)
+        less, error = difference(
+            right_sides(one, label, weight)[1], right_sides(other, label, weight)[1], label, weight
+        )
+        found.append(less)
+        told.append(error)
+    assert np.mean(told) == pytest.approx(np.std(found), rel=0.15)

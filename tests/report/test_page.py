@@ -21,13 +21,15 @@ from aesm_dsl.report.page import coloured, report_page
 from aesm_dsl.report.panels import sharing_graph
 from aesm_dsl.training.calibration import Bin, Calibration
 from aesm_dsl.training.comparison import Comparison, Contender, Standing, Swing
+from aesm_dsl.training.health import health
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.metric import Score
+from aesm_dsl.training.rows import RowTest
 from aesm_dsl.training.run import Run
 from aesm_dsl.training.student import mean
 from tests.report.cases import fund_usage
 
-HOSTILE = """<script>alert("x")</script> & '主搜' </title>"""
+HOSTILE = """<script>alert("x")</script> & '主搜' </title> [/b] {{ run }}"""
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 PROFILE: dict[str, Any] = {
@@ -89,20 +91,35 @@ def run(tmp_path: Path) -> Run:
         tuple(scores),
         tuple(Calibration(leaf, task, () if place == 0 else bins) for place, (leaf, task) in enumerate(places)),
         usage,
-        tuple(Epoch(at + 1, 30 * (at + 1), 1.0, loss, auc, loss) for at, (loss, auc) in enumerate(losses)),
+        tuple(
+            Epoch(at + 1, 30 * (at + 1), 1.0, loss, auc, loss, health(usage, {}))
+            for at, (loss, auc) in enumerate(losses)
+        ),
         info,
-        {},
+        PROFILE,
     )
 
 
 @pytest.fixture
 def found(run: Run) -> Comparison:
     gains = {"home": mean([0.01, 0.011, 0.012]), "wealth": mean([-0.01, -0.011, -0.012])}
+    by_rows = RowTest(0.01, 0.001, 0.019, 0.0312)
     swings = tuple(
-        Swing(leaf, "click", 500, 0.7, 0.69, gain, "gain" if gain.value > 0 else "loss") for leaf, gain in gains.items()
+        Swing(leaf, "click", 500, 0.7, 0.69, gain, by_rows, "gain" if gain.value > 0 else "loss")
+        for leaf, gain in gains.items()
     )
     standings = tuple(
-        Standing("all", "click", name, 500, 50, mean([0.7, 0.71]), 0.3, None if name == "aes" else mean([0.01, 0.02]))
+        Standing(
+            "all",
+            "click",
+            name,
+            500,
+            50,
+            mean([0.7, 0.71]),
+            0.3,
+            None if name == "aes" else mean([0.01, 0.02]),
+            by_rows,
+        )
         for name in ("aes", "single")
     )
     contenders = tuple(
@@ -114,13 +131,13 @@ def found(run: Run) -> Comparison:
 
 
 def test_the_page_needs_nothing_else_and_says_what_the_run_says(run: Run, found: Comparison) -> None:
-    text = report_page(run, found, PROFILE)
+    text = report_page(run, found)
     seen = Elements(text)
     assert all(one.startswith(("#", "data:")) for one in seen.references)
     assert seen.tags.count("script") == 1
     assert HOSTILE in seen.text
     assert "import" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).split("<style>")[1].split("</style>")[0]
-    for said in ("0.7000", "12,345", "90 steps", "主搜", "点击", "+0.0110", "alike", "25.0%", "0.04"):
+    for said in ("0.7000", "12,345", "90 steps", "主搜", "点击", "+0.0110", "0.031", "alike", "25.0%", "0.04"):
         assert said in seen.text, said
     titles = re.findall(r"<h2>(.*?)</h2>", text)
     assert [title.split()[0] for title in titles] == [
@@ -132,7 +149,9 @@ def test_the_page_needs_nothing_else_and_says_what_the_run_says(run: Run, found:
 def test_what_there_is_not_is_left_out(run: Run) -> None:
     bare = replace(run, history=(), calibration=tuple(replace(one, bins=()) for one in run.calibration))
     text = report_page(bare)
-    for part in ("learning", "seesaw", "comparison", "data"):
+    assert "roles formed" in report_page(run)
+    assert "roles formed" not in text
+    for part in ("learning", "seesaw", "comparison"):
         assert f'id="{part}"' not in text
     assert 'id="calibration"' not in text
 
@@ -173,13 +192,14 @@ def test_inlined_pictures_know_what_belongs_to_what() -> None:
 PROBE = """<script>
 const boxes = [...document.querySelectorAll("[data-box]")];
 const box = boxes.find((one) => one.dataset.box === "entry.0/home");
+const lines = box.closest("svg").querySelectorAll("[data-tail]");
 box.dispatchEvent(new PointerEvent("pointerenter"));
 const faded = document.querySelectorAll("[data-tail].faded").length;
 document.getElementById("theme").click();
 parent.postMessage({
   over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   width: innerWidth,
-  lines: document.querySelectorAll("[data-tail]").length,
+  lines: lines.length,
   faded,
   theme: document.documentElement.dataset.theme,
   charts: document.querySelectorAll("svg.chart").length,
@@ -200,7 +220,7 @@ def looked_at(run: Run, found: Comparison, tmp_path: Path) -> Callable[[int], tu
     if BROWSER is None:
         pytest.skip("no chromium; `apt-get install chromium` brings one")
     path, outer = tmp_path / "report.html", tmp_path / "outer.html"
-    path.write_text(report_page(run, found, PROFILE).replace("</body>", PROBE + "</body>"), encoding="utf-8")
+    path.write_text(report_page(run, found).replace("</body>", PROBE + "</body>"), encoding="utf-8")
 
     def look(width: int) -> tuple[dict[str, Any], str]:
         # In a frame: a browser's own window is never as narrow as a phone.
