@@ -15,6 +15,7 @@ from aesm_dsl.pipeline import (
     train,
     usage,
 )
+from aesm_dsl.preparing import prepare
 from aesm_dsl.spec.model import Spec
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "export",
     "load_run",
     "predict",
+    "prepare",
     "train",
     "usage",
     "visualize",

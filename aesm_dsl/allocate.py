@@ -8,6 +8,9 @@
             with which the whole network stays within the budget; if even 8 is too wide, automatic counts are halved
             first, down to 4.
   embeddings  sparse(from: 16), but dense with weight decay
+  embed     the fourth root of the table's rows (feature_plan.py); of a level and the tasks, of their nodes. Where the
+            training rows decide how many there are, a feature's `embed` stays `auto` until they are known: what is
+            computed from it before, from the most there may be
 
 A budget counts everything but the embedding tables of the features. `specific` and `shared` never exceed `count`.
 """
@@ -19,9 +22,11 @@ from collections.abc import Callable
 from aesm_dsl.compile import compile_aes
 from aesm_dsl.cost import cost
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.feature_plan import auto_width
 from aesm_dsl.feature_plans import feature_plans
 from aesm_dsl.hierarchy import Hierarchy
 from aesm_dsl.spec.block import Model
+from aesm_dsl.spec.features import DateFeature, FeatureDefinition, ListFeature, SameFeature, SequenceFeature
 from aesm_dsl.spec.levels import Experts
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.names import TASK_LEVEL
@@ -47,8 +52,35 @@ def allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec
     """
     spec, names = _fill_names(spec, hierarchy)
     spec, tables = _fill_embeddings(spec)
+    spec, widths = _fill_widths(spec)
     resolved, numbers = _allocate(spec, hierarchy, findings)
-    return resolved, names | tables | numbers
+    return resolved, names | tables | widths | numbers
+
+
+def _fill_widths(spec: Spec) -> tuple[Spec, Reasons]:
+    """The widths of features: numbers where the spec decides how many rows their tables have."""
+    plans, reasons = {one.name: one for one in feature_plans(spec)}, Reasons()
+
+    def filled(name: str, feature: FeatureDefinition) -> FeatureDefinition:
+        inner = feature.of if isinstance(feature, ListFeature | SequenceFeature) else None
+        own = feature if inner is None else inner
+        if isinstance(own, str | SameFeature | ListFeature | SequenceFeature) or (own.embed or spec.embed) != "auto":
+            return feature
+        plan = plans[name]
+        of_date = isinstance(own, DateFeature)
+        rows = "a number has no rows" if plan.values else "those of its largest part" if of_date else f"{plan.rows:,}"
+        reasons[path] = f"`embed` auto: by its table's rows, {'known after fitting' if plan.auto else rows}"
+        wide = own.model_copy(update={"embed": "auto" if plan.auto else plan.embed})
+        return wide if inner is None else feature.model_copy(update={"of": wide})
+
+    groups = []
+    for group in spec.features:
+        members = {}
+        for name, feature in group.members.items():
+            path = f"features.{group.name}.{name}"
+            members[name] = filled(name, feature)
+        groups.append(group.model_copy(update={"members": members}))
+    return spec.model_copy(update={"features": tuple(groups)}), reasons
 
 
 def _fill_embeddings(spec: Spec) -> tuple[Spec, Reasons]:
@@ -80,7 +112,7 @@ def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:
             value = choose(node, f"{path}.node.{node.name}", "value", (node.name,), "the node's name")
             nodes.append(node.model_copy(update=value))
         changes = choose(level, path, "column", level.name, "the level's name")
-        changes |= choose(level, path, "embed", spec.embed, "the model's")
+        changes |= choose(level, path, "embed", *_node_width(spec, len(hierarchy.nodes(level.name))))
         levels.append(level.model_copy(update={"nodes": tuple(nodes), **changes}))
     tasks = []
     for task in spec.tasks.tasks:
@@ -88,10 +120,17 @@ def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:
         label = choose(task, path, "label", task.name, "the task's name")
         joint = choose(task, path, "joint", "product", "built in") if task.after is not None else {}
         tasks.append(task.model_copy(update=label | joint))
-    embed = choose(spec.tasks, "tasks", "embed", spec.embed, "the model's")
+    embed = choose(spec.tasks, "tasks", "embed", *_node_width(spec, len(spec.tasks.tasks)))
     last = choose(spec.tasks, "tasks", "under", hierarchy.levels[-2], "the last level") if levels else {}
     task_level = spec.tasks.model_copy(update={"tasks": tuple(tasks), **embed, **last})
     return spec.model_copy(update={"levels": tuple(levels), "tasks": task_level}), reasons
+
+
+def _node_width(spec: Spec, nodes: int) -> tuple[int, str]:
+    """The width of a level's embedding that says nothing else, and why."""
+    if spec.embed == "auto":
+        return auto_width(nodes), "auto: the fourth root of its nodes"
+    return spec.embed, "the model's"
 
 
 def _allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:

@@ -6,12 +6,15 @@ not by where they stand. No torch here; layers/ builds what is described.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import TASKS, FeaturePlan, LayerPlan, Plan
+from aesm_dsl.embedding_tables import homes
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
 MEAN = "mean"
 """In `Axis.start`: as the mean of all old places."""
@@ -51,6 +54,8 @@ class Part:
     """The part has, or is viewed as, the shape of their sizes."""
     first: int = 0
     """Where its rows begin in a table that several features share."""
+    given: bool = False
+    """Whether a file says it, and no training: it is not carried over."""
 
     @property
     def numel(self) -> int:
@@ -115,12 +120,14 @@ class _Anatomy:
 
     def _embedding(self) -> Iterator[Part]:
         above: dict[int, int] = {}
-        widths = sorted({one.embed for one in self.plan.features if one.slots})
+        places = homes(one for one in self.plan.features if one.slots)
         pools = 0
         for one in self.plan.features:
             owner = f"feature {one.name}"
-            if one.slots and not one.table:
-                state = f"embedding.tables.{widths.index(one.embed)}.weight"
+            if one.kind == "vectors" and not one.table:
+                yield from self._vectors(one, owner, f"embedding.tables.{places.index(one.name)}")
+            elif one.slots and not one.table:
+                state = f"embedding.tables.{places.index(one.embed)}.weight"
                 axes = (self._rows(one), _units(one.embed))
                 yield Part(f"{owner}, table", owner, state, axes, above.get(one.embed, 0))
                 above[one.embed] = above.get(one.embed, 0) + one.rows
@@ -136,6 +143,24 @@ class _Anatomy:
             for name in ("slope", "start", "missing"):
                 yield Part(f"numbers, {name}", "numbers", f"embedding.numbers.{name}", (Axis("numbers", numbers),))
 
+    def _vectors(self, feature: FeaturePlan, owner: str, state: str) -> Iterator[Part]:
+        keys = self.vocabularies.get(feature.name, ())
+        runs = {f"value {key}": 1 for key in keys} or {"values": max(feature.rows - 2, 1)}
+        width = feature.given or feature.embed
+        table = f"{state}.trained.weight" if feature.trained else f"{state}.frozen_KG"
+        axes = (Axis("values", runs), _units(width))
+        yield Part(f"{owner}, vectors", owner, table, axes, given=not feature.trained)
+        absent = Axis("values", {"missing": 1, "other": 1})
+        yield Part(f"{owner}, absent", owner, f"{state}.absent_2W", (absent, _units(feature.embed)))
+        if width != feature.embed:
+            yield Part(f"{owner}, turn", owner, f"{state}.turn.weight", (_units(feature.embed), _units(width)))
+
+    def _crossed(self, feature: FeaturePlan) -> str:
+        """What the buckets of a cross depend on: its features, and the order of their vocabularies."""
+        owners = {one.name: one.table or one.name for one in self.plan.features}
+        words = [(name, tuple(self.vocabularies.get(owners[name], ()))) for name in feature.crossed]
+        return hashlib.sha256(repr(words).encode()).hexdigest()[:8]
+
     def _rows(self, feature: FeaturePlan) -> Axis:
         """Rows of a table by what they stand for. Buckets of a hash mean the same only where there are as many."""
         match feature.kind:
@@ -148,6 +173,9 @@ class _Anatomy:
                 return Axis("buckets", {"missing": 1, f"of {feature.rows - 1} buckets": feature.rows - 1})
             case "number":
                 return Axis("quantiles", {"missing": 1, f"of {feature.rows - 1} quantiles": feature.rows - 1})
+            case "cross":
+                buckets = f"of {feature.rows - 1} buckets of {', '.join(feature.crossed)} ({self._crossed(feature)})"
+                return Axis("buckets", {"missing": 1, buckets: feature.rows - 1})
         parts = ", ".join(feature.parts)
         return Axis("rows", {f"{feature.kind} {parts} {feature.rows}": feature.rows})
 

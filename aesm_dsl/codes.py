@@ -7,8 +7,8 @@ To add a code, add its section to the file of its family:
     What it means. `Wrong:` and `Right:` each with an example, then `Why:` aesm is strict about it.
 
 An example is a file of the language or of JSON, or a part of a model (the rest is made up), a file it imports or a
-table with its name (`aesm fund.aesm`, `csv train.csv`), or commands (`console`). Tests run both: the wrong one gives
-exactly its code, the right one nothing.
+table with its name (`aesm fund.aesm`, `csv train.csv`, `csv items.parquet` for what is no csv), or commands
+(`console`). Tests run both: the wrong one gives exactly its code, the right one nothing.
 """
 
 from __future__ import annotations

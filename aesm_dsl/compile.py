@@ -7,6 +7,7 @@ from dataclasses import replace
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.cost import cost
 from aesm_dsl.data_plan import DataPlan, SplitPlan
+from aesm_dsl.feature_plan import auto_width
 from aesm_dsl.feature_plans import feature_plans
 from aesm_dsl.hierarchy import Hierarchy, Vertex
 from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
@@ -35,7 +36,8 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
     above: list[Vertex] = []
     for level in ordered:
         own = hierarchy.nodes(level.name)
-        embed = level.embed or spec.embed
+        embed = level.embed
+        assert embed is not None
         context += embed
         hide = level.unknown.hide if isinstance(level.unknown, RunsShared) else None
         layers = _layers(level.experts, width, context, len(own), unknown=hide is not None)
@@ -67,6 +69,7 @@ def _baseline(spec: Spec, aes: Plan) -> Plan:
     """The plan of another architecture for the same features, levels, tasks and training."""
     words, experts, size = spec.baseline or Baseline(), spec.tasks.experts, cost(aes).total
     assert words.hidden != "auto"
+    embed = auto_width(aes.leaf_count) if spec.embed == "auto" else spec.embed
     ple, star = spec.architecture == "ple", spec.architecture == "star"
     baseline = BaselinePlan(
         architecture=spec.architecture,
@@ -76,7 +79,7 @@ def _baseline(spec: Spec, aes: Plan) -> Plan:
         specific=words.specific if ple else 0,
         shared=words.shared if ple else 0,
         repeat=words.repeat if ple else 0,
-        embed=spec.embed if star or spec.architecture == "esmm" else 0,
+        embed=embed if star or spec.architecture == "esmm" else 0,
         auxiliary=words.auxiliary if star else (),
         norm="none" if star else words.norm,
         activation=experts.activation,
@@ -139,7 +142,8 @@ def _nodes(level: Level, hierarchy: Hierarchy, own: list[Vertex], above: list[Ve
 def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
     tasks = spec.tasks
     names = [task.name for task in tasks.tasks]
-    embed = tasks.embed or spec.embed
+    embed = tasks.embed
+    assert embed is not None
     return TaskLevelPlan(
         tasks=tuple(_task(task, names) for task in tasks.tasks),
         width=embed,

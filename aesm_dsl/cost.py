@@ -1,16 +1,19 @@
 """What a plan costs: parameters, and FLOPs a row (a multiplication and an addition are two).
 
 Embedding tables are not counted: they are looked up, not multiplied, and their size is the data's, not the network's.
+What is made of looked up vectors is: pooling, attention, the turning of vectors to another width, numbers as numbers.
 Norms, activations and the mixing of experts' outputs are not counted in FLOPs: they are a few operations per unit,
 Linears a few hundred.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from aesm_dsl.baseline import BaselinePlan
+from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.plan import TASKS, LayerPlan, Plan
 
 EXPERT_START = {"cpu": 1.5e6, "cuda": 5e9}
@@ -36,10 +39,12 @@ class PlanCost:
     """By level's name, the task level as "tasks": its layers' experts and gates, and its node embedding. Of a baseline
     by the parts it has."""
     towers: Cost
+    features: Cost
+    """What makes the features' vectors of what the tables give."""
 
     @property
     def total(self) -> Cost:
-        return sum(self.levels.values(), self.towers)
+        return sum(self.levels.values(), self.features + self.towers)
 
 
 def cost(plan: Plan) -> PlanCost:
@@ -59,7 +64,32 @@ def _aes(plan: Plan) -> PlanCost:
     levels[TASKS] = total
     widths = (plan.tasks.layers[-1].output, *plan.tasks.tower, 1)
     parameters, flops = _linears(widths)
-    return PlanCost(levels, Cost(plan.towers * parameters, tasks * flops, tasks * flops))
+    towers = Cost(plan.towers * parameters, tasks * flops, tasks * flops)
+    return PlanCost(levels, towers, features_cost(plan.features))
+
+
+def features_cost(features: Sequence[FeaturePlan], copies: int = 1) -> Cost:
+    """What the features cost beside their tables, with so many embeddings of which a row runs one."""
+    found = [_feature(feature) for feature in features]
+    return _cost(copies * sum(parameters for parameters, _ in found), sum(flops for _, flops in found))
+
+
+def _feature(feature: FeaturePlan) -> tuple[int, int]:
+    """Parameters and FLOPs a row. A number: its slope, start and missing vector. A list: the vector of the empty one,
+    and what attention learns. Vectors of a file: those of the missing and the unknown key, and what turns the others.
+    """
+    width, slots = feature.embed, feature.slots
+    if feature.values:
+        return 3 * width, 2 * width
+    parameters = flops = 0
+    if feature.pool:
+        parameters, flops = width, 2 * slots * width
+    if feature.pool == "attention":
+        parameters, flops = parameters + width**2 + slots, flops + 2 * width**2 + 2 * slots * width
+    if feature.kind == "vectors":
+        turn = feature.given * width if feature.given != width else 0
+        parameters, flops = parameters + (2 * width + turn if not feature.table else 0), flops + 2 * slots * turn
+    return parameters, flops
 
 
 def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:
@@ -111,6 +141,7 @@ def _expert_start(device: str) -> float:
 def _baseline(plan: Plan, baseline: BaselinePlan) -> PlanCost:
     """A row runs what belongs to its own leaf: that, and not all leaves together, is counted in its FLOPs."""
     leaves, tasks, width = baseline.leaves, len(plan.tasks.tasks), plan.width
+    features = features_cost(plan.features, leaves if baseline.architecture == "single" else 1)
     towers = (baseline.output, *plan.tasks.tower, 1)
     norm = baseline.norm != "none"
 
@@ -126,13 +157,13 @@ def _baseline(plan: Plan, baseline: BaselinePlan) -> PlanCost:
     table = _cost(leaves * baseline.embed, 0)
     match baseline.architecture:
         case "shared_bottom":
-            return PlanCost({"bottom": bottoms(1, 1)}, of_leaf_and_task)
+            return PlanCost({"bottom": bottoms(1, 1)}, of_leaf_and_task, features)
         case "esmm":
             parts = {"leaf embedding": table, "bottoms": bottoms(tasks, tasks, width + baseline.embed)}
-            return PlanCost(parts, linears(tasks, tasks, *towers))
+            return PlanCost(parts, linears(tasks, tasks, *towers), features)
         case "mmoe":
             experts, gates = baseline.experts, linears(leaves * tasks, tasks, width, baseline.experts)
-            return PlanCost({"experts": bottoms(experts, experts), "gates": gates}, of_leaf_and_task)
+            return PlanCost({"experts": bottoms(experts, experts), "gates": gates}, of_leaf_and_task, features)
         case "ple":
             own, shared = tasks * baseline.specific, baseline.shared
             layers = {}
@@ -143,16 +174,16 @@ def _baseline(plan: Plan, baseline: BaselinePlan) -> PlanCost:
                 if depth + 1 < baseline.repeat:  # the gate of the shared experts, for the layer above
                     spent += linears(leaves, 1, before, own) + linears(1, 1, before, shared)
                 layers[f"layer {depth + 1}"] = spent
-            return PlanCost(layers, of_leaf_and_task)
+            return PlanCost(layers, of_leaf_and_task, features)
         case "star":
             parts = {
                 "normalisation": _cost((1 + leaves) * 2 * width, 0),
                 "bottom": linears(1 + leaves, 1, width, *baseline.hidden),
                 "auxiliary": table + linears(1, 1, width + baseline.embed, *baseline.auxiliary, tasks),
             }
-            return PlanCost(parts, linears((1 + leaves) * tasks, tasks, *towers))
+            return PlanCost(parts, linears((1 + leaves) * tasks, tasks, *towers), features)
         case "single":
-            return PlanCost({"bottoms": bottoms(leaves, 1)}, of_leaf_and_task)
+            return PlanCost({"bottoms": bottoms(leaves, 1)}, of_leaf_and_task, features)
         case _:
             raise ValueError(f"no architecture {baseline.architecture!r}")
 

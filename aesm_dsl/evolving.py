@@ -71,7 +71,9 @@ def _read(what: SpecLike | Run) -> tuple[str, Spec, Plan]:
 
 
 def _fitted(plan: Plan, like: Plan) -> Plan:
-    """The plan with the vocabularies as large as those of the other, where both have the feature as a category."""
-    known = {one.name: one.rows for one in like.features if one.kind == "category"}
-    rows = {one.name: known.get(one.name, one.rows) if one.kind == "category" else one.rows for one in plan.features}
-    return plan.with_rows(rows)
+    """The plan with what fitting decides as in the other, where both have the feature as the same kind."""
+    kinds = ("category", "vectors")
+    known = {(one.name, one.kind): one for one in like.features if one.kind in kinds}
+    found = {one.name: known.get((one.name, one.kind), one) for one in plan.features}
+    rows, given = ({name: getattr(one, word) for name, one in found.items()} for word in ("rows", "given"))
+    return plan.with_rows(rows, given)

@@ -14,26 +14,27 @@ if TYPE_CHECKING:
     from aesm_dsl.training.run import Run
 
 
-def export(run: Run | str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Path:
-    """The path of the ONNX model that was written, `out` (by default NAME.onnx), with its description beside it.
+def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "onnx", overwrite: bool = False) -> Path:
+    """The path of the model that was written, `out` (by default NAME.onnx), with its description beside it.
 
-    A server runs the model with any ONNX runtime; the description, a JSON file of the same name, says how columns
-    become the model's inputs. Needs the extra `export`.
+    to  "onnx": any ONNX runtime runs it; needs the extra `export`. "pt2": an exported program, for torch alone
+
+    The description, a JSON file of the same name, says how columns become the model's inputs.
     """
-    from aesm_dsl.serving.export import description, onnx_bytes, refuse_export
+    from aesm_dsl.serving.export import description, model_bytes, refuse_export
 
     findings = Findings()
     loaded = load_run(run) if isinstance(run, str | Path) else run
-    file = Path(out) if out is not None else Path(f"{loaded.plan.name}.onnx")
+    file = Path(out) if out is not None else Path(f"{loaded.plan.name}.{to}")
     described = file.with_suffix(".json")
     refuse_export(loaded.plan, findings)
-    if file.suffix != ".onnx":
-        findings.add("E630", f"`{file}` is no name of an export", help="its name ends with `.onnx`")
+    if file.suffix != f".{to}":
+        findings.add("E630", f"`{file}` is no name of an export to {to}", help=f"its name ends with `.{to}`")
     for path in (file, described):
         if path.exists() and not overwrite:
             helps = ["`--overwrite` replaces it", "`-o` names another file"]
             findings.add("E601", f"`{path}` exists already", help=helps)
-    model = onnx_bytes(loaded, findings) if not findings.errors else None
+    model = model_bytes(loaded, to, findings) if not findings.errors else None
     if model is None:
         raise AesmError(findings)
     write_bytes(file, model)

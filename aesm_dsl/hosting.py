@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,9 @@ def host(
 
     Needs the extra `serve`.
     """
+    # The rows of a request are few: threads that hand them to each other take longer than the work. Too late where
+    # polars is loaded already.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from aesm_dsl.serving.engine import onnx_engine, torch_engine
     from aesm_dsl.training.train import find_device
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from aesm_dsl.data.given import Given
     from aesm_dsl.layers.build import AnyNetwork
+    from aesm_dsl.training.history import Epoch
     from aesm_dsl.training.meter import Progress
     from aesm_dsl.training.run import Run
     from aesm_dsl.training.usage import Usage
@@ -69,7 +70,7 @@ def _check_rows(compiled: Compiled, findings: Findings, also: Sequence[Any]) -> 
     from aesm_dsl.training.train import tell_no_data
 
     if not tell_no_data(compiled.plan, findings):
-        check_tables(compiled.plan, _roots(compiled.spec), findings, compiled.spec.places.of, also)
+        check_tables(compiled.plan, roots_of(compiled.spec), findings, compiled.spec.places.of, also)
     name_paths(findings)
 
 
@@ -128,6 +129,7 @@ def train(
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Progress], None] = lambda progress: None,
+    ended: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Run:
     """Trains a spec on its data and leaves a run folder behind (default `runs/NAME`, numbered if there is one).
 
@@ -141,6 +143,7 @@ def train(
     warm_start  a run whose weights the network starts with, as far as they mean the same (`diff` tells)
     warn       called with the warnings before the first step, and after the last one if experts have collapsed
     watch      called every few steps
+    ended      called after every epoch; what it raises ends the training
 
     While it trains, checkpoints lie in a folder beside `out`, with the ending `.training`. SIGINT and SIGTERM stop it
     with a checkpoint and raise StoppedError.
@@ -168,11 +171,12 @@ def train(
     job = Job(
         compiled.resolved(),
         folder,
-        _roots(compiled.spec),
+        roots_of(compiled.spec),
         device,
         overwrite,
         resume,
         None if warm_start is None else _run(warm_start),
+        ended,
     )
     run = train_plan(compiled.plan, job, findings, compiled.spec.places.of, warn, watch, data)
     if run is None:
@@ -192,16 +196,20 @@ def load_run(folder: str | Path) -> Run:
     return run
 
 
-def evaluate(run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto") -> pl.DataFrame:
+def evaluate(
+    run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto", streamed: bool = False
+) -> pl.DataFrame:
     """Metrics per leaf x task of a run: on the rows it was measured on, or on another table.
 
-    returns  leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
-             normalised_entropy, calibration; null where one is undefined. Row weights count in all but the counts.
+    streamed  in memory that does not grow with the rows; the AUC is then within `auc_off` of that of the rows
+    returns   leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 % interval), log_loss,
+              normalised_entropy, calibration, calibration_error (ECE), and where the spec names a column of users gauc,
+              gauc_low, gauc_high and users; null where one is undefined. Row weights count in all but the counts.
     """
     from aesm_dsl.training.train import evaluate_run
 
     findings = Findings()
-    found = evaluate_run(_run(run), data, device, findings)
+    found = evaluate_run(_run(run), data, device, findings, streamed=streamed)
     if found is None:
         raise AesmError(findings)
     return found
@@ -272,7 +280,7 @@ def _run(run: Any) -> Run:
     return load_run(run) if isinstance(run, str | Path) else run
 
 
-def _roots(spec: Spec) -> list[Path]:
+def roots_of(spec: Spec) -> list[Path]:
     """Where relative data paths are looked up: beside the spec, in the working folder, in the folder of AESM_DATA."""
     place = spec.places.of("")
     beside = [Path(place.source.path).parent.absolute()] if place else []

@@ -6,11 +6,13 @@ A plan is what golden tests compare, what a run stores, and all that the data, l
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.data_plan import DataPlan
+from aesm_dsl.feature_plan import FeaturePlan, auto_width
 from aesm_dsl.training_plan import TrainingPlan
 
 TASKS = "tasks"
@@ -28,56 +30,6 @@ OTHER = 1
 
 UNKNOWN = -1
 """Node of a row whose node is missing or not in the plan; only levels with `unknown` take such rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeaturePlan:
-    """One feature: how its column becomes ids, and the embedding table that the ids look up.
-
-    `kind` and the ids it gives (0 is always the missing value):
-      category  1 = any value outside the vocabulary, 2... = values learnt from the training rows
-      id        1...buckets = hash of the value
-      number    1...quantiles = quantile bucket of the value
-      value     none: the number itself enters, scaled
-      date      of each part in turn 0 = missing, 1... = its values, all in one table one below the other
-      cross     1...buckets = hash of the ids of the features in `crossed`
-    A list has the kind of its values; its missing ones are left out.
-    """
-
-    name: str
-    column: str
-    """Empty where the feature is made of others."""
-    group: str
-    kind: str
-    rows: int
-    """Rows of the embedding table. Before fitting, a category's is the upper bound that its vocabulary may reach."""
-    width: int
-    min_count: int = 1
-    slots: int = 1
-    """Consecutive columns of a batch's ids that hold the feature's values; 0 of a feature that is used as a number."""
-    values: int = 0
-    """Columns of a batch's values that hold the feature: 1 where it is used as a number, else 0."""
-    table: str = ""
-    """The feature whose encoder and embedding table this one uses, where it has none of its own."""
-    take: str = ""
-    """Of a list: whether its "first" or "last" values fill the slots, the last ones newest first."""
-    separator: str = ""
-    """What separates the values of a list that is written as text."""
-    pool: str = ""
-    """How the vectors of a list become one: "mean", "sum", "max" or "attention"; else slots lie side by side."""
-    scale: str = ""
-    """Of a value: "standard", "log" or "none"."""
-    parts: tuple[str, ...] = ()
-    """Of a date: "hour", "weekday", "day" or "month", one for each slot."""
-    zone: str = ""
-    """Of a date: the time zone of its parts, UTC without one."""
-    crossed: tuple[str, ...] = ()
-    """Of a cross: the features that it is made of."""
-
-    @property
-    def embed(self) -> int:
-        """Width of the vectors that are looked up, one for each slot."""
-        return self.width if self.pool or not self.slots else self.width // self.slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +196,23 @@ class Plan:
         """Towers of an AES network: one for each task, or for each task in each leaf."""
         return len(self.tasks.tasks) * (self.leaf_count if self.tasks.tower_per == "leaf" else 1)
 
-    def with_rows(self, rows: dict[str, int]) -> Plan:
-        """The same plan with the features' table rows as fitted (feature name -> rows)."""
-        fitted = tuple(replace(feature, rows=rows[feature.table or feature.name]) for feature in self.features)
-        return replace(self, features=fitted)
+    def with_rows(self, rows: Mapping[str, int], given: Mapping[str, int] | None = None) -> Plan:
+        """The same plan with what is known of the features once they are fitted.
+
+        rows   feature name -> rows of its table
+        given  feature name -> width of the vectors in its file
+        """
+
+        def fitted(feature: FeaturePlan) -> FeaturePlan:
+            owner = feature.table or feature.name
+            width = auto_width(rows[owner]) if feature.auto else feature.width
+            return replace(feature, rows=rows[owner], width=width, given=(given or {}).get(owner, feature.given))
+
+        plan = replace(self, features=tuple(map(fitted, self.features)))
+        if self.levels:
+            top, *others = self.levels
+            return replace(plan, levels=(replace(top, layers=_fed(top.layers, plan.width)), *others))
+        return replace(plan, tasks=replace(self.tasks, layers=_fed(self.tasks.layers, plan.width)))
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"
@@ -260,6 +225,14 @@ class Plan:
         if found != FORMAT:
             raise ValueError(f"plan format {found}, this version reads format {FORMAT}")
         return _plan(values)
+
+
+def _fed(layers: tuple[LayerPlan, ...], width: int) -> tuple[LayerPlan, ...]:
+    """The layers with an input of this width."""
+    if not layers:
+        return layers
+    first = replace(layers[0], input=width, residual=layers[0].residual and width == layers[0].output)
+    return (first, *layers[1:])
 
 
 def _plan(values: dict[str, Any]) -> Plan:

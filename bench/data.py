@@ -92,10 +92,8 @@ def main() -> None:
         ways = (imports, floor, checks, prepared_new, batches_shuffled, batches_in_order, row_by_row)
         for way in ways:
             one, peak = apart(way, case)
-            rates = (one.rows / one.cpu_s, one.rows / one.wall_s) if one.rows else ()
-            table.add_row(
-                (way.__doc__ or "").rstrip("."), *(f"{one / 1e6:.2f}" for one in rates or (0, 0)), f"{peak:,.0f}"
-            )
+            rates = [f"{one.rows / seconds / 1e6:.2f}" for seconds in (one.cpu_s, one.wall_s) if seconds] or ["", ""]
+            table.add_row((way.__doc__ or "").rstrip("."), *rates, f"{peak:,.0f}")
         console = Console()
         console.print(table)
         one, peak = apart(training, case)

@@ -2,11 +2,14 @@
 
     python bench/serving.py [--experts 8 64] [--rows 1 32 256 1000] [--threads 1] [--turns 30]
     python bench/serving.py --forms
+    python bench/serving.py --compiled [--experts 8]
 
 The network of specs/hotel.aesm with so many experts on every level, gates drawn at random, random rows. Wall time of
 one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
 forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
 `FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs an expert it takes the gathered one.
+With `--compiled` what `aesm export --to pt2` writes takes its turns too, as it is and as AOTInductor compiles it; that
+takes minutes and a C++ compiler.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 import numpy as np
@@ -30,6 +34,7 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.serving import expert_nodes
 from aesm_dsl.serving.inputs import named_inputs
 from aesm_dsl.serving.onnx_file import onnx_model
+from aesm_dsl.serving.program import program
 
 SPEC = Path(__file__).parent.parent / "specs" / "hotel.aesm"
 LEVELS = ("level.hotel", "level.segment", "tasks")
@@ -114,6 +119,30 @@ def forms(experts: list[int], rows: list[int], threads: int, turns: int) -> Tabl
     return table
 
 
+def compiled(experts: list[int], rows: list[int], threads: int, turns: int) -> Table:
+    table = Table("rows", "experts", "torch", "onnx", "pt2", "AOTInductor", title=f"ms, median, {threads} thread")
+    for count in experts:
+        network = network_of(count)
+        session, exported = session_of(network, threads), program(network)
+        with TemporaryDirectory() as folder:
+            package = torch._inductor.aoti_compile_and_package(exported, package_path=f"{folder}/model.pt2")
+            native = torch._inductor.aoti_load_package(package)
+        graph = exported.module()
+        for size in rows:
+            batch = batch_of(network, size)
+            tensors = {name: one.clone() for name, one in named_inputs(network.plan, batch).items()}
+            arrays = {name: one.numpy() for name, one in tensors.items()}
+            calls: Calls = {
+                "torch": lambda network=network, batch=batch: network(batch),
+                "onnx": lambda session=session, arrays=arrays: session.run(None, arrays),
+                "pt2": lambda graph=graph, tensors=tensors: graph(inputs=tensors),
+                "AOTInductor": lambda native=native, tensors=tensors: native(inputs=tensors),
+            }
+            taken = latencies(calls, turns).values()
+            table.add_row(f"{size:,}", str(count), *(f"{float(np.median(values)):.2f}" for values in taken))
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experts", type=int, nargs="+", default=[8, 64])
@@ -121,11 +150,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--forms", action="store_true", help="both forms of running experts, each alone")
+    parser.add_argument("--compiled", action="store_true", help="torch's exported program too, as it is and compiled")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     rows = chosen.rows or ([1, 4, 8, 16, 32, 64] if chosen.forms else [1, 32, 256, 1000])
     with torch.inference_mode():
-        table = (forms if chosen.forms else compare)(chosen.experts, rows, chosen.threads, chosen.turns)
+        table = (forms if chosen.forms else compiled if chosen.compiled else compare)(
+            chosen.experts, rows, chosen.threads, chosen.turns
+        )
     Console().print(table)
 
 

@@ -9,10 +9,12 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
+from io import StringIO
 from pathlib import Path
 from textwrap import indent
 from unittest.mock import patch
 
+import polars as pl
 from typer.testing import CliRunner
 
 from aesm_dsl.cli.main import app
@@ -68,7 +70,11 @@ def _told(examples: Sequence[Example], folder: Path, warns: bool) -> Findings:
     spec.write_text(text if ending == "json" else whole(text, bool(tables or commands)), encoding="utf-8")
     made_up = {"train.csv": TABLE} if commands or not tables else {}
     for name, table in {**made_up, **tables}.items():
-        (folder / name).write_text(table, encoding="utf-8")
+        if name.endswith(".parquet"):
+            lists = pl.col("vector").str.json_decode(pl.List(pl.Float64))
+            pl.read_csv(StringIO(table)).with_columns(lists).write_parquet(folder / name)
+        else:
+            (folder / name).write_text(table, encoding="utf-8")
     for one in examples:
         if one.language == "aesm" and one.name:
             path = folder / one.name

@@ -44,9 +44,10 @@ def test_hotel_bookings(real_data: Path, tmp_path: Path) -> None:
     under = {node.title: node.under for node in spec.levels[1].nodes}
     assert under["Aviation"] == under["Undefined"] == ("city_hotel",)
     assert under["Groups"] is None
-    leaks = {"reservation_status", "reservation_status_date", "assigned_room_type", "arrival_date", "row"}
+    leaks = {"reservation_status", "reservation_status_date", "assigned_room_type", "row"}
     assert not leaks & set(features(spec))
     assert {"lead_time", "adr", "country", "deposit_type"} < set(features(spec))
+    assert features(spec)["arrival_date"].parts == ("weekday",)
     assert spec.data is not None
     assert [getattr(part, "by", None) for part in (spec.data.valid, spec.data.test)] == ["arrival_date"] * 2
     text = (tmp_path / "spec.aesm").read_text()
@@ -86,6 +87,7 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
         constant=[3] * 400,
         empty=[None] * 400,
         tags=[["a"]] * 400,
+        nested=[[["a"]]] * 400,
         request=[f"r{place}" for place in range(400)],
         sample_weight=np.random.default_rng(1).random(400),
         page=["a b", "a-b", None, "首页"] * 100,
@@ -98,7 +100,8 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
     for said in (
         "constant: has one value only",
         "empty: is missing in every row",
-        "tags: holds lists or structs",
+        "tags: has one value only",
+        "nested: holds structs, bytes or lists of lists",
         "request: differs in nearly every row",
         "sample_weight: looks like a row weight",
         "copy: a leak: alone it tells `clicked`",
@@ -107,6 +110,38 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
         assert f"# {said}" in text
     assert spec.data is not None
     assert spec.data.user == "user_id"
+
+
+def test_lists_moments_and_tails(tmp_path: Path) -> None:
+    draw = np.random.default_rng(2)
+    seen = [draw.integers(0, 60, size).tolist() for size in draw.integers(0, 31, 400)]
+    made = rows(
+        seen=seen,
+        words=["|".join(draw.choice(["a", "b", "c"], size)) for size in draw.integers(0, 5, 400)],
+        heard=[";".join(map(str, draw.choice(20, size))) for size in draw.integers(1, 5, 400)],
+        title=[f"{one}, and so on" for one in range(400)],
+        paid=draw.lognormal(3, 2, 400),
+        agent=draw.choice(np.arange(1000) ** 2, 400, p=(heavy := draw.pareto(0.7, 1000)) / heavy.sum()),
+        height=draw.normal(170, 8, 400),
+        seen_at=[f"2024-01-{1 + place // 14:02} {place % 24:02}:30:00" for place in range(400)],
+        born=["2024-05-06"] * 200 + ["2024-05-07"] * 200,
+    )
+    made.write_parquet(tmp_path / "t.parquet")
+    spec = drafted(tmp_path / "t.parquet", tmp_path)
+    text = " ".join((tmp_path / "spec.aesm").read_text().split())
+    for said in (
+        "seen = list(of: category(min_count: 10), most: 30)",
+        'words = list(of: category(), separator: "|")',
+        'heard = list(of: category(), separator: ";")',
+        "paid = number(scale: log)",
+        "agent = number(quantiles:",
+        "height = number(quantiles: 32)",
+        "seen_at = date # the rows are split by it; as a `number`",
+        "# born: a moment that no later row has again",
+        "# title: differs in nearly every row",
+    ):
+        assert said in text
+    assert features(spec)["seen_at"].parts == ("hour", "weekday")
 
 
 def test_strange_names_and_values_are_written_as_they_are(tmp_path: Path) -> None:
@@ -125,6 +160,7 @@ def test_a_csv_is_drafted_by_what_its_cells_say(tmp_path: Path) -> None:
     made.write_csv(tmp_path / "t.csv")
     spec = drafted(tmp_path / "t.csv", tmp_path)
     assert features(spec)["price"].call == "number"
+    assert features(spec)["day"].parts == ("weekday",)
     assert spec.data is not None
     assert getattr(spec.data.test, "by", None) == "day"
     assert [node.value for node in spec.levels[0].nodes] == [None, None]

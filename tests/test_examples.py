@@ -19,12 +19,19 @@ ARGUMENTS = {
     "build_network": [],
     "train_fund_search": ["{folder}", "3000"],
     "own_table": ["{folder}"],
+    "own_loop": ["{folder}", "30"],
 }
 """What each is given here, so that it writes into the test's folder and is done soon."""
 
 SEEN = {
     "build_network": ["Network fund_search", "purchase", "tasks: row 2 runs experts"],
     "train_fund_search": ["click: AUC 0.", "purchase: AUC 0.", "fund_product", "sharing.svg"],
+    "own_loop": [
+        "loss after 30 steps: ",
+        "sharing.svg",
+        "of one's own: 0.",
+        "no run folder: the network is not that of",
+    ],
     "own_table": ["line 16: no task called `clik`; did you mean `click`?", "not trained: 1 error", "related", "order"],
 }
 

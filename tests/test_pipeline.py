@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from polars.testing import assert_frame_equal
 
 import aesm_dsl
 from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
+from aesm_dsl.data.auc import auc
 from aesm_dsl.data.given import given as held
 from aesm_dsl.data.prepare import prepare
 from aesm_dsl.data.table import Stream, open_table
@@ -59,7 +62,9 @@ def test_training_learns_something(run: Run) -> None:
 def test_metrics_have_every_leaf_and_task(run: Run) -> None:
     metrics = run.metrics
     counts, areas = ["leaf", "task", "rows", "positives", "rate"], ["auc", "auc_low", "auc_high"]
-    assert metrics.columns == [*counts, *areas, "log_loss", "normalised_entropy", "calibration"]
+    users = ["gauc", "gauc_low", "gauc_high", "users"]
+    losses = ["log_loss", "normalised_entropy", "calibration", "calibration_error"]
+    assert metrics.columns == [*counts, *areas, *losses, *users, "auc_off"]
     assert metrics["leaf"].unique(maintain_order=True).to_list() == [
         "search > hot_funds",
         "search > fund_product",
@@ -134,6 +139,27 @@ def test_evaluate_repeats_the_metrics_and_takes_another_table(run: Run, world: P
     assert evaluate(run.folder, world / "test.parquet").equals(run.metrics)
     half = pl.read_parquet(world / "test.parquet").head(500)
     assert evaluate(run, half).filter(pl.col("leaf") == "all")["rows"].to_list() == [500, 500]
+
+
+def test_evaluate_looks_within_users_and_in_fixed_memory(run: Run, world: Path) -> None:
+    assert run.plan.data is not None
+    grouped = replace(run, plan=replace(run.plan, data=replace(run.plan.data, user="user_id")))
+    found, streamed = (evaluate(grouped, world / "test.parquet", streamed=one) for one in (False, True))
+    gone = ["gauc", "gauc_low", "gauc_high", "users", "auc_off"]
+    assert found.drop(gone).equals(run.metrics.drop(gone))
+    table = pl.read_parquet(world / "test.parquet").with_columns(predict(run, world / "test.parquet")["click"])
+    areas = [
+        (auc(one["click"].to_numpy(), one["is_click"].to_numpy()), len(one)) for one in table.partition_by("user_id")
+    ]
+    both = [(area, rows) for area, rows in areas if area is not None]
+    click = found.filter((pl.col("leaf") == "all") & (pl.col("task") == "click")).row(0, named=True)
+    assert click["users"] == len(both)
+    assert click["gauc"] == pytest.approx(sum(area * rows for area, rows in both) / sum(rows for _, rows in both))
+    off = (streamed["auc"] - found["auc"]).abs()
+    assert (off <= streamed["auc_off"] + 1e-12).all()
+    assert streamed.filter(pl.col("leaf") == "all")["auc_off"].max() < 2e-3
+    same = ["leaf", "task", "rows", "gauc", "log_loss"]
+    assert_frame_equal(streamed[same], found[same])
 
 
 def test_predict_gives_the_probabilities_that_were_measured(run: Run, world: Path) -> None:

@@ -19,6 +19,7 @@ from aesm_dsl.cli import (
     network,
     picture,
     serving,
+    tune,
     world,
 )
 from aesm_dsl.cli.output import say, warn
@@ -43,6 +44,7 @@ app.command()(network.train)
 app.command()(evolution.diff)
 app.command()(network.evaluate)
 app.command()(compare.compare)
+app.command()(tune.tune)
 app.command()(serving.predict)
 app.command()(experts.experts)
 app.command()(picture.visualize)

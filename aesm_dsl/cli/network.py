@@ -110,6 +110,10 @@ def train(
 def evaluate(
     run: RunPath,
     data: Annotated[Path | None, typer.Option("--data", metavar="TABLE", help="Another table with labels.")] = None,
+    streamed: Annotated[
+        bool,
+        typer.Option("--streamed", help="In fixed memory, whatever the rows; AUC within a bound that is told."),
+    ] = False,
     device: Device = "auto",
     form: AsResult = ResultFormat.text,
 ) -> None:
@@ -117,7 +121,7 @@ def evaluate(
     from aesm_dsl.report.tables import metrics_table
 
     loaded = pipeline.load_run(run)
-    found = pipeline.evaluate(loaded, data, device=device)
+    found = pipeline.evaluate(loaded, data, device=device, streamed=streamed)
     if form is ResultFormat.json:
         print_json(found.to_dicts())
     else:

@@ -22,6 +22,7 @@ class OnBadRow(StrEnum):
 
 class Target(StrEnum):
     onnx = "onnx"
+    pt2 = "pt2"
 
 
 def predict(
@@ -71,15 +72,17 @@ def predict(
 
 def export(
     run: RunPath,
-    to: Annotated[Target, typer.Option("--to", help="The form of the model.")] = Target.onnx,
+    to: Annotated[Target, typer.Option("--to", help="An ONNX model, or a program of torch.export.")] = Target.onnx,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="The model's file, by default NAME.onnx; NAME.json goes beside it."),
+        typer.Option(
+            "-o", "--out", help="The model's file, by default NAME.onnx or NAME.pt2; NAME.json goes beside it."
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a run as a model that a server runs without aesm, and a JSON file that says how rows become its inputs."""
-    file = exporting.export(run, out, overwrite=overwrite)
+    file = exporting.export(run, out, to=to.value, overwrite=overwrite)
     sys.stdout.write(f"{file}\n{file.with_suffix('.json')}\n")
 
 

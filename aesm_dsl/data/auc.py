@@ -1,4 +1,4 @@
-"""Area under the ROC curve, exact, with its standard error. Axes: R rows, U different scores."""
+"""Area under the ROC curve, exact: of all rows, and within users. Axes: R rows, U users, C cells of rows."""
 
 from __future__ import annotations
 
@@ -15,36 +15,48 @@ def auc(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: npt.NDAr
 
     weight_R  a pair of rows counts the product of both weights; without it every row counts 1
     """
-    found = delong(score_R, label_R, weight_R)
-    return None if found is None else found[0]
+    area_U, _ = auc_within(np.zeros(len(label_R), np.int64), score_R, label_R, weight_R)
+    return float(area_U[0]) if len(area_U) else None
 
 
-def delong(
-    score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: npt.NDArray[Any] | None = None
-) -> tuple[float, float | None] | None:
-    """The AUC and its standard error, None where a class has one row; None altogether with one class only.
+def auc_within(
+    user_R: npt.NDArray[np.int64],
+    score_R: npt.NDArray[Any],
+    label_R: npt.NDArray[Any],
+    weight_R: npt.NDArray[Any] | None = None,
+) -> tuple[Floats, Floats]:
+    """The AUC of each user's rows and their weight, of users with both classes, in the order of their numbers.
 
-    V[i] = share of the other class that row i is on the right side of, ties half; AUC = mean of V of the positives.
-    variance = sum over both classes of  sum of w^2 (V - AUC)^2 / (sum of w)^2 * n / (n - 1)
-    with n = (sum of w)^2 / sum of w^2
-
-    With equal weights these are DeLong, DeLong and Clarke-Pearson (1988). Scaling all weights changes nothing. Rows of
-    weight 0 are not there. In O(R log R): no pair of rows is looked at.
+    In O(R log R): no pair of rows is looked at.
     """
     weight_R = np.ones(len(label_R)) if weight_R is None else np.asarray(weight_R, np.float64)
     seen_R = weight_R > 0
-    score_R, weight_R, positive_R = score_R[seen_R], weight_R[seen_R], label_R[seen_R] == 1
-    if not positive_R.any() or positive_R.all():
-        return None
-    area, right_R = right_sides(score_R, positive_R, weight_R)
-    variances = [_variance(right_R[one_R] - area, weight_R[one_R]) for one_R in (positive_R, ~positive_R)]
-    if any(one is None for one in variances):
-        return area, None
-    return area, float(sum(one for one in variances if one is not None) ** 0.5)
+    user_R, score_R, weight_R, label_R = user_R[seen_R], score_R[seen_R], weight_R[seen_R], label_R[seen_R]
+    order_R = np.lexsort((score_R, user_R))
+    user_R, score_R = user_R[order_R], score_R[order_R]
+    positive_R = weight_R[order_R] * (label_R[order_R] == 1)
+    negative_R = weight_R[order_R] - positive_R
+    if not len(user_R):
+        return np.zeros(0), np.zeros(0)
+    changed_R = np.append(False, user_R[1:] != user_R[:-1])
+    of_user_R = np.cumsum(changed_R)
+    cell_R = np.cumsum(changed_R | np.append(False, score_R[1:] != score_R[:-1]))
+    positive_C, negative_C = np.bincount(cell_R, positive_R), np.bincount(cell_R, negative_R)
+    user_C = np.zeros(len(positive_C), np.int64)
+    user_C[cell_R] = of_user_R
+    ones_U, zeros_U = np.bincount(user_C, positive_C), np.bincount(user_C, negative_C)
+    # Whole or half numbers without weights, so the AUC is exact.
+    before_U = np.cumsum(zeros_U) - zeros_U
+    below_C = np.cumsum(negative_C) - negative_C / 2 - before_U[user_C]
+    right_U = np.bincount(user_C, positive_C * below_C)
+    both_U = (ones_U > 0) & (zeros_U > 0)
+    area_U: Floats = right_U[both_U] / (ones_U * zeros_U)[both_U]
+    weight_U: Floats = np.asarray((ones_U + zeros_U)[both_U], np.float64)
+    return area_U, weight_U
 
 
 def right_sides(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: Floats) -> tuple[float, Floats]:
-    """The AUC, and V of `delong`: of each row the share of the other class that it is on the right side of.
+    """The AUC, and V of DeLong (1988): of each row the share of the other class that it is on the right side of.
 
     Ties count half. Both classes have rows, and all weights are above 0.
     """

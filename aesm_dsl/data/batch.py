@@ -5,10 +5,13 @@ Axes: B rows, S slots of ids, V values, L scenario levels, T tasks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+NOBODY = 0
+"""The number of a user that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,16 @@ class Batch:
     metrics look at it."""
     weight_B: Tensor
     """float32; row weights, 1 where the spec names none."""
+    user_B: Tensor | None = None
+    """int64; a number for each row's user, NOBODY where it is missing; None where nobody asks. Stays on the CPU."""
 
     @property
     def rows(self) -> int:
         return self.node_BL.shape[0]
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*(part.to(device, non_blocking=True) for part in self.parts))
+        moved = Batch(*(part.to(device, non_blocking=True) for part in self.parts))
+        return moved if self.user_B is None else replace(moved, user_B=self.user_B)
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

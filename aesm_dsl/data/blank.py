@@ -14,7 +14,8 @@ from aesm_dsl.data.check import Locate
 from aesm_dsl.data.checked import Checked, shown
 from aesm_dsl.data.value import as_text
 from aesm_dsl.diagnostic import Findings, quoted
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 
 LEAST_ROWS = 10
 """Training rows without which one value says nothing about a column."""

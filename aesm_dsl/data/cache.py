@@ -3,7 +3,7 @@
 An entry is a folder named by a digest of all that decides what is in it: the version of its form, the part of the plan
 that rows are read by, and of every file its path, size, time of change and, of parquet, its footer. It appears whole or
 not at all; one process makes it, others that want the same one wait for it. Entries that nobody has used for KEPT_DAYS
-are removed when a new one is made.
+(kept.py) are removed when a new one is made.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,12 @@ from filelock import FileLock
 
 from aesm_dsl.data.files import PARQUET, DataFile
 from aesm_dsl.data.footer import footer
+from aesm_dsl.data.kept import remove_old, touch
 from aesm_dsl.plan import Plan
 from aesm_dsl.version import VERSION
 
 FORMAT = 2
 """Version of the entries' form; the rules of value.py, split.py and fitting.py belong to it."""
-KEPT_DAYS = 14
 LAST = "encoders.json"
 """The file that is written last: a folder without it never becomes an entry."""
 
@@ -77,24 +76,15 @@ def new(entry: Path) -> Iterator[Path]:
             os.replace(making, entry)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    _clean(entry.parent, entry)
+    remove_old(entry.parent, entry)
 
 
 def used(entry: Path) -> bool:
     """Whether there is such an entry; notes that it was used."""
     if not entry.is_dir():
         return False
-    with suppress(OSError):  # a cache that may only be read
-        os.utime(entry)
+    touch(entry)
     return True
-
-
-def _clean(folder: Path, made: Path) -> None:
-    oldest = time.time() - KEPT_DAYS * 86_400
-    for path in folder.iterdir():
-        with suppress(OSError):
-            if path != made and path.stat().st_mtime < oldest:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _mark(file: DataFile) -> list[Any]:

@@ -19,7 +19,8 @@ from aesm_dsl.data.moment import as_moments
 from aesm_dsl.data.value import Mask, as_numbers
 from aesm_dsl.data_plan import SplitPlan
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
 
 Locate = Callable[[str], Span | None]
@@ -170,7 +171,7 @@ class NumberCheck:
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
 
-_FEATURE = {"category": VALUE, "id": ID, "number": NUMBER, "value": NUMBER, "date": DATE}
+_FEATURE = {"category": VALUE, "id": ID, "vectors": VALUE, "number": NUMBER, "value": NUMBER, "date": DATE}
 _LABEL = {"as is": LABEL, "above": NUMBER, "equals": VALUE}
 _PART = {"test": "test", "valid": "validation"}
 _NOUN = {NUMBER: "number", DATE: "date"}

@@ -40,6 +40,8 @@ class Copies:
             )
         )
         self._files: dict[tuple[str, str], _File] = {}
+        self.told = False
+        """Whether a file holds the rows of another."""
 
     def update(self, chunk: Checked) -> None:
         if not len(chunk):
@@ -49,7 +51,7 @@ class Copies:
         rows = chunk.rows
         number_R = np.arange(rows.start, rows.start + len(rows)) if rows.number_R is None else rows.number_R
         file.rows += len(rows)
-        hash_R = _plain(rows.frame.select(self._columns)).hash_rows(seed=1).to_numpy()
+        hash_R = plain(rows.frame.select(self._columns)).hash_rows(seed=1).to_numpy()
         file.digest = (file.digest + int(mix(hash_R ^ mix(number_R.astype(np.uint64))).sum())) % 2**64
 
     def tell(self, findings: Findings) -> None:
@@ -63,12 +65,13 @@ class Copies:
             else:
                 message = f"`{name}` holds the {counted(file.rows)} of `{other}` once more"
             label = "read twice" if part == other_part else f"they are {_PART[other_part]} rows too"
+            self.told = True
             findings.add("W510", message, self._locate(f"data.{part}"), label=label, help="name rows once")
 
 
 _PART = {"train": "training", "valid": "validation", "test": "test"}
 
 
-def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
     """Categories as text: their codes differ from file to file."""
     return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))

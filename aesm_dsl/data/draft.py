@@ -120,11 +120,13 @@ def _useful(columns: Sequence[Column], found: Draft) -> list[Column]:
     left = []
     for column in columns:
         if column.kind == "nested":
-            found.left_out[column.name] = "holds lists or structs"
+            found.left_out[column.name] = "holds structs, bytes or lists of lists"
         elif column.distinct == 0:
             found.left_out[column.name] = "is missing in every row"
         elif column.distinct == 1 and not column.missing:
             found.left_out[column.name] = "has one value only"
+        elif column.kind == "list":
+            left.append(column)
         elif USER.search(column.name.casefold()) and found.user is None:
             found.user = column.name
             left.append(column)
@@ -180,7 +182,7 @@ def _leaks(columns: Sequence[Column], label_RT: Sequence[Floats], found: Draft) 
     left = []
     for column in columns:
         told = []
-        for task, label_R in zip(found.tasks, label_RT, strict=True):
+        for task, label_R in zip(found.tasks, label_RT, strict=True) if column.kind != "list" else ():
             area = separation(column.cells, label_R, by_value=column.kind != "text")
             if area is not None and area > SUSPICIOUS:
                 told.append(f"`{task.column}` (AUC {area:.3f})")
@@ -194,16 +196,18 @@ def _leaks(columns: Sequence[Column], label_RT: Sequence[Floats], found: Draft) 
 
 
 def _time(columns: Sequence[Column], found: Draft) -> list[Column]:
-    """The rows are split by the last moment that most rows have; other moments are left out."""
+    """The rows are split by the last moment that most rows have. Of all moments only the parts that come again are
+    features."""
     times = [one for one in columns if one.kind == "time"]
     named = [one for one in columns if one.kind == "number" and TIME.search(one.name.casefold()) and one.distinct > 2]
     known = [one for one in times or named[:1] if one.missing == 0 and one.distinct > 9]
     if found.part_column is None and known:
         found.time = known[0]
-    for column in (*times, *([found.time] if found.time else [])):
-        split = column is found.time
-        why = "the rows are split by it" if split else "a moment that no later row has again"
-        found.left_out[column.name] = f"{why}; as a `number` a model would learn the past by heart"
+    moments = times if times or found.time is None else [found.time]
+    for column in moments:
+        split = "the rows are split by it" if column is found.time else "a moment that no later row has again"
+        said = found.notes if column.kind == "time" and column.date_parts else found.left_out
+        said[column.name] = f"{split}; as a `number` a model would learn the past by heart"
     return [one for one in columns if one.name not in found.left_out]
 
 
@@ -213,7 +217,8 @@ def _levels(columns: Sequence[Column], found: Draft, table: _Table) -> list[Colu
     def score(column: Column) -> int:
         return len(SCENARIO & set(column.words))
 
-    few = [one for one in columns if score(one) and 2 <= one.distinct <= MOST_NODES and one.missing < 0.05]
+    single = [one for one in columns if one.kind not in ("list", "time")]
+    few = [one for one in single if score(one) and 2 <= one.distinct <= MOST_NODES and one.missing < 0.05]
     chosen = sorted(sorted(few, key=lambda one: (-score(one), one.distinct))[:2], key=lambda one: one.distinct)
     levels = []
     for column in chosen:
@@ -234,7 +239,7 @@ def _features(columns: Sequence[Column], label_RT: Sequence[Floats], found: Draf
         if KEY.search(column.name.casefold()) and column.kind == "number" and not column.is_whole:
             found.notes[column.name] = "named like an id, but holds fractions"
         for task, label_R in zip(found.tasks, label_RT, strict=True):
-            if value := _always_alike(column, label_R):
+            if column.kind != "list" and (value := _always_alike(column, label_R)):
                 found.notes[column.name] = f"no row with `{value}` has `{task.column}`: is it known in time?"
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.lists import flat
+from aesm_dsl.data.moment import as_moments
 from aesm_dsl.data.value import as_numbers, as_text
 
 LABEL = re.compile(
@@ -52,24 +55,52 @@ PARTS = {
 """Values of a column that says which part of a table a row belongs to."""
 
 
+SEPARATORS = ("|", ";", ",")
+"""What may separate the values of lists that are written as text."""
+TAIL = 5.0
+"""How many times further from the middle than the smallest numbers the largest ones of a tail lie."""
+SMOOTH = 0.5
+"""Correlation between how often neighbouring whole numbers come from which on they are amounts."""
+OFTEN = 0.2
+"""Share of the cells that a separator must be in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
     cells: pl.Series
     """Those of the sampled rows."""
     kind: str
-    """"number", "time", "text" or "nested"."""
+    """"number", "time", "text", "list" or "nested"."""
     distinct: int
+    """Different values; of a list, of all lists together."""
     missing: float
     """Share of the sampled rows."""
+    separator: str = ""
+    """Of a list as text."""
 
     @staticmethod
     def of(cells: pl.Series) -> Column:
-        if cells.dtype.is_nested() or isinstance(cells.dtype, pl.Binary | pl.Object):
+        dtype: Any = cells.dtype
+        if isinstance(dtype, pl.List | pl.Array) and not (dtype.inner.is_nested() or dtype.inner == pl.Binary):
+            return _list(cells, "")
+        if dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object):
             return Column(cells.name, cells, "nested", 0, 0.0)
         text = as_text(cells)
-        missing = text.null_count() / max(1, len(text))
-        return Column(cells.name, cells, _kind(cells, text), text.n_unique() - (missing > 0), missing)
+        missing, distinct = text.null_count() / max(1, len(text)), text.n_unique() - text.has_nulls()
+        kind = _kind(cells, text)
+        separator = _separator(text.drop_nulls(), distinct) if kind == "text" else ""
+        return _list(cells, separator) if separator else Column(cells.name, cells, kind, distinct, missing)
+
+    @property
+    def values(self) -> Column:
+        """A list's values, one behind the other."""
+        return Column.of(flat(self.cells, self.separator)[0])
+
+    @property
+    def longest(self) -> int:
+        """The most values that a list has."""
+        return int(np.bincount(flat(self.cells, self.separator)[1], minlength=1).max())
 
     @property
     def words(self) -> list[str]:
@@ -96,11 +127,55 @@ class Column:
         return bool((seen == np.round(seen)).all())
 
     @property
+    def has_tail(self) -> bool:
+        """Whether none of its numbers is below 0 and the largest lie far from all others: like amounts and counts.
+
+        Whole numbers may be codes: of amounts most are 0, or values next to each other come about as often.
+        """
+        values, _ = as_numbers(self.cells)
+        seen = values[np.isfinite(values)]
+        low, middle, high = np.quantile(seen, (0.01, 0.5, 0.99)) if len(seen) else (0.0, 0.0, 0.0)
+        if low < 0 or high <= 0 or high - middle <= TAIL * (middle - low):
+            return False
+        often = np.log(np.unique(seen, return_counts=True)[1])
+        smooth = often.std() > 0 and bool(np.corrcoef(often[1:], often[:-1])[0, 1] > SMOOTH)
+        return not self.is_whole or middle == 0 or smooth
+
+    @property
+    def date_parts(self) -> tuple[Literal["hour", "weekday"], ...]:
+        """Of moments: the parts that come again, hours where there are several, weekdays from two weeks on."""
+        moments = as_moments(self.cells, "")[0].drop_nulls()
+        if not len(moments):
+            return ()
+        days = (moments.max() - moments.min()).days  # type: ignore[operator, union-attr]
+        hour: tuple[Literal["hour"], ...] = ("hour",) if moments.dt.hour().n_unique() > 1 else ()
+        return (*hour, "weekday") if days >= 14 else hour
+
+    @property
     def part_values(self) -> dict[str, str]:
         """Part of the table -> the value that means it; empty unless all its values mean parts."""
-        values = [str(value) for value in as_text(self.cells).drop_nulls().unique()] if self.distinct <= 3 else []
+        few = self.distinct <= 3 and self.kind not in ("list", "nested")
+        values = [str(value) for value in as_text(self.cells).drop_nulls().unique()] if few else []
         found = {part: value for part, words in PARTS.items() for value in values if value.casefold() in words}
         return found if len(found) == len(values) and "train" in found and len(found) > 1 else {}
+
+
+def _list(cells: pl.Series, separator: str) -> Column:
+    values, row_I = flat(cells, separator)
+    text = as_text(values).drop_nulls()
+    missing = 1 - len(np.unique(row_I)) / max(1, len(cells))
+    return Column(cells.name, cells, "list", text.n_unique(), missing, separator)
+
+
+def _separator(text: pl.Series, distinct: int) -> str:
+    """What cuts many of the cells into pieces that come again and again; empty where nothing does."""
+    for sign in SEPARATORS:
+        cut = text.filter(text.str.contains(sign, literal=True))
+        if len(cut) >= OFTEN * len(text) > 0:
+            pieces = text.str.split(sign).explode().str.strip_chars().n_unique()
+            if pieces <= distinct / 2:
+                return sign
+    return ""
 
 
 def _kind(cells: pl.Series, text: pl.Series) -> str:

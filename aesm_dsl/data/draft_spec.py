@@ -9,7 +9,15 @@ from typing import Any
 from aesm_dsl.data.draft import Draft, Level
 from aesm_dsl.data.draft_column import KEY, Column
 from aesm_dsl.diagnostic import fold
-from aesm_dsl.spec.features import CategoryFeature, FeatureGroup, IdFeature, NumberFeature
+from aesm_dsl.spec.features import (
+    CategoryFeature,
+    DateFeature,
+    FeatureDefinition,
+    FeatureGroup,
+    IdFeature,
+    ListFeature,
+    NumberFeature,
+)
 from aesm_dsl.spec.levels import Level as LevelBlock
 from aesm_dsl.spec.levels import Node, RunsShared
 from aesm_dsl.spec.model import Spec
@@ -25,6 +33,8 @@ MANY = 10_000
 """Values of a column from which on it is hashed."""
 FEW = 12
 """Values of numbers up to which they are categories."""
+LONGEST = 100
+"""Values of a list that are looked at where some lists have more."""
 LARGE_ROWS = 1_000_000
 """Rows from which on the default batch is used."""
 
@@ -88,10 +98,25 @@ class _Names:
         return free
 
 
-def _feature(name: str, column: Column) -> CategoryFeature | IdFeature | NumberFeature:
+def _feature(name: str, column: Column) -> FeatureDefinition:
     given = _given(column=column.name if column.name != name else None)
+    if column.kind == "time":
+        return DateFeature(call="date", parts=column.date_parts, **given)
+    if column.kind == "list":
+        longest = column.longest
+        most = _given(most=min(longest, LONGEST) if longest > ListFeature.model_fields["most"].default else None)
+        of = _single(column.values, {}, pooled=True)
+        return ListFeature(call="list", of=of, **_given(separator=column.separator or None), **most, **given)
+    return _single(column, given)
+
+
+def _single(
+    column: Column, given: dict[str, Any], *, pooled: bool = False
+) -> CategoryFeature | IdFeature | NumberFeature:
     key = KEY.search(column.name.casefold()) is not None
-    if column.kind == "number" and column.distinct > FEW and not (key and column.is_whole):
+    if column.kind == "number" and column.distinct > FEW and not ((key or pooled) and column.is_whole):
+        if column.distinct > 100 and column.has_tail and not pooled:
+            return NumberFeature(call="number", scale="log", **given)
         return NumberFeature(call="number", quantiles=32 if column.distinct > 100 else 16, **given)
     if column.distinct > MANY and (column.kind == "text" or column.is_whole):
         return IdFeature(call="id", buckets=_round_up(4 * column.distinct), **given)

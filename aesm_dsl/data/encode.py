@@ -7,7 +7,8 @@ Ids of any later table stay inside the embedding tables, whatever it holds. Axes
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,18 @@ class Encoders:
     def rows(self) -> dict[str, int]:
         """Feature name -> rows of its embedding table, as fitted (for `Plan.with_rows`)."""
         return {encoder.name: encoder.rows for encoder in self.encoders}
+
+    def with_keys(self, keys: Mapping[str, tuple[str, ...]]) -> Encoders:
+        """The same with the keys of files of vectors (feature name -> keys) as the vocabularies of their features."""
+
+        def told(encoder: Encoder) -> Encoder:
+            if isinstance(encoder, Category) and encoder.name in keys:
+                return replace(encoder, values=keys[encoder.name])
+            if isinstance(encoder, Shared | List) and isinstance(encoder.of, Category) and encoder.of.name in keys:
+                return replace(encoder, of=replace(encoder.of, values=keys[encoder.of.name]))
+            return encoder
+
+        return Encoders(tuple(map(told, self.encoders)))
 
     def to_json(self) -> str:
         features = [self._stored(encoder) for encoder in self.encoders]

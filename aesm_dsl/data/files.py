@@ -90,20 +90,23 @@ def find(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, find
     """
     found: dict[Path, str] = {}
     for pattern in patterns:
-        if is_remote(pattern):
-            for path, name in fetch(pattern, KINDS, span, findings):
-                found.setdefault(path, name)
-            continue
-        matches = _matches(pattern, roots)
-        if not matches:
-            looked = [str(root / pattern) for root in roots] or [pattern]
-            looked = [pattern] if Path(pattern).is_absolute() else looked
-            helps = ["looked for " + ", then ".join(f"`{place}`" for place in looked), _near(looked)]
-            findings.add("E501", f"no file `{pattern}`", span, label="nothing found", help=helps)
-        for path, name in matches:
+        for path, name in named(pattern, roots, span, findings):
             found.setdefault(path, name)
     opened = [_open(path, name, span, findings) for path, name in found.items()]
     return [file for file in opened if file is not None]
+
+
+def named(pattern: str, roots: Sequence[Path], span: Span | None, findings: Findings) -> list[tuple[Path, str]]:
+    """The files that a pattern means, and what findings call them; adds E501 where there are none."""
+    if is_remote(pattern):
+        return fetch(pattern, KINDS, span, findings)
+    matches = _matches(pattern, roots)
+    if not matches:
+        looked = [str(root / pattern) for root in roots] or [pattern]
+        looked = [pattern] if Path(pattern).is_absolute() else looked
+        helps = ["looked for " + ", then ".join(f"`{place}`" for place in looked), _near(looked)]
+        findings.add("E501", f"no file `{pattern}`", span, label="nothing found", help=helps)
+    return matches
 
 
 def chunks(

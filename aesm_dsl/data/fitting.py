@@ -16,7 +16,8 @@ from aesm_dsl.data.encoder import Category, Cross, Date, Encoder, Id, List, Numb
 from aesm_dsl.data.hashing import Hashes
 from aesm_dsl.data.learner import Counts, Histogram, Learner, Moments, Sample
 from aesm_dsl.data.lists import flat
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 
 BLOCK = 2**18
 """Rows after which learners settle."""
@@ -106,7 +107,7 @@ def new_learner(feature: FeaturePlan) -> Learner | None:
             return Sample()
         case "value" if feature.scale != "none":
             return Moments(feature.scale)
-        case "id" | "date" | "value" | "cross":
+        case "id" | "date" | "value" | "cross" | "vectors":
             return None
         case kind:
             raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
@@ -136,6 +137,8 @@ def _single(feature: FeaturePlan, learner: Learner | Histogram | None) -> Encode
             return Value(name, column, feature.scale, learner.mean, learner.deviation)
     if feature.kind == "id":
         return Id(name, column, feature.rows - 1)
+    if feature.kind == "vectors":
+        return Category(name, column, ())  # until its keys are put in
     if feature.kind == "cross":
         return Cross(name, feature.crossed, feature.rows - 1)
     return Date(name, column, feature.parts, feature.zone) if feature.parts else Value(name, column, "none", 0.0, 1.0)

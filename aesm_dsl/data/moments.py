@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.checked import Checked, shown
+from aesm_dsl.data.checked import Checked, counted, shown
 from aesm_dsl.data.value import as_numbers, as_text
 from aesm_dsl.data_plan import SplitPlan
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 
-_PART = {"valid": "validation", "test": "test"}
+_DONE = {"valid": "validate on", "test": "test on"}
 
 
 @dataclass(slots=True)
@@ -27,6 +27,8 @@ class _Range:
     """The row of `low`, in words."""
     last: str = ""
     """The value of `high`, in words."""
+    early: int = 0
+    """Rows that come before the last training row."""
 
 
 def moment_columns(plan: Plan) -> list[str]:
@@ -54,6 +56,8 @@ class Moments:
             if bad.any() or np.isnan(values).all():
                 continue
             seen = self._seen.setdefault((chunk.part, column), _Range())
+            learnt = self._seen.get(("train", column))  # the training rows are read first
+            seen.early += int((values < learnt.high).sum()) if learnt is not None else 0
             least, most = int(np.nanargmin(values)), int(np.nanargmax(values))
             if values[least] < seen.low:
                 seen.low, seen.first = (
@@ -72,8 +76,8 @@ class Moments:
             if seen.low < learnt.high:
                 findings.add(
                     "W509",
-                    f"the {_PART[part]} rows start before the training rows end: by `{column}`, the earliest is "
-                    f"{seen.first}, and training rows go on to {learnt.last}",
+                    f"{counted(seen.early)} to {_DONE[part]} come before the training rows end: by `{column}`, the "
+                    f"earliest is {seen.first}, and training rows go on to {learnt.last}",
                     self._locate(f"data.{part}"),
                     label="a model is asked about what it has learnt",
                     help=f"cut both files at one `{column}`",

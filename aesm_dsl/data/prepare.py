@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +25,8 @@ from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
 from aesm_dsl.data.table import Reading, open_tables
+from aesm_dsl.data.unmatched import Keys, Unmatched
+from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.source import Span
@@ -45,6 +47,8 @@ class Prepared:
     tables: Tables
     profile: dict[str, Any]
     """What the training rows are like: `Profile.report`."""
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    """By feature, of the features whose vectors are in a file."""
 
 
 class Fitted(NamedTuple):
@@ -73,22 +77,26 @@ def prepare(
         reading = Reading(plan, {"train": list(given)}, findings, places.of)
     else:
         reading = open_tables(plan, roots, findings, places.of)
+    vectors = read_vectors(plan, roots, findings, places.of)
     statistics = statistics_files(plan, roots, findings, places.of)
     if len(findings.errors) > before:
         reading.survey(lambda chunk: None, ())
         return None
+    keys = {name: one.keys for name, one in vectors.items()}
     if given:
-        return _held(reading, statistics, findings, places)
+        found = _held(reading, statistics, keys, findings, places)
+        return None if found is None else replace(found, vectors=vectors)
     folder = cache.folder_of(plan, roots)
     try:
-        files = {**reading.files, "statistics": statistics}
+        of_vectors = {f"vectors {name}": one.files for name, one in vectors.items()}
+        files = {**reading.files, "statistics": statistics, **of_vectors}
         key = cache.key_of(plan, files)
         with cache.alone(folder, key) as entry:
             if cache.used(entry):
                 _tell(entry, findings, locate)
-            elif not _make(reading, files, entry, findings, places):
+            elif not _make(reading, files, keys, entry, findings, places):
                 return None
-            return _kept(entry)
+            return replace(_kept(entry), vectors=vectors)
     except OSError as error:
         said = (error.strerror or str(error)).lower()
         findings.add(
@@ -129,9 +137,11 @@ class HeldWriter:
         return EncodedTable.of(Held(Columns.joined(self._pieces)))
 
 
-def _held(reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places) -> Prepared | None:
+def _held(
+    reading: Reading, statistics: Sequence[DataFile], keys: Keys, findings: Findings, places: Places
+) -> Prepared | None:
     before = len(findings.errors)
-    fitted = _fit(reading, statistics, findings, places)
+    fitted = _fit(reading, statistics, keys, findings, places)
     if fitted is None:
         return None
     encoders, splits, profile = fitted
@@ -142,31 +152,42 @@ def _held(reading: Reading, statistics: Sequence[DataFile], findings: Findings, 
     return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}), profile)
 
 
-def _fit(reading: Reading, statistics: Sequence[DataFile], findings: Findings, places: Places) -> Fitted | None:
+def _fit(
+    reading: Reading, statistics: Sequence[DataFile], keys: Keys, findings: Findings, places: Places
+) -> Fitted | None:
     """What the training rows, or the statistics, teach; None after telling what is wrong with any rows."""
     before, plan = len(findings.errors), reading.plan
     known = learnt(plan, statistics, findings, places.of) if statistics else None
     fitting = Fitting(plan)
-    strangers, profile = Strangers(plan, known or {}, places.of), Profile(plan)
+    strangers, profile, unmatched = (
+        Strangers(plan, known or {}, places.of),
+        Profile(plan),
+        Unmatched(plan, keys, places.of),
+    )
 
     def see(chunk: Checked) -> None:
         if known is None:
             fitting.update(chunk.rows.frame)
 
-    splits = reading.survey(see, (*reading.warnings(), strangers, profile))
+    splits = reading.survey(see, (*reading.warnings(), unmatched, strangers, profile))
     if splits is None or len(findings.errors) > before:
         return None
     learners = None if known is None else [known.get(feature.name) for feature in plan.features]
     encoders = fitting.finish() if learners is None else encoders_of(plan.features, learners)
-    return Fitted(encoders, splits, profile.report())
+    return Fitted(encoders.with_keys(keys), splits, profile.report())
 
 
 def _make(
-    reading: Reading, files: Mapping[str, Sequence[DataFile]], entry: Path, findings: Findings, places: Places
+    reading: Reading,
+    files: Mapping[str, Sequence[DataFile]],
+    keys: Keys,
+    entry: Path,
+    findings: Findings,
+    places: Places,
 ) -> bool:
-    """Fits, encodes and keeps the entry; False after adding errors. `files` has the statistics too."""
+    """Fits, encodes and keeps the entry; False after adding errors. `files` has statistics and vectors too."""
     before = len(findings.items)
-    fitted = _fit(reading, files["statistics"], findings, places)
+    fitted = _fit(reading, files["statistics"], keys, findings, places)
     if fitted is None:
         return False
     encoders, splits, profile = fitted

@@ -1,7 +1,7 @@
 """Files of other machines -> copies on this one, by fsspec: `s3://`, `gs://`, `hdfs://` and whatever else it knows.
 
 Each file is copied once, whole, into the user's own folder for caches, and is then a file like any other; a file that
-has changed since is copied again. Copies stay until somebody removes them.
+has changed since is copied again. Copies that nobody has used for KEPT_DAYS (kept.py) are removed when another is made.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import platformdirs
 
+from aesm_dsl.data.kept import remove_old, touch
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Span
 
@@ -70,7 +71,8 @@ def _below(system: Any, folder: str, endings: Sequence[Sequence[str]]) -> list[s
 
 def _copied(system: Any, path: str) -> Path:
     mark = hashlib.sha256(f"{system.unstrip_protocol(path)} {system.ukey(path)}".encode()).hexdigest()[:32]
-    copy = platformdirs.user_cache_path("aesm") / "remote" / mark / path.rsplit("/", 1)[-1]
+    folder = platformdirs.user_cache_path("aesm") / "remote"
+    copy = folder / mark / path.rsplit("/", 1)[-1]
     if not copy.exists():
         copy.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".", dir=copy.parent))
@@ -79,6 +81,8 @@ def _copied(system: Any, path: str) -> Path:
             os.replace(new / copy.name, copy)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+        remove_old(folder, copy.parent)
+    touch(copy.parent)
     return copy
 
 

@@ -10,12 +10,13 @@ import polars as pl
 from aesm_dsl.data.checked import Checked
 from aesm_dsl.data.hashing import mix
 from aesm_dsl.data.value import as_numbers, as_text
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 
 ROWS = 32_768
 """Rows that are kept."""
 
-SINGLE = ("category", "id", "number", "value")
+SINGLE = ("category", "id", "vectors", "number", "value")
 """Kinds of features that may have one value a row; dates and lists are not sampled."""
 
 

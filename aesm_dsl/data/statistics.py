@@ -23,7 +23,8 @@ from aesm_dsl.data.learner import Counts, Histogram, Moments, Sample
 from aesm_dsl.data.lists import flat
 from aesm_dsl.data.value import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 
 KEY = "data.statistics"
 Known = Counts | Histogram | Moments

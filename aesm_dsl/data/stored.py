@@ -7,7 +7,8 @@ Axes: R rows, S slots of ids, V values, L levels, T tasks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -25,6 +26,8 @@ class LostError(Exception):
     """Encoded rows are not where they were written any more."""
 
 
+DIGEST = "digest"
+"""The file of a folder that holds the digest of its rows."""
 NAMES = ("ids", "value", "node", "label", "weight")
 
 
@@ -69,6 +72,10 @@ class Stored(Protocol):
     def load(self, ranges: Sequence[Range]) -> Columns:
         """The rows of these ranges, one range after the other."""
 
+    @property
+    def digest(self) -> str:
+        """Of all rows in their order, wherever they lie."""
+
     def pick(self, rows_K: Tensor) -> Columns:
         """Single rows, by their numbers."""
 
@@ -84,6 +91,11 @@ class Held:
     @property
     def row_bytes(self) -> int:
         return sum(part.element_size() * part[:1].numel() for part in self.columns.parts)
+
+    @property
+    def digest(self) -> str:
+        ids, value, node, label, weight = self.columns.parts
+        return _joined([_Digest().over(part.numpy()) for part in (ids, value, node.int(), label, weight)])
 
     def load(self, ranges: Sequence[Range]) -> Columns:
         if len(ranges) == 1 or not ranges:
@@ -106,6 +118,11 @@ class Folder:
     def row_bytes(self) -> int:
         return sum(self._open(name).row_bytes for name in NAMES)
 
+    @property
+    def digest(self) -> str:
+        """Taken when the rows were written: nothing is read for it."""
+        return (self.path / DIGEST).read_text(encoding="utf-8")
+
     def load(self, ranges: Sequence[Range]) -> Columns:
         ids, value, node, label, weight = (torch.from_numpy(self._open(name).read(ranges)) for name in NAMES)
         return Columns(ids, value, node.long(), label, weight)
@@ -123,6 +140,7 @@ class FolderWriter:
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True)
         self._path, self._files, self._shapes = path, dict[str, BinaryIO](), dict[str, tuple[Any, int, Any]]()
+        self._digests = {name: _Digest() for name in NAMES}
 
     def append(self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array) -> None:
         arrays = (ids_RS, value_RV, node_RL.astype(np.int32), label_RT, weight_R)
@@ -132,6 +150,7 @@ class FolderWriter:
                 self._shapes[name] = array.dtype, 0, array.shape[1:]
                 self._header(name)
             self._files[name].write(np.ascontiguousarray(array).data)
+            self._digests[name].over(array)
             dtype, rows, rest = self._shapes[name]
             self._shapes[name] = dtype, rows + len(array), rest
 
@@ -140,12 +159,33 @@ class FolderWriter:
             file.seek(0)
             self._header(name)
             file.close()
+        (self._path / DIGEST).write_text(_joined(self._digests.values()), encoding="utf-8")
 
     def _header(self, name: str) -> None:
         """Of the rows so far; numpy leaves room in it for the number of rows to grow."""
         dtype, rows, rest = self._shapes[name]
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *rest)}
         np.lib.format.write_array_header_1_0(self._files[name], header)
+
+
+class _Digest:
+    """Of the rows of one array: the same however they come in pieces."""
+
+    def __init__(self) -> None:
+        self._shape, self._bytes = "", hashlib.sha256()
+
+    def over(self, array: Array) -> _Digest:
+        """The digest, after the next rows."""
+        self._shape = f"{array.dtype} {array.shape[1:]}"
+        self._bytes.update(np.ascontiguousarray(array).data)
+        return self
+
+    def text(self) -> str:
+        return f"{self._shape} {self._bytes.hexdigest()}"
+
+
+def _joined(digests: Iterable[_Digest]) -> str:
+    return hashlib.sha256("\n".join(one.text() for one in digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

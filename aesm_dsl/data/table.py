@@ -11,9 +11,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import torch
 
-from aesm_dsl.data.batch import Batch
+from aesm_dsl.data.batch import NOBODY, Batch
 from aesm_dsl.data.blank import Blank
 from aesm_dsl.data.check import KEPT, Faults, Locate, NumberCheck, Use, check_columns, split_uses, uses
 from aesm_dsl.data.checked import Checked, Survey
@@ -21,12 +23,16 @@ from aesm_dsl.data.copies import Copies
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.files import DataFile, Rows, chunks, find
 from aesm_dsl.data.funnels import Funnels
+from aesm_dsl.data.hashing import hash64
 from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
+from aesm_dsl.data.repeats import Repeats
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.target import Target
+from aesm_dsl.data.unmatched import Unmatched
+from aesm_dsl.data.vectors import read_vectors
 from aesm_dsl.data.warn import TrainingRows
 from aesm_dsl.data_plan import DataPlan
 from aesm_dsl.diagnostic import Findings, quoted
@@ -56,6 +62,11 @@ class Reading:
         wanted = uses(plan, labels) + [Use("", column, "the result", KEPT) for column in keep]
         self._wanted = {part: wanted + (split_uses(plan) if part == "train" else []) for part in files}
         check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._faults)
+
+    @property
+    def user(self) -> str | None:
+        """The column of users, where it is read."""
+        return self.plan.data.user if self.plan.data is not None and self._labels else None
 
     def splits(self) -> Splits:
         """The splits of the training rows; reads the columns of those that must know a whole column first."""
@@ -117,13 +128,15 @@ class Reading:
     def warnings(self) -> tuple[Survey, ...]:
         """What looks at the rows to warn of what they cannot teach, or teach too easily."""
         plan, locate = self.plan, self._locate
+        copies = Copies(plan, locate)
         return (
             TrainingRows(plan, locate),
             Blank(plan, locate),
             Leaks(plan, locate),
             Leaves(plan, locate),
             Moments(plan, locate),
-            Copies(plan, locate),
+            copies,
+            Repeats(plan, locate, copies),
             Funnels(plan, locate),
         )
 
@@ -144,7 +157,7 @@ class Stream:
         splits = self._reading.splits() if source == "train" else None
         for part, chunk in self._reading.checked(source, splits, halt=True):
             if part == self._part:
-                yield from batches_of(self._encoders, chunk, rows)
+                yield from batches_of(self._encoders, chunk, rows, self._reading.user)
 
 
 def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Reading:
@@ -182,20 +195,32 @@ def check_tables(
     """
     before = len(findings.errors)
     reading = open_tables(plan, roots, findings, locate)
+    keys = {name: one.keys for name, one in read_vectors(plan, roots, findings, locate).items()}
     files = statistics_files(plan, roots, findings, locate)
     known = Strangers(plan, learnt(plan, files, findings, locate) if files else {}, locate)
     if "train" in reading.files or len(findings.errors) > before:
-        surveys = (*reading.warnings(), known, *also) if len(findings.errors) == before else ()
+        surveys = (
+            (*reading.warnings(), Unmatched(plan, keys, locate), known, *also) if len(findings.errors) == before else ()
+        )
         reading.survey(lambda chunk: None, surveys)
 
 
-def batches_of(encoders: Encoders, chunk: Checked, rows: int) -> Iterator[Batch]:
-    """The chunk's rows, at most `rows` at a time."""
+def batches_of(encoders: Encoders, chunk: Checked, rows: int, user: str | None = None) -> Iterator[Batch]:
+    """The chunk's rows, at most `rows` at a time; with the numbers of their users where a column of them is named."""
     ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
+    user_R = None if user is None else _users(chunk.rows.frame[user])
     for start in range(0, len(chunk), rows):
         cut = slice(start, start + rows)
-        yield Batch(ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut])
+        parts = ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut]
+        yield Batch(*parts, None if user_R is None else user_R[cut])
+
+
+def _users(column: pl.Series) -> torch.Tensor:
+    """int64 (R,): the hash of each user, NOBODY where it is missing."""
+    hashes_R, missing_R = hash64(column)
+    # The one user whose hash is NOBODY gets the next number.
+    return torch.from_numpy(np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64))
 
 
 def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, list[DataFile]]:

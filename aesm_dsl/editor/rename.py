@@ -11,6 +11,7 @@ from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, LEVEL, NODE, TASK, Declared, Names, given, names
 from aesm_dsl.fix import Edit
 from aesm_dsl.source import Span
+from aesm_dsl.spec.features import KINDS
 from aesm_dsl.spec.imports import is_groups
 from aesm_dsl.spec.names import TASK_LEVEL
 from aesm_dsl.syntax import tree
@@ -79,6 +80,8 @@ def _keep_meaning(declared: Declared) -> list[Edit]:
             return [_insertion(value.span, value.span.end, f"({word}: {declared.name})")]
         if not isinstance(value, tree.Call) or any(one.name and one.name.text == word for one in value.arguments):
             return []
+        if not any(model.call_name() == value.name.text and word in model.kinds() for model in KINDS):
+            return []  # a feature made of others reads no column
         separator = ", " if value.arguments else ""
         after = statement.span.source.text.index("(", value.name.span.end) + 1
         return [_insertion(statement.span, after, f"{word}: {declared.name}{separator}")]

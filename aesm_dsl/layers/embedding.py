@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from aesm_dsl.embedding_tables import Home, home, homes
+from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.pool import Numbers, Pool
-from aesm_dsl.plan import PAD, UNKNOWN, FeaturePlan, LevelPlan, TaskLevelPlan
+from aesm_dsl.layers.vectors import Vectors
+from aesm_dsl.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
 
 START_STD = 0.05
 """Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it
@@ -31,9 +34,9 @@ class Embedding(nn.Module):
     and the lookup fails (on CUDA by the device's own assertion) instead of reading another feature's row.
 
     Features of equal width live in one table, one below the other: as many lookups as there are widths. A feature that
-    has no table of its own looks in the rows of the one it shares. The gradient of a table whose width is in
-    `sparse_widths` is a sparse tensor: the looked up ids and their rows' gradients. Such a gradient cannot be compiled
-    by inductor; inference can, and so can export.
+    has no table of its own looks in the rows of the one it shares; vectors from a file have a table to themselves. The
+    gradient of a table that is `sparse` is a sparse tensor: the looked up ids and their rows' gradients. Such a
+    gradient cannot be compiled by inductor; inference can, and so can export.
     """
 
     # Shape suffixes, not mixed case.
@@ -42,28 +45,32 @@ class Embedding(nn.Module):
     rows_S: Tensor
     least_S: Tensor
 
-    def __init__(self, features: tuple[FeaturePlan, ...], sparse_widths: frozenset[int] = frozenset()) -> None:
+    def __init__(self, features: tuple[FeaturePlan, ...], sparse: frozenset[Home] = frozenset()) -> None:
         super().__init__()
         self.features = features
         looking = [feature for feature in features if feature.slots]
-        widths = sorted({feature.embed for feature in looking})
+        places = homes(looking)
         offsets = {}
         self.tables = nn.ModuleList()
-        for width in widths:
+        for place in places:
             above = 0
             for one in looking:
-                if one.embed == width and not one.table:
+                if home(one) == place and not one.table:
                     offsets[one.name] = above
                     above += one.rows
-            self.tables.append(_table(above, width, sparse=width in sparse_widths))
+            if isinstance(place, int):
+                self.tables.append(_table(above, place, sparse=place in sparse))
+            else:
+                owner = next(one for one in looking if one.name == place)
+                self.tables.append(Vectors(owner, START_STD, sparse=place in sparse))
         self.pools = nn.ModuleList(Pool(one, START_STD) for one in features if one.pool)
         valued = [one.width for one in features if one.values]
         self.numbers = Numbers(valued, START_STD) if valued else None
-        self.parts, self.counts = _parts(features, widths)
+        self.parts, self.counts = _parts(features, places)
         of_slot = [one for one in looking for _ in range(one.slots)]
         # Known from the plan, so they stay out of the state that a run saves.
         for name, values in (
-            ("order_S", [s for width in widths for s, one in enumerate(of_slot) if one.embed == width]),
+            ("order_S", [s for place in places for s, one in enumerate(of_slot) if home(one) == place]),
             ("offset_S", [offsets[one.table or one.name] for one in of_slot]),
             ("rows_S", [one.rows for one in of_slot]),
             ("least_S", [PAD if one.pool else 0 for one in of_slot]),
@@ -156,13 +163,13 @@ class _Part:
     """Where the table's lookup gives the vector that attention asks with."""
 
 
-def _parts(features: Sequence[FeaturePlan], widths: list[int]) -> tuple[list[_Part], list[int]]:
+def _parts(features: Sequence[FeaturePlan], places: list[Home]) -> tuple[list[_Part], list[int]]:
     """The parts of x in order, and the ids of a row that each table looks up."""
-    places: dict[str, int] = {}
-    counts, slot, number = [0] * len(widths), 0, 0
+    starts: dict[str, int] = {}
+    counts, slot, number = [0] * len(places), 0, 0
     parts: list[_Part] = []
     for one in features:
-        table = widths.index(one.embed) if one.slots else -1
+        table = places.index(home(one)) if one.slots else -1
         start = counts[table] if one.slots else number
         stop = start + (one.slots or one.width)
         before = parts[-1] if parts else None
@@ -171,14 +178,14 @@ def _parts(features: Sequence[FeaturePlan], widths: list[int]) -> tuple[list[_Pa
             parts[-1] = replace(before, stop=stop)
         else:
             parts.append(_Part(one if one.slots else None, table, start, stop, slot, None))
-        places[one.name], slot = start, slot + one.slots
+        starts[one.name], slot = start, slot + one.slots
         if one.slots:
             counts[table] = stop
         else:
             number = stop
     for index, part in enumerate(parts):
         if part.feature is not None and part.feature.pool == "attention":
-            parts[index] = replace(part, query=places[part.feature.table])
+            parts[index] = replace(part, query=starts[part.feature.table])
     return parts, counts
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.embedding_tables import sparse_widths
+from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
 from aesm_dsl.layers.leaves import Leaves
@@ -33,7 +33,7 @@ class Network(nn.Module):
         super().__init__()
         _refuse_misfit(plan)
         self.plan = plan
-        self.embedding = Embedding(plan.features, sparse_widths(plan))
+        self.embedding = Embedding(plan.features, sparse_homes(plan))
         self.context = Context(plan.levels, plan.tasks)
         self.levels = nn.ModuleList(_stack(level.layers) for level in plan.levels)
         self.siblings = Siblings(plan.levels)

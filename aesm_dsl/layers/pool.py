@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.plan import FeaturePlan
+from aesm_dsl.feature_plan import FeaturePlan
 
 
 class Pool(nn.Module):

@@ -33,6 +33,8 @@ def part_table(plan: Plan, baseline: BaselinePlan) -> Table:
         elif name.startswith("layer "):
             width, hidden = str(baseline.output), _widths(baseline.hidden)
         table.add_row(name, width, hidden, *_costs(part))
+    if found.features.parameters:
+        table.add_row("features", "", "", *_costs(found.features))
     table.add_row("towers", str(baseline.output), _widths((*plan.tasks.tower, 1)), *_costs(found.towers))
     table.add_section()
     table.add_row("all", "", "", *_costs(found.total), style="bold")
@@ -52,12 +54,14 @@ def size_line(plan: Plan, baseline: BaselinePlan) -> str:
 def tables_line(plan: Plan) -> str:
     """Which rows of the embedding tables a step of training moves."""
     tables = embedding_tables(plan)
-    sparse = [str(table.width) for table in tables if table.sparse]
+    sparse = [f"`{table.vectors}`" if table.vectors else f"width {table.width}" for table in tables if table.sparse]
+    frozen = [f"`{table.vectors}`" for table in tables if table.frozen]
+    kept = f" It leaves the vectors of {', '.join(frozen)} as they are." if frozen else ""
     if not sparse:
-        return "A step moves all rows of the tables."
-    those = "the tables" if len(sparse) == len(tables) else f"the tables of width {', '.join(sparse)}"
+        return f"A step moves all rows of the tables.{kept}"
+    those = "the tables" if len(sparse) == len(tables) else f"the tables of {', '.join(sparse)}"
     if_large = " if they become that large" if plan.training.sparse_from else ""
-    return f"Of {those} a step moves only the rows that its batch looks up{if_large}."
+    return f"Of {those} a step moves only the rows that its batch looks up{if_large}.{kept}"
 
 
 def size_data(plan: Plan, baseline: BaselinePlan) -> dict[str, Any]:

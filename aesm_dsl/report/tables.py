@@ -47,6 +47,8 @@ def layer_table(plan: Plan) -> Table:
     _level(table, TASKS, len(plan.tasks.tasks), plan.tasks.layers, found.levels[TASKS], len(plan.tasks.tasks))
     tower = " > ".join(str(width) for width in (*plan.tasks.tower, 1))
     width = str(plan.tasks.layers[-1].output)
+    if found.features.parameters:
+        table.add_row("features", str(len(plan.features)), *[""] * 5, *_costs(found.features), "")
     table.add_row("towers", str(plan.towers), "", "", width, tower, "", *_costs(found.towers), "")
     table.add_section()
     table.add_row("all", "", "", "", "", "", "", *_costs(found.total), "", style="bold")
@@ -92,7 +94,7 @@ def _caption(plan: Plan) -> str:
 
 def cost_data(found: PlanCost) -> dict[str, dict[str, int]]:
     """The costs of every level, the towers and all, as plain values."""
-    parts = {**found.levels, "towers": found.towers, "all": found.total}
+    parts = {"features": found.features, **found.levels, "towers": found.towers, "all": found.total}
     return {
         name: {"parameters": one.parameters, "flops_dense": one.dense, "flops_selected": one.selected}
         for name, one in parts.items()
@@ -100,11 +102,14 @@ def cost_data(found: PlanCost) -> dict[str, dict[str, int]]:
 
 
 def metrics_table(metrics: pl.DataFrame, title: str) -> Table:
-    """One line per leaf and task: rows, rate of positives, AUC with its 95 % interval, log loss, NE, calibration."""
+    """One line per leaf and task: rows, rate of positives, AUC with its 95 % interval, GAUC where there are users, log
+    loss, NE, calibration."""
+    grouped = bool(metrics["users"].count())
     table = Table(title=title, title_justify="left", caption=_footnote(metrics), caption_justify="left")
     table.add_column("leaf")
     table.add_column("task")
-    for name in ("rows", "rate", "AUC", "95 %", "log loss", "NE", "calibration"):
+    gauc = ["GAUC"] if grouped else []
+    for name in ("rows", "rate", "AUC", "95 %", *gauc, "log loss", "NE", "calibration", "ECE"):
         table.add_column(name, justify="right", style="bold" if name == "AUC" else None)
     for (leaf,), rows in metrics.group_by(["leaf"], maintain_order=True):
         table.add_section()
@@ -117,9 +122,11 @@ def metrics_table(metrics: pl.DataFrame, title: str) -> Table:
                 "-" if row["rate"] is None else f"{row['rate']:.1%}",
                 _number(row["auc"], 4),
                 interval,
+                *([_number(row["gauc"], 4)] if grouped else []),
                 _number(row["log_loss"], 4),
                 _number(row["normalised_entropy"], 3),
                 _number(row["calibration"], 3),
+                _number(row["calibration_error"], 4),
             )
     return table
 
@@ -129,9 +136,12 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _footnote(metrics: pl.DataFrame) -> str:
-    undefined = metrics["auc"].null_count()
+    undefined, off = metrics["auc"].null_count(), metrics["auc_off"].drop_nulls().to_list()
     notes = [
         "NE: log loss over that of always saying the rate. Calibration: positives foretold over positives seen.",
+        "ECE: by how much 20 groups of rows, cut by probability, have another rate than was foretold.",
+        "GAUC: the AUC within users, each counting its rows." if metrics["users"].count() else "",
+        f"Streamed: AUC within {max(off):.1e} of that of the rows." if off else "",
         f"- : AUC is undefined with one class only ({undefined} of {len(metrics)})." if undefined else "",
     ]
     return "\n".join(note for note in notes if note)

@@ -24,14 +24,22 @@ def refuse_export(plan: Plan, findings: Findings) -> None:
         findings.add(
             "E630",
             f"a run of `{architecture}` cannot be exported",
-            help="`architecture = aes` can; `aesm predict` scores both",
+            help="`architecture = aes` can; `aesm predict` and `aesm serve` take both",
         )
     elif plan.tasks.tower_per == "leaf":
         findings.add("E630", "towers per leaf cannot be exported", help="`tower_per = task` in `tasks` can")
 
 
-def onnx_bytes(run: Run, findings: Findings) -> bytes | None:
-    """The run's network as an ONNX model; None after adding E630 where the extra `export` is not installed."""
+FORMS = ("onnx", "pt2")
+"""An ONNX model, or an exported program of torch."""
+
+
+def model_bytes(run: Run, form: str, findings: Findings) -> bytes | None:
+    """The run's network in a form; None after adding E630 where the extra `export` is not installed."""
+    if form == "pt2":
+        from aesm_dsl.serving.program import program_bytes
+
+        return program_bytes(run.network.cpu())
     try:
         from aesm_dsl.serving.onnx_file import onnx_model
     except ModuleNotFoundError as error:

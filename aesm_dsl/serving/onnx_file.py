@@ -18,12 +18,10 @@ import torch
 from onnxscript import opset20 as operators
 from torch import Tensor, nn
 
-from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.experts import EPSILON, Block, Experts
-from aesm_dsl.plan import Plan
 from aesm_dsl.serving.expert_nodes import DOMAIN, NAME, expand
-from aesm_dsl.serving.inputs import named_inputs
+from aesm_dsl.serving.inputs import Served, example_inputs
 from aesm_dsl.version import VERSION
 
 OPSET = 20
@@ -33,8 +31,8 @@ OPSET = 20
 def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
     """The network as one ONNX model, checked by onnx. The network itself is left as it was; it must be on the CPU."""
     plan = network.plan
-    served = _Served(_with_placeholders(copy.deepcopy(network).eval()))
-    tensors = named_inputs(plan, _example(plan, rows=2))
+    served = Served(_with_placeholders(copy.deepcopy(network).eval()))
+    tensors = example_inputs(plan, rows=2)
     rows = torch.export.Dim("rows", min=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about what torch itself does inside
@@ -67,31 +65,6 @@ def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool =
     """A stable sort as ONNX's TopK of all: it takes the lower index of equal values first."""
     size: Any = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))  # type: ignore[type-var]
     return operators.TopK(values, size, axis=dim, largest=int(descending))
-
-
-class _Served(nn.Module):
-    """One probability per task, of named inputs."""
-
-    def __init__(self, network: AnyNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        plan: Plan = self.network.plan
-        some = next(iter(inputs.values()))
-        rows = some.shape[0]
-        ids = [inputs[f"feature.{one.name}"] for one in plan.features if one.slots]
-        values = [inputs[f"feature.{one.name}"] for one in plan.features if one.values]
-        nodes = [inputs[f"level.{level.name}"] for level in plan.levels]
-        batch = Batch(
-            torch.cat(ids, dim=1) if ids else some.new_zeros(rows, 0, dtype=torch.int64),
-            torch.cat(values, dim=1) if values else some.new_zeros(rows, 0, dtype=torch.float32),
-            torch.stack(nodes, dim=1) if nodes else some.new_zeros(rows, 0, dtype=torch.int64),
-            some.new_zeros(rows, len(plan.tasks.tasks), dtype=torch.float32),
-            some.new_ones(rows, dtype=torch.float32),
-        )
-        prediction = self.network(batch)
-        return tuple(value.exp() for value in prediction.log_probability.values())
 
 
 class _Placeholder(nn.Module):
@@ -142,13 +115,3 @@ def _with_placeholders(network: AnyNetwork) -> AnyNetwork:
             if isinstance(child, Experts):
                 setattr(module, name, _Placeholder(child))
     return network
-
-
-def _example(plan: Plan, rows: int) -> Batch:
-    return Batch(
-        torch.zeros(rows, plan.slots, dtype=torch.int64),
-        torch.zeros(rows, plan.values),
-        torch.tensor(plan.leaves[0], dtype=torch.int64).expand(rows, -1),
-        torch.zeros(rows, len(plan.tasks.tasks)),
-        torch.ones(rows),
-    )

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.diagnostic import did_you_mean, quoted
-from aesm_dsl.plan import FeaturePlan, Plan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import Plan
 
 TYPES: dict[str, tuple[Any, str]] = {
     "BOOL": (pl.Boolean, "?"),

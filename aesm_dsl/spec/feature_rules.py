@@ -16,6 +16,7 @@ from aesm_dsl.spec.features import (
     NumberFeature,
     SameFeature,
     SequenceFeature,
+    VectorsFeature,
 )
 from aesm_dsl.spec.model import Spec
 
@@ -89,7 +90,7 @@ def _shared(
             label=f"`{of}` is a {_called(known[of])}",
             help=f"features with a table to share are {quoted(fitting)}"
             if fitting
-            else "a `category`, an `id` and a `number` in buckets have a table to share",
+            else "a `category`, an `id`, `vectors` and a `number` in buckets have a table to share",
         )
 
 
@@ -99,7 +100,7 @@ def _called(feature: FeatureDefinition) -> str:
 
 
 def _has_table(feature: FeatureDefinition) -> bool:
-    return isinstance(feature, CategoryFeature | IdFeature) or (
+    return isinstance(feature, CategoryFeature | IdFeature | VectorsFeature) or (
         isinstance(feature, NumberFeature) and feature.scale is None
     )
 

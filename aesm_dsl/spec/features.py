@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from aesm_dsl.spec.block import Doc, Model, setting
-from aesm_dsl.spec.kind import Call, Choice, Either, Integer, Many, Members, Name, Optional, Reference, Text
+from aesm_dsl.spec.kind import Auto, Call, Choice, Either, Integer, Many, Members, Name, Optional, Reference, Text
 
 _COLUMN = Optional(Name("a column"))
-_EMBED = Optional(Integer(1, 4096))
+_EMBED = Optional(Auto(Integer(1, 4096)))
+_Embed = int | typing.Literal["auto"] | None
 
 
 class CategoryFeature(Model):
@@ -19,7 +20,9 @@ class CategoryFeature(Model):
 
     call: typing.Literal["category"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
-    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
+    embed: Annotated[_Embed, _EMBED] = setting(
+        "width of the embedding, or by its rows; by default the model's `embed`", None
+    )
     min_count: Annotated[int, Integer(1)] = setting("values seen less often in the training rows share one slot", 1)
     limit: Annotated[int, Integer(1, 100_000_000)] = setting("at most this many values, the most frequent ones", 10_000)
 
@@ -29,7 +32,9 @@ class IdFeature(Model):
 
     call: typing.Literal["id"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
-    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
+    embed: Annotated[_Embed, _EMBED] = setting(
+        "width of the embedding, or by its rows; by default the model's `embed`", None
+    )
     buckets: Annotated[int, Integer(1, 4_000_000_000)] = setting("how many hash buckets", 100_000)
 
 
@@ -39,7 +44,9 @@ class NumberFeature(Model):
 
     call: typing.Literal["number"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
-    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
+    embed: Annotated[_Embed, _EMBED] = setting(
+        "width of the embedding, or by its rows; by default the model's `embed`", None
+    )
     quantiles: Annotated[int | None, Integer(2, 65_536)] = setting(
         "how many buckets of equal traffic; 16 where there is no `scale` either", None
     )
@@ -59,8 +66,8 @@ class DateFeature(Model):
 
     call: typing.Literal["date"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
-    embed: Annotated[int | None, _EMBED] = setting(
-        "width of each part's embedding; by default the model's `embed`", None
+    embed: Annotated[_Embed, _EMBED] = setting(
+        "width of each part's embedding, or by their rows; by default the model's `embed`", None
     )
     parts: Annotated[tuple[typing.Literal["hour", "weekday", "day", "month"], ...], Many(Choice(PARTS), 1, True)] = (
         setting("what is looked at; `day` is that of the month", ("hour", "weekday"))
@@ -85,8 +92,34 @@ class CrossFeature(Model):
 
     call: typing.Literal["cross"]
     of: Annotated[tuple[str, ...], Many(Reference("feature"), 2)] = setting("the features")
-    embed: Annotated[int | None, _EMBED] = setting("width of the embedding; by default the model's `embed`", None)
+    embed: Annotated[_Embed, _EMBED] = setting(
+        "width of the embedding, or by its rows; by default the model's `embed`", None
+    )
     buckets: Annotated[int, Integer(1, 4_000_000_000)] = setting("how many hash buckets", 100_000)
+
+
+class VectorsFeature(Model):
+    """Vectors that were learnt elsewhere, by key: from a file with a column of keys and one of lists of numbers, or a
+    `.npy` file whose rows are numbered from 0. The missing key has a trained vector, and so have all unknown ones."""
+
+    call: typing.Literal["vectors"]
+    file: Annotated[str, Text('a path in quotes (such as `"items.parquet"`)')] = setting(
+        "the file, looked up like those of `data`"
+    )
+    column: Annotated[str | None, _COLUMN] = setting(
+        "column of the table that holds the key; by default the feature's name", None
+    )
+    key: Annotated[str | None, _COLUMN] = setting("the file's column of keys; by default called like `column`", None)
+    vector: Annotated[str | None, _COLUMN] = setting(
+        "the file's column of vectors; by default the only one that holds lists", None
+    )
+    weights: Annotated[typing.Literal["frozen", "trained"], Choice(("frozen", "trained"))] = setting(
+        "whether training moves the vectors too", "frozen"
+    )
+    embed: Annotated[_Embed, _EMBED] = setting(
+        "width that a trained matrix turns the vectors to, unless theirs is the same; by default the model's `embed`",
+        None,
+    )
 
 
 _OF = Either((Call((IdFeature, CategoryFeature, NumberFeature)), Reference("feature")))
@@ -134,6 +167,7 @@ KINDS: tuple[type[Model], ...] = (
     SequenceFeature,
     SameFeature,
     CrossFeature,
+    VectorsFeature,
 )
 """The calls that make a feature."""
 
@@ -145,7 +179,8 @@ FeatureDefinition = Annotated[
     | ListFeature
     | SequenceFeature
     | SameFeature
-    | CrossFeature,
+    | CrossFeature
+    | VectorsFeature,
     Field(discriminator="call"),
 ]
 

@@ -15,6 +15,7 @@ from aesm_dsl.spec.imports import resolve
 from aesm_dsl.spec.json import tree_of_json
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
+from aesm_dsl.spec.tune import take_space
 from aesm_dsl.spec.use import USE
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.parse import parse
@@ -40,7 +41,7 @@ def load(
     resolved = resolve(file, settings, findings, texts)
     spec = None
     if not resolved.is_groups:
-        spec = read(resolved.file, findings, resolved.overrides)
+        spec = _read(resolved.file, resolved.overrides, findings)
     elif not groups:
         findings.add(
             "E307",
@@ -54,6 +55,21 @@ def load(
         check(spec, file.damaged, findings)
     # What is wrong in an imported group is seen in its file and again in the model that takes it.
     findings.items[:] = dict.fromkeys(findings.items)
+    return spec
+
+
+def _read(file: tree.File, overrides: Sequence[tree.Setting], findings: Findings) -> Spec | None:
+    """The spec with what its `tune` may search; each value there is read as the setting's own would be."""
+    rest, space = take_space(file, findings)
+    spec = read(rest, findings, overrides)
+    if spec is None:
+        return None
+    before = len(findings.items)
+    for candidate in [one for dimension in space for one in dimension.candidates()]:
+        tried = Findings()
+        read(rest, tried, [*overrides, candidate])
+        findings.extend(one for one in tried if one not in findings.items[:before])
+    spec._space = space
     return spec
 
 

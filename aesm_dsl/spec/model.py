@@ -19,9 +19,10 @@ from aesm_dsl.source import Source
 from aesm_dsl.spec.baseline import ARCHITECTURES, Architecture, Baseline
 from aesm_dsl.spec.block import Doc, Model, setting
 from aesm_dsl.spec.features import FeatureGroup
-from aesm_dsl.spec.kind import Child, Choice, Integer, Many, Optional, Quantity, Reference
+from aesm_dsl.spec.kind import Auto, Child, Choice, Integer, Many, Optional, Quantity, Reference
 from aesm_dsl.spec.levels import Experts, Level
 from aesm_dsl.spec.places import Places
+from aesm_dsl.spec.space import Dimension
 from aesm_dsl.spec.tables import Data
 from aesm_dsl.spec.tasks import Tasks
 from aesm_dsl.spec.training import Train
@@ -53,7 +54,9 @@ class Spec(Model):
     budget: Annotated[Budget | None, Optional(Quantity({"parameters": Integer(1), "flops": Integer(1)}))] = setting(
         "what automatic allocation may spend", None
     )
-    embed: Annotated[int, Integer(1, 4096)] = setting("width of embeddings that say nothing else", 16)
+    embed: Annotated[int | typing.Literal["auto"], Auto(Integer(1, 4096))] = setting(
+        "width of embeddings that say nothing else, or of each by its rows", 16
+    )
     # Always None: imports.py puts the groups that are taken where `use` stands, so a Spec needs no other file.
     use: Annotated[None, Many(Reference("feature group"), single=True)] = Field(
         None,
@@ -69,11 +72,17 @@ class Spec(Model):
     data: Annotated[Data | None, Child("data")] = setting("where the rows are", None)
 
     _places: Places = PrivateAttr(default_factory=Places)
+    _space: tuple[Dimension, ...] = PrivateAttr(default=())
 
     @property
     def places(self) -> Places:
         """Where each value was written, by its dotted path; empty for a spec that was not read from text."""
         return self._places
+
+    @property
+    def space(self) -> tuple[Dimension, ...]:
+        """What a search may change: the settings of `tune`; empty for a spec that was not read from text."""
+        return self._space
 
     @classmethod
     def parse(cls, text: str, path: str = "<text>") -> Spec:

@@ -93,6 +93,11 @@ def pair(text: str, brackets: list[Bracket]) -> tuple[list[Fault], list[tuple[in
             else:
                 faults.append(Fault("stray", closer, closer))
             continue
+        if stack[-1][1] not in ("{", kind) and bracket != "}" and _closed_later(text, brackets, place, stack[:-1]):
+            # What is around it closes behind: the bracket is of the wrong kind, and none is missing.
+            open_kinds[stack[-1][1]] -= 1
+            faults.append(Fault("mismatched", stack.pop(), closer))
+            continue
         while not _closes(text, stack, start, bracket):
             open_kinds[stack[-1][1]] -= 1
             faults.append(Fault("unclosed", stack.pop(), closer))

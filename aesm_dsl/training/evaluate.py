@@ -16,6 +16,7 @@ from aesm_dsl.training.calibration import Calibration, calibrations
 from aesm_dsl.training.metric import Floats, Score, Whole, scores
 from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.segments import Segments
+from aesm_dsl.training.streamed import Streamed
 from aesm_dsl.training.usage import Usage, UsageMeter
 
 BATCH_ROWS = 8192
@@ -31,6 +32,8 @@ class Forecast:
     node_RL: Whole
     weight_R: Floats
     usage: Usage
+    user_R: Whole | None = None
+    """As `metric.scores` has it; None where the rows came without users."""
 
     def calibrations(self, plan: Plan) -> tuple[Calibration, ...]:
         """How often what was foretold happened, of every leaf x task."""
@@ -60,12 +63,14 @@ def forecast(
     yes: list[torch.Tensor] = []
     no: list[torch.Tensor] = []
     known: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    users: list[torch.Tensor] = []
     for batch in table.batches(BATCH_ROWS):
         batch_there = batch.to(device)
         prediction = network(batch_there)
         meter.add(prediction.selection, None if by is None else by.of(batch_there))
         yes.append(torch.stack([prediction.log_probability[name] for name in names], dim=1))
         no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
+        users += [] if batch.user_B is None else [batch.user_B]
         known.append((batch.label_BT, batch.node_BL, batch.weight_B))
     label, node, weight = zip(*known, strict=True) if known else ((), (), ())
     own = (
@@ -75,14 +80,33 @@ def forecast(
         torch.cat(list(node)).numpy() if node else np.zeros((0, len(network.plan.levels)), np.int64),
         torch.cat(list(weight)).double().numpy() if weight else np.zeros(0),
     )
+    user_R = torch.cat(users).numpy() if users else None
     of_all = peers.gathered(own) or [tuple(part[:0] for part in own)]
     yes_RT, no_RT, label_RT, node_RL, weight_R = (np.concatenate(parts) for parts in zip(*of_all, strict=True))
-    return Forecast(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(peers))
+    return Forecast(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(peers), user_R)
+
+
+@torch.no_grad()
+def judge_streamed(network: AnyNetwork, table: Stream, device: torch.device) -> tuple[Score, ...]:
+    """The scores of all rows, in memory that does not grow with them (streamed.py)."""
+    network.eval()
+    found, names = Streamed(network.plan), [task.name for task in network.plan.tasks.tasks]
+    for batch in table.batches(BATCH_ROWS):
+        prediction = network(batch.to(device))
+        found.add(
+            _host([torch.stack([prediction.log_probability[name] for name in names], dim=1)], len(names)),
+            _host([torch.stack([prediction.log_complement[name] for name in names], dim=1)], len(names)),
+            _host([batch.label_BT], len(names)),
+            batch.node_BL.numpy(),
+            batch.weight_B.double().numpy(),
+            None if batch.user_B is None else batch.user_B.numpy(),
+        )
+    return found.scores()
 
 
 def judge(network: AnyNetwork, found: Forecast, peers: Peers = ALONE) -> tuple[Score, ...]:
     """The scores of a forecast: those of the first process, in all."""
-    parts = found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R
+    parts = found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R, found.user_R
     judged: tuple[Score, ...] = peers.told(scores(network.plan, *parts) if peers.first else None)
     return judged
 

@@ -31,6 +31,10 @@ def unwatched(progress: Progress) -> None:
     """Looks at nothing."""
 
 
+def unheard(epoch: Epoch) -> None:
+    """Is told of an epoch, and does nothing."""
+
+
 def fit(
     network: AnyNetwork,
     tables: Tables,
@@ -41,6 +45,7 @@ def fit(
     start: Checkpoint | None = None,
     stop: Stop | None = None,
     peers: Peers = ALONE,
+    ended: Callable[[Epoch], None] = unheard,
 ) -> Fitted:
     """Trains the network in place, as its plan says. Raises DivergedError when the loss is no longer finite.
 
@@ -50,6 +55,7 @@ def fit(
     stop         looked at after every step: once it was asked, a checkpoint is written and StoppedError raised
     peers        processes that train together: each takes its share of the rows, the first alone watches and writes;
                  weights, history and when to stop are the same in all
+    ended        called after every epoch, by the first of them
 
     The same plan, rows and seed give the same weights on a CPU, bit for bit, however often training was stopped on the
     way. With validation rows and early stop the weights of the best epoch are put back at the end.
@@ -59,7 +65,7 @@ def fit(
     # Dropout draws from the global generators: they are seeded here and put back as they were.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(own_seed(network.plan.training.seed, peers))
-        training = _Training(network, tables, device, watch, weigh, checkpoints, stop, peers)
+        training = _Training(network, tables, device, watch, weigh, checkpoints, stop, peers, ended)
         if start is not None:
             training.load(start)
         return training.run()
@@ -78,7 +84,9 @@ class _Training:
         checkpoints: Checkpoints | None,
         stop: Stop | None,
         peers: Peers,
+        ended: Callable[[Epoch], None],
     ) -> None:
+        self.ended = ended
         self.network, self.tables, self.device, self.watch, self.peers = network, tables, device, watch, peers
         self.checkpoints, self.stop, self.plan = checkpoints, stop, network.plan.training
         self.rows = tables.train if peers.world == 1 else tables.train.share(peers.rank, peers.world)
@@ -168,6 +176,8 @@ class _Training:
                 self.stepper.log_variances(),
             )
         )
+        if self.peers.first:
+            self.ended(fitted.history[-1])
         if value is None or training.patience_epochs is None:
             fitted.best_step = fitted.steps
         elif value > self.best:

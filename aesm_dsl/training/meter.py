@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,16 @@ LOOK_EVERY_STEPS = 20
 """Steps between looks at the loss. Each look waits for the device, so it is not done every step."""
 
 
-class DivergedError(Exception):
-    """The loss is no longer a number. `step` counts from 1, `task` is the task whose loss it was."""
+EXPLODED_NATS = 50.0
+"""A mean loss above this is not one that training comes back from: what happened was given 1e-22 on average."""
 
-    def __init__(self, step: int, task: str) -> None:
-        super().__init__(f"the loss of task `{task}` is not finite at step {step}")
+
+class DivergedError(Exception):
+    """The loss is no longer a number, or a huge one. `step` counts from 1, `task` is the task whose loss it was."""
+
+    def __init__(self, step: int, task: str, loss: float) -> None:
+        how = f"is {loss:,.0f} nats" if math.isfinite(loss) else "is not finite"
+        super().__init__(f"the loss of task `{task}` {how} at step {step}")
         self.step = step
         self.task = task
 
@@ -57,9 +63,10 @@ class LossMeter:
         if not self._pending:
             return
         values = torch.stack(self._pending).double().cpu()
-        bad = (~values.isfinite()).nonzero()
+        bad = (~(values < EXPLODED_NATS)).nonzero()
         if len(bad):
-            raise DivergedError(step - len(self._pending) + 1 + int(bad[0, 0]), self.names[int(bad[0, 1])])
+            late, task = int(bad[0, 0]), int(bad[0, 1])
+            raise DivergedError(step - len(self._pending) + 1 + late, self.names[task], float(values[late, task]))
         sums = [0.0] * len(self.names)
         for one in values.tolist():
             sums = [before + value for before, value in zip(sums, one, strict=True)]

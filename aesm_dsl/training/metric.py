@@ -1,4 +1,6 @@
-"""How good probabilities are, per leaf and task: AUC, log loss, normalised entropy, calibration. Axes: R rows, T tasks.
+"""How good probabilities are, per leaf and task: AUC, also within users, log loss, normalised entropy, calibration.
+
+Axes: R rows, T tasks, U users.
 
 A leaf is a path of nodes, one per scenario level. Rows count for nothing without a label, with the weight 0, or outside
 the task's sample space; others count their weight, in every metric.
@@ -6,13 +8,16 @@ the task's sample space; others count their weight, in every metric.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from aesm_dsl.data.auc import delong
+from aesm_dsl.data.auc import auc_within
+from aesm_dsl.data.batch import NOBODY
 from aesm_dsl.plan import UNKNOWN, Plan
+from aesm_dsl.training.cells import Cells
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -53,54 +58,104 @@ class Score:
     class only."""
     calibration: float | None
     """Positives foretold (the sum of all p) over positives seen; None without positives."""
+    calibration_error: float | None = None
+    """ECE: by how much groups of equal weight, cut by probability, have another share of positives than was foretold,
+    on average (cells.py); None without rows."""
+    gauc: float | None = None
+    """The AUC within users: mean over those with both classes, each counting the weight of its rows (Zhu et al., KDD
+    2018); None without users, or without one with both classes."""
+    gauc_low: float | None = None
+    """Where its 95 % interval begins, by how users differ; None with one user."""
+    gauc_high: float | None = None
+    users: int | None = None
+    """Users with both classes, of which `gauc` is the mean; None where the spec names no column of users."""
+    auc_off: float | None = None
+    """How far `auc` may be from that of the single rows, where they were counted in fixed memory; None: not at all."""
 
 
 def scores(
-    plan: Plan, yes_RT: Floats, no_RT: Floats, label_RT: Floats, node_RL: Whole, weight_R: Floats
+    plan: Plan,
+    yes_RT: Floats,
+    no_RT: Floats,
+    label_RT: Floats,
+    node_RL: Whole,
+    weight_R: Floats,
+    user_R: Whole | None = None,
 ) -> tuple[Score, ...]:
     """Every leaf x task, leaves in the hierarchy's order, then all rows together.
 
     yes_RT, no_RT  log of the probability of 1 and of 0
     label_RT       0, 1, or NaN where missing
     weight_R       from 0
+    user_R         a number for each user, NOBODY where it is not known; None: users are not looked at
     """
     found = []
+    for leaf, task, seen in parts(plan, label_RT, node_RL, weight_R):
+        position = [one.name for one in plan.tasks.tasks].index(task)
+        column = (seen, position)
+        own = score(leaf, task, yes_RT[column], no_RT[column], label_RT[column], weight_R[seen])
+        if user_R is not None:
+            own = with_users(own, user_R[seen], yes_RT[column], label_RT[column], weight_R[seen])
+        found.append(own)
+    return tuple(found)
+
+
+def parts(plan: Plan, label_RT: Floats, node_RL: Whole, weight_R: Floats) -> Iterator[tuple[str, str, Whole]]:
+    """Every leaf and task, and the rows that count there: leaves in the hierarchy's order, then all rows together."""
     leaves = leaf_rows(plan, node_RL) if plan.levels else {}
     for leaf, rows in {**leaves, ALL: np.arange(len(node_RL))}.items():
         for position, task in enumerate(plan.tasks.tasks):
-            label_R = label_RT[rows, position]
-            seen = rows[~np.isnan(label_R) & (weight_R[rows] > 0)]
-            column = (seen, position)
-            found.append(score(leaf, task.name, yes_RT[column], no_RT[column], label_RT[column], weight_R[seen]))
-    return tuple(found)
+            yield leaf, task.name, rows[~np.isnan(label_RT[rows, position]) & (weight_R[rows] > 0)]
 
 
 def score(leaf: str, task: str, yes_R: Floats, no_R: Floats, label_R: Floats, weight_R: Floats) -> Score:
     """The score of rows that all count: every label is 0 or 1, every weight above 0."""
-    rows, positives = len(label_R), int(label_R.sum())
-    if not rows:
+    return score_cells(leaf, task, Cells.of(yes_R, no_R, label_R, weight_R))
+
+
+def score_cells(leaf: str, task: str, cells: Cells) -> Score:
+    """The score of the rows of the cells."""
+    if not cells.rows:
         return Score(leaf, task, 0, 0, None, None, None, None, None, None, None)
-    seen = float((weight_R * label_R).sum())
-    rate = seen / float(weight_R.sum())
-    area, error = delong(yes_R, label_R, weight_R) or (None, None)
-    low, high = (None, None)
-    if area is not None and error is not None:
-        low, high = max(0.0, area - SURE * error), min(1.0, area + SURE * error)
-    spent = float((weight_R * -np.where(label_R == 1, yes_R, no_R)).sum() / weight_R.sum())
-    entropy = -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)) if 0 < positives < rows else None
+    seen, rate = float(cells.positive_C.sum()), float(cells.positive_C.sum()) / cells.weight
+    area, error = cells.auc() or (None, None)
+    low, high = _interval(area, error)
+    spent = cells.lost / cells.weight
+    entropy = -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)) if 0 < cells.positives < cells.rows else None
     return Score(
         leaf,
         task,
-        rows,
-        positives,
+        cells.rows,
+        cells.positives,
         rate,
         area,
         low,
         high,
         spent,
         None if entropy is None else float(spent / entropy),
-        float((weight_R * np.exp(yes_R)).sum()) / seen if positives else None,
+        float(cells.foretold_C.sum()) / seen if cells.positives else None,
+        cells.calibration_error(),
     )
+
+
+def with_users(own: Score, user_R: Whole, yes_R: Floats, label_R: Floats, weight_R: Floats) -> Score:
+    """The score with the AUC within users, of these rows."""
+    known_R = user_R != NOBODY
+    area_U, weight_U = auc_within(user_R[known_R], yes_R[known_R], label_R[known_R], weight_R[known_R])
+    if not len(area_U):
+        return replace(own, users=0)
+    mean, error = float((weight_U * area_U).sum() / weight_U.sum()), None
+    if len(area_U) > 1:
+        off = float((weight_U**2 * (area_U - mean) ** 2).sum()) / float(weight_U.sum()) ** 2
+        error = (off * len(area_U) / (len(area_U) - 1)) ** 0.5
+    low, high = _interval(mean, error)
+    return replace(own, gauc=mean, gauc_low=low, gauc_high=high, users=len(area_U))
+
+
+def _interval(area: float | None, error: float | None) -> tuple[float | None, float | None]:
+    if area is None or error is None:
+        return None, None
+    return max(0.0, area - SURE * error), min(1.0, area + SURE * error)
 
 
 def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:

@@ -14,8 +14,9 @@ from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.training.checkpoint import Checkpoint
 from aesm_dsl.training.combine import Weigh
-from aesm_dsl.training.history import Fitted
-from aesm_dsl.training.loop import fit
+from aesm_dsl.training.history import Epoch, Fitted
+from aesm_dsl.training.log import Log
+from aesm_dsl.training.loop import fit, unheard
 from aesm_dsl.training.meter import DivergedError, Progress
 from aesm_dsl.training.peers import Peers
 from aesm_dsl.training.processes import agree
@@ -41,6 +42,8 @@ class Job:
     resume: bool
     warm_start: Run | None = None
     """Whose weights the network starts with, where they mean the same."""
+    ended: Callable[[Epoch], None] = unheard
+    """Called after every epoch."""
 
 
 def fit_or_resume(
@@ -65,9 +68,21 @@ def fit_or_resume(
     start = _start(unfinished, warn, peers) if job.resume else None
     if start is None and peers.first:
         unfinished.begin(job.spec, begun)
+    checkpoints, after = unfinished.checkpoints, 0 if start is None else start.step
+    fitted = None
     try:
-        with Stop(patient=peers.world > 1) as stop:
-            return fit(network, encoded, device, watch, weigh, unfinished.checkpoints, start, stop, peers)
+        with Stop(patient=peers.world > 1) as stop, Log(unfinished.folder if peers.first else None, after) as log:
+
+            def look(now: Progress) -> None:
+                log.progress(now)
+                watch(now)
+
+            def ended(epoch: Epoch) -> None:
+                log.epoch(epoch)
+                job.ended(epoch)
+
+            fitted = fit(network, encoded, device, look, weigh, checkpoints, start, stop, peers, ended)
+            return fitted
     except DivergedError as error:
         kept = unfinished.checkpoints.steps()
         last = f"the last good checkpoint is of step {kept[-1]:,}, in `{unfinished.folder}`" if kept else ""
@@ -75,7 +90,7 @@ def fit_or_resume(
         findings.add("E603", f"training stopped: {error}", locate("train"), help=[rate, last])
         return None
     finally:
-        if peers.first and not unfinished.started:
+        if peers.first and fitted is None and not unfinished.started:
             unfinished.remove()
 
 

@@ -9,6 +9,7 @@ metrics.json         scores of every leaf x task on the rows the run was measure
 calibration.json     how often what was foretold happened on these rows, for every leaf x task
 usage.json           which experts every node used on these rows; no layers in it where nothing is selected
 history.jsonl        one line per epoch: losses, metrics, how every layer's experts were used
+log.jsonl, events/   the training as it went (log.py)
 run.json             versions, device, seed, files, and the digest of every other file
 """
 
@@ -34,6 +35,7 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.calibration import Calibration
 from aesm_dsl.training.history import Epoch
+from aesm_dsl.training.log import EVENTS, LINES
 from aesm_dsl.training.metric import Score
 from aesm_dsl.training.sharing import Sharing
 from aesm_dsl.training.sound import check_encoders, check_plan, load_network
@@ -122,15 +124,16 @@ def nothing_selected(architecture: str) -> Findings:
 
 def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
     """Scores as a data frame, a column per field; null where a score has None."""
-    texts, counts = ("leaf", "task"), ("rows", "positives")
+    texts, counts = ("leaf", "task"), ("rows", "positives", "users")
     kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(counts, pl.Int64)}
     schema = {one.name: kinds.get(one.name, pl.Float64) for one in fields(Score)}
     return pl.DataFrame([asdict(score) for score in scores], schema=schema)
 
 
-def save_run(run: Run, *, overwrite: bool) -> None:
+def save_run(run: Run, *, overwrite: bool, logs: Path | None = None) -> None:
     """Writes the folder under a temporary name beside its place, then renames it.
 
+    logs  the folder with what was written while it trained (log.py), which is put into the run's
     With `overwrite` an older folder of the name is removed once the new one is complete.
     Raises FileExistsError when there is one and `overwrite` is not set.
     """
@@ -138,6 +141,10 @@ def save_run(run: Run, *, overwrite: bool) -> None:
     new = Path(tempfile.mkdtemp(prefix=f".{run.folder.name}.", dir=run.folder.parent))
     try:
         _write(run, new)
+        if logs is not None:
+            shutil.copyfile(logs / LINES, new / LINES)
+            if (logs / EVENTS).is_dir():
+                shutil.copytree(logs / EVENTS, new / EVENTS)
         new.chmod(0o755)
         if run.folder.exists():
             if not overwrite:
@@ -214,7 +221,7 @@ def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = Tr
     try:
         return read((folder / name).read_text(encoding="utf-8") if reads else folder / name)
     except Exception as error:
-        raise _DamagedError(f"`{name}` is damaged: {_first_line(error)}") from error
+        raise _DamagedError(f"`{name}`: {_first_line(error)}") from error
 
 
 def _checked(value: Part) -> Part:

@@ -17,6 +17,7 @@ from aesm_dsl.cost import cost
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoder import Date
 from aesm_dsl.data.moment import PARTS
+from aesm_dsl.embedding_tables import embedding_tables
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan import LayerPlan, Plan
 from aesm_dsl.typed import check_types
@@ -33,7 +34,7 @@ def check_plan(plan: Plan) -> Plan:
     for one in plan.features:
         _known(f"features `{one.name}`", [name for name in (one.table, *one.crossed) if name], names)
         _positive(f"features `{one.name}`", one.width, one.rows if one.slots else 1, one.slots + one.values)
-        _positive(f"features `{one.name}`", one.slots + 1, one.values + 1, one.min_count + 1)
+        _positive(f"features `{one.name}`", one.slots + 1, one.values + 1, one.min_count + 1, one.given + 1)
     if len(set(names)) < len(names):
         raise ValueError("two features have one name")
     if math.prod(max(1, len(level.nodes)) for level in plan.levels) > MOST_LEAVES:
@@ -108,7 +109,7 @@ def load_network(plan: Plan, weights: Path) -> AnyNetwork:
 
     A plan of sizes beyond what the file holds is refused before anything is allocated.
     """
-    tables = sum(one.rows * one.embed for one in plan.features if one.slots and not one.table)
+    tables = sum(table.rows * table.width for table in embedding_tables(plan))
     parameters, size = cost(plan).total.parameters + tables, weights.stat().st_size
     if 4 * parameters > size:
         raise ValueError(f"its {size:,} bytes cannot hold the plan's {parameters:,} parameters")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,17 +13,18 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import DataFile, find
 from aesm_dsl.data.given import Given, given
-from aesm_dsl.data.prepare import Tables, prepare
+from aesm_dsl.data.prepare import Prepared, prepare
+from aesm_dsl.data.stored import LostError
 from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.embedding_tables import sparse_widths
 from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.vectors import fill
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
-from aesm_dsl.training.evaluate import Forecast, forecast, judge
+from aesm_dsl.training.evaluate import Forecast, forecast, judge, judge_streamed
+from aesm_dsl.training.finish import finish
 from aesm_dsl.training.health import tell_collapse
 from aesm_dsl.training.history import Fitted
 from aesm_dsl.training.launch import world
@@ -39,7 +39,6 @@ from aesm_dsl.training.segments import Segments, segments
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.training.warm_start import refuse_start, start_from
-from aesm_dsl.version import VERSION
 
 GIVEN = "the table"
 """What findings call rows that are in memory."""
@@ -59,7 +58,7 @@ def train_plan(
     `warn` gets the warnings before the first step, and after the last one those about experts that collapsed, if any.
     `data` are training rows in memory, in place of the plan's files.
     None after adding errors to `findings`: about the data all in one go before the first step, and after it none but a
-    loss that is no longer finite.
+    loss that is no longer finite, and encoded tables that somebody has removed.
 
     Started by torchrun, all processes train together; the first one alone warns, watches and writes, all return the run
     or the findings of all.
@@ -73,7 +72,12 @@ def train_plan(
     if not peers.first:
         warn, watch = unwarned, unwatched
     job = replace(job, folder=peers.told(job.folder))
-    return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+    try:
+        return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+    except LostError as error:
+        span, helps = locate("data.cache") or locate("data.train"), "train again: they are made anew"
+        findings.add("E510", f"the encoded table `{error}` is gone", span, label="removed in training", help=helps)
+        return None
 
 
 def unwarned(findings: Findings) -> None:
@@ -102,55 +106,36 @@ def _train(
     warn(findings)
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
-    plan = plan.with_rows(encoders.rows())
-    network = new_network(plan)
+    plan = fitted_plan(plan, prepared)
+    network = fitted_network(plan, prepared)
     carried = start_from(job.warm_start, network, encoders)
     network = network.to(place)
     fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
     if fitted is None:
         return None
-    part, measured = _measured(encoded)
-    with OutputMeter(network) as outputs:
-        found = forecast(network, measured, place, peers)
-    usage = found.usage.with_dead_units(outputs.dead_units(peers))
-    info = {
-        "aesm": VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": str(place),
-        "processes": peers.world,
-        "seed": plan.training.seed,
-        "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
-        "parameters": sum(one.numel() for one in network.parameters()),
-        "sparse tables": sorted(sparse_widths(plan)),
-        "rows": {"train": len(encoded.train), **_lengths(encoded)},
-        "measured on": part,
-        "roots": [str(root) for root in job.roots],
-        "seconds": round(time.perf_counter() - began, 1),
-        **carried,
-        **_said(fitted),
-    }
-    run = Run(
-        job.folder,
-        job.spec,
-        plan,
-        encoders,
-        network.cpu(),
-        judge(network, found, peers),
-        peers.told(found.calibrations(plan)),
-        usage,
-        tuple(fitted.history),
-        info,
-        prepared.profile,
-    )
+    said = {"seconds": round(time.perf_counter() - began, 1), **carried, **_said(fitted)}
+    run = finish(network, plan, prepared, place, job, tuple(fitted.history), said, peers)
     if peers.first:
-        save_run(run, overwrite=job.overwrite)
-        Unfinished.of(job.folder).remove()
+        unfinished = Unfinished.of(job.folder)
+        save_run(run, overwrite=job.overwrite, logs=unfinished.folder)
+        unfinished.remove()
     collapsed = Findings()
-    tell_collapse(plan, usage, collapsed, locate)
+    tell_collapse(plan, run.usage, collapsed, locate)
     if collapsed.items:
         warn(collapsed)
     return run
+
+
+def fitted_plan(plan: Plan, prepared: Prepared) -> Plan:
+    """The plan with its tables as the rows, and files of vectors, want them."""
+    return plan.with_rows(prepared.encoders.rows(), {name: one.width for name, one in prepared.vectors.items()})
+
+
+def fitted_network(plan: Plan, prepared: Prepared) -> AnyNetwork:
+    """A new network of such a plan, with the vectors of files in its tables."""
+    network = new_network(plan)
+    fill(network, {name: torch.from_numpy(one.vector_KG) for name, one in prepared.vectors.items()})
+    return network
 
 
 def new_network(plan: Plan) -> AnyNetwork:
@@ -160,9 +145,18 @@ def new_network(plan: Plan) -> AnyNetwork:
         return build(plan)
 
 
-def evaluate_run(run: Run, data: str | Path | Given, device: str, findings: Findings) -> pl.DataFrame | None:
+def evaluate_run(
+    run: Run, data: str | Path | Given, device: str, findings: Findings, *, streamed: bool = False
+) -> pl.DataFrame | None:
     """Metrics per leaf x task: on the rows the run was measured on, or on another table with labels."""
-    found = _forecast(run, *_rows(run, data, findings, labels=True), device, findings)
+    reading, part = _rows(run, data, findings, labels=True)
+    if streamed:
+        place = find_device(device, findings)
+        if place is None or reading is None or findings.errors:
+            return None
+        judged = judge_streamed(run.network.to(place), Stream(reading, run.encoders, part), place)
+        return None if findings.errors else metrics_frame(judged)
+    found = _forecast(run, reading, part, device, findings)
     return None if found is None else metrics_frame(judge(run.network, found))
 
 
@@ -257,19 +251,6 @@ def find_table(data: str | Path | Given, findings: Findings) -> list[DataFile]:
 def nowhere(path: str) -> None:
     """A run's spec has no places to point at."""
     return
-
-
-def _measured(tables: Tables) -> tuple[str, EncodedTable]:
-    if tables.test is not None:
-        return "test", tables.test
-    if tables.valid is not None:
-        return "valid", tables.valid
-    return "train", tables.train
-
-
-def _lengths(tables: Tables) -> dict[str, int]:
-    parts = {"valid": tables.valid, "test": tables.test}
-    return {name: len(part) for name, part in parts.items() if part is not None}
 
 
 def _said(fitted: Fitted) -> dict[str, Any]:

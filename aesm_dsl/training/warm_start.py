@@ -45,7 +45,7 @@ def warm_start(network: Network, encoders: Encoders, old: Network, old_encoders:
     vocabulary. Whatever else is new starts as in any other training.
     """
     before = {part.name: part for part in anatomy(old.plan, vocabularies(old_encoders))}
-    parts = anatomy(network.plan, vocabularies(encoders))
+    parts = [part for part in anatomy(network.plan, vocabularies(encoders)) if not part.given]
     old_state, state = old.state_dict(), network.state_dict()
     carried = 0
     with torch.no_grad():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aesm_dsl.data_plan import DataPlan
-from aesm_dsl.plan import FeaturePlan, LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
+from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 LAYER = LayerPlan(8, 4, 2, 2, (4,), 1, 1, "layer", "layer", "silu", 0.0)

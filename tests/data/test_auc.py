@@ -5,7 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aesm_dsl.data.auc import auc, delong, difference, right_sides
+from aesm_dsl.data.auc import auc, auc_within, difference, right_sides
+from aesm_dsl.training.cells import Cells
+
+
+def delong(score: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float | None] | None:
+    weight = np.ones(len(label)) if weight is None else np.asarray(weight, float)
+    seen = weight > 0
+    score = score[seen].astype(float)
+    return Cells.of(score, score, label[seen], weight[seen]).auc()
+
+
+def test_within_users_is_each_users_own() -> None:
+    draw = np.random.default_rng(4)
+    user, label = draw.integers(0, 30, 300), draw.integers(0, 2, 300)
+    score, weight = draw.integers(0, 9, 300).astype(float), draw.integers(0, 3, 300).astype(float)
+    area, total = auc_within(user, score, label, weight)
+    own = [(auc(score[user == u], label[user == u], weight[user == u]), weight[user == u].sum()) for u in range(30)]
+    both = [(one, count) for one, count in own if one is not None]
+    assert area.tolist() == pytest.approx([one for one, _ in both])
+    assert total.tolist() == [count for _, count in both]
+    assert len(auc_within(user[:0], score[:0], label[:0])[0]) == 0
 
 
 def twin(score: list[float], label: list[float], weight: list[float]) -> tuple[float, float]:

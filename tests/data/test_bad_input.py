@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.pipeline import check
+from aesm_dsl.error import AesmError
+from aesm_dsl.pipeline import check, train
 
 SPEC = """\
 aesm = 1
@@ -122,3 +124,23 @@ def test_damage_anywhere_in_a_parquet_file_is_told_or_harmless(tmp_path: Path) -
     (tmp_path / "cut").mkdir()
     assert told(tmp_path / "cut", a_parquet=good[: len(good) // 2])[0][0] == "E502"
     assert "E502" in codes
+
+
+def test_kept_tables_that_somebody_removes_in_training(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    GOOD.write_parquet(tmp_path / "t" / "a.parquet")
+    spec = SPEC.replace(
+        'data { train = "t/*";', 'train { batch = 10 rows; length = 9 epochs }\n  data { cache = "c"; train = "t/*";'
+    )
+    (tmp_path / "m.aesm").write_text(spec)
+    with pytest.raises(AesmError) as caught:
+        train(
+            tmp_path / "m.aesm",
+            tmp_path / "run",
+            device="cpu",
+            watch=lambda progress: shutil.rmtree(tmp_path / "c", ignore_errors=True),
+        )
+    (one,) = caught.value.findings.errors
+    assert (one.code, one.label, one.span.text if one.span else "") == ("E510", "removed in training", '"c"')
+    assert f"the encoded table `{tmp_path}/c/" in one.message
+    assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.quantile import boundaries, bucket
-from aesm_dsl.plan import FeaturePlan
+from aesm_dsl.feature_plan import FeaturePlan
 
 from .plans import Make
 

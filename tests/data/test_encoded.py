@@ -91,7 +91,7 @@ def test_skipped_windows_are_not_read(long: EncodedTable) -> None:
     loaded: list[int] = []
 
     class Watched:
-        rows, row_bytes, pick = long.stored.rows, long.stored.row_bytes, long.stored.pick
+        rows, row_bytes, pick, digest = long.stored.rows, long.stored.row_bytes, long.stored.pick, ""
 
         def load(self, ranges: Sequence[Range]) -> Columns:
             loaded.append(sum(stop - start for start, stop in ranges))
@@ -128,6 +128,21 @@ def test_a_share_lies_all_over_the_table(long: EncodedTable) -> None:
         assert int(rows.diff().max()) <= 128
         assert rows[0] < 20
         assert int(rows.max()) > 1003 - 2 * 64
+
+
+def test_the_digest_is_that_of_the_rows_and_of_nothing_else(long: EncodedTable, tmp_path: Path) -> None:
+    columns = long.whole()
+    assert long.stored.digest == EncodedTable.held(*columns.parts).stored.digest
+    for place, part in enumerate(columns.parts):
+        changed = [*columns.parts]
+        changed[place] = part.clone()
+        changed[place].view(-1)[-1] += 1
+        assert EncodedTable.held(*changed).stored.digest != long.stored.digest
+    writer = FolderWriter(tmp_path / "otherwise")
+    for start in (0, 500):
+        writer.append(*(part.numpy() for part in columns.take(slice(start, start + 500 + start)).parts))
+    writer.close()
+    assert Folder(tmp_path / "otherwise").digest == long.stored.digest
 
 
 def test_rows_of_a_share_by_their_numbers(long: EncodedTable) -> None:

@@ -224,9 +224,12 @@ def test_files_at_a_url(tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyP
         assert cells(found, "k") == ["1", "2"]
         assert found[0].file.startswith(f"{scheme}://")
         assert found[0].file.endswith("day/k=1/a.parquet")
-    copies = len(list((tmp_path / "cache").rglob("*.parquet")))
-    assert copies == 2
+    copies = sorted((tmp_path / "cache").rglob("*.parquet"))
+    assert len(copies) == 2
+    os.utime(copies[0].parent, (0, 0))
     upload("day/k=2/b.parquet", [5, 6])
+    rows_of([f"{root}/day/k=2"])  # what is copied anew makes room
+    assert [copies[0].exists(), copies[1].exists()] == [False, True]
     assert cells(rows_of([f"{root}/day"])) == [1, 5, 6]
     assert told([f"{root}/none/*.parquet"])[0][:2] == ("E501", f"no file `{root}/none/*.parquet`")
 

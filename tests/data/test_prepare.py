@@ -18,11 +18,12 @@ import polars as pl
 import pytest
 import torch
 
-from aesm_dsl.data import cache, files
+from aesm_dsl.data import files
 from aesm_dsl.data import prepare as preparing
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.given import given
+from aesm_dsl.data.kept import KEPT_DAYS
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.stored import FolderWriter, LostError
 from aesm_dsl.data_plan import DataPlan, SplitPlan
@@ -238,7 +239,7 @@ def test_entries_that_nobody_used_for_long_are_removed(tmp_path: Path) -> None:
     prepared(made, tmp_path)
     prepared(replace(made, training=replace(made.training, seed=8)), tmp_path)
     for number, name in enumerate(entries(tmp_path)):
-        age = time.time() - (cache.KEPT_DAYS + 1) * 86_400 * number
+        age = time.time() - (KEPT_DAYS + 1) * 86_400 * number
         os.utime(tmp_path / "cache" / name, (age, age))
     kept = entries(tmp_path)[0]
     prepared(replace(made, training=replace(made.training, seed=9)), tmp_path)

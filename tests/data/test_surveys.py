@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from aesm_dsl.data import repeats
 from aesm_dsl.data.blank import Blank
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.checked import Checked, Survey
@@ -21,6 +22,7 @@ from aesm_dsl.data.leak import separation
 from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import LeafIndex, Leaves
 from aesm_dsl.data.moments import Moments
+from aesm_dsl.data.repeats import Repeats
 from aesm_dsl.data.sample import Sample
 from aesm_dsl.data.table import check_tables
 from aesm_dsl.data_plan import DataPlan, SplitPlan
@@ -209,6 +211,8 @@ def test_rows_to_measure_on_come_later(train: list[Any], test: list[Any], told_o
     for code, message, span in found:
         assert (code, span) == ("W509", "data.test")
         assert f"by `day`, the earliest is {told_of}" in message
+        early = sum(day is not None and day < max(train) for day in test)
+        assert message.startswith(f"{early} row{'s' if early > 1 else ''} to test on come before")
 
 
 @pytest.mark.parametrize("at", CUTS)
@@ -235,6 +239,38 @@ def test_a_file_that_holds_the_rows_of_another(at: Sequence[int], locate: Locate
     assert told(Copies(split, locate), [*halves, *named("b", frame)]) == [
         ("W510", "`b` holds the 400 rows of `a` once more", "data.train")
     ]
+
+
+def test_rows_that_were_written_more_than_once(locate: Locate, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    frame = pl.DataFrame({"age": draw.integers(0, 9, 400), "who": draw.integers(0, 50, 400), "day": draw.random(400)})
+    again = draw.choice(400, 60)
+    frame = pl.concat([frame[:300], frame[again], frame[300:]]).with_columns(y=pl.col("age") % 2)
+    plan = make.plan(data=DataPlan(("t.csv",), None, SplitPlan("last", "day", None, 0.1), None, user="who"))
+    seen: set[tuple[Any, ...]] = set()
+    repeated = [row for row, cells in enumerate(frame.iter_rows()) if cells in seen or seen.add(cells)]  # type: ignore[func-returns-value]
+
+    def found(plan: Plan, frame: pl.DataFrame, at: Sequence[int]) -> list[tuple[str, str, str]]:
+        copies = Copies(plan, locate)
+        return told(Repeats(plan, locate, copies), cut(frame, plan, frame["y"], np.zeros((frame.height, 0)), at))
+
+    for at in CUTS:
+        ((code, message, span),) = found(plan, frame, at)
+        assert (code, span) == ("W511", "data.train")
+        assert message == (
+            f"{len(repeated)} rows of 460 say the same as an earlier one, `who` and time included; the first is row "
+            f"{repeated[0] + 1} of `t.csv`"
+        )
+    # Without a user, or a time, rows may look alike.
+    for other in (replace(plan.data, user=None), replace(plan.data, test=None)):  # type: ignore[type-var]
+        assert found(replace(plan, data=other), frame, ()) == []
+    assert found(plan, frame.unique(maintain_order=True), (7,)) == []
+    # Of a large table a part is looked at, all copies of a row or none.
+    monkeypatch.setattr(repeats, "KEPT", 1000)
+    large = pl.DataFrame({"age": 1, "who": 1, "y": 0, "day": np.arange(40_000) % 30_000})
+    ((_, message, _),) = found(plan, large, range(999, 40_000, 999))
+    about = int(message.split()[1].replace(",", ""))
+    assert about == pytest.approx(10_000, rel=0.2)
 
 
 def test_files_are_surveyed_where_they_are_read(tmp_path: Path, locate: Locate) -> None:

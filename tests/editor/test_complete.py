@@ -32,7 +32,7 @@ def labels(old: str, new: str) -> list[str]:
         ("under = page", "under = |", ["page"]),
         ("under = card", "under = |", ["page", "card"]),
         ("count = 4", "count = |", ["auto"]),
-        ("= category", "= |", ["category", "id", "number", "date", "list", "sequence", "same", "cross"]),
+        ("= category", "= |", ["category", "id", "number", "date", "list", "sequence", "same", "cross", "vectors"]),
         ("quantiles: 8", "quantiles: 8, |", ["column", "embed", "scale"]),
         ("quantiles: 8", "|", ["column", "embed", "quantiles", "scale"]),
         ("batch  = 512 rows", "optimizer = ad|", ["adam", "adamw", "sgd", "adagrad"]),

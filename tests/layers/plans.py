@@ -8,16 +8,9 @@ import torch
 from torch import nn
 
 from aesm_dsl.data.batch import Batch
+from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.aes import AESLayer
-from aesm_dsl.plan import (
-    FeaturePlan,
-    LayerPlan,
-    LevelPlan,
-    NodePlan,
-    Plan,
-    TaskLevelPlan,
-    TaskPlan,
-)
+from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.training_plan import NoisePlan, TrainingPlan
 
 LAYER = LayerPlan(

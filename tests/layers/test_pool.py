@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from aesm_dsl.cost import cost, features_cost
 from aesm_dsl.embedding_tables import embedding_parameters
+from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.plan import FeaturePlan
 
 from .plans import feature, make_plan
 
@@ -119,7 +120,25 @@ def test_sparse_gradients_are_the_dense_ones() -> None:
 
 def test_the_parameters_are_those_of_the_plan() -> None:
     plan = replace(make_plan(), features=FEATURES)
-    assert embedding_parameters(plan) == sum(one.numel() for one in Embedding(FEATURES).parameters())
+    assert embedding_parameters(plan) + cost(plan).features.parameters == sum(
+        one.numel() for one in Embedding(FEATURES).parameters()
+    )
+
+
+def test_what_the_kinds_cost_beside_their_tables() -> None:
+    """Width 4: a mean of three slots; attention over three, which turns its query; vectors of width 6 turned to 4."""
+    given = FeaturePlan("text", "text", "item", "vectors", 9, 4, given=6, file="v.npy")
+    for feature_, parameters, flops in (
+        (FUND, 0, 0),
+        (number("price", 4), 3 * 4, 2 * 4),
+        (listed("tags", "mean", 3), 4, 2 * 3 * 4),
+        (listed("seen", "attention", 3, "fund"), 4 + 4 * 4 + 3, 2 * 4 * 4 + 2 * 2 * 3 * 4),
+        (given, 2 * 4 + 6 * 4, 2 * 6 * 4),
+        (replace(given, name="seen", table="text", pool="sum", slots=2), 4, 2 * 2 * 4 + 2 * 2 * 6 * 4),
+    ):
+        found = features_cost((feature_,))
+        assert (found.parameters, found.dense, found.selected) == (parameters, flops, flops), feature_.name
+        assert features_cost((feature_,), copies=3).parameters == 3 * parameters
 
 
 def test_an_id_outside_is_refused_by_name() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aesm_dsl.embedding_tables import TablePlan, embedding_tables, sparse_widths
+from aesm_dsl.embedding_tables import TablePlan, embedding_tables, sparse_homes
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.plan import Plan
@@ -28,15 +28,15 @@ def test_one_table_a_width_and_the_large_ones_are_sparse() -> None:
     plan = make_plan()
     assert embedding_tables(with_threshold(plan, 0.0)) == (narrow, wide)
     assert embedding_tables(with_threshold(plan, 29 / 64)) == (replace(narrow, sparse=False), wide)
-    assert sparse_widths(with_threshold(plan, 30 / 64)) == frozenset()
-    assert sparse_widths(with_threshold(plan, None)) == frozenset()
+    assert sparse_homes(with_threshold(plan, 30 / 64)) == frozenset()
+    assert sparse_homes(with_threshold(plan, None)) == frozenset()
 
 
 def test_fitted_vocabularies_decide() -> None:
     plan = with_threshold(make_plan(), 29 / 64)
-    assert sparse_widths(plan) == {4}
+    assert sparse_homes(plan) == {4}
     rows = {feature.name: feature.rows for feature in plan.features}
-    assert sparse_widths(plan.with_rows({**rows, "fund": 10})) == frozenset()
+    assert sparse_homes(plan.with_rows({**rows, "fund": 10})) == frozenset()
 
 
 def gradients(network: AnyNetwork) -> dict[str, torch.Tensor]:

@@ -18,9 +18,11 @@ from torch import nn
 
 from aesm_dsl import AesmError, build_from_spec, export, predict, train
 from aesm_dsl.data.batch import Batch
+from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan import UNKNOWN
+from aesm_dsl.serving.engine import torch_engine
 from aesm_dsl.serving.expert_nodes import DOMAIN
 from aesm_dsl.serving.inputs import named_inputs
 from aesm_dsl.serving.onnx_file import OPSET, onnx_model
@@ -130,6 +132,21 @@ def test_the_scorer_refuses_rows_that_predict_refuses(kinds: Run, exported: Path
             scorer.score([{**row, **wrong}])
         with pytest.raises(AesmError, match=r"E506|E507"):
             predict(kinds, pl.DataFrame([{**row, **wrong}], infer_schema_length=None))
+
+
+def test_a_program_of_torch_gives_what_the_network_gives(kinds: Run, tmp_path: Path) -> None:
+    path = export(kinds, tmp_path / "model.pt2", to="pt2")
+    assert json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["file"] == "model.pt2"
+    program = torch.export.load(path).module()
+    findings = Findings()
+    for rows in (1, 2, 300):
+        batch = torch_engine(kinds, torch.device("cpu")).encode(table_of(rows, rows), findings)
+        assert batch is not None, findings
+        with torch.no_grad():
+            found = program(inputs=named_inputs(kinds.plan, batch))
+            wanted = [one.exp() for one in kinds.network(batch).log_probability.values()]
+        for given, expected in zip(found, wanted, strict=True):
+            torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)
 
 
 def test_mistakes_are_told_before_anything_is_written(kinds: Run, exported: Path, tmp_path: Path) -> None:

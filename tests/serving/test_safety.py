@@ -71,7 +71,7 @@ JSON = {
     "infinite": ("plan.json", put("training", "rate", to=float("inf")), "which is no number"),
     "a field more": ("plan.json", put("tasks", "os.system", to="true"), "os.system"),
     "another format": ("plan.json", put("format", to=99), "format 99"),
-    "no object": ("plan.json", lambda said: [said], "`plan.json` is damaged"),
+    "no object": ("plan.json", lambda said: [said], "`plan.json`: "),
     "negative": ("plan.json", put("features", 1, "width", to=-3), "has a size of -3"),
     "huge": ("plan.json", put("tasks", "tower", to=[2**50]), "bytes cannot hold the plan's"),
     "a huge table": ("plan.json", put("features", 0, "rows", to=2**60), "gives other ids than the plan has"),
@@ -83,15 +83,15 @@ JSON = {
     "other features": (
         "encoders.json",
         lambda said: said["features"].pop() and said,
-        "`encoders.json` is damaged: they are not",
+        "`encoders.json`: they are not",
     ),
-    "another kind": ("encoders.json", put("features", 0, "kind", to="__import__"), "`encoders.json` is damaged"),
+    "another kind": ("encoders.json", put("features", 0, "kind", to="__import__"), "`encoders.json`: "),
     "fewer buckets": ("encoders.json", put("features", 7, "of", "buckets", to=3), "gives other ids"),
     "another column": ("encoders.json", put("features", 0, "column", to="password"), "reads another column"),
-    "no time zone": ("encoders.json", put("features", 4, "zone", to="../../etc/passwd"), "`encoders.json` is damaged"),
+    "no time zone": ("encoders.json", put("features", 4, "zone", to="../../etc/passwd"), "`encoders.json`: "),
     "division by zero": ("encoders.json", put("features", 2, "deviation", to=0.0), "divides by zero"),
-    "metrics": ("metrics.json", put(0, "auc", to="good"), "`metrics.json` is damaged: `auc` is `'good'`"),
-    "usage": ("usage.json", put("layers", 0, "nodes", to=3), "`usage.json` is damaged"),
+    "metrics": ("metrics.json", put(0, "auc", to="good"), "`metrics.json`: `auc` is `'good'`"),
+    "usage": ("usage.json", put("layers", 0, "nodes", to=3), "`usage.json`: "),
 }
 
 
@@ -110,7 +110,7 @@ def test_deep_and_damaged_text(folder: Path) -> None:
         for content in (b"[" * 100_000, b"\xff\xfe", b"{", b'{"format": 1}', b"null", b'"x"', b"9" * 5000):
             (folder / name).write_bytes(content)
             sealed(folder)
-            assert f"`{name}` is damaged" in refusal(folder)
+            assert f"`{name}`: " in refusal(folder)
         (folder / name).write_bytes(good[name])
     for content in (b"", b"[]", b"[" * 100_000, b'{"format": 1, "sha256": []}', b'{"format": 1, "sha256": 3}', b"\xff"):
         (folder / "run.json").write_bytes(content)
@@ -142,7 +142,7 @@ def test_wrong_weights(folder: Path) -> None:
     for what, content in contents.items():
         path.write_bytes(content)
         sealed(folder)
-        assert "`weights.safetensors` is damaged" in refusal(folder), what
+        assert "`weights.safetensors`: " in refusal(folder), what
 
 
 def test_files_that_lie_elsewhere(folder: Path, tmp_path: Path) -> None:

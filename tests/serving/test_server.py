@@ -232,6 +232,15 @@ def test_more_than_can_wait_is_refused_and_what_was_taken_is_answered(engine: En
         assert ask(port, INFER, body_of(rows.head(1)))[0] == 200
 
 
+def test_bodies_take_so_much_memory_at_most(engine: Engine, rows: pl.DataFrame) -> None:
+    """Each request fits, all of them would not: what is taken for one is free again once it is answered."""
+    body = body_of(rows.head(1))
+    with served(engine, Limits(all_bytes=2 * len(body))) as port:
+        assert [ask(port, INFER, body)[0] for _ in range(5)] == [200] * 5
+        assert ask(port, INFER, b"{" * (2 * len(body) + 1)) == (503, {"error": "too many requests at once"})
+        assert [ask(port, INFER, wrong)[0] for wrong in (b"{", body[:-1], body)] == [400, 400, 200]
+
+
 def test_no_answer_in_time_and_a_failure_inside_stay_with_their_request(engine: Engine, rows: pl.DataFrame) -> None:
     def score(batch: Batch) -> Any:
         if batch.rows == 13:

@@ -108,7 +108,7 @@ def test_a_spec_of_the_project_takes_its_groups_from_a_file() -> None:
     hotel = compile_spec(PROJECT / "specs" / "hotel.aesm").spec
     guests = compile_spec(PROJECT / "specs" / "hotel_guests.aesm").spec
     assert [group.name for group in hotel.features] == ["stay", "guest", "sale"]
-    assert [group.name for group in guests.features] == ["stay", "sale", "guest"]
+    assert [group.name for group in guests.features] == ["stay", "sale", "guest", "journey"]
     assert hotel.features[0] == guests.features[0]
     assert hotel.features[2] == guests.features[1]
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from aesm_dsl import load_run, predict, train
+from tests.conftest import PROJECT
 
 SPEC = """aesm = 1
 model m {
@@ -60,3 +61,13 @@ def test_from_a_table_to_scores(architecture: str, tmp_path: Path) -> None:
     blank = predict(run, nothing.filter(page="a").head(3))["y"]
     assert blank.is_finite().all()
     assert blank.n_unique() == 1
+
+
+def test_a_spec_of_the_project_on_real_bookings(real_data: Path, tmp_path: Path) -> None:
+    """hotel_guests.aesm: a logarithm, parts of dates of automatic width, and a cross."""
+    small = ["train.length=2 steps", f'data.cache="{tmp_path}"', "level.guests.experts.hidden=[8]"]
+    small.append(f'data.train="{real_data / "hotel-bookings.parquet"}"')
+    run = train(PROJECT / "specs" / "hotel_guests.aesm", tmp_path / "run", device="cpu", overrides=small)
+    widths = {one.name: (one.kind, one.width) for one in run.plan.features if one.group == "journey"}
+    assert widths == {"notice": ("value", 8), "arrival": ("date", 8), "offer": ("cross", 8)}
+    assert run.metrics["auc"].is_not_null().any()

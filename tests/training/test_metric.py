@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from aesm_dsl.training import streamed
 from aesm_dsl.training.loss import cross_entropy
 from aesm_dsl.training.metric import ALL, Score, mean, score, scores
 from tests.layers.plans import make_plan, task
@@ -81,3 +82,70 @@ def test_mean_auc_is_over_tasks_on_all_rows() -> None:
     found = scores(PLAN, *rows(100))
     expected = np.mean([one.auc for one in found if one.leaf == ALL])
     assert mean(found, "mean_auc") == pytest.approx(expected)
+
+
+def test_calibration_error_is_that_of_twenty_groups() -> None:
+    yes_R, no_R, label_R = (part[:, 0] for part in rows(500, 3)[:3])
+    keep = np.flatnonzero(~np.isnan(label_R))[:360]
+    yes_R, no_R, label_R = yes_R[keep], no_R[keep], label_R[keep]
+    one = score("a", "t", yes_R, no_R, label_R, np.ones(360))
+    order = np.argsort(yes_R)
+    groups = [order[start : start + 18] for start in range(0, 360, 18)]
+    off = sum(abs(float(np.exp(yes_R[group]).sum() - label_R[group].sum())) for group in groups)
+    assert one.calibration_error == pytest.approx(off / 360)
+
+
+def test_gauc_is_the_mean_over_users_that_have_both_classes() -> None:
+    yes_RT, no_RT, label_RT, node_RL, weight_R = rows(300, 5)
+    user_R = np.random.default_rng(1).integers(0, 40, 300)  # NOBODY is one of them
+    found = [one for one in scores(PLAN, yes_RT, no_RT, label_RT, node_RL, weight_R, user_R) if one.leaf == ALL]
+    for t, one in enumerate(found):
+        areas, weights = [], []
+        for user in range(1, 40):
+            own = [r for r in range(300) if user_R[r] == user and not math.isnan(label_RT[r, t]) and weight_R[r]]
+            ones, zeros = ([r for r in own if label_RT[r, t] == y] for y in (1, 0))
+            if ones and zeros:
+                pairs = [(weight_R[i] * weight_R[j], yes_RT[i, t] > yes_RT[j, t]) for i in ones for j in zeros]
+                areas.append(sum(w for w, right in pairs if right) / sum(w for w, _ in pairs))
+                weights.append(sum(weight_R[r] for r in own))
+        assert one.users == len(areas) > 20
+        assert one.gauc == pytest.approx(np.average(areas, weights=weights))
+        assert one.gauc_low < one.gauc < one.gauc_high
+
+
+def test_streamed_scores_are_those_of_the_rows_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "CELLS", 256)  # so coarse that it shows
+    parts = (*rows(3000, 7), np.random.default_rng(1).integers(1, 200, 3000))
+    exact, meter = scores(PLAN, *parts), streamed.Streamed(PLAN)
+    for start in range(0, 3000, 700):
+        meter.add(*(part[start : start + 700] for part in parts))
+    for one, other in zip(meter.scores(), exact, strict=True):
+        assert 0 < one.auc_off < 0.03
+        assert 0 < abs(one.auc - other.auc) <= one.auc_off
+        assert one.auc_high - one.auc_low == pytest.approx(other.auc_high - other.auc_low, rel=0.05)
+        assert one.calibration_error == pytest.approx(other.calibration_error, abs=0.02)
+        same = ("leaf", "task", "rows", "positives", "users")
+        assert [getattr(one, name) for name in same] == [getattr(other, name) for name in same]
+        close = ("rate", "log_loss", "normalised_entropy", "calibration", "gauc", "gauc_low", "gauc_high")
+        assert [getattr(one, name) for name in close] == pytest.approx([getattr(other, name) for name in close])
+
+
+def test_streamed_users_are_a_sample_once_there_are_too_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "KEPT_ROWS", 1000)
+    draw, parts = np.random.default_rng(1), rows(4000, 7)
+    user_R = draw.integers(1, 2**60, 400)[draw.integers(0, 400, 4000)]
+    meter = streamed.Streamed(PLAN)
+    for start in range(0, 4000, 500):
+        meter.add(*(part[start : start + 500] for part in (*parts, user_R)))
+        assert meter._rows <= 1000
+    found, exact = meter.scores()[-1], scores(PLAN, *parts, user_R)[-1]
+    assert 40 < found.users < exact.users / 2
+    chosen_R = np.isin(user_R, np.concatenate([kept[0] for kept in meter._kept]))
+    of_them = scores(PLAN, *(part[chosen_R] for part in (*parts, user_R)))[-1]
+    assert (found.gauc, found.users) == (pytest.approx(of_them.gauc), of_them.users)
+
+
+def test_streamed_without_rows() -> None:
+    none = np.zeros(0)
+    empty = np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 1), np.int64), none
+    assert streamed.Streamed(PLAN).scores() == scores(PLAN, *empty)

@@ -38,6 +38,11 @@ model shop {
     bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
     day = date(parts: [weekday, month])
   }
+  features more {
+    text = vectors(file: "v.npy", weights: trained, embed: 5)
+    again = same(of: brand)
+    both = cross(of: [brand, seller], buckets: 20)
+  }
   level page { node home; node search; unknown = shared }
   level card { under = page; node ad { under = search }; node organic }
   tasks { task click; task buy { after = click } }
@@ -49,6 +54,11 @@ aesm = 1
 
 model shop {
   embed = 4
+  features more {
+    both = cross(of: [brand, seller], buckets: 20)
+    again = same(of: brand)
+    text = vectors(file: "v.npy", weights: trained, embed: 5)
+  }
   features past {
     day = date(parts: [weekday, month])
     bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
@@ -81,6 +91,7 @@ def trained(plan: Plan) -> Network:
     return network
 
 
+MORE = {"text": 3, "both": 21}
 NONE = Encoders(())
 """No vocabulary is fitted: values are told apart by their row."""
 
@@ -166,8 +177,8 @@ def test_a_new_node_starts_as_unknown_ones_run() -> None:
 
 
 def test_values_of_a_vocabulary_are_found_by_name() -> None:
-    old = plan_of(OLD).with_rows({"price": 5, "brand": 4, "size": 0, "seller": 10, "seen": 7, "day": 21})
-    new = plan_of(OLD).with_rows({"price": 5, "brand": 5, "size": 0, "seller": 10, "seen": 7, "day": 21})
+    old = plan_of(OLD).with_rows({"price": 5, "brand": 4, "size": 0, "seller": 10, "seen": 7, "day": 21, **MORE})
+    new = plan_of(OLD).with_rows({"price": 5, "brand": 5, "size": 0, "seller": 10, "seen": 7, "day": 21, **MORE})
     before, after = trained(old), Network(new)
     known = Encoders((Category("brand", "brand", ("acme", "zenith")),))
     wanted = Encoders((Category("brand", "brand", ("nova", "zenith", "acme")),))
@@ -179,6 +190,28 @@ def test_values_of_a_vocabulary_are_found_by_name() -> None:
 
     missing, other, acme, zenith = table(before, 4)
     torch.testing.assert_close(table(after, 5), torch.stack([missing, other, other, zenith, acme]))
+
+
+def test_frozen_vectors_stay_those_of_the_file() -> None:
+    plan = plan_of(OLD.replace("weights: trained, ", ""))
+    before, after = trained(plan), Network(plan)
+    assert warm_start(after, NONE, before, NONE) == 1.0
+    was, now = before.state_dict(), after.state_dict()
+    (frozen,) = (name for name in now if name.endswith("frozen_KG"))
+    assert not now[frozen].any()
+    assert torch.equal(now[frozen.replace("frozen_KG", "absent_2W")], was[frozen.replace("frozen_KG", "absent_2W")])
+
+
+def test_buckets_of_a_cross_mean_the_same_while_its_vocabularies_do() -> None:
+    plan = plan_of(OLD)
+    known = Encoders((Category("brand", "brand", ("acme",)),))
+    before, after = trained(plan), Network(plan)
+    part = next(one for one in anatomy(plan) if one.name == "feature both, table")
+    rows = slice(part.first + 1, part.first + 21)
+    for vocabulary, same in ((Encoders((Category("brand", "brand", ("nova",)),)), False), (known, True)):
+        warm_start(after, vocabulary, before, known)
+        tables = (one.state_dict()[part.state][rows] for one in (before, after))
+        assert torch.equal(*tables) == same
 
 
 def test_what_grows_keeps_what_it_had() -> None:

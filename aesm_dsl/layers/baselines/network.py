@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.cost import cost
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.embedding_tables import sparse_widths
+from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.baselines.mmoe import MMoE
 from aesm_dsl.layers.baselines.plain import ESMM, SharedBottom, Single
@@ -50,7 +50,7 @@ class Baseline(nn.Module):
         self.plan = plan
         self.leaves = Leaves(plan)
         single = plan.baseline.architecture == "single"
-        copies, sparse = plan.baseline.leaves if single else 1, sparse_widths(plan)
+        copies, sparse = plan.baseline.leaves if single else 1, sparse_homes(plan)
         self.embeddings = nn.ModuleList(Embedding(plan.features, sparse) for _ in range(copies))
         self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
 

@@ -1,0 +1,119 @@
+"""A search: values out of the spec, trials that are kept, a best spec that is sound."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from aesm_dsl import AesmError, check, load_run
+from aesm_dsl.cli.main import app
+from aesm_dsl.pipeline import compile_spec
+from aesm_dsl.tuning import Tried, Tuned, tune
+from tests.worlds import clean, fund_world
+
+SPACE = """\
+  tune {
+    level.card.experts.count = choice(2, 3)
+    train.optimizer          = adam(rate: log(1e-3, 3e-2))
+    level.card.experts.hidden = [int(4, 9), 8]
+    train.batch              = choice(64 rows, 128 rows)
+  }
+  train {"""
+SMALL = [
+    "experts.repeat=1",
+    "experts.hidden=[8]",
+    "level.scenario.experts.count=2",
+    "train.length=2 epochs",
+    "features.user.user_id=id(buckets: 100, embed: 4)",
+    "features.item.fund_id=id(buckets: 50, embed: 4)",
+]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("optuna")
+    path = fund_world(tmp_path_factory.mktemp("tune"), 800)
+    path.write_text(path.read_text(encoding="utf-8").replace("  train {", SPACE, 1), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(spec: Path) -> tuple[Tuned, list[Tried]]:
+    seen: list[Tried] = []
+    out = spec.parent / "out"
+    return tune(spec, out, trials=2, device="cpu", overrides=SMALL, watch=seen.append), seen
+
+
+def test_the_space_is_no_part_of_the_spec_that_is_trained(spec: Path) -> None:
+    clean(check(spec))
+    compiled = compile_spec(spec)
+    assert "tune" not in compiled.resolved()
+    dimensions = {one.path: one for one in compiled.spec.space}
+    assert list(dimensions) == [
+        "level.card.experts.count",
+        "train.optimizer",
+        "level.card.experts.hidden",
+        "train.batch",
+    ]
+    assert dimensions["level.card.experts.hidden"].text(["7"]) == "level.card.experts.hidden = [7, 8]"
+    assert dimensions["train.optimizer"].text(["2e-3"]) == "train.optimizer = adam(rate: 2e-3)"
+    assert dimensions["train.batch"].text(["64 rows"]) == "train.batch = 64 rows"
+
+
+def test_the_best_of_all_trials_becomes_a_spec(spec: Path, found: tuple[Tuned, list[Tried]]) -> None:
+    tuned, seen = found
+    assert [(one.number, one.state) for one in seen] == [(1, "complete"), (2, "complete")]
+    assert tuned.value == max(one.value for one in seen if one.value is not None)
+    assert tuned.settings == next(one.settings for one in seen if one.value == tuned.value)
+    assert tuned.spec == spec.with_name("fund_search.best.aesm")
+    clean(check(tuned.spec))
+    best = compile_spec(spec, overrides=[*SMALL, *tuned.settings])
+    assert compile_spec(tuned.spec).plan == best.plan
+    number = next(one.number for one in seen if one.value == tuned.value) - 1
+    run = load_run(spec.parent / "out" / "runs" / str(number))
+    assert max(one.valid_mean_auc or 0 for one in run.history) == tuned.value
+    assert run.plan.training == best.plan.training
+
+
+def test_a_search_goes_on_and_not_with_another_spec(spec: Path, found: tuple[Tuned, list[Tried]]) -> None:
+    seen: list[Tried] = []
+    again = tune(spec, spec.parent / "out", trials=3, device="cpu", overrides=SMALL, watch=seen.append)
+    assert [one.number for one in seen] == [3]
+    assert again.trials == 3
+    assert again.value >= found[0].value
+    with pytest.raises(AesmError, match=r"E610.*holds the search of another spec"):
+        tune(spec, spec.parent / "out", trials=3, device="cpu", overrides=[*SMALL, "train.seed=1"])
+
+
+def test_trials_that_cannot_be_trained_are_told(spec: Path, tmp_path: Path) -> None:
+    path = spec.with_name("odd.aesm")
+    text = spec.read_text(encoding="utf-8").replace("choice(2, 3)", "choice(1, 3)")
+    path.write_text(text.replace("train.batch ", "level.card.experts.specific = choice(2, 3)\n    train.batch "))
+    more = [*SMALL, "level.card.experts.shared=0", "train.length=1 steps"]
+    seen: list[Tried] = []
+    with suppress(AesmError):  # of the last trial, where none could be trained
+        tune(path, tmp_path / "out", trials=3, device="cpu", overrides=more, watch=seen.append)
+    assert [one.number for one in seen] == [1, 2, 3]
+    for one in seen:
+        too_many = "level.card.experts.count = 1" in one.settings
+        assert (one.state == "fail") == too_many
+
+
+def test_the_command(spec: Path, found: tuple[Tuned, list[Tried]]) -> None:
+    sets = [part for one in SMALL for part in ("--set", one)]
+    out = str(spec.parent / "out")
+    done = CliRunner().invoke(app, ["tune", str(spec), "-o", out, "--trials", "2", "--device", "cpu", *sets])
+    assert done.exit_code == 0, done.output
+    assert "mean AUC" in done.stdout
+    assert "train.optimizer = adam(rate: " in done.stdout
+
+
+def test_a_spec_of_others_is_not_replaced(spec: Path, tmp_path: Path) -> None:
+    other = tmp_path / "fund_search.aesm"
+    other.write_text(spec.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "fund_search.best.aesm").write_text("aesm = 1\n", encoding="utf-8")
+    with pytest.raises(AesmError, match=r"E610.*is not by `aesm tune`"):
+        tune(other, tmp_path / "out", trials=1)
