@@ -102,7 +102,7 @@ _WITHIN_A_LINE: tuple[tuple[str, str, str], ...] = (
     ("E107", r"(\d), (\d)", r"\1,, \2"),
     ("E107", r"^(\s+)(\w+ = )", r'\1"key" \2'),
     ("E108", r"^(\s+\w+ =) [^{]*[^{\[]$", r"\1"),
-    ("E108", r"(\(\w+:) [^,()]+(?=[,)])", r"\1"),
+    ("E108", r"(\(\w+:) [^,()\[\]]+(?=[,)])", r"\1"),
     ("E201", r"^import (\w)", r"improt \1"),
     ("E201", r"^(\s+)level (\w)", r"\1levle \2"),
     ("E201", r"^(\s+)node (\w)", r"\1nod \2"),
@@ -189,7 +189,7 @@ def _twice(lines: Sequence[str], number: int) -> Iterator[Planted]:
         return
     for code, pattern in _TWICE:
         if re.match(pattern, line):
-            feature = re.search(r"= (category|number|id|list|date)\b", line) and " label = " not in line
+            feature = re.search(r"= (category|number|id|list|date|cross|sequence|same|vectors)\b", line) and " label = " not in line
             told = "E204" if feature else code
             touched = frozenset({number, *_uses(lines, number)})
             yield Planted(told, "twice", touched, number, (line, line), 1)
