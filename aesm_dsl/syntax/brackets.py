@@ -135,7 +135,12 @@ def _lose_statement(draft: Draft, text: str, start: int, closer: int) -> int:
     end = next((match.start() for match in MARK.finditer(text, start, closer) if match.group() in ";}\n"), closer)
     while end < closer and text[end] == "\n" and text[first : content_end(text, end)].endswith(("[", "(", ",")):
         end = min(line_end(text, end + 1), closer)
-    draft.lose(first, end)
+    around = sum(
+        {"(": 1, "[": 1, ")": -1, "]": -1}.get(match.group(), 0) for match in MARK.finditer(text, first, start)
+    )
+    behind = (match.start() for match in MARK.finditer(text, end) if match.group() in ";}\n")
+    # What closes the calls around it goes with them.
+    draft.lose(first, next(behind, len(text)) if around > 0 else end)
     return content_end(text, end)
 
 
