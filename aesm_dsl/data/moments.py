@@ -76,8 +76,9 @@ class Moments:
             if seen.low < learnt.high:
                 findings.add(
                     "W509",
-                    f"{counted(seen.early)} to {_DONE[part]} come before the training rows end: by `{column}`, the "
-                    f"earliest is {seen.first}, and training rows go on to {learnt.last}",
+                    f"{counted(seen.early)} to {_DONE[part]} {'comes' if seen.early == 1 else 'come'} before the "
+                    f"training rows end: by `{column}`, the earliest is {seen.first}, and training rows go on to "
+                    f"{learnt.last}",
                     self._locate(f"data.{part}"),
                     label="a model is asked about what it has learnt",
                     help=f"cut both files at one `{column}`",

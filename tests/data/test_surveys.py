@@ -212,7 +212,8 @@ def test_rows_to_measure_on_come_later(train: list[Any], test: list[Any], told_o
         assert (code, span) == ("W509", "data.test")
         assert f"by `day`, the earliest is {told_of}" in message
         early = sum(day is not None and day < max(train) for day in test)
-        assert message.startswith(f"{early} row{'s' if early > 1 else ''} to test on come before")
+        rows = "1 row to test on comes" if early == 1 else f"{early} rows to test on come"
+        assert message.startswith(f"{rows} before the training rows end")
 
 
 @pytest.mark.parametrize("at", CUTS)
