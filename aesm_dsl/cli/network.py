@@ -73,6 +73,7 @@ def train(
     """Train a spec on its data; prints AUC and log loss of every leaf and task, and leaves a run folder."""
     from aesm_dsl.report.baseline import size_data, size_line
     from aesm_dsl.report.tables import metrics_table
+    from aesm_dsl.training.launch import world
     from aesm_dsl.training.progress import bar
     from aesm_dsl.training.stop import StoppedError
 
@@ -93,7 +94,8 @@ def train(
     except StoppedError as stopped:
         again = ["aesm", "train", str(spec), *(["-o", str(out)] if out else []), *(["--arch", arch] if arch else [])]
         again += [*(["--overwrite"] if overwrite else []), *(f"--set={one}" for one in overrides or ())]
-        say(f"{stopped}: `{shlex.join([*again, '--resume'])}` goes on from there")
+        many = "" if world() == 1 else f", started by torchrun with {world()} processes again,"
+        say(f"{stopped}: `{shlex.join([*again, '--resume'])}`{many} goes on from there")
         raise typer.Exit(130) from stopped
     baseline = run.plan.baseline
     if form is ResultFormat.json:
