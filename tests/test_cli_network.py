@@ -195,11 +195,11 @@ def test_runs_are_numbered_when_nobody_names_them(aesm: Aesm, world: Path, tmp_p
 
 
 def test_train_refuses_a_folder_that_is_there(aesm: Aesm, run: Path, world: Path) -> None:
-    before = sorted((path.name, path.read_bytes()) for path in run.iterdir())
+    before = sorted((path.name, path.read_bytes()) for path in run.rglob("*") if path.is_file())
     done = aesm("train", world / "fund_search.aesm", "-o", run, *SMALL)
     assert done.code == 1
     assert "error[E601]" in done.err
-    assert sorted((path.name, path.read_bytes()) for path in run.iterdir()) == before
+    assert sorted((path.name, path.read_bytes()) for path in run.rglob("*") if path.is_file()) == before
 
 
 def test_train_names_the_table_that_is_missing(aesm: Aesm, world: Path, tmp_path: Path) -> None:

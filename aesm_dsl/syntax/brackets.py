@@ -135,7 +135,11 @@ def _lose_statement(draft: Draft, text: str, start: int, closer: int) -> int:
     end = next((match.start() for match in MARK.finditer(text, start, closer) if match.group() in ";}\n"), closer)
     while end < closer and text[end] == "\n" and text[first : content_end(text, end)].endswith(("[", "(", ",")):
         end = min(line_end(text, end + 1), closer)
-    draft.lose(first, end)
+    last = end
+    if end == closer and text[closer : closer + 1] in ("]", ")"):
+        # What closes here was opened before: it is lost with the rest of the statement.
+        last = next((match.start() for match in MARK.finditer(text, closer) if match.group() in ";}\n"), len(text))
+    draft.lose(first, last)
     return content_end(text, end)
 
 
