@@ -62,7 +62,7 @@ def engine(kinds: Run) -> Engine:
 
 @pytest.fixture(scope="module")
 def port(engine: Engine) -> Iterator[int]:
-    with served(engine, Limits(body_bytes=200_000, request_rows=100, body_s=0.5)) as port:
+    with served(engine, Limits(body_bytes=200_000, request_rows=100, body_s=120, answer_s=120)) as port:
         yield port
 
 
@@ -172,8 +172,8 @@ def test_bad_requests_are_told_what_is_wrong(port: int, rows: pl.DataFrame) -> N
             assert ask(port, INFER, json.dumps(whole).encode())[0] in (200, 400), (field, value)
 
 
-def test_a_slow_client_is_left(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
+def test_a_slow_client_is_left(engine: Engine) -> None:
+    with served(engine, Limits(body_s=0.05)) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
         slow.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
         assert slow.recv(1000).startswith(b"HTTP/1.1 408")
 
@@ -220,7 +220,7 @@ def test_more_than_can_wait_is_refused_and_what_was_taken_is_answered(engine: En
         return engine.score(batch)
 
     held = Engine("held", engine.plan, engine.encoders, slowly)
-    with served(held, Limits(queue_rows=40, batch_rows=25, answer_s=30)) as port, ThreadPoolExecutor(20) as clients:
+    with served(held, Limits(queue_rows=40, batch_rows=25, answer_s=120)) as port, ThreadPoolExecutor(20) as clients:
         asked = [clients.submit(ask, port, INFER, body_of(rows.head(10))) for _ in range(20)]
         while sum(one.done() for one in asked) < 10:
             time.sleep(0.01)
@@ -235,26 +235,35 @@ def test_more_than_can_wait_is_refused_and_what_was_taken_is_answered(engine: En
 def test_bodies_take_so_much_memory_at_most(engine: Engine, rows: pl.DataFrame) -> None:
     """Each request fits, all of them would not: what is taken for one is free again once it is answered."""
     body = body_of(rows.head(1))
-    with served(engine, Limits(all_bytes=2 * len(body))) as port:
+    with served(engine, Limits(all_bytes=2 * len(body), body_s=120, answer_s=120)) as port:
         assert [ask(port, INFER, body)[0] for _ in range(5)] == [200] * 5
         assert ask(port, INFER, b"{" * (2 * len(body) + 1)) == (503, {"error": "too many requests at once"})
         assert [ask(port, INFER, wrong)[0] for wrong in (b"{", body[:-1], body)] == [400, 400, 200]
 
 
-def test_no_answer_in_time_and_a_failure_inside_stay_with_their_request(engine: Engine, rows: pl.DataFrame) -> None:
+def test_no_answer_in_time_is_told(engine: Engine, rows: pl.DataFrame) -> None:
+    free = threading.Event()
+
+    def slowly(batch: Batch) -> Any:
+        free.wait(120)
+        return engine.score(batch)
+
+    held = Engine("held", engine.plan, engine.encoders, slowly)
+    with served(held, Limits(body_s=120, answer_s=0.05)) as port:
+        assert ask(port, INFER, body_of(rows.head(2))) == (503, {"error": "no answer in time"})
+        assert ask(port, "/v2/health/live")[0] == 200
+        free.set()
+
+
+def test_a_failure_inside_stays_with_its_request(engine: Engine, rows: pl.DataFrame) -> None:
     def score(batch: Batch) -> Any:
-        if batch.rows == 13:
-            time.sleep(0.6)
         if batch.rows == 17:
             raise RuntimeError("out of memory")
         return engine.score(batch)
 
     odd = Engine("odd", engine.plan, engine.encoders, score)
-    with served(odd, Limits(answer_s=0.5)) as port:
-        ask(port, INFER, body_of(rows.head(1)))
-        assert ask(port, INFER, body_of(rows.head(13))) == (503, {"error": "no answer in time"})
-        assert ask(port, INFER, body_of(rows.head(17)))[0] == 500
-        assert ask(port, INFER, body_of(rows.head(5)))[0] == 200
+    with served(odd, Limits(body_s=120, answer_s=120)) as port:
+        assert [ask(port, INFER, body_of(rows.head(count)))[0] for count in (5, 17, 5)] == [200, 500, 200]
 
 
 def test_binary_inputs_as_tritons_client_sends_them(port: int, rows: pl.DataFrame, expected: np.ndarray) -> None:
