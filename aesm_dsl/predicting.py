@@ -49,7 +49,7 @@ def predict_file(
                 "null", its scores are null
     watch       called with the rows so far
 
-    Memory does not grow with the table. `out` appears when it is complete.
+    No more than a few chunks of rows are held at a time. `out` appears when it is complete.
     """
     from aesm_dsl.serving.predict import open_scores
 

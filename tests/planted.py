@@ -189,7 +189,10 @@ def _twice(lines: Sequence[str], number: int) -> Iterator[Planted]:
         return
     for code, pattern in _TWICE:
         if re.match(pattern, line):
-            feature = re.search(r"= (category|number|id|list|date|cross|sequence|same|vectors)\b", line) and " label = " not in line
+            feature = (
+                re.search(r"= (category|number|id|list|date|cross|sequence|same|vectors)\b", line)
+                and " label = " not in line
+            )
             told = "E204" if feature else code
             touched = frozenset({number, *_uses(lines, number)})
             yield Planted(told, "twice", touched, number, (line, line), 1)
