@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.embedding_tables import homes
@@ -227,7 +227,7 @@ class _Anatomy:
         leaves = Axis("leaves", places, ("unknown",))
         tasks = Axis("tasks", {f"task {task.name}": 1 for task in plan.tasks.tasks})
         before = self.x
-        for depth, (_, width) in enumerate(pairwise((0, *plan.tasks.tower, 1))):
+        for depth, width in enumerate((*plan.tasks.tower, 1)):
             last = depth == len(plan.tasks.tower)
             state = "towers.head" if last else f"towers.hidden.linears.{depth}"
             name = "towers, " + ("head" if last else f"layer {depth + 1}")

@@ -95,16 +95,11 @@ def prepare(
     warn  called once with the warnings about the spec and its rows
     Raises AesmError for whatever is wrong with the spec or the rows, all in one go.
     """
-    from aesm_dsl.data.given import given
-    from aesm_dsl.data.prepare import prepare as prepare_rows
-    from aesm_dsl.training.train import GIVEN, fitted_plan, tell_no_data
+    from aesm_dsl.training.train import fitted_plan, prepare_rows
 
     findings = Findings()
     compiled = compile_spec(spec, overrides=overrides, warn=lambda told: findings.extend(told.items))
-    rows = [] if data is None else given(data, GIVEN, findings)
-    found = None
-    if rows or (data is None and not tell_no_data(compiled.plan, findings)):
-        found = prepare_rows(compiled.plan, roots_of(compiled.spec), findings, compiled.spec.places.of, rows)
+    found = prepare_rows(compiled.plan, roots_of(compiled.spec), data, findings, compiled.spec.places.of)
     if found is None or findings.errors:
         name_paths(findings)
         raise AesmError(findings)

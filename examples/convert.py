@@ -41,8 +41,8 @@ def aliexpress(folder: Path, out: Path) -> None:
             rows.sink_parquet(out / part / f"{country}.parquet")
 
 
-ONE = ("101", "121", "122", "124", "125", "126", "127", "128", "129", "205", "206", "207", "216", "301")
-ONE += ("508", "509", "702", "853")
+USER = ("101", "121", "122", "124", "125", "126", "127", "128", "129")
+ONE = (*USER, "205", "206", "207", "216", "301", "508", "509", "702", "853")
 MANY = ("109_14", "110_14", "127_14", "150_14", "210")
 """Fields of one value, and of several, which are kept as text with `|` between them."""
 BETWEEN, NUMBER, WEIGHT = "\x01", "\x02", "\x03"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.hashing import hash64, mix
+from aesm_dsl.data.hashing import Hashes, hash64, mix
 from aesm_dsl.data.lists import flat, in_slots
 from aesm_dsl.data.moment import PARTS, as_moments, part_ids
 from aesm_dsl.data.quantile import bucket
-from aesm_dsl.data.value import Numbers, as_numbers, as_text
+from aesm_dsl.data.value import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.plan import MISSING, OTHER
 
 MOST_DEVIATIONS = 10.0
@@ -63,8 +63,7 @@ class Id:
 
     def ids(self, column: pl.Series) -> Ids:
         hashes, missing = hash64(column)
-        ids = (hashes % np.uint64(self.buckets)).astype(np.int64) + 1
-        return np.where(missing, MISSING, ids)
+        return _bucketed(hashes, missing, self.buckets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +216,12 @@ class Cross:
             missing |= ids_RS[:, 0] == MISSING
             for ids_R in ids_RS.T:
                 hashes = mix(hashes ^ ids_R.astype(np.uint64))
-        ids = (hashes % np.uint64(self.buckets)).astype(np.int64) + 1
-        return np.where(missing, MISSING, ids)
+        return _bucketed(hashes, missing, self.buckets)
+
+
+def _bucketed(hashes: Hashes, missing: Mask, buckets: int) -> Ids:
+    """0 where missing, else the hash modulo `buckets`, plus 1."""
+    return np.where(missing, MISSING, (hashes % np.uint64(buckets)).astype(np.int64) + 1)
 
 
 Encoder = Category | Id | Number | Value | Date | Shared | List | Cross

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,7 @@ def _train(
 ) -> Run | None:
     weigh = method(plan.training.combine, findings, locate)
     refuse_start(plan, job.warm_start, findings)
-    rows = [] if data is None else given(data, GIVEN, findings)
-    prepared = None
-    if rows or (data is None and not tell_no_data(plan, findings)):
-        prepared = prepare(plan, job.roots, findings, locate, rows)
+    prepared = prepare_rows(plan, job.roots, data, findings, locate)
     if not agree(findings, peers) or prepared is None:
         return None
     warn(findings)
@@ -124,6 +121,14 @@ def _train(
     if collapsed.items:
         warn(collapsed)
     return run
+
+
+def prepare_rows(plan: Plan, roots: Sequence[Path], data: Given, findings: Findings, locate: Locate) -> Prepared | None:
+    """The rows of the plan's files, or of `data` in their place; None after adding errors."""
+    rows = [] if data is None else given(data, GIVEN, findings)
+    if rows or (data is None and not tell_no_data(plan, findings)):
+        return prepare(plan, roots, findings, locate, rows)
+    return None
 
 
 def fitted_plan(plan: Plan, prepared: Prepared) -> Plan:
