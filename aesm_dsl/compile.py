@@ -202,6 +202,8 @@ def _training(train: Train) -> TrainingPlan:
         embeddings_decay=None if optimizer.embeddings_decay == "auto" else optimizer.embeddings_decay,
         clip=train.clip,
         ema_decay=train.average.decay if train.average else None,
+        precision=train.precision,
+        compile=train.compile,
         checkpoint_steps=int(every.value) if every is not None and every.unit == "steps" else None,
         checkpoint_minutes=float(every.value) if every is not None and every.unit == "minutes" else None,
     )

@@ -67,6 +67,10 @@ class TrainingPlan:
     """Of the average of the weights that is measured and kept; None: the weights themselves are."""
     combine: str = "sum"
     """How the tasks' gradients become one: "sum", "pcgrad" or "aligned_mtl"."""
+    precision: str = "float32"
+    """Type of a step's large products: "float32" or "bf16"."""
+    compile: str | None = None
+    """What compiles the network for its steps: "inductor"; None: nothing does."""
 
     @staticmethod
     def from_values(values: dict[str, Any]) -> TrainingPlan:

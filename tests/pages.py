@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from io import StringIO
+from itertools import takewhile
 from pathlib import Path
 from textwrap import indent
 from unittest.mock import patch
@@ -107,7 +108,10 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
     """What the last command tells; the ones before it succeed. Warnings of a command that succeeds count if asked."""
     warnings = Findings()
     for place, line in enumerate(commands, 1):
-        _, *arguments = shlex.split(line.removeprefix("$ "), comments=True)
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        variables = list(takewhile(lambda word: "=" in word, words))
+        os.environ.update(one.split("=", 1) for one in variables)
+        _, *arguments = words[len(variables) :]
         if line.startswith("$ torchrun --nproc-per-node 2 -m aesm_dsl "):
             arguments = arguments[4:]
             os.environ.update(RANK="0", WORLD_SIZE="2", MASTER_ADDR="", MASTER_PORT="")  # as the first of two

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.layers.experts import Experts
+from aesm_dsl.layers.precision import exactly
 from aesm_dsl.layers.selection import Selection, Tally, mixture, select, within_budget
 from aesm_dsl.plan import LayerPlan
 
@@ -91,13 +92,18 @@ class AESLayer(nn.Module):
         return y, Selection(node, choice.specific, choice.shared, weight), choice.tally()
 
     def logits(self, x: Tensor, context: Tensor) -> Tensor:
-        """G (..., N, E): the gate logits without noise, one linear map of [x; context] (eq. 1)."""
+        """G (..., N, E): the gate logits without noise, one linear map of [x; context] (eq. 1), of its weights' type.
+
+        Also under autocast: rounded logits would select other experts.
+        """
         # The two halves of the product apart: an input shared by T tasks is multiplied once, not T times.
         weight_x, weight_c = self.gate.weight[:, : self.plan.input], self.gate.weight[:, self.plan.input :]
-        from_x = functional.linear(x, weight_x)
+        with exactly(x.device):
+            from_x = functional.linear(x.to(weight_x.dtype), weight_x)
+            from_context = functional.linear(context, weight_c, self.gate.bias)
         if x.dim() < context.dim():
             from_x = from_x.unsqueeze(-2)
-        gates = from_x + functional.linear(context, weight_c, self.gate.bias)
+        gates = from_x + from_context
         return gates.reshape(*gates.shape[:-1], self.plan.nodes, self.plan.experts)
 
     def extra_repr(self) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from aesm_dsl.embedding_tables import Home, home, homes
 from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.layers.apart import apart
 from aesm_dsl.layers.pool import Numbers, Pool
 from aesm_dsl.layers.vectors import Vectors
 from aesm_dsl.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
@@ -35,8 +36,8 @@ class Embedding(nn.Module):
 
     Features of equal width live in one table, one below the other: as many lookups as there are widths. A feature that
     has no table of its own looks in the rows of the one it shares; vectors from a file have a table to themselves. The
-    gradient of a table that is `sparse` is a sparse tensor: the looked up ids and their rows' gradients. Such a
-    gradient cannot be compiled by inductor; inference can, and so can export.
+    gradient of a table that is `sparse` is a sparse tensor: the looked up ids and their rows' gradients. Inductor has
+    no such gradients: in a network that is compiled these lookups stay apart, except in inference.
     """
 
     # Shape suffixes, not mixed case.
@@ -51,7 +52,7 @@ class Embedding(nn.Module):
         looking = [feature for feature in features if feature.slots]
         places = homes(looking)
         offsets = {}
-        self.tables = nn.ModuleList()
+        self.tables, self.sparse = nn.ModuleList(), [place in sparse for place in places]
         for place in places:
             above = 0
             for one in looking:
@@ -87,7 +88,8 @@ class Embedding(nn.Module):
             inside_BS = (ids_BS >= self.least_S) & (ids_BS < self.rows_S)
             row_BS = torch.where(inside_BS, known_BS + self.offset_S, torch.iinfo(torch.int64).max)
         of_table = row_BS.index_select(1, self.order_S).split_with_sizes(self.counts, dim=1)
-        found = [table(rows_BS) for table, rows_BS in zip(self.tables, of_table, strict=True)]
+        looks = [_look_apart if sparse and torch.is_grad_enabled() else _look for sparse in self.sparse]
+        found = [look(table, rows) for look, table, rows in zip(looks, self.tables, of_table, strict=True)]
         vector_BN = self.numbers(value_BV) if self.numbers is not None else value_BV
         x: list[Tensor] = []
         pools = iter(self.pools)
@@ -187,6 +189,14 @@ def _parts(features: Sequence[FeaturePlan], places: list[Home]) -> tuple[list[_P
         if part.feature is not None and part.feature.pool == "attention":
             parts[index] = replace(part, query=starts[part.feature.table])
     return parts, counts
+
+
+def _look(table: nn.Module, rows_BS: Tensor) -> Tensor:
+    vector_BSW: Tensor = table(rows_BS)
+    return vector_BSW
+
+
+_look_apart = apart(_look)
 
 
 def _can_look(ids: Tensor) -> bool:

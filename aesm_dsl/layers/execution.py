@@ -34,6 +34,8 @@ def choose(plan: LayerPlan, x_BD: Tensor, gates: int) -> str:
 
 
 def _can_group(plan: LayerPlan, dtype: torch.dtype) -> bool:
-    """Whether torch has the product: not in float64, and rows are whole multiples of 16 bytes."""
+    """Whether torch has the product: not in float64, compiled in bfloat16 alone, and rows are whole multiples of 16
+    bytes."""
     aligned = all(width * dtype.itemsize % 16 == 0 for width in (plan.input, *plan.hidden))
-    return aligned and dtype != torch.float64 and hasattr(torch.nn.functional, "grouped_mm")
+    known = dtype == torch.bfloat16 or not (dtype == torch.float64 or torch.compiler.is_compiling())
+    return aligned and known and hasattr(torch.nn.functional, "grouped_mm")

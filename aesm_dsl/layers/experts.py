@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aesm_dsl.layers.apart import apart
 from aesm_dsl.layers.execution import choose
+from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.sparse import Groups, Pairs, Segments
 from aesm_dsl.plan import LayerPlan
 
@@ -48,9 +50,9 @@ class Experts(nn.Module):
         if way == "dense":
             return run_dense(self.blocks, x_BD, weight_BGE)
         runs_BE = (weight_BGE != 0).any(dim=1)
-        most = self.plan.most(weight_BGE.shape[1])
-        pairs = Groups(runs_BE, most) if way == "grouped" else Segments(runs_BE)
-        return run_sparse(self.blocks, x_BD, weight_BGE, pairs)
+        if way == "loop":
+            return run_segments(self.blocks, x_BD, weight_BGE, runs_BE)
+        return run_sparse(self.blocks, x_BD, weight_BGE, Groups(runs_BE, self.plan.most(weight_BGE.shape[1])))
 
 
 def run_dense(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
@@ -72,6 +74,12 @@ def run_sparse(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor, pairs: P
         assert isinstance(block, Block)
         h_PD = block.on_pairs(h_PD, pairs)
     return pairs.mix(h_PD, weight_BGE)
+
+
+@apart
+def run_segments(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor, runs_BE: Tensor) -> Tensor:
+    """y_BGF, one expert after the other: as many rows as select it, which no graph knows before."""
+    return run_sparse(blocks, x_BD, weight_BGE, Segments(runs_BE))
 
 
 class Block(nn.Module):
@@ -153,6 +161,7 @@ class Block(nn.Module):
 
 def _moments(h_EBH: Tensor, runs_EB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per expert over the rows that run it: how many (E, 1), the mean (E, H), the sum of squares about it (E, H)."""
+    h_EBH = exact(h_EBH)  # counted in bfloat16, 257 rows are 256
     runs_EB1 = runs_EB.unsqueeze(-1).to(h_EBH.dtype)
     rows_E1 = runs_EB1.sum(dim=1)
     mean_EH = (h_EBH * runs_EB1).sum(dim=1) / rows_E1.clamp(min=1)

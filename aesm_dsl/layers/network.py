@@ -13,6 +13,7 @@ from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
 from aesm_dsl.layers.leaves import Leaves
+from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import Selection, Tally
 from aesm_dsl.layers.siblings import Siblings
@@ -69,7 +70,7 @@ class Network(nn.Module):
 
         # Without task layers the towers share one input.
         h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(tasks), -1)
-        logits = self._logits(h_BTD, batch.node_BL)
+        logits = [exact(logit_B) for logit_B in self._logits(h_BTD, batch.node_BL)]
         yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]
         return Prediction(

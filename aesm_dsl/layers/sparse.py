@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from aesm_dsl.layers.precision import exact
+
 
 class Pairs(ABC):
     """Which expert runs on which row, row_P and expert_P, and how each expert's parameters are applied to its pairs."""
@@ -31,6 +33,7 @@ class Pairs(ABC):
 
     def moments(self, h_PH: Tensor, experts: int) -> tuple[Tensor, Tensor, Tensor]:
         """Per expert over its own pairs: how many (E, 1), the mean (E, H), the sum of squares about it (E, H)."""
+        h_PH = exact(h_PH)  # counted in bfloat16, 257 rows are 256
         real_P1 = self.real(torch.ones_like(h_PH[:, :1]))
         rows_E1 = h_PH.new_zeros(experts, 1).index_add(0, self.expert_P, real_P1)
         total_EH = h_PH.new_zeros(experts, h_PH.shape[1]).index_add(0, self.expert_P, h_PH * real_P1)

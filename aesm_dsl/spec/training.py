@@ -203,6 +203,14 @@ class Train(Model):
         "how the tasks' gradients become one: their `sum`, or a method that settles conflicts (extra `gradients`)",
         "sum",
     )
+    precision: Annotated[typing.Literal["float32", "bf16"], Choice(("float32", "bf16"))] = setting(
+        "type of a training step's large products: with `bf16` that is bfloat16; weights, gates, probabilities and "
+        "losses stay in float32, and so does all that is measured",
+        "float32",
+    )
+    compile: Annotated[typing.Literal["inductor"] | None, Optional(Choice(("inductor",)))] = setting(
+        "what compiles the network for its training steps: torch.compile with `inductor`, or `none`", None
+    )
     checkpoint: Annotated[Every | None, Optional(Quantity({"minutes": Real(open=True), "steps": Integer(1)}))] = (
         setting(
             "how often to write down where training stands, so that `--resume` can go on from there",

@@ -13,6 +13,7 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.average import Average
 from aesm_dsl.training.combine import Weigh, backward
+from aesm_dsl.training.compiling import step_of, stepping
 from aesm_dsl.training.hide import hide_nodes
 from aesm_dsl.training.loss import loss
 from aesm_dsl.training.optimizer import clip, optimizers
@@ -35,6 +36,7 @@ class Stepper:
         self.network, self.plan, self.rows = network, plan, 0
         self.noise = torch.Generator(device).manual_seed(own_seed(training.seed, peers))
         self.optimizers = optimizers(network, training)
+        self.run = stepping(network)
         self.log_variance_T: nn.Parameter | None = None
         if training.weights == "uncertainty":
             like = next(network.parameters())
@@ -64,10 +66,14 @@ class Stepper:
             group["lr"] = rate
         noise = Noise(sigma(self.plan.training.noise, done), self.plan.training.noise.mixture, self.noise)
         batch = hide_nodes(batch, self.plan.levels, self.noise)
-        found = loss(self.network(batch, noise), batch, self.plan, self.log_variance_T, self.peers)
+        low = torch.autocast(self.noise.device.type, torch.bfloat16, enabled=self.plan.training.precision == "bf16")
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        backward(found, self.parameters, self.weigh, self.peers)
+        with step_of(self.plan.training):
+            with low:
+                prediction = self.run(batch, noise)
+            found = loss(prediction, batch, self.plan, self.log_variance_T, self.peers)
+            backward(found, self.parameters, self.weigh, self.peers)
         if self.plan.training.clip is not None:
             clip(self.parameters, self.plan.training.clip)
         for optimizer in self.optimizers:

@@ -23,6 +23,7 @@ from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.layers.vectors import fill
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.combine import method
+from aesm_dsl.training.compiling import tell_uncompilable
 from aesm_dsl.training.evaluate import Forecast, forecast, judge, judge_streamed
 from aesm_dsl.training.finish import finish
 from aesm_dsl.training.health import tell_collapse
@@ -65,6 +66,8 @@ def train_plan(
     """
     place = find_device(job.device, findings)
     tell_unshareable(plan, findings, locate)
+    if place is not None:
+        tell_uncompilable(plan, place, findings, locate)
     if findings.errors:
         return None
     assert place is not None

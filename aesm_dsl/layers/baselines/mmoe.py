@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.layers.baselines.plain import bottoms
 from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.stack import Linears, Towers
 from aesm_dsl.plan import Plan
 
@@ -31,7 +32,7 @@ class MMoE(nn.Module):
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
         x_1BD = x_BD.unsqueeze(0)
         y_EBF = self.experts(x_1BD, rows.sizes)
-        weight_TBE = self.gates(x_1BD, rows.sizes).softmax(dim=-1)
+        weight_TBE = exact(self.gates(x_1BD, rows.sizes)).softmax(dim=-1)
         h_TBF = torch.einsum("tbe,ebf->tbf", weight_TBE, y_EBF)
         logit_TB: Tensor = self.towers(h_TBF, rows.sizes)
         return logit_TB

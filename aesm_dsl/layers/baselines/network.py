@@ -21,6 +21,7 @@ from aesm_dsl.layers.baselines.ple import PLE
 from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.layers.leaves import Leaves
+from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.tower import funnel
 from aesm_dsl.plan import Plan
@@ -61,7 +62,7 @@ class Baseline(nn.Module):
         parts = zip(self.embeddings, ids_BS.split_with_sizes(sizes), value_BV.split_with_sizes(sizes), strict=True)
         x_BD = torch.cat([embedding(ids, values) for embedding, ids, values in parts])
         logit_TB: Tensor = self.body(x_BD, rows)
-        logits = logit_TB.index_select(1, rows.back_B).unbind(0)
+        logits = exact(logit_TB).index_select(1, rows.back_B).unbind(0)
         tasks = self.plan.tasks.tasks
         yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]

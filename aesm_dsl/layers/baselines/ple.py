@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.layers.baselines.plain import bottoms
 from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.stack import Linears, Towers
 from aesm_dsl.plan import Plan
 
@@ -63,7 +64,7 @@ class PLELayer(nn.Module):
         h_TBD = own.expand(self.tasks, -1, -1)
         specific_XBF = self.specific(h_TBD.repeat_interleave(self.count, dim=0), sizes)
         shared_KBF = self.shared(shared, sizes)
-        weight_TBE = self.gates(h_TBD, sizes).softmax(dim=-1)
+        weight_TBE = exact(self.gates(h_TBD, sizes)).softmax(dim=-1)
         specific_TSBF = specific_XBF.unflatten(0, (self.tasks, self.count))
         mixed_TBF = torch.einsum("tbs,tsbf->tbf", weight_TBE[..., : self.count], specific_TSBF)
         mixed_TBF = mixed_TBF + torch.einsum("tbk,kbf->tbf", weight_TBE[..., self.count :], shared_KBF)
@@ -71,4 +72,4 @@ class PLELayer(nn.Module):
             return mixed_TBF, shared
         gate_1BE = torch.cat([self.gate_specific(shared, sizes), self.gate_shared(shared, sizes)], dim=-1)
         all_EBF = torch.cat([specific_XBF, shared_KBF])
-        return mixed_TBF, torch.einsum("tbe,ebf->tbf", gate_1BE.softmax(dim=-1), all_EBF)
+        return mixed_TBF, torch.einsum("tbe,ebf->tbf", exact(gate_1BE).softmax(dim=-1), all_EBF)
