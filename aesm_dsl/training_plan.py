@@ -51,7 +51,7 @@ class TrainingPlan:
     hours: float | None = None
     """How long to train, where neither `epochs` nor `steps` says so."""
     watched: str = "mean_auc"
-    """"mean_auc", "log_loss" or "normalised_entropy", the mean over the tasks."""
+    """"mean_auc", "mean_gauc", "log_loss" or "normalised_entropy", the mean over the tasks."""
     warmup: float = 0.0
     """Share of training in which the learning rate rises; in (0, 1) for "one_cycle"."""
     plateau_factor: float = 0.5

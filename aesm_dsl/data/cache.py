@@ -28,7 +28,7 @@ from aesm_dsl.data.kept import remove_old, touch
 from aesm_dsl.plan import Plan
 from aesm_dsl.version import VERSION
 
-FORMAT = 2
+FORMAT = 3
 """Version of the entries' form; the rules of value.py, split.py and fitting.py belong to it."""
 LAST = "encoders.json"
 """The file that is written last: a folder without it never becomes an entry."""

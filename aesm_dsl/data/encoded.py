@@ -38,9 +38,17 @@ class EncodedTable:
         return EncodedTable(stored, ((0, stored.rows),))
 
     @staticmethod
-    def held(ids_RS: Tensor, value_RV: Tensor, node_RL: Tensor, label_RT: Tensor, weight_R: Tensor) -> EncodedTable:
+    def held(
+        ids_RS: Tensor,
+        value_RV: Tensor,
+        node_RL: Tensor,
+        label_RT: Tensor,
+        weight_R: Tensor,
+        user_RU: Tensor | None = None,
+    ) -> EncodedTable:
         """Rows in memory; what the tensors are says `Columns`."""
-        return EncodedTable.of(Held(Columns(ids_RS, value_RV, node_RL, label_RT, weight_R)))
+        users = torch.zeros(len(weight_R), 0, dtype=torch.int64) if user_RU is None else user_RU
+        return EncodedTable.of(Held(Columns(ids_RS, value_RV, node_RL, label_RT, weight_R, users)))
 
     def __len__(self) -> int:
         return sum(stop - start for start, stop in self.ranges) + self.pad
@@ -171,8 +179,8 @@ class EncodedTable:
 
 
 def _batch(pieces: Sequence[Columns]) -> Batch:
-    ids_BS, *others = Columns.joined(pieces).parts
-    return Batch(ids_BS.long(), *others)
+    ids_BS, value_BV, node_BL, label_BT, weight_B, user_BU = Columns.joined(pieces).parts
+    return Batch(ids_BS.long(), value_BV, node_BL, label_BT, weight_B, user_BU[:, 0] if user_BU.shape[1] else None)
 
 
 def _nothing(row: Columns, times: int) -> Columns:

@@ -24,7 +24,7 @@ from aesm_dsl.data.profile import Profile
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
-from aesm_dsl.data.table import Reading, open_tables
+from aesm_dsl.data.table import Reading, open_tables, users_of
 from aesm_dsl.data.unmatched import Keys, Unmatched
 from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings
@@ -60,7 +60,9 @@ class Fitted(NamedTuple):
 
 
 class Writer(Protocol):
-    def append(self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array) -> None: ...
+    def append(
+        self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array, user_RU: Array
+    ) -> None: ...
 
 
 def prepare(
@@ -129,8 +131,10 @@ class HeldWriter:
     def __init__(self) -> None:
         self._pieces: list[Columns] = []
 
-    def append(self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array) -> None:
-        arrays = (ids_RS, value_RV, node_RL, label_RT, weight_R)
+    def append(
+        self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array, user_RU: Array
+    ) -> None:
+        arrays = (ids_RS, value_RV, node_RL, label_RT, weight_R, user_RU)
         self._pieces.append(Columns(*(torch.from_numpy(array) for array in arrays)))
 
     def table(self) -> EncodedTable:
@@ -215,7 +219,8 @@ def _encode(reading: Reading, splits: Splits, encoders: Encoders, writers: Mappi
     for part in reading.files:
         for to, chunk in reading.checked(part, splits if part == "train" else None, tell=False):
             ids_RS, value_RV = encoders.encode(chunk.rows.frame)
-            writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R)
+            user_RU = users_of(chunk, reading.user)
+            writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R, user_RU)
 
 
 def _tell_changes(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:

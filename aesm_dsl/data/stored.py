@@ -1,8 +1,8 @@
 """`Columns`: encoded rows as tensors, and where they lie: in memory (`Held`) or in a folder of .npy files (`Folder`).
 
-A file of a folder is a plain .npy with the rows as its first axis: ids, value, node, label, weight. It is written
+A file of a folder is a plain .npy with the rows as its first axis, named as in NAMES. It is written
 front to back and read in pieces, so that neither way of using it needs more memory than a piece.
-Axes: R rows, S slots of ids, V values, L levels, T tasks.
+Axes: R rows, S slots of ids, V values, L levels, T tasks, U columns of users: 1 where the plan names one, else 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LostError(Exception):
 
 DIGEST = "digest"
 """The file of a folder that holds the digest of its rows."""
-NAMES = ("ids", "value", "node", "label", "weight")
+NAMES = ("ids", "value", "node", "label", "weight", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,15 @@ class Columns:
     """float32; 0, 1, or NaN where the label is missing or the row outside the task's sample space."""
     weight_R: Tensor
     """float32; row weights, 1 where the plan names none."""
+    user_RU: Tensor
+    """int64; a number for each row's user, NOBODY where it is missing."""
 
     def __len__(self) -> int:
         return self.node_RL.shape[0]
 
     @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        return self.ids_RS, self.value_RV, self.node_RL, self.label_RT, self.weight_R
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return self.ids_RS, self.value_RV, self.node_RL, self.label_RT, self.weight_R, self.user_RU
 
     def take(self, chosen: slice | Tensor) -> Columns:
         return Columns(*(part[chosen] for part in self.parts))
@@ -94,8 +96,8 @@ class Held:
 
     @property
     def digest(self) -> str:
-        ids, value, node, label, weight = self.columns.parts
-        return _joined([_Digest().over(part.numpy()) for part in (ids, value, node.int(), label, weight)])
+        ids, value, node, *others = self.columns.parts
+        return _joined([_Digest().over(part.numpy()) for part in (ids, value, node.int(), *others)])
 
     def load(self, ranges: Sequence[Range]) -> Columns:
         if len(ranges) == 1 or not ranges:
@@ -124,8 +126,8 @@ class Folder:
         return (self.path / DIGEST).read_text(encoding="utf-8")
 
     def load(self, ranges: Sequence[Range]) -> Columns:
-        ids, value, node, label, weight = (torch.from_numpy(self._open(name).read(ranges)) for name in NAMES)
-        return Columns(ids, value, node.long(), label, weight)
+        ids, value, node, *others = (torch.from_numpy(self._open(name).read(ranges)) for name in NAMES)
+        return Columns(ids, value, node.long(), *others)
 
     def pick(self, rows_K: Tensor) -> Columns:
         return self.load([(row, row + 1) for row in rows_K.tolist()])
@@ -142,8 +144,10 @@ class FolderWriter:
         self._path, self._files, self._shapes = path, dict[str, BinaryIO](), dict[str, tuple[Any, int, Any]]()
         self._digests = {name: _Digest() for name in NAMES}
 
-    def append(self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array) -> None:
-        arrays = (ids_RS, value_RV, node_RL.astype(np.int32), label_RT, weight_R)
+    def append(
+        self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array, user_RU: Array
+    ) -> None:
+        arrays = (ids_RS, value_RV, node_RL.astype(np.int32), label_RT, weight_R, user_RU)
         for name, array in zip(NAMES, arrays, strict=True):
             if name not in self._files:
                 self._files[name] = (self._path / f"{name}.npy").open("wb")

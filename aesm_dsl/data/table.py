@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 import torch
 
 from aesm_dsl.data.batch import NOBODY, Batch
@@ -209,18 +209,20 @@ def batches_of(encoders: Encoders, chunk: Checked, rows: int, user: str | None =
     """The chunk's rows, at most `rows` at a time; with the numbers of their users where a column of them is named."""
     ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
-    user_R = None if user is None else _users(chunk.rows.frame[user])
+    user_R = None if user is None else torch.from_numpy(users_of(chunk, user)[:, 0])
     for start in range(0, len(chunk), rows):
         cut = slice(start, start + rows)
         parts = ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut]
         yield Batch(*parts, None if user_R is None else user_R[cut])
 
 
-def _users(column: pl.Series) -> torch.Tensor:
-    """int64 (R,): the hash of each user, NOBODY where it is missing."""
-    hashes_R, missing_R = hash64(column)
+def users_of(chunk: Checked, user: str | None) -> npt.NDArray[np.int64]:
+    """int64 (R, 1): the hash of each user, NOBODY where it is missing; (R, 0) without a column of users."""
+    if user is None:
+        return np.zeros((len(chunk), 0), np.int64)
+    hashes_R, missing_R = hash64(chunk.rows.frame[user])
     # The one user whose hash is NOBODY gets the next number.
-    return torch.from_numpy(np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64))
+    return np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64)[:, None]
 
 
 def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, list[DataFile]]:

@@ -242,6 +242,20 @@ def _early_stop(spec: Spec, lost: set[str], findings: Findings) -> None:
         )
 
 
+def _within_users(spec: Spec, lost: set[str], findings: Findings) -> None:
+    """What is watched within users needs to know whose a row is."""
+    named = spec.data is not None and spec.data.user is not None
+    if spec.train.stop is None or spec.train.stop.on != "mean_gauc" or named or spec.places.is_broken("data"):
+        return
+    findings.add(
+        "E307",
+        "`mean_gauc` is the AUC within users, and no column says whose a row is",
+        spec.places.of("train.stop.on"),
+        label="needs users",
+        help="write `user = COLUMN` in `data`",
+    )
+
+
 def _exclusive(spec: Spec, findings: Findings, path: str, words: tuple[str, str], help: str) -> None:
     """E308 for two arguments of which a call takes one."""
     first, other = (spec.places.keys.get(f"{path}.{word}") for word in words)
@@ -264,4 +278,5 @@ RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
     _splits,
     _leaks,
     _early_stop,
+    _within_users,
 )

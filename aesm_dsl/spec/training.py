@@ -107,7 +107,7 @@ class Every(Model):
     unit: typing.Literal["minutes", "steps"]
 
 
-METRICS = ("mean_auc", "log_loss", "normalised_entropy")
+METRICS = ("mean_auc", "mean_gauc", "log_loss", "normalised_entropy")
 
 
 class Early(Model):
@@ -115,8 +115,8 @@ class Early(Model):
 
     call: typing.Literal["early"]
     patience: Annotated[int, Integer(1)] = setting("epochs without a better value before training stops", 2)
-    on: Annotated[typing.Literal["mean_auc", "log_loss", "normalised_entropy"], Choice(METRICS)] = setting(
-        "the metric, its mean over the tasks", "mean_auc"
+    on: Annotated[typing.Literal["mean_auc", "mean_gauc", "log_loss", "normalised_entropy"], Choice(METRICS)] = setting(
+        "the metric, its mean over the tasks; `mean_gauc`, the AUC within users, needs `user` in `data`", "mean_auc"
     )
 
 

@@ -79,11 +79,11 @@ def forecast(
         _host(label, len(names)),
         torch.cat(list(node)).numpy() if node else np.zeros((0, len(network.plan.levels)), np.int64),
         torch.cat(list(weight)).double().numpy() if weight else np.zeros(0),
+        torch.cat(users).numpy() if users else np.zeros(0, np.int64),
     )
-    user_R = torch.cat(users).numpy() if users else None
     of_all = peers.gathered(own) or [tuple(part[:0] for part in own)]
-    yes_RT, no_RT, label_RT, node_RL, weight_R = (np.concatenate(parts) for parts in zip(*of_all, strict=True))
-    return Forecast(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(peers), user_R)
+    yes_RT, no_RT, label_RT, node_RL, weight_R, user_R = (np.concatenate(one) for one in zip(*of_all, strict=True))
+    return Forecast(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(peers), user_R if users else None)
 
 
 @torch.no_grad()

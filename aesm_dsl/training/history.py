@@ -23,6 +23,8 @@ class Epoch:
     """Per layer, on the validation rows, else on a sample of training rows; empty of a network without experts."""
     log_variances: dict[str, float] = field(default_factory=dict)
     """By task, the s of `weights = uncertainty` at the epoch's end: its loss counts exp(-s) times; empty if fixed."""
+    valid_mean_gauc: float | None = None
+    """None where the spec names no column of users."""
 
     def to_data(self) -> dict[str, Any]:
         """A dictionary for JSON, which `from_data` reads back."""

@@ -49,7 +49,8 @@ class Log:
 
     def epoch(self, now: Epoch) -> None:
         self._line({**now.to_data(), "seconds": round(now.seconds, 3)})
-        values = {"mean AUC": now.valid_mean_auc, **_named("loss of the epoch", now.train_losses)}
+        areas = {"mean AUC": now.valid_mean_auc, "mean GAUC": now.valid_mean_gauc}
+        values = {**areas, **_named("loss of the epoch", now.train_losses)}
         in_use = {f"experts in use/{one.level} {one.layer + 1}": float(one.in_use) for one in now.experts}
         self._scalars({**values, **_named("valid loss", now.valid_losses), **in_use}, now.step)
 

@@ -161,7 +161,7 @@ class _Training:
         found = None if self.tables.valid is None else judge(network, seen, self.peers)
         self._meet()
         value = None if found is None else mean(found, training.watched)
-        value = -value if value is not None and training.watched != "mean_auc" else value
+        value = -value if value is not None and training.watched in ("log_loss", "normalised_entropy") else value
         if value is not None and training.schedule == "plateau":
             self.stepper.plateau.step(value)
         fitted.history.append(
@@ -174,6 +174,7 @@ class _Training:
                 {score.task: score.log_loss for score in found or () if score.leaf == ALL},
                 health(seen.usage, self.gradients.shares()),
                 self.stepper.log_variances(),
+                None if found is None else mean(found, "mean_gauc"),
             )
         )
         if self.peers.first:

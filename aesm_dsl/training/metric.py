@@ -187,7 +187,7 @@ def _name(plan: Plan, path: tuple[int, ...]) -> str:
 def mean(found: tuple[Score, ...], metric: str) -> float | None:
     """Mean over tasks of a metric on all rows; tasks without one are left out, None when none has one.
 
-    metric  "mean_auc", "log_loss" or "normalised_entropy"
+    metric  "mean_auc", "mean_gauc", "log_loss" or "normalised_entropy"
     """
     name = metric.removeprefix("mean_")
     values = [getattr(score, name) for score in found if score.leaf == ALL and getattr(score, name) is not None]

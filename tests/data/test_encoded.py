@@ -21,7 +21,12 @@ def table(rows: int) -> EncodedTable:
     """Row r holds r in all its parts."""
     r = torch.arange(rows)
     return EncodedTable.held(
-        torch.stack([r, r], 1).int(), r[:, None].float() / 2, r[:, None], torch.stack([r, r, r], 1).float(), r.float()
+        torch.stack([r, r], 1).int(),
+        r[:, None].float() / 2,
+        r[:, None],
+        torch.stack([r, r, r], 1).float(),
+        r.float(),
+        r[:, None],
     )
 
 
@@ -37,6 +42,7 @@ def test_every_row_comes_once_and_stays_whole(rows: int, batch: int, seed: int |
         assert torch.equal(one.value_BV[:, 0] * 2, one.weight_B)
         assert torch.equal(one.label_BT[:, 2], one.weight_B)
         assert torch.equal(one.weight_B.long(), one.ids_BS[:, 0])
+        assert torch.equal(one.user_B, one.node_BL[:, 0])
     order = [int(r) for one in seen for r in one.weight_B]
     assert sorted(order) == list(range(rows))
     assert (order == list(range(rows))) == (seed is None or rows < 2) or rows == 2

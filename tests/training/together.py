@@ -99,7 +99,7 @@ def steps(peers: Peers) -> dict[str, Any]:
 
 def runs(spec: Path, folder: Path, rank: int) -> dict[str, Any]:
     """A whole training, one that was stopped on the way, and what is refused."""
-    more = [*SMALL, "train.average=ema(decay: 0.9)", "train.length=3 epochs"]
+    more = [*SMALL, "train.average=ema(decay: 0.9)", "train.length=3 epochs", "data.user=user_id"]
     whole = train(spec, folder / "whole", device="cpu", overrides=more)
     step, left = Stepper.step, [9]
 
