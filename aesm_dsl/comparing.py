@@ -21,6 +21,7 @@ from aesm_dsl.error import AesmError
 from aesm_dsl.pipeline import compile_spec, load_run, train
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec_file import write_text
+from aesm_dsl.training.launch import refuse_many
 
 if TYPE_CHECKING:
     from aesm_dsl.training.comparison import Comparison
@@ -84,6 +85,7 @@ def compare(
     _refuse(names, seeds, jobs)
     compiled = {name: compile_spec(spec, overrides=overrides, arch=name, warn=warn) for name in names}
     first = compiled[UNIFIED]
+    refuse_many("compare", first.spec.places.of(""))
     folder = Path(out) if out is not None else Path("runs") / f"{first.spec.name}-compare"
     start = first.plan.training.seed
     trials = [

@@ -21,6 +21,7 @@ from aesm_dsl.spec.load import load
 from aesm_dsl.spec.space import Dimension, Hole
 from aesm_dsl.spec.write import write
 from aesm_dsl.spec_file import read_source, write_text
+from aesm_dsl.training.launch import refuse_many
 
 if TYPE_CHECKING:
     from aesm_dsl.training.history import Epoch
@@ -82,6 +83,7 @@ def tune(
     the earlier ones after an epoch is stopped. Values are proposed by the tree-structured Parzen estimator.
     """
     compiled = compile_spec(spec, overrides=overrides, warn=warn)
+    refuse_many("tune", compiled.spec.places.of(""))
     folder = Path(out) if out is not None else Path("runs") / f"{compiled.spec.name}-tune"
     best = Path(spec).with_name(f"{Path(spec).stem}.best.aesm")
     optuna = _optuna(compiled, best)

@@ -93,6 +93,18 @@ def test_one_process_does_not_go_on_with_what_two_began(folder: Path, found: dic
         train(spec, folder / "left", device="cpu", overrides=more, resume=True)
 
 
+@pytest.mark.parametrize("command", ["compare", "tune"])
+def test_what_trains_many_runs_takes_one_process(folder: Path, command: str) -> None:
+    spec = folder / "fund_search.aesm"
+    done = torchrun("-m", "aesm_dsl", command, str(spec), "-o", str(folder / command))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("error[E609]") == 1
+    assert f"`aesm {command}` takes one process, and torchrun has started 2" in done.stderr
+    assert "fund_search.aesm:" in done.stderr.partition("E609")[2]
+    assert not (folder / command).exists()
+
+
 def test_the_command_prints_once(folder: Path) -> None:
     spec, more = str(folder / "fund_search.aesm"), ["--set", "train.length=2 steps", "--set", "train.batch=64 rows"]
     done = torchrun("-m", "aesm_dsl", "train", spec, "-o", str(folder / "printed"), "--device", "cpu", *more)
