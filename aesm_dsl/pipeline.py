@@ -126,6 +126,7 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     warm_start: Run | str | Path | None = None,
+    mlflow: bool = False,
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Progress], None] = lambda progress: None,
@@ -141,6 +142,7 @@ def train(
     resume     go on from the last checkpoint of a training that was stopped (without `out`, the latest of
                the spec); a run that is complete is returned as it is
     warm_start  a run whose weights the network starts with, as far as they mean the same (`diff` tells)
+    mlflow     tell MLflow how it goes, where MLFLOW_TRACKING_URI says (extra `mlflow`)
     warn       called with the warnings before the first step, and after the last one if experts have collapsed
     watch      called every few steps
     ended      called after every epoch; what it raises ends the training
@@ -177,6 +179,7 @@ def train(
         resume,
         None if warm_start is None else _run(warm_start),
         ended,
+        mlflow,
     )
     run = train_plan(compiled.plan, job, findings, compiled.spec.places.of, warn, watch, data)
     if run is None:

@@ -67,6 +67,9 @@ def train(
         Path | None,
         typer.Option("--warm-start", metavar="RUN", help="Start with what this run learnt, as far as the specs agree."),
     ] = None,
+    mlflow: Annotated[
+        bool, typer.Option("--mlflow", help="Tell MLflow too, where MLFLOW_TRACKING_URI says (extra `mlflow`).")
+    ] = False,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
 ) -> None:
@@ -87,13 +90,18 @@ def train(
                 overwrite=overwrite,
                 resume=resume,
                 warm_start=warm_start,
+                mlflow=mlflow,
                 overrides=overrides or (),
                 warn=warn,
                 watch=watch,
             )
     except StoppedError as stopped:
         again = ["aesm", "train", str(spec), *(["-o", str(out)] if out else []), *(["--arch", arch] if arch else [])]
-        again += [*(["--overwrite"] if overwrite else []), *(f"--set={one}" for one in overrides or ())]
+        again += [
+            *(["--overwrite"] if overwrite else []),
+            *(["--mlflow"] if mlflow else []),
+            *(f"--set={one}" for one in overrides or ()),
+        ]
         many = "" if world() == 1 else f", started by torchrun with {world()} processes again,"
         say(f"{stopped}: `{shlex.join([*again, '--resume'])}`{many} goes on from there")
         raise typer.Exit(130) from stopped

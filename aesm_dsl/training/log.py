@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from aesm_dsl.training.history import Epoch
 from aesm_dsl.training.meter import Progress
+from aesm_dsl.training.track import Track
 
 LINES, EVENTS = "log.jsonl", "events"
 
@@ -22,10 +23,12 @@ class Log:
     """Written into a folder, within its `with` block; nowhere without one.
 
     after  the step of the checkpoint that training goes on from: what was written of later ones is taken back
+    track  is told the same numbers
     """
 
-    def __init__(self, folder: Path | None, after: int = 0) -> None:
+    def __init__(self, folder: Path | None, after: int, track: Track) -> None:
         self._file = self._events = None
+        self._track = track
         if folder is not None:
             kept = _up_to(folder / LINES, after)
             self._file = (folder / LINES).open("w", encoding="utf-8")
@@ -60,6 +63,7 @@ class Log:
             self._file.flush()
 
     def _scalars(self, values: dict[str, float | None], step: int) -> None:
+        self._track.scalars(values, step)
         if self._events is not None:
             for name, value in values.items():
                 if value is not None:

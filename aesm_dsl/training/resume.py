@@ -22,6 +22,7 @@ from aesm_dsl.training.peers import Peers
 from aesm_dsl.training.processes import agree
 from aesm_dsl.training.run import Run
 from aesm_dsl.training.stop import Stop
+from aesm_dsl.training.track import Track
 from aesm_dsl.training.unfinished import Begun, Unfinished, digest
 
 ANEW = "`--overwrite` without `--resume` begins anew"
@@ -44,6 +45,8 @@ class Job:
     """Whose weights the network starts with, where they mean the same."""
     ended: Callable[[Epoch], None] = unheard
     """Called after every epoch."""
+    mlflow: bool = False
+    """Whether MLflow is told how it goes."""
 
 
 def fit_or_resume(
@@ -57,6 +60,7 @@ def fit_or_resume(
     warn: Callable[[Findings], None],
     watch: Callable[[Progress], None],
     peers: Peers,
+    track: Track,
 ) -> Fitted | None:
     """Trains, from the last checkpoint where the job says so; None after telling why training cannot go on."""
     unfinished, begun = Unfinished.of(job.folder), Begun(digest(encoded), peers.world)
@@ -68,10 +72,15 @@ def fit_or_resume(
     start = _start(unfinished, warn, peers) if job.resume else None
     if start is None and peers.first:
         unfinished.begin(job.spec, begun)
+    if peers.first:
+        track.begin(unfinished.folder, network.plan, job.spec, job.folder.name)
     checkpoints, after = unfinished.checkpoints, 0 if start is None else start.step
     fitted = None
     try:
-        with Stop(patient=peers.world > 1) as stop, Log(unfinished.folder if peers.first else None, after) as log:
+        with (
+            Stop(patient=peers.world > 1) as stop,
+            Log(unfinished.folder if peers.first else None, after, track) as log,
+        ):
 
             def look(now: Progress) -> None:
                 log.progress(now)

@@ -37,6 +37,7 @@ from aesm_dsl.training.processes import agree, tell_unshareable
 from aesm_dsl.training.resume import Job, fit_or_resume
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.segments import Segments, segments
+from aesm_dsl.training.track import Track, tracking
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.training.warm_start import refuse_start, start_from
@@ -74,9 +75,11 @@ def train_plan(
     peers = together(place)
     if not peers.first:
         warn, watch = unwarned, unwatched
+    track = tracking(job.mlflow and peers.first, findings, warn)
     job = replace(job, folder=peers.told(job.folder))
     try:
-        return _train(plan, job, place, findings, locate, warn, watch, data, peers)
+        with track:
+            return _train(plan, job, place, findings, locate, warn, watch, data, peers, track)
     except LostError as error:
         span, helps = locate("data.cache") or locate("data.train"), "train again: they are made anew"
         findings.add("E510", f"the encoded table `{error}` is gone", span, label="removed in training", help=helps)
@@ -97,6 +100,7 @@ def _train(
     watch: Callable[[Progress], None],
     data: Given,
     peers: Peers,
+    track: Track,
 ) -> Run | None:
     weigh = method(plan.training.combine, findings, locate)
     refuse_start(plan, job.warm_start, findings)
@@ -110,7 +114,7 @@ def _train(
     network = fitted_network(plan, prepared)
     carried = start_from(job.warm_start, network, encoders)
     network = network.to(place)
-    fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers)
+    fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers, track)
     if fitted is None:
         return None
     said = {"seconds": round(time.perf_counter() - began, 1), **carried, **_said(fitted)}
@@ -118,6 +122,7 @@ def _train(
     if peers.first:
         unfinished = Unfinished.of(job.folder)
         save_run(run, overwrite=job.overwrite, logs=unfinished.folder)
+        track.end(run.scores, fitted.steps, run.folder)
         unfinished.remove()
     collapsed = Findings()
     tell_collapse(plan, run.usage, collapsed, locate)
