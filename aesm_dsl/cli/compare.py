@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import AsResult, Device, Overrides, Overwrite, ResultFormat, SpecPath
 from aesm_dsl.cli.output import console, print_json, say, warn
 
@@ -17,7 +18,10 @@ def compare(
     rivals: Annotated[
         str | None,
         typer.Option(
-            "--with", metavar="ARCH,...", help="The architectures to compare with, as large as AES; by default all."
+            "--with",
+            metavar="ARCH,...",
+            help="The architectures to compare with, as large as AES; by default all.",
+            autocompletion=complete.rivals,
         ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often each is trained, the spec's seed first.")] = 3,

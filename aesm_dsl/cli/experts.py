@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import AsResult, By, Device, ResultFormat, RunPath
 from aesm_dsl.cli.output import console, print_json
 
@@ -15,7 +16,10 @@ from aesm_dsl.cli.output import console, print_json
 def experts(
     run: RunPath,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="TABLE", help="Another table; it needs no labels.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="TABLE", help="Another table; it needs no labels.", autocompletion=complete.tables
+        ),
     ] = None,
     by: By = None,
     device: Device = "auto",

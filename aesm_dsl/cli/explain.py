@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import AsResult, ResultFormat
 from aesm_dsl.cli.output import console, print_json
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 def explain(
     code: Annotated[
         str | None,
-        typer.Argument(metavar="CODE", help="A code such as E203, in any case; without one, all are listed."),
+        typer.Argument(
+            metavar="CODE",
+            help="A code such as E203, in any case; without one, all are listed.",
+            autocompletion=complete.codes,
+        ),
     ] = None,
     form: AsResult = ResultFormat.text,
 ) -> None:

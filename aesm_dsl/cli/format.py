@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.files import spec_files
 from aesm_dsl.cli.output import say, warn
 from aesm_dsl.diagnostic import Findings
@@ -23,6 +24,7 @@ def fmt(
         typer.Argument(
             metavar="SPEC...",
             help="One or more .aesm files, or folders of them; `-` reads standard input, writes output.",
+            autocompletion=complete.specs,
         ),
     ],
     check: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPath
 from aesm_dsl.cli.files import spec_files
 from aesm_dsl.cli.output import colour, console, print_json, say, warn
@@ -17,7 +18,10 @@ from aesm_dsl.diagnostic import Findings
 
 def check(
     specs: Annotated[
-        list[Path], typer.Argument(metavar="SPEC...", help="One or more specs, or folders of .aesm files.")
+        list[Path],
+        typer.Argument(
+            metavar="SPEC...", help="One or more specs, or folders of .aesm files.", autocompletion=complete.specs
+        ),
     ],
     data: Annotated[bool, typer.Option("--data", help="Also read and check the tables the specs name.")] = False,
     profile: Annotated[

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import (
     Arch,
     AsResult,
@@ -65,7 +66,12 @@ def train(
     ] = False,
     warm_start: Annotated[
         Path | None,
-        typer.Option("--warm-start", metavar="RUN", help="Start with what this run learnt, as far as the specs agree."),
+        typer.Option(
+            "--warm-start",
+            metavar="RUN",
+            help="Start with what this run learnt, as far as the specs agree.",
+            autocompletion=complete.runs,
+        ),
     ] = None,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
@@ -112,7 +118,10 @@ def train(
 
 def evaluate(
     run: RunPath,
-    data: Annotated[Path | None, typer.Option("--data", metavar="TABLE", help="Another table with labels.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="TABLE", help="Another table with labels.", autocompletion=complete.tables),
+    ] = None,
     streamed: Annotated[
         bool,
         typer.Option("--streamed", help="In fixed memory, whatever the rows; AUC within a bound that is told."),

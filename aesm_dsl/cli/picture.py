@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import By, Layers, Overrides, Picture
 from aesm_dsl.cli.output import say
 
 
 def visualize(
     what: Annotated[
-        Path, typer.Argument(metavar="SPEC|RUN", help="A spec draws its structure, a run what was learnt.")
+        Path,
+        typer.Argument(
+            metavar="SPEC|RUN",
+            help="A spec draws its structure, a run what was learnt.",
+            autocompletion=complete.specs_and_runs,
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import Device, Overwrite, RunPath
 from aesm_dsl.cli.output import console, say, warn
 
@@ -28,7 +29,11 @@ def predict(
     run: RunPath,
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="parquet, Arrow or csv with the features' columns; a file or folder."),
+        typer.Argument(
+            metavar="TABLE",
+            help="parquet, Arrow or csv with the features' columns; a file or folder.",
+            autocompletion=complete.tables,
+        ),
     ],
     out: Annotated[
         Path, typer.Option("-o", "--out", help="A .parquet or .csv file: one probability per task and row.")
