@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-TABLES = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
+from aesm_dsl.data.endings import ENDINGS
 
 DEPTH = 4
 """Folders that are looked into, one below the other."""
@@ -34,7 +34,7 @@ def specs_and_runs(incomplete: str) -> list[str]:
 
 
 def tables(incomplete: str) -> list[str]:
-    return [path for path, is_run in _below(incomplete) if not is_run and path.endswith(TABLES)]
+    return [path for path, is_run in _below(incomplete) if not is_run and path.endswith(ENDINGS)]
 
 
 def codes(incomplete: str) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import polars as pl
 from aesm_dsl.data.checked import Floats
 from aesm_dsl.data.draft_column import KEY, LABEL, LATER, SCENARIO, TIME, USER, WEIGHT, Column
 from aesm_dsl.data.draft_shared import shared
-from aesm_dsl.data.files import DataFile, attempt, scan
+from aesm_dsl.data.file import DataFile, attempt, scan
 from aesm_dsl.data.leak import SUSPICIOUS, separation
 from aesm_dsl.data.value import as_numbers, as_text
 from aesm_dsl.diagnostic import Findings, quoted

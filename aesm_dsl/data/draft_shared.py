@@ -47,4 +47,5 @@ def _thing(column: Column) -> str:
 
 def _in_common(column: Column, other: Column) -> bool:
     own = as_text((column.values if column.kind == "list" else column).cells).drop_nulls()
-    return bool(len(own)) and own.is_in(as_text(other.cells).unique().implode()).mean() >= COMMON  # type: ignore[operator]
+    known = own.is_in(as_text(other.cells).unique().implode())
+    return len(own) > 0 and int(known.sum()) >= COMMON * len(own)
