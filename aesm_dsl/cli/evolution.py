@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import evolving
 from aesm_dsl.cli.arguments import AsResult, ResultFormat
 from aesm_dsl.cli.output import console, print_json
 
@@ -19,6 +18,7 @@ def diff(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Say what differs between two specs, and what of a trained run would be kept, resized, new or lost."""
+    from aesm_dsl import evolving
     from aesm_dsl.report.difference import fates_table, settings_table
 
     found = evolving.diff(old, new)

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
 from aesm_dsl.cli.arguments import AsResult, By, Device, ResultFormat, RunPath
 from aesm_dsl.cli.output import console, print_json
 
@@ -23,6 +22,7 @@ def experts(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Tell which experts the nodes of a run use: in how many, of which role, how evenly, and what is worth a look."""
+    from aesm_dsl import pipeline
     from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
 
     loaded = pipeline.load_run(run)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from textwrap import indent
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from aesm_dsl.cli.arguments import AsResult, ResultFormat
 from aesm_dsl.cli.output import console, print_json
-from aesm_dsl.codes import FENCE, Page, families, pages
-from aesm_dsl.diagnostic import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aesm_dsl.codes import Page
 
 
 def explain(
@@ -25,6 +26,9 @@ def explain(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Explain a finding: what its code means, an example with its right form, and why aesm is strict about it."""
+    from aesm_dsl.codes import pages
+    from aesm_dsl.diagnostic import did_you_mean
+
     known = pages()
     page = known.get(code.upper()) if code is not None else None
     if code is not None and page is None:
@@ -41,6 +45,8 @@ def explain(
 
 def show_page(page: Page, out: Console) -> None:
     """Prints a page: laid out on a terminal, elsewhere as plain text."""
+    from aesm_dsl.codes import FENCE
+
     title = f"{page.code}: {page.title}"
     if out.is_terminal:
         from rich.markdown import Markdown  # a tenth of the time that other commands take to start
@@ -53,6 +59,10 @@ def show_page(page: Page, out: Console) -> None:
 
 def show_codes(out: Console) -> None:
     """Prints every code with its title, by family."""
+    from rich.markup import escape
+
+    from aesm_dsl.codes import families, pages
+
     for family, about in families().items():
         out.print(f"[bold]{family}[/]  {about}")
         for page in pages().values():

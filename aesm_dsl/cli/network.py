@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
 from aesm_dsl.cli.arguments import (
     Arch,
     AsResult,
@@ -34,6 +33,7 @@ def compile_(
     overrides: Overrides = None,
 ) -> None:
     """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
+    from aesm_dsl import pipeline
     from aesm_dsl.cost import cost
     from aesm_dsl.embedding_tables import embedding_tables
     from aesm_dsl.report.baseline import size_data
@@ -71,6 +71,7 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train a spec on its data; prints AUC and log loss of every leaf and task, and leaves a run folder."""
+    from aesm_dsl import pipeline
     from aesm_dsl.report.baseline import size_data, size_line
     from aesm_dsl.report.tables import metrics_table
     from aesm_dsl.training.launch import world
@@ -120,6 +121,7 @@ def evaluate(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Measure a run on the rows its training set aside, or on another table: every leaf and task."""
+    from aesm_dsl import pipeline
     from aesm_dsl.report.tables import metrics_table
 
     loaded = pipeline.load_run(run)

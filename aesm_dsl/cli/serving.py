@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import exporting, hosting, predicting
 from aesm_dsl.cli.arguments import Device, Overwrite, RunPath
 from aesm_dsl.cli.output import console, say, warn
 
@@ -47,6 +46,8 @@ def predict(
     """Score a table of any size: the probability of every task for every row, in the table's order."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from aesm_dsl import predicting
+
     screen = console(sys.stderr)
     columns = (
         SpinnerColumn(),
@@ -82,6 +83,8 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a run as a model that a server runs without aesm, and a JSON file that says how rows become its inputs."""
+    from aesm_dsl import exporting
+
     file = exporting.export(run, out, to=to.value, overwrite=overwrite)
     sys.stdout.write(f"{file}\n{file.with_suffix('.json')}\n")
 
@@ -105,6 +108,8 @@ def serve(
     device: Device = "auto",
 ) -> None:
     """Serve a run over HTTP by the Open Inference Protocol (v2, REST): raw values in, probabilities out."""
+    from aesm_dsl import hosting
+
     hosting.host(
         run,
         model,
