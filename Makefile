@@ -7,7 +7,7 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs accept clean
+.PHONY: help demo test check docs wheel accept clean
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -31,7 +31,10 @@ test: $(READY)     ## run the tests
 docs: $(READY)     ## the site of the documents, in build/docs; a warning fails
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
 
-check: docs        ## formatting, lint, types, and the documents as a site
+wheel: $(READY)    ## build what is handed out, install it without the project, walk the tutorial with it
+	$(BIN)/python -m pytest -n 0 tests/wheel.py
+
+check: docs wheel  ## formatting, lint, types, the documents as a site, and the wheel
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

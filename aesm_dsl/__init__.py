@@ -1,22 +1,62 @@
-"""aesm: one ranking model for many scenarios and many tasks, from a small spec."""
+"""aesm: one ranking model for many scenarios and many tasks, from a small spec.
 
-from aesm_dsl.comparing import compare
-from aesm_dsl.drawing import visualize
-from aesm_dsl.error import AesmError
-from aesm_dsl.evolving import diff
-from aesm_dsl.exporting import export
-from aesm_dsl.pipeline import (
-    build_from_spec,
-    check,
-    compile_spec,
-    evaluate,
-    load_run,
-    predict,
-    train,
-    usage,
-)
-from aesm_dsl.preparing import prepare
-from aesm_dsl.spec.model import Spec
+A name is loaded when it is first asked for: asking for help, or checking a spec, does not load what training needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aesm_dsl.comparing import compare
+    from aesm_dsl.drawing import visualize
+    from aesm_dsl.error import AesmError
+    from aesm_dsl.evolving import diff
+    from aesm_dsl.exporting import export
+    from aesm_dsl.pipeline import (
+        build_from_spec,
+        check,
+        compile_spec,
+        evaluate,
+        load_run,
+        predict,
+        train,
+        usage,
+    )
+    from aesm_dsl.preparing import prepare
+    from aesm_dsl.spec.model import Spec
+else:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'aesm_dsl' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"aesm_dsl.{_HOMES[name]}"), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+_HOMES = {
+    "AesmError": "error",
+    "Spec": "spec.model",
+    "build_from_spec": "pipeline",
+    "check": "pipeline",
+    "compare": "comparing",
+    "compile_spec": "pipeline",
+    "diff": "evolving",
+    "evaluate": "pipeline",
+    "export": "exporting",
+    "load_run": "pipeline",
+    "predict": "pipeline",
+    "prepare": "preparing",
+    "train": "pipeline",
+    "usage": "pipeline",
+    "visualize": "drawing",
+}
+"""The module of every name."""
 
 __all__ = [
     "AesmError",

@@ -218,10 +218,7 @@ class _Anatomy:
 
     def _leaf_towers(self) -> Iterator[Part]:
         plan = self.plan
-        named = [
-            "leaf " + " > ".join(level.nodes[node].name for level, node in zip(plan.levels, path, strict=True))
-            for path in plan.leaves
-        ]
+        named = [f"leaf {plan.leaf_name(path)}" for path in plan.leaves]
         unknown = plan.leaf_count > len(named)
         places = dict.fromkeys(named, 1) | ({"unknown": 1} if unknown else {})
         leaves = Axis("leaves", places, ("unknown",))

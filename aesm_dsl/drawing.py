@@ -58,7 +58,7 @@ def visualize(
         if by is not None and form not in ("graph", "heat"):
             raise _not_drawn(f"`{by}` can stand in for the nodes of a graph or a heat map, not of a {form} picture")
         seen = run.usage if by is None else usage(run, by=by)
-        dot = _learnt(run, seen, form, layers)
+        dot = _learnt(run, seen, form, layers, by)
     try:
         draw(dot, out)
     except (DrawingError, OSError) as error:
@@ -66,7 +66,7 @@ def visualize(
     return out
 
 
-def _learnt(run: Run, seen: Usage, form: str, layers: str) -> str:
+def _learnt(run: Run, seen: Usage, form: str, layers: str, by: str | None) -> str:
     """DOT of what a run learnt."""
     from aesm_dsl.report.picture import flow_graph, heat_map, sharing_graph, training_map
 
@@ -76,7 +76,7 @@ def _learnt(run: Run, seen: Usage, form: str, layers: str) -> str:
         return training_map(run.plan, run.usages(), layers)
     if form not in ("graph", "heat"):
         raise ValueError(f'a run is drawn as "graph", "heat", "flow" or "training", not {form!r}')
-    return (sharing_graph if form == "graph" else heat_map)(run.plan, seen, layers)
+    return (sharing_graph if form == "graph" else heat_map)(run.plan, seen, layers, by)
 
 
 def _write_page(run: Run, out: Path, comparison: str | Path | None) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.render import render
 
 
 class AesmError(Exception):
@@ -14,4 +13,6 @@ class AesmError(Exception):
         self.findings = findings
 
     def __str__(self) -> str:
+        from aesm_dsl.render import render
+
         return "\n" + render(self.findings).rstrip()

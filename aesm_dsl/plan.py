@@ -6,7 +6,7 @@ A plan is what golden tests compare, what a run stores, and all that the data, l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ OTHER = 1
 
 UNKNOWN = -1
 """Node of a row whose node is missing or not in the plan; only levels with `unknown` take such rows."""
+OUTSIDE = "(unknown)"
+"""Stands for an unknown node in a leaf's name; no node can be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,13 @@ class Plan:
                 if not node.parents or path[-1] in node.parents
             )
         return paths
+
+    def leaf_name(self, path: Sequence[int]) -> str:
+        """`search > hot_funds`, as findings, tables and runs call a leaf; "" without levels."""
+        return " > ".join(
+            OUTSIDE if node == UNKNOWN else level.nodes[node].name
+            for level, node in zip(self.levels, path, strict=True)
+        )
 
     @property
     def leaf_count(self) -> int:

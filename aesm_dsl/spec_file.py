@@ -8,12 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.source import Source
-from aesm_dsl.syntax.parse import parse
-from aesm_dsl.syntax.tree import File
+
+if TYPE_CHECKING:
+    from aesm_dsl.syntax.tree import File
 
 
 def read_source(path: str | Path, findings: Findings) -> Source | None:
@@ -37,6 +39,8 @@ def read_source(path: str | Path, findings: Findings) -> Source | None:
 
 def read_tree(path: str | Path) -> File:
     """The tree of a spec file in the language. Raises AesmError when its syntax is not sound."""
+    from aesm_dsl.syntax.parse import parse
+
     findings = Findings()
     source = read_source(path, findings)
     if source is not None and source.path.endswith(".json"):

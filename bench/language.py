@@ -1,4 +1,4 @@
-"""How long the language takes: the process around one page, and 10,000 lines.
+"""How long the command line takes to answer, and the language: the process around one page, and 10,000 lines.
 
     python bench/language.py [--rounds 15] [--lines 10000]
 
@@ -48,6 +48,7 @@ def main() -> None:
             given.rounds,
             {
                 "`python -c pass`": lambda: _run([sys.executable, "-c", "pass"]),
+                "`aesm --help`": lambda: _run([*AESM, "--help"]),
                 f"`aesm check` of {page} lines": lambda: _run([*AESM, "check", str(PAGE)]),
                 f"`aesm fmt --check` of {page} lines": lambda: _run([*AESM, "fmt", "--check", str(PAGE)]),
                 f"`aesm check` of {lines} lines": lambda: _run([*AESM, "check", str(large)]),

@@ -2,12 +2,14 @@
 
     python bench/serving.py [--experts 8 64] [--rows 1 32 256 1000] [--threads 1] [--turns 30]
     python bench/serving.py --forms
+    python bench/serving.py --leaves --experts 8 --set tasks.tower_per=leaf
     python bench/serving.py --compiled [--experts 8]
 
 The network of specs/hotel.aesm with so many experts on every level, gates drawn at random, random rows. Wall time of
 one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
 forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
-`FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs an expert it takes the gathered one.
+`FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs an expert it takes the gathered one;
+with `--leaves` the same for the Linears of leaves, `FEW_ROWS` in aesm_dsl/serving/leaf_nodes.py.
 With `--compiled` what `aesm export --to pt2` writes takes its turns too, as it is and as AOTInductor compiles it; that
 takes minutes and a C++ compiler.
 """
@@ -16,9 +18,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from unittest import mock
 
 import numpy as np
@@ -31,7 +34,7 @@ from torch import nn
 from aesm_dsl import build_from_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.serving import expert_nodes
+from aesm_dsl.serving import expert_nodes, leaf_nodes
 from aesm_dsl.serving.inputs import named_inputs
 from aesm_dsl.serving.onnx_file import onnx_model
 from aesm_dsl.serving.program import program
@@ -41,10 +44,13 @@ LEVELS = ("level.hotel", "level.segment", "tasks")
 WARM = 5
 
 Calls = dict[str, Callable[[], object]]
+Networks = dict[int, AnyNetwork]
+"""By their experts."""
 
 
-def network_of(experts: int) -> AnyNetwork:
-    network = build_from_spec(SPEC, overrides=[f"{level}.experts.count={experts}" for level in LEVELS])
+def network_of(experts: int, overrides: Sequence[str]) -> AnyNetwork:
+    counts = [f"{level}.experts.count={experts}" for level in LEVELS]
+    network = build_from_spec(SPEC, overrides=[*counts, *overrides])
     for name, one in network.named_parameters():
         if ".gate." in name:
             nn.init.normal_(one, std=0.3, generator=torch.Generator().manual_seed(1))
@@ -79,11 +85,10 @@ def latencies(calls: Calls, turns: int) -> dict[str, np.ndarray]:
     return {way: np.array(values[WARM:]) for way, values in taken.items()}
 
 
-def compare(experts: list[int], rows: list[int], threads: int, turns: int) -> Table:
+def compare(networks: Networks, rows: list[int], threads: int, turns: int) -> Table:
     table = Table(
         "rows", "experts", "torch p50", "p99", "onnx p50", "p99", "torch / onnx", title=f"ms, {threads} thread"
     )
-    networks = {count: network_of(count) for count in experts}
     sessions = {count: session_of(network, threads) for count, network in networks.items()}
     for size in rows:
         calls: Calls = {}
@@ -93,20 +98,20 @@ def compare(experts: list[int], rows: list[int], threads: int, turns: int) -> Ta
             calls[f"torch {count}"] = lambda network=network, batch=batch: network(batch)
             calls[f"onnx {count}"] = lambda session=sessions[count], inputs=inputs: session.run(None, inputs)
         taken = latencies(calls, turns)
-        for count in experts:
+        for count in networks:
             eager, served = taken[f"torch {count}"], taken[f"onnx {count}"]
             cells = [f"{value:.2f}" for way in (eager, served) for value in np.percentile(way, (50, 99))]
             table.add_row(f"{size:,}", str(count), *cells, f"{np.median(eager) / np.median(served):.1f}")
     return table
 
 
-def forms(experts: list[int], rows: list[int], threads: int, turns: int) -> Table:
-    table = Table("rows", "experts", "gathered", "looped", "gathered / looped", title=f"ms, median, {threads} thread")
-    for count in experts:
-        network = network_of(count)
-        with mock.patch.object(expert_nodes, "FEW_PAIRS", 2**40):
+def forms(networks: Networks, rows: list[int], threads: int, turns: int, limit: tuple[ModuleType, str]) -> Table:
+    """`limit`: the constant that says up to how many rows the gathered form is taken."""
+    table = Table("rows", "experts", "gathered", "one by one", "ratio", title=f"ms, median, {threads} thread")
+    for count, network in networks.items():
+        with mock.patch.object(*limit, 2**40):
             gathered = session_of(network, threads)
-        with mock.patch.object(expert_nodes, "FEW_PAIRS", -1):
+        with mock.patch.object(*limit, -1):
             looped = session_of(network, threads)
         for size in rows:
             inputs = inputs_of(network, batch_of(network, size))
@@ -119,10 +124,9 @@ def forms(experts: list[int], rows: list[int], threads: int, turns: int) -> Tabl
     return table
 
 
-def compiled(experts: list[int], rows: list[int], threads: int, turns: int) -> Table:
+def compiled(networks: Networks, rows: list[int], threads: int, turns: int) -> Table:
     table = Table("rows", "experts", "torch", "onnx", "pt2", "AOTInductor", title=f"ms, median, {threads} thread")
-    for count in experts:
-        network = network_of(count)
+    for count, network in networks.items():
         session, exported = session_of(network, threads), program(network)
         with TemporaryDirectory() as folder:
             package = torch._inductor.aoti_compile_and_package(exported, package_path=f"{folder}/model.pt2")
@@ -150,14 +154,19 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--forms", action="store_true", help="both forms of running experts, each alone")
+    parser.add_argument("--leaves", action="store_true", help="both forms of the Linears of leaves, each alone")
+    parser.add_argument("--set", nargs="+", default=[], help="changes of the spec, as `aesm train --set` takes them")
     parser.add_argument("--compiled", action="store_true", help="torch's exported program too, as it is and compiled")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    rows = chosen.rows or ([1, 4, 8, 16, 32, 64] if chosen.forms else [1, 32, 256, 1000])
+    rows = chosen.rows or ([1, 4, 8, 16, 32, 64] if chosen.forms or chosen.leaves else [1, 32, 256, 1000])
+    networks = {count: network_of(count, chosen.set) for count in chosen.experts}
     with torch.inference_mode():
-        table = (forms if chosen.forms else compiled if chosen.compiled else compare)(
-            chosen.experts, rows, chosen.threads, chosen.turns
-        )
+        if chosen.forms or chosen.leaves:
+            limit = (leaf_nodes, "FEW_ROWS") if chosen.leaves else (expert_nodes, "FEW_PAIRS")
+            table = forms(networks, rows, chosen.threads, chosen.turns, limit)
+        else:
+            table = (compiled if chosen.compiled else compare)(networks, rows, chosen.threads, chosen.turns)
     Console().print(table)
 
 

@@ -157,6 +157,19 @@ def test_the_public_names() -> None:
         "visualize",
     ]
     assert all(getattr(aesm_dsl, name).__doc__ for name in aesm_dsl.__all__)
+    assert set(aesm_dsl.__all__) <= set(dir(aesm_dsl))
+    with pytest.raises(AttributeError, match="'aesm_dsl' has no attribute 'trian'"):
+        aesm_dsl.__getattr__("trian")
+
+
+def test_type_checkers_see_every_public_name() -> None:
+    """What they read of `__init__.py`, and what it does when it runs, say the same homes."""
+    homes = {name: f"aesm_dsl.{home}" for name, home in aesm_dsl._HOMES.items()}
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    typed = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: line.module for line in typed.body if isinstance(line, ast.ImportFrom) for alias in line.names}
+    assert homes == seen
+    assert sorted(homes) == aesm_dsl.__all__
 
 
 @pytest.mark.parametrize("command", [["check"], ["fmt", "--check"], ["show"], ["compile"]], ids=lambda one: one[0])
@@ -171,3 +184,21 @@ def test_commands_about_the_language_need_no_data_libraries(command: list[str]) 
     spec = str(PROJECT / "specs" / "fund_search.aesm")
     done = subprocess.run([sys.executable, "-c", code, *command, spec], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["compare", "--help"], ["fmt", "--nonsense"]])
+def test_help_loads_nothing_but_the_command_lines_own(words: list[str]) -> None:
+    own = {"typer", "pygments"} if words == ["--help"] else {"typer", "pygments", "pydantic"}
+    code = (
+        "import sys\n"
+        "from aesm_dsl.cli.main import app\n"
+        "try:\n"
+        "    app(sys.argv[1:])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        f"heavy = {set(LIBRARIES) - own!r} & set(sys.modules)\n"
+        "assert 'typer' in sys.modules and not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout + done.stderr

@@ -15,9 +15,11 @@ from aesm_dsl.cli.main import app
 from aesm_dsl.data.simulate import write_world
 from aesm_dsl.drafting import draft
 from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import check, train
+from aesm_dsl.pipeline import check, compile_spec, train
 from aesm_dsl.render import render
 from aesm_dsl.spec.model import Spec
+
+from .conftest import PROJECT
 
 
 def init(*arguments: str | Path) -> Result:
@@ -63,6 +65,54 @@ def test_census_income(real_data: Path, tmp_path: Path) -> None:
     assert not spec.levels
     assert spec.data is not None
     assert getattr(spec.data.test, "equals", None) == "test"
+
+
+KNOWN_LATER = ("booking_changes", "required_car_parking_spaces", "total_of_special_requests")
+"""Columns of the hotel bookings that grow until the stay."""
+
+
+@pytest.mark.parametrize(
+    ("table", "hand_made", "edits", "never"),
+    [
+        (
+            "hotel-bookings",
+            "hotel",
+            KNOWN_LATER,
+            ("reservation_status", "reservation_status_date", "assigned_room_type", "is_canceled"),
+        ),
+        (
+            "census-income-kdd",
+            "census",
+            (),
+            ("education", "marital_stat", "income_50k", "instance_weight", "split", "y_income", "y_never_married"),
+        ),
+    ],
+)
+def test_three_edits_make_a_draft_what_a_hand_made_spec_is(
+    table: str, hand_made: str, edits: tuple[str, ...], never: tuple[str, ...], real_data: Path, tmp_path: Path
+) -> None:
+    """What has to be deleted is flagged; then it has the features of our own spec, of its kinds, and trains."""
+    drafted(real_data / f"{table}.parquet", tmp_path)
+    path = tmp_path / "spec.aesm"
+    lines = path.read_text().splitlines(keepends=True)
+    wrong = [line for line in lines if line.split(" = ")[0].strip() in edits]
+    assert len(wrong) == len(edits) <= 3
+    assert all("is it known in time?" in line for line in wrong)
+    path.write_text("".join(line for line in lines if line not in wrong))
+    mine, ours = Spec.parse(path.read_text(), str(path)), compile_spec(PROJECT / "specs" / f"{hand_made}.aesm").spec
+    assert not {*never, *edits} & set(features(mine))
+    kinds = {name: one.call in ("id", "category") for name, one in features(mine).items()}
+    things = {name for name, one in features(ours).items() if one.call in ("id", "category") and name not in AMOUNTS}
+    assert things <= {name for name, is_thing in kinds.items() if is_thing}
+    assert set(features(ours)) <= set(features(mine))
+    rows = tmp_path / "rows.parquet"
+    pl.scan_parquet(real_data / f"{table}.parquet").gather_every(20).sink_parquet(rows)
+    run = train(path, tmp_path / "run", overrides=[f'data.train="{rows}"', "train.length=3 steps"])
+    assert run.info["steps"] == 3
+
+
+AMOUNTS = ("capital_gains", "capital_losses", "weeks_worked")
+"""Numbers of few values that the hand-made spec takes one by one."""
 
 
 def test_a_draft_trains(tmp_path: Path) -> None:
@@ -122,6 +172,8 @@ def test_lists_moments_and_tails(tmp_path: Path) -> None:
         title=[f"{one}, and so on" for one in range(400)],
         paid=draw.lognormal(3, 2, 400),
         agent=draw.choice(np.arange(1000) ** 2, 400, p=(heavy := draw.pareto(0.7, 1000)) / heavy.sum()),
+        dealt=draw.choice(np.arange(1000) ** 2, 400, p=heavy / heavy.sum()),
+        num_agent=draw.integers(0, 60, 400),
         height=draw.normal(170, 8, 400),
         seen_at=[f"2024-01-{1 + place // 14:02} {place % 24:02}:30:00" for place in range(400)],
         born=["2024-05-06"] * 200 + ["2024-05-07"] * 200,
@@ -130,11 +182,13 @@ def test_lists_moments_and_tails(tmp_path: Path) -> None:
     spec = drafted(tmp_path / "t.parquet", tmp_path)
     text = " ".join((tmp_path / "spec.aesm").read_text().split())
     for said in (
-        "seen = list(of: category(min_count: 10), most: 30)",
+        "seen = sequence(of: category(min_count: 10), last: 30)",
         'words = list(of: category(), separator: "|")',
         'heard = list(of: category(), separator: ";")',
         "paid = number(scale: log)",
-        "agent = number(quantiles:",
+        "agent = category",
+        "dealt = number(quantiles:",
+        "num_agent = number(quantiles:",
         "height = number(quantiles: 32)",
         "seen_at = date # the rows are split by it; as a `number`",
         "# born: a moment that no later row has again",
@@ -142,6 +196,48 @@ def test_lists_moments_and_tails(tmp_path: Path) -> None:
     ):
         assert said in text
     assert features(spec)["seen_at"].parts == ("hour", "weekday")
+
+
+def test_columns_about_the_same_things_share_a_table(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    lists = [draw.integers(0, 80, size).tolist() for size in draw.integers(0, 6, 400)]
+    made = rows(
+        fund_id=draw.integers(0, 80, 400),
+        last_fund_id=draw.integers(0, 80, 400),
+        clicked_fund_ids=lists,
+        related_funds=lists,
+        fund_ids=["|".join(map(str, one)) for one in lists],
+        fund_type_id=draw.integers(0, 15, 400),
+        last_fund_type=["?"] * 200 + ["!"] * 200,
+        genre=draw.choice(["a", "b", "c"], 400),
+        hist_genres=[list(draw.choice(["a", "b", "c"], size)) for size in draw.integers(1, 4, 400)],
+    )
+    made.write_parquet(tmp_path / "t.parquet")
+    spec = drafted(tmp_path / "t.parquet", tmp_path)
+    text = " ".join((tmp_path / "spec.aesm").read_text().split())
+    for said in (
+        "fund_id = category(min_count: 10)",
+        "last_fund_id = same(of: fund_id)",
+        "clicked_fund_ids = sequence(of: fund_id)",
+        "related_funds = list(of: category(min_count: 10))",
+        'fund_ids = list(of: fund_id, separator: "|")',
+        "fund_type_id = category",
+        "last_fund_type = category",
+        "hist_genres = sequence(of: genre)",
+    ):
+        assert said in text
+    assert train(tmp_path / "spec.aesm", tmp_path / "run", overrides=["train.length=2 steps"]).info["steps"] == 2
+    assert "related_funds" in features(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "flagged"),
+    [("booking_changes", True), ("watch_time", True), ("prev_changes", False), ("avg_dwell", False), ("change", True)],
+)
+def test_what_may_grow_is_flagged_by_its_name(name: str, flagged: bool, tmp_path: Path) -> None:
+    rows(**{name: np.random.default_rng(4).integers(0, 9, 400)}).write_parquet(tmp_path / "t.parquet")
+    drafted(tmp_path / "t.parquet", tmp_path)
+    assert ("it may grow later" in (tmp_path / "spec.aesm").read_text()) is flagged
 
 
 def test_strange_names_and_values_are_written_as_they_are(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
+
 
 class FindingsFormat(StrEnum):
     full = "full"
@@ -54,8 +56,12 @@ By = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", help="A feature or level: its values in place of the nodes of every level."),
 ]
-SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm or .json file.")]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")]
+SpecPath = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm or .json file.", autocompletion=complete.specs)
+]
+RunPath = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder of a trained run.", autocompletion=complete.runs)
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,6 +74,11 @@ Arch = Annotated[
     Architecture | None,
     typer.Option("--arch", help="Another architecture than the spec's, as `--set architecture=ARCH`."),
 ]
-Device = Annotated[str, typer.Option("--device", help="`auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", help="`auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`.", autocompletion=complete.devices
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older result, once the new one is complete.")]
 AsResult = Annotated[ResultFormat, typer.Option("--format", help="How the result is printed.")]

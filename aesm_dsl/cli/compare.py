@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aesm_dsl import comparing
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import AsResult, Device, Overrides, Overwrite, ResultFormat, SpecPath
 from aesm_dsl.cli.output import console, print_json, say, warn
 
@@ -17,8 +16,14 @@ from aesm_dsl.cli.output import console, print_json, say, warn
 def compare(
     spec: SpecPath,
     rivals: Annotated[
-        str, typer.Option("--with", metavar="ARCH,...", help="The architectures to compare with, as large as AES.")
-    ] = ",".join(comparing.RIVALS),
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="ARCH,...",
+            help="The architectures to compare with, as large as AES; by default all.",
+            autocompletion=complete.rivals,
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often each is trained, the spec's seed first.")] = 3,
     out: Annotated[
         Path | None,
@@ -36,6 +41,9 @@ def compare(
 
     Finished runs are kept: the same command goes on where it was interrupted, and may ask for more seeds or rivals.
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from aesm_dsl import comparing
     from aesm_dsl.report.comparison import comparison_tables
 
     columns = (
@@ -59,7 +67,7 @@ def compare(
         found = comparing.compare(
             spec,
             out,
-            rivals=[name.strip() for name in rivals.split(",") if name.strip()],
+            rivals=comparing.RIVALS if rivals is None else [one.strip() for one in rivals.split(",") if one.strip()],
             seeds=seeds,
             jobs=jobs,
             device=device,

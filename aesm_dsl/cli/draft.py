@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import Overwrite
 from aesm_dsl.cli.output import say
 
 
 def init(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="A parquet or csv file, a folder or glob of them.")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE", help="A parquet or csv file, a folder or glob of them.", autocompletion=complete.tables
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The spec to write; by default the table's name with `.aesm`.")
     ] = None,

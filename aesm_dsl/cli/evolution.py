@@ -8,17 +8,24 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import evolving
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import AsResult, ResultFormat
 from aesm_dsl.cli.output import console, print_json
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="A spec, or the folder of a run.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="A spec, or the folder of a run.")],
+    old: Annotated[
+        Path,
+        typer.Argument(metavar="OLD", help="A spec, or the folder of a run.", autocompletion=complete.specs_and_runs),
+    ],
+    new: Annotated[
+        Path,
+        typer.Argument(metavar="NEW", help="A spec, or the folder of a run.", autocompletion=complete.specs_and_runs),
+    ],
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Say what differs between two specs, and what of a trained run would be kept, resized, new or lost."""
+    from aesm_dsl import evolving
     from aesm_dsl.report.difference import fates_table, settings_table
 
     found = evolving.diff(old, new)

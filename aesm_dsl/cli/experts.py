@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import AsResult, By, Device, ResultFormat, RunPath
 from aesm_dsl.cli.output import console, print_json
 
@@ -16,13 +16,17 @@ from aesm_dsl.cli.output import console, print_json
 def experts(
     run: RunPath,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="TABLE", help="Another table; it needs no labels.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="TABLE", help="Another table; it needs no labels.", autocompletion=complete.tables
+        ),
     ] = None,
     by: By = None,
     device: Device = "auto",
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Tell which experts the nodes of a run use: in how many, of which role, how evenly, and what is worth a look."""
+    from aesm_dsl import pipeline
     from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
 
     loaded = pipeline.load_run(run)

@@ -5,26 +5,35 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from textwrap import indent
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import AsResult, ResultFormat
 from aesm_dsl.cli.output import console, print_json
-from aesm_dsl.codes import FENCE, Page, families, pages
-from aesm_dsl.diagnostic import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aesm_dsl.codes import Page
 
 
 def explain(
     code: Annotated[
         str | None,
-        typer.Argument(metavar="CODE", help="A code such as E203, in any case; without one, all are listed."),
+        typer.Argument(
+            metavar="CODE",
+            help="A code such as E203, in any case; without one, all are listed.",
+            autocompletion=complete.codes,
+        ),
     ] = None,
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Explain a finding: what its code means, an example with its right form, and why aesm is strict about it."""
+    from aesm_dsl.codes import pages
+    from aesm_dsl.diagnostic import did_you_mean
+
     known = pages()
     page = known.get(code.upper()) if code is not None else None
     if code is not None and page is None:
@@ -41,6 +50,8 @@ def explain(
 
 def show_page(page: Page, out: Console) -> None:
     """Prints a page: laid out on a terminal, elsewhere as plain text."""
+    from aesm_dsl.codes import FENCE
+
     title = f"{page.code}: {page.title}"
     if out.is_terminal:
         from rich.markdown import Markdown  # a tenth of the time that other commands take to start
@@ -53,6 +64,10 @@ def show_page(page: Page, out: Console) -> None:
 
 def show_codes(out: Console) -> None:
     """Prints every code with its title, by family."""
+    from rich.markup import escape
+
+    from aesm_dsl.codes import families, pages
+
     for family, about in families().items():
         out.print(f"[bold]{family}[/]  {about}")
         for page in pages().values():

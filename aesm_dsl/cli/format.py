@@ -10,12 +10,11 @@ from typing import Annotated
 
 import typer
 
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.files import spec_files
 from aesm_dsl.cli.output import say, warn
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.source import Source
-from aesm_dsl.spec.mended import mended
-from aesm_dsl.spec.tidy import tidy
 from aesm_dsl.spec_file import read_source, write_text
 
 
@@ -25,6 +24,7 @@ def fmt(
         typer.Argument(
             metavar="SPEC...",
             help="One or more .aesm files, or folders of them; `-` reads standard input, writes output.",
+            autocompletion=complete.specs,
         ),
     ],
     check: Annotated[
@@ -84,6 +84,9 @@ def _read(path: Path) -> Source | None:
 
 
 def _tidy(source: Source, fix: bool) -> str | None:
+    from aesm_dsl.spec.mended import mended
+    from aesm_dsl.spec.tidy import tidy
+
     findings = Findings()
     sound, done = mended(source) if fix else (source, [])
     if (text := tidy(sound, Findings())) is None:

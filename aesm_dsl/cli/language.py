@@ -9,18 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from aesm_dsl import pipeline
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPath
 from aesm_dsl.cli.files import spec_files
 from aesm_dsl.cli.output import colour, console, print_json, say, warn
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.render import render
-from aesm_dsl.spec_file import read_tree
 
 
 def check(
     specs: Annotated[
-        list[Path], typer.Argument(metavar="SPEC...", help="One or more specs, or folders of .aesm files.")
+        list[Path],
+        typer.Argument(
+            metavar="SPEC...", help="One or more specs, or folders of .aesm files.", autocompletion=complete.specs
+        ),
     ],
     data: Annotated[bool, typer.Option("--data", help="Also read and check the tables the specs name.")] = False,
     profile: Annotated[
@@ -30,6 +31,9 @@ def check(
     overrides: Overrides = None,
 ) -> None:
     """Find every mistake in specs: text, names, values, hierarchy, and with --data the tables."""
+    from aesm_dsl import pipeline
+    from aesm_dsl.render import render
+
     findings = Findings()
     files = spec_files(specs, findings)
     profiles: dict[str, Any] = {}
@@ -71,8 +75,10 @@ def show(
     overrides: Overrides = None,
 ) -> None:
     """Print what a stage makes of a spec: its tree, the resolved spec with every value's origin, paths, or plan."""
+    from aesm_dsl import pipeline
     from aesm_dsl.report.stages import STAGES, show_stage, show_tree
     from aesm_dsl.report.tables import layer_table
+    from aesm_dsl.spec_file import read_tree
 
     stages = [one.strip() for one in stage.split(",")]
     unknown = [one for one in stages if one not in STAGES]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import pipeline
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import (
     Arch,
     AsResult,
@@ -34,6 +34,7 @@ def compile_(
     overrides: Overrides = None,
 ) -> None:
     """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
+    from aesm_dsl import pipeline
     from aesm_dsl.cost import cost
     from aesm_dsl.embedding_tables import embedding_tables
     from aesm_dsl.report.baseline import size_data
@@ -65,7 +66,12 @@ def train(
     ] = False,
     warm_start: Annotated[
         Path | None,
-        typer.Option("--warm-start", metavar="RUN", help="Start with what this run learnt, as far as the specs agree."),
+        typer.Option(
+            "--warm-start",
+            metavar="RUN",
+            help="Start with what this run learnt, as far as the specs agree.",
+            autocompletion=complete.runs,
+        ),
     ] = None,
     mlflow: Annotated[
         bool, typer.Option("--mlflow", help="Tell MLflow too, where MLFLOW_TRACKING_URI says (extra `mlflow`).")
@@ -74,6 +80,7 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train a spec on its data; prints AUC and log loss of every leaf and task, and leaves a run folder."""
+    from aesm_dsl import pipeline
     from aesm_dsl.report.baseline import size_data, size_line
     from aesm_dsl.report.tables import metrics_table
     from aesm_dsl.training.launch import world
@@ -119,7 +126,10 @@ def train(
 
 def evaluate(
     run: RunPath,
-    data: Annotated[Path | None, typer.Option("--data", metavar="TABLE", help="Another table with labels.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="TABLE", help="Another table with labels.", autocompletion=complete.tables),
+    ] = None,
     streamed: Annotated[
         bool,
         typer.Option("--streamed", help="In fixed memory, whatever the rows; AUC within a bound that is told."),
@@ -128,6 +138,7 @@ def evaluate(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Measure a run on the rows its training set aside, or on another table: every leaf and task."""
+    from aesm_dsl import pipeline
     from aesm_dsl.report.tables import metrics_table
 
     loaded = pipeline.load_run(run)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.render import render
 from aesm_dsl.training.launch import rank
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aesm_dsl.diagnostic import Findings
 
 
 def colour(stream: Any) -> bool:
@@ -23,6 +24,8 @@ def colour(stream: Any) -> bool:
 
 def console(stream: Any) -> Console:
     """A console on the stream; off a terminal, tables take the width they need."""
+    from rich.console import Console
+
     return Console(file=stream, width=None if stream.isatty() else 160, highlight=False, quiet=rank() > 0)
 
 
@@ -31,6 +34,8 @@ def say(text: str) -> None:
 
 
 def warn(findings: Findings) -> None:
+    from aesm_dsl.render import render
+
     _write(sys.stderr, render(findings, colour=colour(sys.stderr)))
 
 

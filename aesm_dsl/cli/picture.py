@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import drawing
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import By, Layers, Overrides, Picture
 from aesm_dsl.cli.output import say
 
 
 def visualize(
     what: Annotated[
-        Path, typer.Argument(metavar="SPEC|RUN", help="A spec draws its structure, a run what was learnt.")
+        Path,
+        typer.Argument(
+            metavar="SPEC|RUN",
+            help="A spec draws its structure, a run what was learnt.",
+            autocompletion=complete.specs_and_runs,
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -38,6 +43,8 @@ def visualize(
     overrides: Overrides = None,
 ) -> None:
     """Draw the hierarchy of a spec, or which experts the nodes of a run learnt to share, or a page about a run."""
+    from aesm_dsl import drawing
+
     default = what / "sharing.svg" if what.is_dir() else Path(f"{what.stem}.svg")
     path = drawing.visualize(
         what,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import exporting, hosting, predicting
+from aesm_dsl.cli import complete
 from aesm_dsl.cli.arguments import Device, Overwrite, RunPath
 from aesm_dsl.cli.output import console, say, warn
 
@@ -29,7 +29,11 @@ def predict(
     run: RunPath,
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="parquet, Arrow or csv with the features' columns; a file or folder."),
+        typer.Argument(
+            metavar="TABLE",
+            help="parquet, Arrow or csv with the features' columns; a file or folder.",
+            autocompletion=complete.tables,
+        ),
     ],
     out: Annotated[
         Path, typer.Option("-o", "--out", help="A .parquet or .csv file: one probability per task and row.")
@@ -46,6 +50,8 @@ def predict(
 ) -> None:
     """Score a table of any size: the probability of every task for every row, in the table's order."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from aesm_dsl import predicting
 
     screen = console(sys.stderr)
     columns = (
@@ -82,6 +88,8 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a run as a model that a server runs without aesm, and a JSON file that says how rows become its inputs."""
+    from aesm_dsl import exporting
+
     file = exporting.export(run, out, to=to.value, overwrite=overwrite)
     sys.stdout.write(f"{file}\n{file.with_suffix('.json')}\n")
 
@@ -105,6 +113,8 @@ def serve(
     device: Device = "auto",
 ) -> None:
     """Serve a run over HTTP by the Open Inference Protocol (v2, REST): raw values in, probabilities out."""
+    from aesm_dsl import hosting
+
     hosting.host(
         run,
         model,

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl import tuning
 from aesm_dsl.cli.arguments import AsResult, Device, Overrides, ResultFormat, SpecPath
 from aesm_dsl.cli.output import console, print_json, say, warn
 
@@ -29,6 +28,7 @@ def tune(
 
     The same command goes on with a search that was interrupted, and may ask for more trials.
     """
+    from aesm_dsl import tuning
 
     def watch(now: tuning.Tried) -> None:
         value = {"pruned": "stopped early", "fail": "could not be trained"}.get(

@@ -22,7 +22,8 @@ from typing import Any
 import platformdirs
 from filelock import FileLock
 
-from aesm_dsl.data.files import PARQUET, DataFile
+from aesm_dsl.data.endings import PARQUET
+from aesm_dsl.data.file import DataFile
 from aesm_dsl.data.footer import footer
 from aesm_dsl.data.kept import remove_old, touch
 from aesm_dsl.plan import Plan

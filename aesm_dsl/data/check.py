@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checked import Checked, Tally
-from aesm_dsl.data.files import DataFile
+from aesm_dsl.data.file import DataFile
 from aesm_dsl.data.lists import flat
 from aesm_dsl.data.moment import as_moments
 from aesm_dsl.data.value import Mask, as_numbers

@@ -15,7 +15,8 @@ import polars as pl
 
 from aesm_dsl.data.checked import Floats
 from aesm_dsl.data.draft_column import KEY, LABEL, LATER, SCENARIO, TIME, USER, WEIGHT, Column
-from aesm_dsl.data.files import DataFile, attempt, scan
+from aesm_dsl.data.draft_shared import shared
+from aesm_dsl.data.file import DataFile, attempt, scan
 from aesm_dsl.data.leak import SUSPICIOUS, separation
 from aesm_dsl.data.value import as_numbers, as_text
 from aesm_dsl.diagnostic import Findings, quoted
@@ -54,6 +55,8 @@ class Draft:
     tasks: list[Task] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     features: list[Column] = field(default_factory=list)
+    shared: dict[str, str] = field(default_factory=dict)
+    """Column of a feature -> the column of another one whose things it holds too."""
     notes: dict[str, str] = field(default_factory=dict)
     """Column of a feature -> why it is worth a look."""
     left_out: dict[str, str] = field(default_factory=dict)
@@ -234,8 +237,11 @@ def _levels(columns: Sequence[Column], found: Draft, table: _Table) -> list[Colu
 
 
 def _features(columns: Sequence[Column], label_RT: Sequence[Floats], found: Draft) -> None:
+    found.shared = shared(columns)
     for column in columns:
         found.features.append(column)
+        if column.may_grow:
+            found.notes[column.name] = "by its name, it may grow later: is it known in time?"
         if KEY.search(column.name.casefold()) and column.kind == "number" and not column.is_whole:
             found.notes[column.name] = "named like an id, but holds fractions"
         for task, label_R in zip(found.tasks, label_RT, strict=True):

@@ -23,7 +23,22 @@ LATER = re.compile(r"(^|_)(status|assigned|actual|final|outcome|result|closed|re
 TIME = re.compile(r"(^|_)(date|day|dt|time|timestamp|ts|datetime)$")
 USER = re.compile(r"^(user|member|customer|visitor|guest|account|client)(_?id)?$|^uid$")
 WEIGHT = re.compile(r"(^|_)weight$")
-KEY = re.compile(r"(^|_)(id|ids|code|key|uuid|no)$")
+KEY = re.compile(r"(^|_)(ids?|codes?|keys?|uuid|no)$")
+"""Names of numbers that stand for things."""
+THING = re.compile(
+    r"(^|_)(user|member|customer|visitor|guest|account|client|item|product|goods|sku|fund|movie|book|song|video|author|"
+    r"artist|seller|shop|store|merchant|brand|agent|agency|company|campaign|advertiser|creative|ad|city|province|region|"
+    r"country|district|zip|zipcode|postcode|category|cate|genre|occupation)$"
+)
+"""Names of whole numbers that stand for things too, unless they are counted."""
+COUNTED = re.compile(r"(^|_)(n|num|nb|count|number|total|sum|avg|mean|max|min|rate|ratio|share)_")
+"""Names of amounts of things."""
+GROWS = re.compile(
+    r"(^|_)(changes?|changed|updates?|edits?|requests?|complaints?|duration|dwell|((watch|play|stay)(ed)?_?time))(_|$)"
+)
+"""Names of what may grow after the moment at which a model is asked."""
+EARLIER = re.compile(r"(^|_)(prev|previous|prior|past|last|hist|history|avg|mean)(_|$)")
+"""Names of what was over before."""
 SCENARIO = frozenset(
     (
         "scenario",
@@ -105,6 +120,21 @@ class Column:
     @property
     def words(self) -> list[str]:
         return re.split(r"[\W_]+", self.name.casefold())
+
+    @property
+    def is_key(self) -> bool:
+        """Whether its values stand for things: text, or whole numbers that are called so."""
+        if self.kind != "number":
+            return self.kind == "text"
+        name = self.name.casefold()
+        called = KEY.search(name) or (THING.search(name) and not COUNTED.search(name))
+        return bool(called) and self.is_whole
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether it is, by its name, counted up after the moment at which a model is asked."""
+        name = self.name.casefold()
+        return GROWS.search(name) is not None and EARLIER.search(name) is None
 
     @property
     def is_binary(self) -> bool:

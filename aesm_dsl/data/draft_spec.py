@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from aesm_dsl.data.draft import Draft, Level
-from aesm_dsl.data.draft_column import KEY, Column
+from aesm_dsl.data.draft_column import Column
+from aesm_dsl.data.draft_shared import is_history
 from aesm_dsl.diagnostic import fold
 from aesm_dsl.spec.features import (
     CategoryFeature,
@@ -17,6 +18,8 @@ from aesm_dsl.spec.features import (
     IdFeature,
     ListFeature,
     NumberFeature,
+    SameFeature,
+    SequenceFeature,
 )
 from aesm_dsl.spec.levels import Level as LevelBlock
 from aesm_dsl.spec.levels import Node, RunsShared
@@ -53,7 +56,7 @@ def draft_spec(draft: Draft, table: str, name: str) -> str:
         name=_Names().of(name),
         doc=f"Drafted by `aesm init` from {draft.rows:,} rows of {_line(table)}.\n"
         "Every choice is a guess: look at each.",
-        features=(FeatureGroup(name=GROUP, members={key: _feature(key, one) for key, one in members.items()}),),
+        features=(FeatureGroup(name=GROUP, members=_features(members, draft)),),
         levels=_levels(draft.levels, levels),
         tasks=Tasks(tasks=tuple(_task(one, tasks) for one in draft.tasks)),
         data=_data(draft, table),
@@ -98,23 +101,32 @@ class _Names:
         return free
 
 
-def _feature(name: str, column: Column) -> FeatureDefinition:
+def _features(members: dict[str, Column], draft: Draft) -> dict[str, FeatureDefinition]:
+    called = {column.name: name for name, column in members.items()}
+    return {name: _feature(name, one, called.get(draft.shared.get(one.name, ""))) for name, one in members.items()}
+
+
+def _feature(name: str, column: Column, shared: str | None) -> FeatureDefinition:
+    """shared  the feature whose things it holds too"""
     given = _given(column=column.name if column.name != name else None)
     if column.kind == "time":
         return DateFeature(call="date", parts=column.date_parts, **given)
     if column.kind == "list":
         longest = column.longest
-        most = _given(most=min(longest, LONGEST) if longest > ListFeature.model_fields["most"].default else None)
-        of = _single(column.values, {}, pooled=True)
-        return ListFeature(call="list", of=of, **_given(separator=column.separator or None), **most, **given)
-    return _single(column, given)
+        most = min(longest, LONGEST) if longest > ListFeature.model_fields["most"].default else None
+        of = shared or _single(column.values, {}, pooled=True)
+        given |= _given(separator=column.separator or None)
+        if is_history(column):
+            return SequenceFeature(call="sequence", of=of, **_given(last=most), **given)
+        return ListFeature(call="list", of=of, **_given(most=most), **given)
+    return SameFeature(call="same", of=shared, **given) if shared else _single(column, given)
 
 
 def _single(
     column: Column, given: dict[str, Any], *, pooled: bool = False
 ) -> CategoryFeature | IdFeature | NumberFeature:
-    key = KEY.search(column.name.casefold()) is not None
-    if column.kind == "number" and column.distinct > FEW and not ((key or pooled) and column.is_whole):
+    stands_for_things = column.is_key or (pooled and column.is_whole)
+    if column.kind == "number" and column.distinct > FEW and not stands_for_things:
         if column.distinct > 100 and column.has_tail and not pooled:
             return NumberFeature(call="number", scale="log", **given)
         return NumberFeature(call="number", quantiles=32 if column.distinct > 100 else 16, **given)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from aesm_dsl.data.files import DataFile
+from aesm_dsl.data.file import DataFile
 from aesm_dsl.diagnostic import Findings
 
 Frame = Any

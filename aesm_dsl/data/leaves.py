@@ -25,10 +25,7 @@ class LeafIndex:
     """Finds each row's leaf. A plan without levels has one leaf, all rows."""
 
     def __init__(self, plan: Plan) -> None:
-        self.names = [
-            " -> ".join(level.nodes[node].name for level, node in zip(plan.levels, leaf, strict=True)) or "all rows"
-            for leaf in plan.leaves
-        ]
+        self.names = [plan.leaf_name(leaf) or "all rows" for leaf in plan.leaves]
         sizes = [len(level.nodes) for level in plan.levels]
         self._steps_L = np.array([int(np.prod(sizes[place + 1 :])) for place in range(len(sizes))], dtype=np.int64)
         codes_N = np.array([int(np.dot(leaf, self._steps_L)) for leaf in plan.leaves], dtype=np.int64)

@@ -18,7 +18,7 @@ from aesm_dsl.data.check import Locate
 from aesm_dsl.data.checked import Checked
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.files import DataFile
+from aesm_dsl.data.file import DataFile
 from aesm_dsl.data.fitting import Fitting, encoders_of
 from aesm_dsl.data.profile import Profile
 from aesm_dsl.data.split import Splits

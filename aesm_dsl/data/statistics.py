@@ -17,7 +17,8 @@ import polars as pl
 
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.checked import Checked, Tally
-from aesm_dsl.data.files import DataFile, Rows, chunks, find
+from aesm_dsl.data.file import DataFile
+from aesm_dsl.data.files import Rows, chunks, find
 from aesm_dsl.data.fitting import new_learner
 from aesm_dsl.data.learner import Counts, Histogram, Moments, Sample
 from aesm_dsl.data.lists import flat

@@ -21,7 +21,8 @@ from aesm_dsl.data.check import KEPT, Faults, Locate, NumberCheck, Use, check_co
 from aesm_dsl.data.checked import Checked, Survey
 from aesm_dsl.data.copies import Copies
 from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.files import DataFile, Rows, chunks, find
+from aesm_dsl.data.file import DataFile
+from aesm_dsl.data.files import Rows, chunks, find
 from aesm_dsl.data.funnels import Funnels
 from aesm_dsl.data.hashing import hash64
 from aesm_dsl.data.leaks import Leaks

@@ -200,7 +200,7 @@ class _Paths:
             parent, child = divmod(code, len(self._level.nodes))
             upper, node = self._above.nodes[parent].name, self._level.nodes[child]
             message = (
-                f"{counted(count)} on the path `{upper} -> {node.name}` "
+                f"{counted(count)} on the path `{upper} > {node.name}` "
                 f"(columns `{self._above.column}`, `{self._level.column}`), "
                 f"which the hierarchy lacks; the first is {place}"
             )

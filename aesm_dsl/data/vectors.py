@@ -15,7 +15,8 @@ import polars as pl
 
 from aesm_dsl.data.check import Locate
 from aesm_dsl.data.checked import shown
-from aesm_dsl.data.files import DataFile, attempt, find, named, scan
+from aesm_dsl.data.file import DataFile, attempt, scan
+from aesm_dsl.data.files import find, named
 from aesm_dsl.data.value import as_text
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.feature_plan import FeaturePlan

@@ -5,7 +5,7 @@ Axes: B rows, L scenario levels, N nodes of a level, P beginnings of paths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,15 @@ class Rows:
     leaf_B: Tensor
     """int64; the leaf of each sorted row, in the order of `Plan.leaves`."""
     sizes: list[int]
-    """Rows of each leaf."""
+    """Rows of each leaf; none are known in an exported graph."""
+
+
+def sorted_rows(leaf_B: Tensor) -> Rows:
+    """The rows of these leaves, in their order, without sizes."""
+    leaf_B, order_B = leaf_B.sort(stable=True)
+    back_B = torch.empty_like(order_B)
+    back_B[order_B] = torch.arange(order_B.shape[0], device=order_B.device)
+    return Rows(order_B, back_B, leaf_B, [])
 
 
 class Leaves(nn.Module):
@@ -50,18 +58,15 @@ class Leaves(nn.Module):
             self.register_buffer(f"step_{depth}", torch.tensor(steps, dtype=torch.int64), persistent=False)
 
     def forward(self, node_BL: Tensor) -> Rows:
-        leaf_B = self._leaf(node_BL)
-        leaf_B, order_B = leaf_B.sort(stable=True)
-        sizes = torch.bincount(leaf_B, minlength=self.count + 1).tolist()
+        rows = sorted_rows(self.leaf(node_BL))
+        sizes = torch.bincount(rows.leaf_B, minlength=self.count + 1).tolist()
         if sizes[self.count]:
-            lost = int(order_B[-sizes[self.count]])
+            lost = int(rows.order_B[-sizes[self.count]])
             nodes = ", ".join(f"{name} {node}" for name, node in zip(self.names, node_BL[lost].tolist(), strict=True))
             raise ValueError(f"row {lost} is on no path of the hierarchy: node of {nodes}")
-        back_B = torch.empty_like(order_B)
-        back_B[order_B] = torch.arange(len(order_B), device=order_B.device)
-        return Rows(order_B, back_B, leaf_B, sizes[: self.count])
+        return replace(rows, sizes=sizes[: self.count])
 
-    def _leaf(self, node_BL: Tensor) -> Tensor:
+    def leaf(self, node_BL: Tensor) -> Tensor:
         """leaf_B; `known`, one past the last, for a row with an unknown node, `count` for one on no path."""
         if node_BL.shape[1] != len(self.names):
             raise ValueError(f"{node_BL.shape[1]} columns of nodes, expected {len(self.names)}")

@@ -89,7 +89,7 @@ class Network(nn.Module):
         if self.leaves is None:
             return [tower(h_BD) for tower, h_BD in zip(self.towers.children(), h_BTD.unbind(1), strict=True)]
         rows = self.leaves(node_BL)
-        logit_TB: Tensor = self.towers(h_BTD.index_select(0, rows.order_B).transpose(0, 1), rows.sizes)
+        logit_TB: Tensor = self.towers(h_BTD.index_select(0, rows.order_B).transpose(0, 1), rows)
         return list(logit_TB.index_select(1, rows.back_B).unbind(0))
 
     def __repr__(self) -> str:

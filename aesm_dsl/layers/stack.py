@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.layers.experts import ACTIVATIONS
+from aesm_dsl.layers.leaves import Rows
 from aesm_dsl.plan import Plan
 
 
@@ -20,7 +21,7 @@ class Linears(nn.Module):
     """y_GBH: each row through the G Linears of its leaf.
 
     h    (G, B, D), or (1, B, D) for one input of all G
-    sizes  rows of each leaf, in order; ignored where all leaves share
+    rows  whose leaves say which Linears; ignored where all leaves share
     """
 
     def __init__(self, leaves: int, copies: int, before: int, after: int) -> None:
@@ -32,18 +33,18 @@ class Linears(nn.Module):
         nn.init.uniform_(self.weight_LGDH, -bound, bound)
         nn.init.uniform_(self.bias_LGH, -bound, bound)
 
-    def forward(self, h: Tensor, sizes: list[int]) -> Tensor:
-        return linears(h, self.weight_LGDH, self.bias_LGH, sizes)
+    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+        return linears(h, self.weight_LGDH, self.bias_LGH, rows)
 
     def extra_repr(self) -> str:
         leaves, copies, before, after = self.weight_LGDH.shape
         return f"leaves={leaves}, copies={copies}, {before} -> {after}"
 
 
-def linears(h: Tensor, weight_LGDH: Tensor, bias_LGH: Tensor, sizes: list[int]) -> Tensor:
+def linears(h: Tensor, weight_LGDH: Tensor, bias_LGH: Tensor, rows: Rows) -> Tensor:
     """y_GBH of `Linears` with these parameters: one batched product per leaf."""
     h_GBD = h.expand(weight_LGDH.shape[1], -1, -1)
-    parts = h_GBD.split_with_sizes(sizes, dim=1) if len(weight_LGDH) > 1 else (h_GBD,)
+    parts = h_GBD.split_with_sizes(rows.sizes, dim=1) if len(weight_LGDH) > 1 else (h_GBD,)
     # unbind, not an index per leaf: the gradient of an index is as large as all leaves together.
     of_leaf = zip(parts, weight_LGDH.unbind(0), bias_LGH.unbind(0), strict=True)
     found = [torch.baddbmm(bias_GH.unsqueeze(1), part, weight_GDH) for part, weight_GDH, bias_GH in of_leaf]
@@ -75,11 +76,11 @@ class MLPs(nn.Module):
         norms = widths[1:] if norm == "layer" else ()
         self.norms = nn.ModuleList(Norms(leaves, copies, width) for width in norms)
 
-    def forward(self, h: Tensor, sizes: list[int]) -> Tensor:
+    def forward(self, h: Tensor, rows: Rows) -> Tensor:
         for depth, linear in enumerate(self.linears):
-            h = linear(h, sizes)
+            h = linear(h, rows)
             if self.norms:
-                h = self.norms[depth](h, sizes)
+                h = self.norms[depth](h, rows)
             h = functional.dropout(self.activation(h), self.dropout, self.training)
         return h
 
@@ -92,9 +93,9 @@ class Norms(nn.Module):
         self.scale_LGH = nn.Parameter(torch.ones(leaves, copies, width))
         self.shift_LGH = nn.Parameter(torch.zeros(leaves, copies, width))
 
-    def forward(self, h_GBH: Tensor, sizes: list[int]) -> Tensor:
+    def forward(self, h_GBH: Tensor, rows: Rows) -> Tensor:
         h_GBH = functional.layer_norm(h_GBH, h_GBH.shape[-1:])
-        parts = h_GBH.split_with_sizes(sizes, dim=1) if len(self.scale_LGH) > 1 else (h_GBH,)
+        parts = h_GBH.split_with_sizes(rows.sizes, dim=1) if len(self.scale_LGH) > 1 else (h_GBH,)
         of_leaf = zip(parts, self.scale_LGH.unbind(0), self.shift_LGH.unbind(0), strict=True)
         found = [torch.addcmul(shift.unsqueeze(1), part, scale.unsqueeze(1)) for part, scale, shift in of_leaf]
         return torch.cat(found, dim=1) if len(found) > 1 else found[0]
@@ -110,6 +111,6 @@ class Towers(nn.Module):
         self.hidden = MLPs(leaves, len(tasks.tasks), widths, tasks.tower_activation, tasks.tower_dropout)
         self.head = Linears(leaves, len(tasks.tasks), widths[-1], 1)
 
-    def forward(self, h: Tensor, sizes: list[int]) -> Tensor:
-        logit_TB: Tensor = self.head(self.hidden(h, sizes), sizes).squeeze(-1)
+    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+        logit_TB: Tensor = self.head(self.hidden(h, rows), rows).squeeze(-1)
         return logit_TB

@@ -27,7 +27,7 @@ from aesm_dsl.report.dot import (
     words,
 )
 from aesm_dsl.report.order import by_role, clustered
-from aesm_dsl.report.scene import labels_of, title_of
+from aesm_dsl.report.scene import Subject, labels_of, title_of
 from aesm_dsl.training.sharing import Sharing, mean_matrix, sharing
 
 if TYPE_CHECKING:  # usage.py loads torch
@@ -43,7 +43,7 @@ TOLD = 0.05
 FADED = 0.005
 """Weights below which a cell is empty."""
 MAP_GAP, PART_GAP = 34.0, 44.0
-KINDS = {"shared": "shared by all", "group": "of a group", "specific": "specific to one node", "dead": "dead"}
+KINDS = {"shared": "shared by all", "group": "of a group", "specific": "specific to one {}", "dead": "dead"}
 EPOCHS = 12
 """Epochs shown at most: the first, the last, and others evenly between."""
 
@@ -51,8 +51,10 @@ SHARES = "#5b3a8c"
 """Colour of the sharing matrix."""
 
 
-def heat_map(plan: Plan, usage: Usage, layers: str = "best") -> str:
+def heat_map(plan: Plan, usage: Usage, layers: str = "best", by: str | None = None) -> str:
     """DOT of the layers of `Usage.shown`: weights of node and expert, and beside them the sharing matrix.
+
+    by  the level or feature that the usage was counted by, if it was
 
     Nodes that share much stand together; experts stand by role. With several layers in a level the mean of their
     sharing matrices stands behind the others.
@@ -79,7 +81,7 @@ def heat_map(plan: Plan, usage: Usage, layers: str = "best") -> str:
             statements += part
         width = max(width, right)
         top += 22 + 14 + ROW * len(nodes) + MAP_GAP
-    return page(_name(plan), [*_head(plan, "weights and sharing", width), *statements])
+    return page(_name(plan), [*_head(plan, "weights and sharing", width, Subject.by(plan, by)), *statements])
 
 
 def training_map(plan: Plan, epochs: Sequence[tuple[int, Usage]], layers: str = "best") -> str:
@@ -112,7 +114,7 @@ def training_map(plan: Plan, epochs: Sequence[tuple[int, Usage]], layers: str = 
             statements.append(words(f"{name} caption", start, top + 20, 60, 12, caption))
         width = max(width, right)
         top += 36 + 14 + ROW * len(nodes) + MAP_GAP
-    return page(_name(plan), [*_head(plan, "how the experts' roles formed", width), *statements])
+    return page(_name(plan), [*_head(plan, "how the experts' roles formed", width, Subject()), *statements])
 
 
 def _weights(
@@ -201,13 +203,13 @@ def _titled(name: str, title: str, about: str, left: float, top: float) -> list[
     return [words(f"{name} head", left if not title else 0, top, width, 18, text)]
 
 
-def _head(plan: Plan, about: str, width: float) -> list[str]:
+def _head(plan: Plan, about: str, width: float, one: Subject) -> list[str]:
     text = span(shortened(_name(plan), 40), 18, bold=True) + GAP + span(about, 18, MUTED)
-    how = "A row for each node, a column for each expert; numbers are per cent of the node's mixture. Experts are"
+    how = f"A row for each {one}, a column for each expert; numbers are per cent of its mixture. Experts are"
     statements = [words("title", 0, 0, max(width, 500), 26, text)]
     x = width_ems(how) * 10
     statements.append(words("how to read", 0, 30, x, 14, span(how, 10, MUTED)))
-    for kind, meaning in KINDS.items():
+    for kind, meaning in ((kind, text.format(one.noun)) for kind, text in KINDS.items()):
         look = {"style": "filled", "fillcolor": COLOURS[kind], "color": FAINT}
         statements.append(box(f"legend {kind}", (x + 8, 37), 12, 12, "", tooltip=meaning, **look))
         wide = width_ems(meaning) * 10

@@ -123,8 +123,10 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 def _leaf_labels(plan: Plan) -> dict[str, str]:
     """A leaf's name -> its nodes' labels, where these say something else."""
-    paths = [[level.nodes[at] for level, at in zip(plan.levels, path, strict=True)] for path in plan.leaves]
-    named = {" > ".join(node.name for node in path): " > ".join(node.label for node in path) for path in paths}
+    named = {
+        plan.leaf_name(path): " > ".join(level.nodes[node].label for level, node in zip(plan.levels, path, strict=True))
+        for path in plan.leaves
+    }
     return {ALL: "all rows"} | {name: label for name, label in named.items() if label != name}
 
 

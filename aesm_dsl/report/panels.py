@@ -21,7 +21,7 @@ from aesm_dsl.report.dot import (
     words,
 )
 from aesm_dsl.report.panel import HIDDEN, Panel, Scene, stroke
-from aesm_dsl.report.scene import labels_of
+from aesm_dsl.report.scene import Subject, labels_of
 from aesm_dsl.training.sharing import DEAD
 
 if TYPE_CHECKING:  # usage.py loads torch
@@ -36,19 +36,22 @@ WIDEST_TEXT = 1100.0
 PANEL_GAP = 16.0
 
 HOW_TO_READ = (
-    "How to read: a row of data comes to its node (white) and mixes the outputs of a few experts (coloured). "
-    "Experts below the nodes belong to one node or to a group of nodes, experts above are shared by all. "
-    "The wider a line, the more of the node's mixture comes from that expert; the percentage in an expert "
+    "How to read: a row of data comes to its {0} (white) and mixes the outputs of a few experts (coloured). "
+    "Experts below the {0}s belong to one {0} or to a group of {0}s, experts above are shared by all. "
+    "The wider a line, the more of the {0}'s mixture comes from that expert; the percentage in an expert "
     f"is its part of all rows' mixtures. Lines under {HIDDEN:.0%} are left out."
 )
 
 
-def sharing_graph(plan: Plan, usage: Usage, layers: str = "best") -> str:
-    """DOT of which experts every node learnt to use, in the layers of `Usage.shown`."""
+def sharing_graph(plan: Plan, usage: Usage, layers: str = "best", by: str | None = None) -> str:
+    """DOT of which experts every node learnt to use, in the layers of `Usage.shown`.
+
+    by  the level or feature that the usage was counted by, if it was
+    """
     panels = [Panel.of(_scene(plan, layer, usage), layer) for layer in usage.shown(layers)]
     width = max([NARROWEST, *(panel.width for panel in panels)])
     title = plan.name if plan.label in ("", plan.name) else f"{plan.label} {plan.name}"
-    statements, top = _head(title, width)
+    statements, top = _head(title, width, Subject.by(plan, by))
     for panel in panels:
         statements += panel.statements(top, width)
         top += panel.height + PANEL_GAP
@@ -69,33 +72,33 @@ def _scene(plan: Plan, layer: LayerUsage, usage: Usage) -> Scene:
     return Scene(layer.level, labels, notes, depth, plan.tasks.layers[layer.layer])
 
 
-def _head(title: str, width: float) -> tuple[list[str], float]:
+def _head(title: str, width: float, one: Subject) -> tuple[list[str], float]:
     """Title, caption and legend, and where the first panel may begin."""
     text = (
         span(shortened(title, (width - 360) / 18), 18, bold=True)
         + GAP
-        + span("which experts each node learnt to use", 18, MUTED)
+        + span(f"which experts each {one} learnt to use", 18, MUTED)
     )
     statements = [words("title", 0, 0, width, 28, text)]
     top = 32.0
-    for number, row in enumerate(_wrapped(HOW_TO_READ, min(width, WIDEST_TEXT) / 9.4)):
+    for number, row in enumerate(_wrapped(HOW_TO_READ.format(one.noun), min(width, WIDEST_TEXT) / 9.4)):
         statements.append(words(f"how to read {number}", 0, top, width, 14, span(row, 10, MUTED)))
         top += 14
     top += 14
-    return statements + _legend(top), top + 36
+    return statements + _legend(top, one.noun), top + 36
 
 
 LEGEND = {
-    "specific": "specific to one node",
+    "specific": "specific to one {}",
     "group": "used by a group",
     "shared": "shared by all",
     "dead": f"dead: under {DEAD:.1%} everywhere",
 }
 
 
-def _legend(top: float) -> list[str]:
+def _legend(top: float, noun: str) -> list[str]:
     statements, left, middle = [], 0.0, top + 9
-    for role, meaning in LEGEND.items():
+    for role, meaning in ((role, text.format(noun)) for role, text in LEGEND.items()):
         statements.append(_swatch(role, left + 14, middle))
         width = width_ems(meaning) * 9
         statements.append(words(f"legend {role} text", left + 34, top, width, 18, span(meaning, 10, INK)))

@@ -1,13 +1,34 @@
-"""The plan's words for what a layer's usage is about: the level's title, and the labels of its nodes."""
+"""The plan's words for what a layer's usage is about: the level's title, its nodes and their labels."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aesm_dsl.plan import TASKS, Plan
 
 if TYPE_CHECKING:  # usage.py loads torch
     from aesm_dsl.training.usage import LayerUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a picture of usage has a row or a box for."""
+
+    noun: str = "node"
+    """`node`, or `value` of a feature."""
+    of: str = ""
+    """Whose it is, where one level or feature stands in for every level."""
+
+    @classmethod
+    def by(cls, plan: Plan, by: str | None) -> Subject:
+        """by  the level or feature whose nodes or values stand in for the nodes of every level, as `usage` takes it"""
+        if by is None:
+            return cls()
+        return cls("node" if any(level.name == by for level in plan.levels) else "value", f" of {by}")
+
+    def __str__(self) -> str:
+        return f"{self.noun}{self.of}"
 
 
 def labels_of(plan: Plan, layer: LayerUsage) -> tuple[str, ...]:

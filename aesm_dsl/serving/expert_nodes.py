@@ -1,7 +1,7 @@
 """The experts of one layer as ONNX nodes that run the selected experts alone (eq. 7).
 
-The exporter leaves a placeholder node for the experts of each layer. `expand` puts two forms of them in its place,
-under an `If` on the number of rows:
+The exporter leaves a placeholder node for the experts of each layer. Two forms of them take its place, under an `If` on
+the number of rows:
 
 gathered  every row takes the parameters of its own experts: few nodes whatever the number of experts, for few rows
 looped    each expert runs on the rows that selected it, one product after the other, for many rows
@@ -12,54 +12,21 @@ D input width, H width of one block, F output width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from aesm_dsl.layers.experts import EPSILON
+from aesm_dsl.serving.graph import Array, Graph, up_to
 
-DOMAIN, NAME = "aesm", "Experts"
+NAME = "Experts"
 """Of the placeholder. Its inputs: x_BD, weight_BGE, then of each block weight_EDH and bias_EH, and with layer
 norm scale_EH and shift_EH."""
 
 FEW_PAIRS = 3
 """Up to so many (row, expert) pairs for each expert of the layer the gathered form is the faster one, be it 8 experts
 or 64: `python bench/serving.py --forms`."""
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclass(slots=True)
-class _Graph:
-    """Nodes and parameters of one graph as they are made, and the names of the results."""
-
-    prefix: str
-    nodes: list[NodeProto] = field(default_factory=list)
-    tensors: list[TensorProto] = field(default_factory=list)
-
-    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        return self.several(kind, inputs, 1, **attributes)[0]
-
-    def several(self, kind: str, inputs: Sequence[str], results: int, **attributes: Any) -> list[str]:
-        names = [f"{self.prefix}{len(self.nodes)}_{place}" for place in range(results)]
-        self.nodes.append(helper.make_node(kind, list(inputs), names, name=names[0], **attributes))
-        return names
-
-    def hold(self, array: Array) -> str:
-        """The name of a constant of the graph."""
-        name = f"{self.prefix}c{len(self.tensors)}"
-        self.tensors.append(numpy_helper.from_array(array, name))
-        return name
-
-    def ints(self, *values: int) -> str:
-        return self.hold(np.array(values, dtype=np.int64))
-
-    def branch(self, result: str) -> GraphProto:
-        output = helper.make_tensor_value_info(result, TensorProto.FLOAT, None)
-        return helper.make_graph(self.nodes, self.prefix, [], [output], self.tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +46,13 @@ class _Layer:
         return int(self.blocks[0][0].shape[0])
 
 
-def expand(model: ModelProto) -> None:
-    """Puts nodes where the placeholders are, in the model itself."""
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    nodes: list[NodeProto] = []
-    for place, node in enumerate(model.graph.node):
-        if node.domain == DOMAIN:
-            nodes += _expanded(_read(node, tensors), f"experts{place}", node.output[0])
-        else:
-            nodes.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    used = set(_names_read(model.graph))
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-    imports = [one for one in model.opset_import if one.domain != DOMAIN]
-    del model.opset_import[:]
-    model.opset_import.extend(imports)
+def expanded(node: NodeProto, tensors: dict[str, TensorProto]) -> list[NodeProto]:
+    """What stands for a placeholder: nodes whose last one gives its result, both forms under an `If`."""
+    layer, name = _read(node, tensors), node.name
+    few, many = Graph(f"{name}/gathered/"), Graph(f"{name}/looped/")
+    limit = FEW_PAIRS * layer.experts // layer.most
+    forms = (few, _gathered(few, layer)), (many, _looped(many, layer))
+    return up_to(limit, layer.x_BD, 0, *forms, name=name, result=node.output[0])
 
 
 def _read(node: NodeProto, tensors: dict[str, TensorProto]) -> _Layer:
@@ -107,21 +63,7 @@ def _read(node: NodeProto, tensors: dict[str, TensorProto]) -> _Layer:
     return _Layer(node.input[0], node.input[1], blocks, said["most"], said["gates"], bytes(said["activation"]).decode())
 
 
-def _expanded(layer: _Layer, name: str, result: str) -> list[NodeProto]:
-    """The nodes whose last one gives `result`: both forms under an `If`, or one where the other never pays."""
-    few, many = _Graph(f"{name}/gathered/"), _Graph(f"{name}/looped/")
-    few_branch, many_branch = few.branch(_gathered(few, layer)), many.branch(_looped(many, layer))
-    outer = _Graph(f"{name}/")
-    rows = outer.add("Shape", layer.x_BD, start=0, end=1)
-    limit = outer.add("Constant", value=numpy_helper.from_array(np.array([FEW_PAIRS * layer.experts // layer.most])))
-    condition = outer.add("LessOrEqual", rows, limit)
-    choice = helper.make_node(
-        "If", [condition], [result], f"{name}/if", then_branch=few_branch, else_branch=many_branch
-    )
-    return [*outer.nodes, choice]
-
-
-def _chosen(graph: _Graph, layer: _Layer) -> tuple[str, str, str]:
+def _chosen(graph: Graph, layer: _Layer) -> tuple[str, str, str]:
     """runs_BE (bool), expert_BK and weight_BGK: which experts a row runs, K of them named, and what they weigh.
 
     A row that runs fewer than K names others too, which weigh 0.
@@ -136,7 +78,7 @@ def _chosen(graph: _Graph, layer: _Layer) -> tuple[str, str, str]:
     return runs_BE, expert_BK, graph.add("GatherElements", layer.weight_BGE, index_BGK, axis=2)
 
 
-def _gathered(graph: _Graph, layer: _Layer) -> str:
+def _gathered(graph: Graph, layer: _Layer) -> str:
     """y_BGF, each row with the parameters of its experts."""
     _, expert_BK, weight_BGK = _chosen(graph, layer)
     h = graph.add("Unsqueeze", layer.x_BD, graph.ints(1, 2))
@@ -154,13 +96,13 @@ def _gathered(graph: _Graph, layer: _Layer) -> str:
     return graph.add("MatMul", weight_BGK, h_BKH)
 
 
-def _looped(graph: _Graph, layer: _Layer) -> str:
+def _looped(graph: Graph, layer: _Layer) -> str:
     """y_BGF, each expert on its own rows. Pairs lie in order of expert, then row, and are found again by counting."""
     runs_BE, expert_BK, weight_BGK = _chosen(graph, layer)
     runs_EB = graph.add("Transpose", runs_BE, perm=[1, 0])
     count_EB = graph.add("Cast", runs_EB, to=TensorProto.INT64)
     pairs_2P = graph.add("NonZero", runs_EB)
-    row_P = graph.add("Gather", pairs_2P, graph.hold(np.array(1)), axis=0)
+    row_P = graph.add("Gather", pairs_2P, graph.int(1), axis=0)
     size_E = graph.add("ReduceSum", count_EB, graph.ints(1), keepdims=0)
     h_PH = graph.add("Gather", layer.x_BD, row_P)
     for weight_EDH, *vectors in layer.blocks:
@@ -172,26 +114,17 @@ def _looped(graph: _Graph, layer: _Layer) -> str:
             done.append(graph.add("LayerNormalization", part, *norm, axis=-1, epsilon=EPSILON) if norm else part)
         h_PH = _activated(graph, graph.add("Concat", *done, axis=0), layer.activation)
     flat = graph.add("Reshape", count_EB, graph.ints(-1))
-    before = graph.add("CumSum", flat, graph.hold(np.array(0)), exclusive=1)
+    before = graph.add("CumSum", flat, graph.int(0), exclusive=1)
     place_BE = graph.add("Transpose", graph.add("Reshape", before, graph.add("Shape", runs_EB)), perm=[1, 0])
     place_BK = graph.add("GatherElements", place_BE, expert_BK, axis=1)
     # A named expert that the row does not run weighs 0, but its place may lie behind the last pair.
-    last = graph.add("Sub", graph.add("ReduceSum", size_E, graph.ints(0), keepdims=0), graph.hold(np.array(1)))
+    last = graph.add("Sub", graph.add("ReduceSum", size_E, graph.ints(0), keepdims=0), graph.int(1))
     return graph.add("MatMul", weight_BGK, graph.add("Gather", h_PH, graph.add("Min", place_BK, last)))
 
 
-def _activated(graph: _Graph, h: str, activation: str) -> str:
+def _activated(graph: Graph, h: str, activation: str) -> str:
     if activation == "silu":
         return graph.add("Mul", h, graph.add("Sigmoid", h))
     if activation == "relu":
         return graph.add("Relu", h)
     raise ValueError(f"activation {activation!r}, expected 'silu' or 'relu'")
-
-
-def _names_read(graph: GraphProto) -> Iterator[str]:
-    for node in graph.node:
-        yield from node.input
-        for one in node.attribute:
-            if one.HasField("g"):
-                yield from _names_read(one.g)
-    yield from (output.name for output in graph.output)

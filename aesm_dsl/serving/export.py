@@ -17,19 +17,6 @@ FORMAT = 1
 """Version of the description; docs/serving.md says what is in it."""
 
 
-def refuse_export(plan: Plan, findings: Findings) -> None:
-    """Adds E630 for a plan whose network sorts its rows by leaf: an exported graph cannot."""
-    if plan.baseline is not None:
-        architecture = plan.baseline.architecture
-        findings.add(
-            "E630",
-            f"a run of `{architecture}` cannot be exported",
-            help="`architecture = aes` can; `aesm predict` and `aesm serve` take both",
-        )
-    elif plan.tasks.tower_per == "leaf":
-        findings.add("E630", "towers per leaf cannot be exported", help="`tower_per = task` in `tasks` can")
-
-
 FORMS = ("onnx", "pt2")
 """An ONNX model, or an exported program of torch."""
 

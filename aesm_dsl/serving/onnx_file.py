@@ -20,8 +20,11 @@ from torch import Tensor, nn
 
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.experts import EPSILON, Block, Experts
-from aesm_dsl.serving.expert_nodes import DOMAIN, NAME, expand
+from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.serving import expert_nodes, leaf_nodes
 from aesm_dsl.serving.inputs import Served, example_inputs
+from aesm_dsl.serving.leaf_modules import leaf_module, replaced
+from aesm_dsl.serving.placeholders import DOMAIN, expand
 from aesm_dsl.version import VERSION
 
 OPSET = 20
@@ -31,7 +34,9 @@ OPSET = 20
 def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
     """The network as one ONNX model, checked by onnx. The network itself is left as it was; it must be on the CPU."""
     plan = network.plan
-    served = Served(_with_placeholders(copy.deepcopy(network).eval()))
+    exported = copy.deepcopy(network).eval()
+    replaced(exported, _placeholder)
+    served = Served(exported)
     tensors = example_inputs(plan, rows=2)
     rows = torch.export.Dim("rows", min=1)
     with warnings.catch_warnings():
@@ -67,7 +72,33 @@ def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool =
     return operators.TopK(values, size, axis=dim, largest=int(descending))
 
 
-class _Placeholder(nn.Module):
+def _placeholder(module: nn.Module) -> nn.Module | None:
+    return _Experts(module) if isinstance(module, Experts) else leaf_module(module, _Linears)
+
+
+class _Linears(nn.Module):
+    """Where the Linears of leaves were: one node of the exported graph."""
+
+    weight_LGDH: Tensor
+    bias_LGH: Tensor
+
+    def __init__(self, weight_LGDH: Tensor, bias_LGH: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight_LGDH", weight_LGDH)
+        self.register_buffer("bias_LGH", bias_LGH)
+
+    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+        found: Tensor = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{leaf_nodes.NAME}",
+            (h, rows.leaf_B, self.weight_LGDH, self.bias_LGH),
+            dtype=h.dtype,
+            shape=(self.bias_LGH.shape[1], h.shape[1], self.bias_LGH.shape[2]),
+            version=1,
+        )
+        return found
+
+
+class _Experts(nn.Module):
     """Where a layer's experts were: one node of the exported graph."""
 
     def __init__(self, experts: Experts) -> None:
@@ -87,7 +118,7 @@ class _Placeholder(nn.Module):
             "activation": self.plan.activation,
         }
         found: Tensor = torch.onnx.ops.symbolic(
-            f"{DOMAIN}::{NAME}",
+            f"{DOMAIN}::{expert_nodes.NAME}",
             (x_BD, weight_BGE, *self.buffers()),
             said,
             dtype=x_BD.dtype,
@@ -107,11 +138,3 @@ def _folded(block: Block) -> list[Tensor]:
         return [weight_EDH, bias_EH, scale_EH, shift_EH]
     factor_EH = scale_EH * (block.variance_EH + EPSILON).rsqrt()
     return [weight_EDH * factor_EH.unsqueeze(1), (bias_EH - block.mean_EH) * factor_EH + shift_EH]
-
-
-def _with_placeholders(network: AnyNetwork) -> AnyNetwork:
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, Experts):
-                setattr(module, name, _Placeholder(child))
-    return network

@@ -25,9 +25,6 @@ Whole = npt.NDArray[np.int64]
 ALL = "all"
 """Name of the leaf that stands for all rows."""
 
-OUTSIDE = "(unknown)"
-"""Stands for an unknown node in a leaf's name; no node can be called so."""
-
 
 SURE = 1.959964
 """Standard errors on either side of a 95 % interval."""
@@ -171,17 +168,12 @@ def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
     found: dict[str, Whole] = {}
     for path in plan.leaves:
         key = int(np.ravel_multi_index([index - UNKNOWN for index in path], sizes))
-        found[_name(plan, path)] = rows_of.get(key, np.zeros(0, np.int64))
+        found[plan.leaf_name(path)] = rows_of.get(key, np.zeros(0, np.int64))
     for key, rows in rows_of.items():
         path = tuple(int(index) + UNKNOWN for index in np.unravel_index(key, sizes))
         if UNKNOWN in path:
-            found[_name(plan, path)] = rows
+            found[plan.leaf_name(path)] = rows
     return found
-
-
-def _name(plan: Plan, path: tuple[int, ...]) -> str:
-    pairs = zip(plan.levels, path, strict=True)
-    return " > ".join(OUTSIDE if index == UNKNOWN else level.nodes[index].name for level, index in pairs)
 
 
 def mean(found: tuple[Score, ...], metric: str) -> float | None:

@@ -13,7 +13,8 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.files import DataFile, find
+from aesm_dsl.data.file import DataFile
+from aesm_dsl.data.files import find
 from aesm_dsl.data.given import Given, given
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.stored import LostError

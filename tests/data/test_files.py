@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.files import Rows, attempt, chunks, find
+from aesm_dsl.data.file import attempt
+from aesm_dsl.data.files import Rows, chunks, find
 from aesm_dsl.diagnostic import Findings
 
 

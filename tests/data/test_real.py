@@ -87,6 +87,6 @@ def test_a_path_that_the_plan_forgot(real_data: Path, make: Make, locate: Locate
     frame = pl.read_parquet(real_data / "hotel-bookings.parquet", columns=["hotel", "market_segment"])
     lost = frame.with_row_index().filter(hotel="Resort Hotel", market_segment="Groups")["index"]
     assert one.message == (
-        f"{len(lost):,} rows on the path `resort -> s2` (columns `hotel`, `market_segment`), which the "
+        f"{len(lost):,} rows on the path `resort > s2` (columns `hotel`, `market_segment`), which the "
         f"hierarchy lacks; the first is row {lost[0] + 1} of `hotel-bookings.parquet`"
     )

@@ -152,7 +152,7 @@ def levels() -> Plan:
 def test_rows_find_their_leaf() -> None:
     plan = levels()
     index = LeafIndex(plan)
-    assert index.names == ["home -> g", "cart -> f", "cart -> g"]
+    assert index.names == ["home > g", "cart > f", "cart > g"]
     nodes = np.array([[0, 1], [1, 0], [1, 1], [0, 0], [UNKNOWN, 1], [1, UNKNOWN]])
     assert index.of(nodes).tolist() == [0, 1, 2, UNKNOWN, UNKNOWN, UNKNOWN]
     assert LeafIndex(make.plan()).of(np.zeros((2, 0), np.int64)).tolist() == [0, 0]
@@ -173,7 +173,7 @@ def test_leaves_with_few_labels_and_paths_never_taken(at: Sequence[int], locate:
     assert (
         poor.message == "task `click` has fewer than 10 positives or negatives in 1 of the 2 leaves with training rows"
     )
-    assert poor.help[0] == "it is `cart -> g` (12 rows, 9 positive)"
+    assert poor.help[0] == "it is `cart > g` (12 rows, 9 positive)"
     assert survey.rows_N.tolist() == [1200, 0, 12]
     # `f` has no rows at all, which is told of the node; once it has, its other path is a gap.
     wide = make.plan(levels=[plan.levels[0], make.level("card", "card", {"f": (0, 1), "g": (0, 1)})])

@@ -326,7 +326,7 @@ def test_paths_that_the_hierarchy_lacks(tmp_path: Path, locate: Locate) -> None:
     (one,) = findings
     assert (one.code, one.message) == (
         "E507",
-        "2 rows on the path `wealth -> article` (columns `entry`, `card`), which the hierarchy lacks; the first "
+        "2 rows on the path `wealth > article` (columns `entry`, `card`), which the hierarchy lacks; the first "
         "is row 2 of `train.parquet`",
     )
     assert one.span is not None

@@ -11,6 +11,7 @@ import pytest
 from aesm_dsl.report.flow import FAINTEST, flow_graph
 from aesm_dsl.report.heat import FADED, heat_map, training_map
 from aesm_dsl.report.order import by_role, clustered
+from aesm_dsl.report.panels import sharing_graph
 from aesm_dsl.training.sharing import mean_matrix, sharing
 from aesm_dsl.training.usage import Flow, Usage
 from tests.report.cases import TASKS, fund_usage, make_layer, make_plan, statement
@@ -118,3 +119,16 @@ def test_a_plan_without_levels_flows_from_experts_to_tasks() -> None:
     tasks = make_layer([[1.0, 0.0], [0.5, 0.5]], [200, 200], "tasks", 0, tuple(TASKS))
     dot = flow_graph(make_plan({}, experts=2), Usage((tasks,)))
     assert '"tasks experts#1" -> "tasks#1"' in dot
+
+
+@pytest.mark.parametrize(
+    ("by", "one", "noun"),
+    [(None, "node", "node"), ("city", "value of city", "value"), ("entry", "node of entry", "node")],
+)
+def test_pictures_say_whom_a_row_or_a_box_stands_for(by: str | None, one: str, noun: str) -> None:
+    heat, graph = heat_map(*fund_usage(), by=by), sharing_graph(*fund_usage(), by=by)
+    assert f"A row for each {one}, a column" in heat
+    assert f"which experts each {one} learnt to use" in graph
+    assert f"comes to its {noun} (white)" in graph
+    assert f"specific to one {noun}" in heat
+    assert f"specific to one {noun}" in graph

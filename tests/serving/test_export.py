@@ -16,20 +16,23 @@ import pytest
 import torch
 from torch import nn
 
-from aesm_dsl import AesmError, build_from_spec, export, predict, train
+from aesm_dsl import AesmError, build_from_spec, export, predict
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.layers.baselines.star import StarLinears
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.layers.network import Network
+from aesm_dsl.layers.experts import Experts
+from aesm_dsl.layers.stack import Linears
 from aesm_dsl.plan import UNKNOWN
+from aesm_dsl.serving import leaf_modules
 from aesm_dsl.serving.engine import torch_engine
-from aesm_dsl.serving.expert_nodes import DOMAIN
 from aesm_dsl.serving.inputs import named_inputs
 from aesm_dsl.serving.onnx_file import OPSET, onnx_model
+from aesm_dsl.serving.placeholders import DOMAIN
+from aesm_dsl.serving.program import program
 from aesm_dsl.training.run import Run
 from tests.conftest import PROJECT
-from tests.serving.conftest import KINDS, table_of
-from tests.worlds import write
+from tests.serving.conftest import table_of
 
 SMALL = [
     "experts.repeat=1",
@@ -50,21 +53,32 @@ VARIANTS = {
         "tasks.budget=3 experts",
     ],
     "no norm, all experts": ["experts.norm=none", "experts.specific=4", "experts.shared=4"],
+    "a tower per leaf": ["tasks.tower_per=leaf", "tasks.tower=[16, 8]"],
+    "a tower per leaf, and for unknown nodes": ["tasks.tower_per=leaf", "level.card.unknown=shared"],
+    "a tower per leaf without a hidden layer": ["tasks.tower_per=leaf", "tasks.tower=[]"],
+    "shared_bottom": ["architecture=shared_bottom", "level.scenario.unknown=shared"],
+    "mmoe": ["architecture=mmoe"],
+    "ple": ["architecture=ple", "baseline.repeat=2"],
+    "star, unknown nodes": ["architecture=star", "level.card.unknown=shared"],
+    "esmm": ["architecture=esmm", "level.scenario.unknown=shared"],
+    "single": ["architecture=single"],
 }
 
 
-def network(overrides: Sequence[str]) -> Network:
-    """With gates that differ, and statistics of batch norm that are not those it starts with."""
+def network(overrides: Sequence[str]) -> AnyNetwork:
+    """With gates that differ, and parameters and statistics of norms that are not those it starts with."""
     made = build_from_spec(PROJECT / "specs" / "fund_search.aesm", overrides=[*SMALL, *overrides])
-    assert isinstance(made, Network)
     chance = torch.Generator().manual_seed(5)
     for name, one in made.named_parameters():
         if ".gate." in name:
             nn.init.normal_(one, std=0.5, generator=chance)
+        elif name.rpartition(".")[2] in ("scale_LGH", "shift_LGH", "scale_LD", "shift_LD", "factor_LGDH", "bias_LGH"):
+            nn.init.uniform_(one, 0.5, 1.5, generator=chance)
     for name, buffer in made.named_buffers():
         if name.endswith(("mean_EH", "variance_EH")):
             low, high = (0.2, 0.8) if name.endswith("variance_EH") else (-0.3, 0.3)
             nn.init.uniform_(buffer, low, high, generator=chance)
+    made.train()(batch_of(made, 50, 6))  # STAR's statistics: some of its leaves have too few rows for their own
     return made.eval()
 
 
@@ -78,6 +92,14 @@ def batch_of(network: AnyNetwork, rows: int, seed: int) -> Batch:
     node_BL = torch.where(hidden_BL & unknown_L, UNKNOWN, node_BL)
     labels = torch.zeros(rows, len(plan.tasks.tasks))
     return Batch(torch.cat(ids, dim=1), torch.zeros(rows, 0), node_BL, labels, torch.ones(rows))
+
+
+def chooses(module: nn.Module) -> bool:
+    """Whether rows have parameters of their own in it: experts, or Linears of several leaves."""
+    leaves = (isinstance(module, Linears) and len(module.weight_LGDH)) or (
+        isinstance(module, StarLinears) and len(module.factor_LGDH)
+    )
+    return leaves > 1 or isinstance(module, Experts)
 
 
 def inputs_of(network: AnyNetwork, batch: Batch) -> dict[str, np.ndarray]:
@@ -94,7 +116,7 @@ def test_the_model_gives_what_the_network_gives(overrides: list[str]) -> None:
     assert [(one.domain, one.version) for one in model.opset_import] == [("", OPSET)]
     assert all(node.domain != DOMAIN for node in model.graph.node)
     ways = [one for one in model.graph.node if one.op_type == "If"]
-    assert len(ways) == sum(len(level.layers) for level in eager.plan.levels) + len(eager.plan.tasks.layers)
+    assert len(ways) == sum(map(chooses, eager.modules()))
     session = onnxruntime.InferenceSession(model.SerializeToString())
     assert [one.name for one in session.get_outputs()] == ["click", "purchase"]
     for rows in (1, 2, 7, 40, 1000):
@@ -105,6 +127,36 @@ def test_the_model_gives_what_the_network_gives(overrides: list[str]) -> None:
         for given, expected in zip(found, wanted, strict=True):
             np.testing.assert_allclose(given, expected, atol=1e-5, rtol=0)
             assert rows <= 2 or np.ptp(given) > 1e-3, "every row scored alike"
+
+
+@pytest.mark.parametrize(("overrides", "dense"), [*((one, 32) for one in VARIANTS.values()), (VARIANTS["ple"], 1)])
+def test_the_program_gives_what_the_network_gives(
+    overrides: list[str], dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dense`: how many leaves are few enough to run all of them."""
+    monkeypatch.setattr(leaf_modules, "DENSE_LEAVES", dense)
+    eager = network(overrides)
+    exported = program(eager).module()
+    for rows in (1, 2, 40, 1000):
+        batch = batch_of(eager, rows, rows)
+        with torch.no_grad():
+            found = exported(inputs=named_inputs(eager.plan, batch))
+            wanted = [value.exp() for value in eager(batch).log_probability.values()]
+        for given, expected in zip(found, wanted, strict=True):
+            torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("override", ["tasks.tower_per=leaf", "architecture=mmoe"])
+def test_rows_on_no_path_are_not_scored(override: str) -> None:
+    """Few of them and many, which take another way."""
+    eager = network([override])
+    session = onnxruntime.InferenceSession(onnx_model(eager).SerializeToString())
+    for rows in (1, 1000):
+        batch = batch_of(eager, rows, rows)
+        batch.node_BL[-1] = torch.tensor([1, 3])  # articles are of the other scenario
+        inputs = inputs_of(eager, batch)
+        with pytest.raises(Exception, match=r"out of data bounds|split"):
+            session.run(None, inputs)
 
 
 def test_the_description_says_what_the_model_takes(kinds: Run, exported: Path) -> None:
@@ -155,13 +207,3 @@ def test_mistakes_are_told_before_anything_is_written(kinds: Run, exported: Path
     with pytest.raises(AesmError, match=r"E630.*is no name of an export"):
         export(kinds, tmp_path / "model.pb")
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("override", ["architecture=mmoe", "tasks.tower_per=leaf"])
-def test_networks_that_sort_rows_by_leaf_are_refused(tmp_path: Path, override: str) -> None:
-    text = KINDS.replace("length = 30 steps", "length = 1 steps")
-    spec = write(tmp_path, text)
-    made = train(spec, tmp_path / "run", data=table_of(200, 2), device="cpu", overrides=[override])
-    with pytest.raises(AesmError, match=r"E630.*cannot be exported"):
-        export(made, tmp_path / "model.onnx")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "spec.aesm"]

@@ -31,8 +31,8 @@ class MMoE(nn.Module):
 
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
         x_1BD = x_BD.unsqueeze(0)
-        y_EBF = self.experts(x_1BD, rows.sizes)
-        weight_TBE = exact(self.gates(x_1BD, rows.sizes)).softmax(dim=-1)
+        y_EBF = self.experts(x_1BD, rows)
+        weight_TBE = exact(self.gates(x_1BD, rows)).softmax(dim=-1)
         h_TBF = torch.einsum("tbe,ebf->tbf", weight_TBE, y_EBF)
-        logit_TB: Tensor = self.towers(h_TBF, rows.sizes)
+        logit_TB: Tensor = self.towers(h_TBF, rows)
         return logit_TB

@@ -20,7 +20,7 @@ from aesm_dsl.layers.baselines.plain import ESMM, SharedBottom, Single
 from aesm_dsl.layers.baselines.ple import PLE
 from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.layers.leaves import Leaves
+from aesm_dsl.layers.leaves import Leaves, Rows
 from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.tower import funnel
@@ -35,6 +35,15 @@ BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "single": Single,
 }
 """By architecture: x_BD and `Rows` -> logit_TB."""
+
+
+class LeafEmbeddings(nn.ModuleList):
+    """x_BD: each row by the `Embedding` of its leaf, or by the one of all leaves."""
+
+    def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: Rows) -> Tensor:
+        sizes = rows.sizes if len(self) > 1 else [ids_BS.shape[0]]
+        parts = zip(self, ids_BS.split_with_sizes(sizes), value_BV.split_with_sizes(sizes), strict=True)
+        return torch.cat([embedding(ids, values) for embedding, ids, values in parts])
 
 
 class Baseline(nn.Module):
@@ -52,15 +61,12 @@ class Baseline(nn.Module):
         self.leaves = Leaves(plan)
         single = plan.baseline.architecture == "single"
         copies, sparse = plan.baseline.leaves if single else 1, sparse_homes(plan)
-        self.embeddings = nn.ModuleList(Embedding(plan.features, sparse) for _ in range(copies))
+        self.embeddings = LeafEmbeddings(Embedding(plan.features, sparse) for _ in range(copies))
         self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
         rows = self.leaves(batch.node_BL)
-        ids_BS, value_BV = batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B]
-        sizes = rows.sizes if len(self.embeddings) > 1 else [batch.rows]
-        parts = zip(self.embeddings, ids_BS.split_with_sizes(sizes), value_BV.split_with_sizes(sizes), strict=True)
-        x_BD = torch.cat([embedding(ids, values) for embedding, ids, values in parts])
+        x_BD = self.embeddings(batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B], rows)
         logit_TB: Tensor = self.body(x_BD, rows)
         logits = exact(logit_TB).index_select(1, rows.back_B).unbind(0)
         tasks = self.plan.tasks.tasks

@@ -46,13 +46,19 @@ class PartitionNorm(nn.Module):
 
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
         if self.training and len(x_BD):
-            mean_LD, variance_LD = self._moments(x_BD, rows.sizes)
+            rate_LD, offset_LD = self._affine(*self._moments(x_BD, rows.sizes))
         else:
-            mean_LD, variance_LD = self._running()
-        rate_LD = (variance_LD + EPSILON).rsqrt() * self.scale_D * self.scale_LD
-        offset_LD = self.shift_D + self.shift_LD - mean_LD * rate_LD
+            rate_LD, offset_LD = self.running_affine()
         parts = zip(x_BD.split_with_sizes(rows.sizes), offset_LD.unbind(0), rate_LD.unbind(0), strict=True)
         return torch.cat([torch.addcmul(offset_D, part, rate_D) for part, offset_D, rate_D in parts])
+
+    def running_affine(self) -> tuple[Tensor, Tensor]:
+        """rate_LD, offset_LD outside training: z = rate * x + offset."""
+        return self._affine(*self._running())
+
+    def _affine(self, mean_LD: Tensor, variance_LD: Tensor) -> tuple[Tensor, Tensor]:
+        rate_LD = (variance_LD + EPSILON).rsqrt() * self.scale_D * self.scale_LD
+        return rate_LD, self.shift_D + self.shift_LD - mean_LD * rate_LD
 
     def _moments(self, x_BD: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
         """Mean and variance of every leaf for this batch; the running ones take the batch in first."""

@@ -27,7 +27,7 @@ class SharedBottom(nn.Module):
         self.towers = Towers(plan, baseline.leaves, baseline.output)
 
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
-        logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows.sizes), rows.sizes)
+        logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows), rows)
         return logit_TB
 
 
@@ -48,7 +48,7 @@ class ESMM(nn.Module):
 
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
         x_BD = torch.cat([x_BD, self.leaf(rows.leaf_B)], dim=1)
-        logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows.sizes), rows.sizes)
+        logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows), rows)
         return logit_TB
 
 
@@ -66,7 +66,7 @@ class Single(nn.Module):
         self.towers = Towers(plan, baseline.leaves, baseline.output)
 
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
-        logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows.sizes), rows.sizes)
+        logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows), rows)
         return logit_TB
 
 

@@ -31,8 +31,8 @@ class PLE(nn.Module):
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
         own = shared = x_BD.unsqueeze(0)
         for layer in self.layers:
-            own, shared = layer(own, shared, rows.sizes)
-        logit_TB: Tensor = self.towers(own, rows.sizes)
+            own, shared = layer(own, shared, rows)
+        logit_TB: Tensor = self.towers(own, rows)
         return logit_TB
 
 
@@ -60,16 +60,16 @@ class PLELayer(nn.Module):
             self.gate_specific = Linears(leaves, 1, before, tasks * baseline.specific)
             self.gate_shared = Linears(1, 1, before, baseline.shared)
 
-    def forward(self, own: Tensor, shared: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    def forward(self, own: Tensor, shared: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         h_TBD = own.expand(self.tasks, -1, -1)
-        specific_XBF = self.specific(h_TBD.repeat_interleave(self.count, dim=0), sizes)
-        shared_KBF = self.shared(shared, sizes)
-        weight_TBE = exact(self.gates(h_TBD, sizes)).softmax(dim=-1)
+        specific_XBF = self.specific(h_TBD.repeat_interleave(self.count, dim=0), rows)
+        shared_KBF = self.shared(shared, rows)
+        weight_TBE = exact(self.gates(h_TBD, rows)).softmax(dim=-1)
         specific_TSBF = specific_XBF.unflatten(0, (self.tasks, self.count))
         mixed_TBF = torch.einsum("tbs,tsbf->tbf", weight_TBE[..., : self.count], specific_TSBF)
         mixed_TBF = mixed_TBF + torch.einsum("tbk,kbf->tbf", weight_TBE[..., self.count :], shared_KBF)
         if self.last:
             return mixed_TBF, shared
-        gate_1BE = torch.cat([self.gate_specific(shared, sizes), self.gate_shared(shared, sizes)], dim=-1)
+        gate_1BE = torch.cat([self.gate_specific(shared, rows), self.gate_shared(shared, rows)], dim=-1)
         all_EBF = torch.cat([specific_XBF, shared_KBF])
         return mixed_TBF, torch.einsum("tbe,ebf->tbf", exact(gate_1BE).softmax(dim=-1), all_EBF)

@@ -48,12 +48,12 @@ class STAR(nn.Module):
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
         h = self.norm(x_BD, rows).unsqueeze(0)
         for linear in self.bottom:
-            h = functional.dropout(self.activation(linear(h, rows.sizes)), self.dropout, self.training)
+            h = functional.dropout(self.activation(linear(h, rows)), self.dropout, self.training)
         for linear in self.towers:
-            h = functional.dropout(self.tower_activation(linear(h, rows.sizes)), self.tower_dropout, self.training)
+            h = functional.dropout(self.tower_activation(linear(h, rows)), self.tower_dropout, self.training)
         told_1BD = torch.cat([x_BD, self.leaf(rows.leaf_B)], dim=1).unsqueeze(0)
-        auxiliary_BT = self.auxiliary_head(self.auxiliary(told_1BD, rows.sizes), rows.sizes).squeeze(0)
-        logit_TB: Tensor = self.head(h, rows.sizes).squeeze(-1) + auxiliary_BT.T
+        auxiliary_BT = self.auxiliary_head(self.auxiliary(told_1BD, rows), rows).squeeze(0)
+        logit_TB: Tensor = self.head(h, rows).squeeze(-1) + auxiliary_BT.T
         return logit_TB
 
 
@@ -70,6 +70,9 @@ class StarLinears(nn.Module):
         self.factor_LGDH = nn.Parameter(torch.ones(leaves, copies, before, after))
         self.bias_LGH = nn.Parameter(torch.zeros(leaves, copies, after))
 
-    def forward(self, h: Tensor, sizes: list[int]) -> Tensor:
-        weight_LGDH = self.shared.weight_LGDH * self.factor_LGDH
-        return linears(h, weight_LGDH, self.shared.bias_LGH + self.bias_LGH, sizes)
+    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+        return linears(h, *self.of_leaves(), rows)
+
+    def of_leaves(self) -> tuple[Tensor, Tensor]:
+        """weight_LGDH, bias_LGH: what each leaf's Linears amount to."""
+        return self.shared.weight_LGDH * self.factor_LGDH, self.shared.bias_LGH + self.bias_LGH
