@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from aesm_dsl import AesmError, check, load_run
+from aesm_dsl import AesmError, check, load_run, tuning
 from aesm_dsl.cli.main import app
 from aesm_dsl.pipeline import compile_spec
+from aesm_dsl.spec.schema import schema
+from aesm_dsl.training.history import Epoch
 from aesm_dsl.tuning import Tried, Tuned, tune
 from tests.worlds import clean, fund_world
 
@@ -117,3 +122,49 @@ def test_a_spec_of_others_is_not_replaced(spec: Path, tmp_path: Path) -> None:
     (tmp_path / "fund_search.best.aesm").write_text("aesm = 1\n", encoding="utf-8")
     with pytest.raises(AesmError, match=r"E610.*is not by `aesm tune`"):
         tune(other, tmp_path / "out", trials=1)
+
+
+def test_the_same_search_in_json(spec: Path, tmp_path: Path) -> None:
+    space = {
+        "level.card.experts.count": "choice(2, 3)",
+        "train.optimizer": "adam(rate: log(1e-3, 3e-2))",
+        "level.card.experts.hidden": "[int(4, 9), 8]",
+        "train.batch": "choice(64 rows, 128 rows)",
+    }
+    values = json.loads(compile_spec(spec).spec.model_dump_json(by_alias=True))
+    path = spec.with_name("fund.json")
+    path.write_text(json.dumps({**values, "tune": space}, ensure_ascii=False, indent=1), encoding="utf-8")
+    jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), schema())
+    ours, theirs = compile_spec(path).spec.space, compile_spec(spec).spec.space
+    assert [one.path for one in ours] == [one.path for one in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert [hole.texts for hole in one.holes] == [hole.texts for hole in other.holes]
+        assert one.text(["4"] * len(one.holes)) == other.text(["4"] * len(one.holes))
+    tuned = tune(path, tmp_path / "out", trials=1, device="cpu", overrides=[*SMALL, "train.length=2 steps"])
+    clean(check(tuned.spec))
+    assert tuned.spec.name == "fund.best.aesm"
+
+
+def test_a_trial_below_the_median_is_stopped_early(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Optuna's own pruner; how good the trials are is made up."""
+    goods, left = iter([(0.7, 0.8), (0.6, 0.9), (0.1, 0.95), (0.75, 0.85)]), []
+
+    def trained(spec: Path, run: Path, **given: Any) -> None:
+        run.with_name(f"{run.name}.training").mkdir(parents=True)
+        left.append(run)
+        for number, good in enumerate(next(goods), 1):
+            given["ended"](Epoch(number, number, 0.0, {}, good, {}))
+
+    monkeypatch.setattr(tuning, "train", trained)
+    monkeypatch.setattr(tuning, "TRIED_FIRST", 1)
+    seen: list[Tried] = []
+    found = tune(spec, tmp_path / "out", trials=4, device="cpu", overrides=SMALL, watch=seen.append)
+    assert [(one.state, one.value) for one in seen] == [
+        ("complete", 0.8),
+        ("pruned", None),
+        ("pruned", None),
+        ("complete", 0.85),
+    ]
+    assert (found.value, found.settings) == (0.85, seen[3].settings)
+    assert [one.best for one in seen] == [0.8, 0.8, 0.8, 0.85]
+    assert not any(run.with_name(f"{run.name}.training").exists() for run in left)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aesm_dsl.diagnostic import fold
-from aesm_dsl.editor import words
+from aesm_dsl.editor import space, words
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.names import GROUP, IMPORT, LEVEL, NODE, Declared, Names, names
 from aesm_dsl.editor.site import Site, Token, site_at
@@ -14,7 +14,9 @@ from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model
 from aesm_dsl.spec.import_file import importable, place_of
 from aesm_dsl.spec.kind import Child, Kind, Members
+from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
+from aesm_dsl.spec.space import TUNE
 from aesm_dsl.spec.write import value_text
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.tree import documentation
@@ -72,7 +74,9 @@ def _item(offer: _Offer, start: int, end: int) -> Item:
 
 
 def _offers(analysis: Analysis, site: Site, offset: int) -> Iterator[_Offer]:
-    if site.before:
+    if space.inside(site):
+        yield from _searched(analysis, site, offset)
+    elif site.before:
         yield from _units(site)
     elif not site.blocks and not site.key:
         yield from _top(analysis.file)
@@ -82,6 +86,20 @@ def _offers(analysis: Analysis, site: Site, offset: int) -> Iterator[_Offer]:
         yield from _values(kind, analysis, site, offset)
     elif not site.key and (model := words.block_model(site.blocks)) is not None:
         yield from _statements(model, site.following, _written(analysis.file, offset))
+
+
+def _searched(analysis: Analysis, site: Site, offset: int) -> Iterator[_Offer]:
+    """In `tune`: the paths of settings, and as their values what a search draws from, or the setting's own."""
+    if site.key:
+        names = bool(site.nests) and bool(site.nests[-1].call) and not site.nests[-1].argument
+        if not site.before and not names and not space.in_hole(site):
+            yield from (_Offer(word, "call", f"{word}($0)", "", help) for word, help in space.HOLES.items())
+        yield from _offers(analysis, space.at_home(site), offset)
+    elif not site.before:
+        written = _written(analysis.file, offset)
+        for path, value in space.paths(analysis).items():
+            if path not in written:
+                yield _Offer(path, "setting", path if site.following == "=" else f"{path} = $0", value)
 
 
 def _units(site: Site, first: bool = False) -> Iterator[_Offer]:
@@ -114,6 +132,8 @@ def _statements(model: type[Model], following: str, written: set[str]) -> Iterat
         elif word not in written:
             insert = word if following == "=" else f"{word} = $0"
             yield _Offer(word, "setting", insert, words.expected(kind), model.help_of(word))
+    if model is Spec and TUNE not in written:
+        yield _Offer(TUNE, "block", TUNE if following == "{" else f"{TUNE} {{ $0 }}", "block", space.HELP)
 
 
 def _arguments(call: type[Model], site: Site) -> Iterator[_Offer]:

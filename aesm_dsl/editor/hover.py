@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aesm_dsl.diagnostic import Findings, fold
-from aesm_dsl.editor import words
+from aesm_dsl.editor import space, words
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.definition import group_abroad
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, NODE, Declared, given, names
@@ -14,6 +14,8 @@ from aesm_dsl.source import Source
 from aesm_dsl.spec.block import Model
 from aesm_dsl.spec.kind import Child, Members
 from aesm_dsl.spec.load import load
+from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.space import TUNE
 from aesm_dsl.spec.write import value_text
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.tree import documentation
@@ -75,6 +77,8 @@ def _members(block: tree.Block) -> str:
 
 
 def _about_word(analysis: Analysis, site: Site, token: Token) -> str:
+    if space.inside(site):
+        return _about_searched(analysis, site, token)
     model, call = words.block_model(site.blocks), words.call_model(site)
     if not site.blocks:
         return _line(token.text, words.TOP[token.text]) if not site.before and token.text in words.TOP else ""
@@ -98,6 +102,17 @@ def _about_word(analysis: Analysis, site: Site, token: Token) -> str:
     if call is not None:
         return _about_setting(analysis, call, None, site.nests[-1].argument)
     return _about_setting(analysis, model, site, site.key)
+
+
+def _about_searched(analysis: Analysis, site: Site, token: Token) -> str:
+    """In `tune`: what draws a value, or what the setting says of itself where it stands."""
+    if site.key:
+        if fold(token.text) in space.HOLES and not space.in_hole(site):
+            return _line(f"{token.text}(...)", space.HOLES[fold(token.text)])
+        return _about_word(analysis, space.at_home(site), token)
+    home = space.at_home(Site(site.blocks, token.text))
+    model = words.block_model(home.blocks)
+    return _about_setting(analysis, model, home, home.key) if model is not None else ""
 
 
 def _about_setting(analysis: Analysis, model: type[Model], site: Site | None, word: str) -> str:
@@ -126,6 +141,8 @@ def _default(model: type[Model], word: str) -> str:
 
 def _about_block(analysis: Analysis, model: type[Model], blocks: tuple[Head, ...], word: str) -> str:
     known = model.kinds().get(word)
+    if model is Spec and word == TUNE:
+        return _line(word, space.HELP)
     if not isinstance(known, Child):
         return ""
     inner = words.block_model((*blocks, Head(word)))

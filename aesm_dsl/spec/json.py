@@ -13,10 +13,12 @@ from aesm_dsl.diagnostic import Findings, closest, did_you_mean, quoted
 from aesm_dsl.source import Source, Span
 from aesm_dsl.spec import kind as kinds
 from aesm_dsl.spec.block import Model, model_of
+from aesm_dsl.spec.json_space import space_of_json
 from aesm_dsl.spec.json_value import JsonValues, json_keys
 from aesm_dsl.spec.kind import Kind
 from aesm_dsl.spec.model import EDITION, Spec
 from aesm_dsl.spec.places import NAMELESS
+from aesm_dsl.spec.space import TUNE
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.json import Json, Member, parse_json
@@ -108,6 +110,10 @@ class _Converter(JsonValues):
                 statements += self.features(kind, member)
             else:
                 statements.append(self.setting(inner, kind, member))
+        if model is Spec:
+            assert isinstance(found.value, tuple)
+            spaces = [one for one in found.value if one.key == TUNE]
+            statements += filter(None, (space_of_json(self.source, one, self.findings) for one in spaces))
         kind_word = tree.Word(word, place)
         return tree.Block(kind_word, name, label, True, tuple(statements), found.span, before)
 
@@ -117,8 +123,8 @@ class _Converter(JsonValues):
         assert isinstance(found.value, tuple)
         for member in found.value:
             field = keys.get(member.key)
-            if field is None and member.key == "$schema" and model is Spec:
-                continue  # where the schema is, for editors
+            if member.key in ("$schema", TUNE) and model is Spec:
+                continue  # where the schema is, for editors; what is searched is no part of the model
             if field is None:
                 help = [did_you_mean(member.key, keys), f"keys here are {quoted(keys, 14)}"]
                 message = f"`{word}` has no key `{member.key}`"

@@ -13,6 +13,7 @@ from aesm_dsl.spec.check import check
 from aesm_dsl.spec.import_file import Texts
 from aesm_dsl.spec.imports import resolve
 from aesm_dsl.spec.json import tree_of_json
+from aesm_dsl.spec.json_space import in_place
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
 from aesm_dsl.spec.tune import take_space
@@ -53,6 +54,8 @@ def load(
     if spec is not None:
         spec.places.broken |= {USE} if resolved.incomplete else set()
         check(spec, file.damaged, findings)
+    if source.path.endswith(".json"):
+        in_place(findings, source)
     # What is wrong in an imported group is seen in its file and again in the model that takes it.
     findings.items[:] = dict.fromkeys(findings.items)
     return spec

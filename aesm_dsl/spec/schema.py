@@ -18,6 +18,7 @@ from aesm_dsl.spec.block import Model, model_of
 from aesm_dsl.spec.json_value import json_key
 from aesm_dsl.spec.kind import Child, Kind, Members
 from aesm_dsl.spec.model import EDITION, Spec
+from aesm_dsl.spec.space import TUNE
 
 _NAME = {"type": "string", "pattern": r"^[^\s\d.][^\s.]*$"}
 _NULL = {"type": "null"}
@@ -45,6 +46,13 @@ def schema() -> Schema:
     whole["properties"] = {
         "$schema": {"type": "string", "description": "where this schema is, for editors"},
         **whole["properties"],
+        TUNE: {
+            "type": "object",
+            "propertyNames": {"pattern": r"^[^\s.]+(\.[^\s.]+)*$"},
+            "additionalProperties": {"type": "string", "pattern": r"(choice|int|float|log)\s*\("},
+            "description": "what `aesm tune` may search: by a setting's dotted path its value as `--set` takes it, "
+            "with `choice(...)`, `int(from, to)`, `float(from, to)` or `log(from, to)` in it",
+        },
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

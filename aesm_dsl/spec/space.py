@@ -18,6 +18,9 @@ from dataclasses import dataclass, replace
 from aesm_dsl.diagnostic import fold
 from aesm_dsl.syntax import tree
 
+TUNE = "tune"
+"""The block."""
+
 RANGES = ("int", "float", "log")
 
 

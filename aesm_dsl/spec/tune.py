@@ -6,12 +6,10 @@ import math
 from dataclasses import replace
 
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.spec.space import Dimension, calls_of, kind_of
+from aesm_dsl.spec.space import TUNE, Dimension, calls_of, kind_of
 from aesm_dsl.spec.stray import block_twice
 from aesm_dsl.spec.teller import Teller
 from aesm_dsl.syntax import tree
-
-TUNE = "tune"
 
 FORM = "for example `level.card.experts.count = choice(4, 8, 16)`, or `embed = int(8, 64)`"
 

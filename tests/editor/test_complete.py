@@ -7,7 +7,7 @@ import pytest
 from aesm_dsl.editor.complete import Item, complete
 from aesm_dsl.fix import Edit, apply
 from aesm_dsl.spec import kind as kinds
-from aesm_dsl.spec.training import Train
+from aesm_dsl.spec.training import METRICS, Train
 from tests.editor.texts import SHOP, at, changed
 
 
@@ -36,7 +36,7 @@ def labels(old: str, new: str) -> list[str]:
         ("quantiles: 8", "quantiles: 8, |", ["column", "embed", "scale"]),
         ("quantiles: 8", "|", ["column", "embed", "quantiles", "scale"]),
         ("batch  = 512 rows", "optimizer = ad|", ["adam", "adamw", "sgd", "adagrad"]),
-        ("batch  = 512 rows", "stop = early(on: |)", ["mean_auc", "log_loss", "normalised_entropy"]),
+        ("batch  = 512 rows", "stop = early(on: |)", ["mean_auc", "mean_gauc", "log_loss", "normalised_entropy"]),
         ('"首页"', '"首|页"', []),
         ("## Everything", "## Every|thing", []),
         ("node home", "node |home", []),
@@ -95,3 +95,27 @@ def test_half_typed_text_is_no_hindrance() -> None:
         complete(*at(SHOP[:cut] + "|"))
     half = SHOP[: SHOP.index("[home, cart]")] + "["
     assert [item.label for item in offered(half + "|")] == ["home", "cart"]
+
+
+SEARCH = """  tune {
+    level.card.experts.count = choice(2, 4)
+    |
+  }
+  train {"""
+
+
+def test_a_search_offers_paths_and_what_their_settings_take() -> None:
+    paths = labels("  train {", SEARCH)
+    assert {"train.batch", "level.page.experts.hidden", "features.user.age", "embed"} <= set(paths)
+    assert not {"level.card.experts.count", "level.page", "train", "tune"} & set(paths)
+    values = labels("  train {", SEARCH.replace("    |", "    train.optimizer = |"))
+    assert values == ["choice", "int", "float", "log", "adam", "adamw", "sgd", "adagrad"]
+    assert labels("  train {", SEARCH.replace("    |", "    train.optimizer = adam(|)"))[:2] == ["rate", "weight_decay"]
+    assert labels("  train {", SEARCH.replace("    |", "    train.stop = early(on: choice(|))")) == list(METRICS)
+    assert labels("  train {", SEARCH.replace("    |", "    train.batch = choice(64 |)")) == ["rows"]
+    assert labels("  train {", SEARCH.replace("    |", "    nothing.at.all = |")) == ["choice", "int", "float", "log"]
+
+
+def test_a_model_offers_its_search_once() -> None:
+    assert "tune" in labels("  train {", "  |\n  train {")
+    assert "tune" not in labels("  train {", SEARCH.replace("    |", "").replace("  train {", "  |\n  train {"))

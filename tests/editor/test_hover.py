@@ -81,3 +81,26 @@ def test_the_place_is_that_of_the_word() -> None:
     found = hover(analysis, offset)
     assert found is not None
     assert analysis.source.text[found.start : found.end] == "home"
+
+
+@pytest.mark.parametrize(
+    ("marked", "said"),
+    [
+        ("tu|ne {", ["**tune** — what `aesm tune` may search"]),
+        ("level.card.exp|erts.count", ["**count** — ", "default `auto`"]),
+        ("= cho|ice(2", ["**choice(...)** — one of several values"]),
+        ("= ad|am(rate", ["**adam(...)**", "- `weight_decay`"]),
+        ("rate|: log", ["**rate** — learning rate"]),
+        ("= choice(64 ro|ws", ["**rows**", "at least 1"]),
+    ],
+)
+def test_over_a_search(marked: str, said: list[str]) -> None:
+    search = """tune {
+    level.card.experts.count = choice(2, 4)
+    train.optimizer = adam(rate: log(1e-4, 1e-2))
+    train.batch = choice(64 rows, 128 rows)
+  }
+  train {"""
+    text = shown("train {", search.replace(marked.replace("|", ""), marked))
+    for one in said:
+        assert one in text

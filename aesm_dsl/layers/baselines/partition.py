@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from aesm_dsl.layers.apart import apart
 from aesm_dsl.layers.leaves import Rows
 
 KEPT = 0.9
@@ -44,6 +45,7 @@ class PartitionNorm(nn.Module):
         self.register_buffer("mean_PD", torch.zeros(leaves + 1, width))
         self.register_buffer("squares_PD", torch.zeros(leaves + 1, width))
 
+    @apart
     def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
         if self.training and len(x_BD):
             rate_LD, offset_LD = self._affine(*self._moments(x_BD, rows.sizes))
