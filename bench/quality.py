@@ -6,9 +6,9 @@
     python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
 
 Several may be named at once, and `--set` overrides settings of specs. On a spec's own tables every architecture chooses
-its learning rate, and whether weights are averaged, on the validation rows first (`aesm compare --try`). Every run is kept in DIR (runs/quality by
-default) and not trained again. Choices are made in worlds of their own (from seed 11 on), and what is reported is
-measured in the worlds 1, 2, ...
+its learning rate, and whether weights are averaged, on the validation rows first (`aesm compare --try`). Every run is
+kept in DIR (runs/quality by default) and not trained again. Choices among settings of the worlds are made in worlds of
+their own (from seed 11 on), and what is reported is measured in the worlds 1, 2, ...
 """
 
 from __future__ import annotations
