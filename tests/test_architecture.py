@@ -186,6 +186,28 @@ def test_commands_about_the_language_need_no_data_libraries(command: list[str]) 
     assert done.returncode == 0, done.stderr
 
 
+def test_what_reads_tables_or_draws_a_spec_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from aesm_dsl.cli.main import app\n"
+        "os.chdir(sys.argv[1])\n"
+        "for command in sys.argv[2:]:\n"
+        "    app(command.split(), standalone_mode=False)\n"
+        "    assert 'torch' not in sys.modules, command\n"
+    )
+    commands = (
+        "simulate -o . --rows 500",
+        "check --data fund_search.aesm",
+        "check --profile fund_search.aesm",
+        "init train.parquet -o drafted.aesm",
+        "visualize fund_search.aesm -o structure.dot",
+    )
+    words = [sys.executable, "-c", code, str(tmp_path), *commands]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "热门基金" in (tmp_path / "structure.dot").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["compare", "--help"], ["fmt", "--nonsense"]])
 def test_help_loads_nothing_but_the_command_lines_own(words: list[str]) -> None:
     own = {"typer", "pygments"} if words == ["--help"] else {"typer", "pygments", "pydantic"}
