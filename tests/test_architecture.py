@@ -153,6 +153,7 @@ def test_the_public_names() -> None:
         "predict",
         "prepare",
         "train",
+        "tune",
         "usage",
         "visualize",
     ]
