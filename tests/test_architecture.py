@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,6 +117,16 @@ def test_imports_go_one_way() -> None:
         if module.split(".")[0] == "aesm_dsl" and RANK[room_of(module)] > RANK[room_of(name_of(path))]
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_document_lists_the_rooms_in_this_order() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [re.findall(r"`([\w./]+)`", line.split("|")[1]) for line in text.splitlines() if line.startswith("| `")]
+    named = [[name.removesuffix(".py").removesuffix("/") for name in row] for row in rows]
+    assert sorted(name for row in named for name in row) == sorted(set(RANK) - {"__init__", "__main__"})
+    ranks = [{RANK[name] for name in row} for row in named]
+    assert all(len(row) == 1 for row in ranks), "a line of the table has rooms of several ranks"
+    assert sorted(ranks, key=min) == ranks
 
 
 def test_libraries_stay_in_their_rooms() -> None:
