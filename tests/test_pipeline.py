@@ -18,7 +18,8 @@ from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predi
 from aesm_dsl.data.auc import auc
 from aesm_dsl.data.given import given as held
 from aesm_dsl.data.prepare import prepare
-from aesm_dsl.data.table import Stream, open_table
+from aesm_dsl.data.stream import Stream
+from aesm_dsl.data.table import open_table
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.pipeline import profile
