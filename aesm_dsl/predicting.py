@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aesm_dsl.diagnostic import Findings, quoted
 from aesm_dsl.error import AesmError
@@ -13,8 +13,6 @@ from aesm_dsl.pipeline import load_run
 from aesm_dsl.spec_file import replaced
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from aesm_dsl.serving.predict import Scores
     from aesm_dsl.training.run import Run
 
@@ -61,7 +59,12 @@ def predict_file(
     if scores is None or findings.errors:
         raise AesmError(findings)
     with replaced(Path(out)) as new:
-        _write(scores, new, Path(out).suffix)
+        try:
+            _write(scores, new, Path(out).suffix)
+        except OSError as error:
+            said = str(error.strerror or error).strip().splitlines()[0]
+            findings.add("E631", f"`{out}` cannot be written: {said}", help="nothing of it is left; is the disk full?")
+            raise AesmError(findings) from None
     return Predicted(scores.rows, scores.bad, findings)
 
 
@@ -85,24 +88,11 @@ def _tell_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
 
 
 def _write(scores: Scores, new: Path, ending: str) -> None:
-    """Streams the frames into a file. Polars goes through them in a thread of its own, and asks for one at a time."""
-    from polars.io.plugins import register_io_source
+    """Scores here, in the caller's thread, while another writes: scored in a thread of polars, memory grows."""
+    from aesm_dsl.serving.writing import Writer
 
-    failed: list[BaseException] = []
-
-    def frames(
-        columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch: int | None
-    ) -> Iterator[pl.DataFrame]:
-        try:
-            yield from scores.frames()
-            if scores.findings.errors:
-                raise AesmError(scores.findings)
-        except BaseException as error:
-            failed.append(error)
-            raise
-
-    lazy: Any = register_io_source(frames, schema=scores.schema)
-    try:
-        lazy.sink_csv(new) if ending == ".csv" else lazy.sink_parquet(new)
-    except Exception as error:
-        raise failed[0] if failed else error from None
+    with Writer(new, ending, scores.schema) as writer:
+        for frame in scores.frames():
+            writer.put(frame)
+        if scores.findings.errors:
+            raise AesmError(scores.findings)

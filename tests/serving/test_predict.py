@@ -144,6 +144,57 @@ def test_an_older_result_stays_when_reading_fails(kinds: Run, table: Path, tmp_p
     assert left(tmp_path) == ["part", "scores.csv"]
 
 
+LIMITED = """\
+import resource, sys
+from aesm_dsl.data import files
+from aesm_dsl.predicting import predict_file
+from aesm_dsl.serving import writing
+
+run, table, out, keep, most = sys.argv[1:]
+files.chunks.__defaults__ = (1000,)
+writing.GROUP_ROWS = 1000
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
+predict_file(run, table, out, keep=[keep], device="cpu")
+print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+"""
+
+
+def limited(run: Run, table: Path, out: Path, most: int = 2**40) -> subprocess.CompletedProcess[str]:
+    """`predict_file` by thousands of rows in a process of its own, which writes no larger file and prints its peak."""
+    command = [sys.executable, "-c", LIMITED, run.folder, table, out, "note", most]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "POLARS_MAX_THREADS": "2", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
+
+
+def wide(folder: Path, files: int) -> Path:
+    """A table of so many thousand rows, with a column of four kilobytes each."""
+    folder.mkdir()
+    rows = table_of(1000, 2).with_columns(note=pl.Series([os.urandom(2048).hex() for _ in range(1000)]))
+    rows.write_parquet(folder / "00.parquet")
+    for place in range(1, files):
+        os.link(folder / "00.parquet", folder / f"{place:02}.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_memory_does_not_follow_the_rows(kinds: Run, tmp_path: Path, ending: str) -> None:
+    """30,000 rows more would take 117 MiB, had they to be held."""
+    peaks = []
+    for thousands in (10, 40):
+        done = limited(kinds, wide(tmp_path / f"{thousands}", thousands), tmp_path / f"out.{ending}")
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout) / 2**10)
+    assert peaks[1] - peaks[0] < 60, f"MiB resident at most: {peaks}"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_full_disk_is_told(kinds: Run, tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"out.{ending}"
+    done = limited(kinds, wide(tmp_path / "t", 4), out, most=2**20)
+    assert f"error[E631]: `{out}` cannot be written: File too large" in done.stderr
+    assert left(tmp_path) == ["t"]
+
+
 def test_ctrl_c_leaves_nothing(kinds: Run, table: Path, tmp_path: Path) -> None:
     """With one thread for polars: the reader must not wait for a thread that waits for it."""
     many = tmp_path / "many"
