@@ -203,6 +203,7 @@ def stack() -> str:
         y = 150 + 74 * at
         parts += [arrow(left - 30, y + 24, left + 8, y + 24), rect(left + 10, y, 76, 48, "box")]
         parts.append(text(left + 48, y + 29, name, size=12, anchor="middle"))
+    parts.append(text(left + 48, 294, "of its leaf", "muted", 11, "middle"))
     about = (
         "A row of search > hot_funds: the gate of its node selects, in blue; the tasks' gates select for each task. "
         "Two layers a level."
