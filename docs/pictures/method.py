@@ -153,7 +153,7 @@ def layer() -> str:
 
 def stack() -> str:
     """The levels of specs/fund_search.aesm as the network stacks them."""
-    plan = compile_spec(HERE.parents[1] / "specs" / "fund_search.aesm").plan
+    plan = compile_spec(HERE.parents[1] / "specs" / "fund_search.aesm", overrides=["experts.repeat=2"]).plan
     names = [[node.name for node in level.nodes] for level in plan.levels] + [[task.name for task in plan.tasks.tasks]]
     stacks = [*(level.layers for level in plan.levels), plan.tasks.layers]
     parts = [rect(24, 96, 120, 216, "panel", 10), text(84, 118, "features", size=13, anchor="middle", bold=True)]
@@ -203,7 +203,11 @@ def stack() -> str:
         y = 150 + 74 * at
         parts += [arrow(left - 30, y + 24, left + 8, y + 24), rect(left + 10, y, 76, 48, "box")]
         parts.append(text(left + 48, y + 29, name, size=12, anchor="middle"))
-    about = "A row of search > hot_funds: the gate of its node selects, in blue; the tasks' gates select for each task."
+    parts.append(text(left + 48, 294, "of its leaf", "muted", 11, "middle"))
+    about = (
+        "A row of search > hot_funds: the gate of its node selects, in blue; the tasks' gates select for each task. "
+        "Two layers a level."
+    )
     last = [
         text(24, 346, "What a layer gives is the next one's x; c names the row's nodes so far.", "muted", 11),
         text(24, 364, "purchase follows click: P(purchase) = P(click) * P(purchase | click).", "muted", 11),
