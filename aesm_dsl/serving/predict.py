@@ -16,9 +16,11 @@ from aesm_dsl.data.stream import batches_of
 from aesm_dsl.data.table import Reading, open_table
 from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings
-from aesm_dsl.training.evaluate import BATCH_ROWS
 from aesm_dsl.training.run import Run
 from aesm_dsl.training.train import find_device, find_table, nowhere
+
+BATCH_ROWS = 4096
+"""Rows that are scored together."""
 
 OF_ROWS = ("E504", "E506", "E507")
 """What findings about single rows are."""
@@ -99,14 +101,13 @@ class Scores:
 
     def _frame(self, network: torch.nn.Module, chunk: Checked, bad_R: Mask) -> pl.DataFrame:
         good = chunk.take(~bad_R, chunk.part) if bad_R.any() else chunk
+        columns, start = {name: np.empty(len(good)) for name in self.tasks}, 0
         with torch.inference_mode():
-            found = [network(batch.to(self.device)) for batch in batches_of(self.run.encoders, good, BATCH_ROWS)]
-        columns = {
-            name: np.concatenate(
-                [np.zeros(0), *(one.log_probability[name].double().exp().cpu().numpy() for one in found)]
-            )
-            for name in self.tasks
-        }
+            for batch in batches_of(self.run.encoders, good, BATCH_ROWS):
+                found = network(batch.to(self.device)).log_probability  # not what was selected, which is larger
+                for name, scores_R in columns.items():
+                    scores_R[start : start + batch.rows] = found[name].double().exp().cpu().numpy()
+                start += batch.rows
         scores = pl.DataFrame(columns)
         if self.on_bad_row == "skip" or good is chunk:
             return pl.concat([good.rows.frame.select(self.keep), scores], how="horizontal")
