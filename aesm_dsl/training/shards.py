@@ -10,6 +10,7 @@ Axes: R rows of a whole table, P of them a process's own, W width.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module, metadata
 from typing import Any
 
@@ -53,11 +54,11 @@ def tell_unshardable(plan: Plan, findings: Findings, locate: Locate) -> None:
 
 def versions() -> dict[str, str]:
     """The installed versions of torchrec and fbgemm-gpu; raises PackageNotFoundError where there is none."""
-    found = {"torchrec": metadata.version("torchrec")}
-    try:
-        return {**found, "fbgemm-gpu": metadata.version("fbgemm-gpu")}
-    except metadata.PackageNotFoundError:
-        return {**found, "fbgemm-gpu-cpu": metadata.version("fbgemm-gpu-cpu")}
+    installed = {"torchrec": metadata.version("torchrec")}
+    for name in ("fbgemm-gpu-cpu", "fbgemm-gpu"):
+        with suppress(metadata.PackageNotFoundError):
+            return {**installed, name: metadata.version(name)}
+    raise metadata.PackageNotFoundError("fbgemm-gpu")
 
 
 def misfit(torch_version: str, found: Mapping[str, str]) -> tuple[str, str] | None:
