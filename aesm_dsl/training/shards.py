@@ -66,6 +66,7 @@ def misfit(torch_version: str, found: Mapping[str, str]) -> tuple[str, str] | No
 
     Releases 1.X of torchrec and fbgemm are built for torch 2.(X + 5) alone, which their packages do not say.
     """
+    torch_version = torch_version.partition("+")[0]
     major, minor = (int(part) for part in torch_version.split(".")[:2])
     wanted = f"{major - 1}.{minor - 5}"
     odd = [f"{name} {version}" for name, version in found.items() if version.split(".")[:2] != wanted.split(".")]

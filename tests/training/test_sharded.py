@@ -142,8 +142,8 @@ def test_torchrec_is_of_another_torch(of_two: Path, monkeypatch: pytest.MonkeyPa
     install(monkeypatch, torchrec="1.5.0", **{"fbgemm-gpu-cpu": "1.8.0"})
     assert told(of_two)[:3] == [
         "E612",
-        "torchrec 1.5.0 does not fit torch 2.13.0+cpu",
-        "torch 2.13.0+cpu needs `torchrec==1.8.* fbgemm-gpu-cpu==1.8.*`",
+        "torchrec 1.5.0 does not fit torch 2.13.0",
+        "torch 2.13.0 needs `torchrec==1.8.* fbgemm-gpu-cpu==1.8.*`",
     ]
 
 
