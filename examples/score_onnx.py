@@ -34,17 +34,14 @@ def text_of(value):
 def number_of(value):
     """The value as a number, NaN where it is missing: text is read, dates count in days since 1970-01-01."""
     text = (text_of(value) or "nan").strip()
-    if text.lower() in ("true", "false"):
-        return float(text.lower() == "true")
     try:
-        return float(text)
+        return float({"true": 1, "false": 0}.get(text.lower(), text))
     except ValueError:
         return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() / 86_400
 
 
-def moment_of(value, zone):
+def moment_of(text, zone):
     """The local date and time that ISO text says, or seconds since 1970-01-01 UTC."""
-    text = text_of(value).strip()
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -52,16 +49,12 @@ def moment_of(value, zone):
     return moment.astimezone(ZoneInfo(zone or "UTC")) if moment.tzinfo else moment
 
 
-def hash_of(text):
-    """64 bits: SplitMix64 of a whole number written plainly, else the first 8 bytes of BLAKE2b."""
-    if not re.fullmatch("0|-?[1-9][0-9]*", text) or not -(2**63) <= int(text) < 2**64:
+def hash_of(value):
+    """64 bits: SplitMix64 of a whole number, or of text that is one written plainly; else 8 bytes of BLAKE2b."""
+    text = str(value)
+    if not re.fullmatch("0|-?[1-9][0-9]{0,19}", text) or not -(2**63) <= int(text) < 2**64:
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-    return mixed(int(text))
-
-
-def mixed(seed):
-    """64 bits: the first output of SplitMix64."""
-    z = (seed + 0x9E3779B97F4A7C15) % 2**64
+    z = (int(text) + 0x9E3779B97F4A7C15) % 2**64  # whole numbers of Python, which never become floats
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
     return z ^ (z >> 31)
@@ -69,14 +62,10 @@ def mixed(seed):
 
 def scaled(number, one):
     """A number that is used as a number, NaN where missing or not finite."""
-    if not math.isfinite(number):
-        return math.nan
-    if one["scale"] == "log":
-        number = math.copysign(math.log1p(abs(number)), number)
-    number = (number - one["mean"]) / one["deviation"]
-    if one["scale"] == "none":
+    if one["scale"] == "none" or not math.isfinite(number):
         return number if abs(number) <= LARGEST else math.nan
-    return max(-10.0, min(10.0, number))
+    number = math.copysign(math.log1p(abs(number)), number) if one["scale"] == "log" else number
+    return max(-10.0, min(10.0, (number - one["mean"]) / one["deviation"]))
 
 
 def slots_in(one, row):
@@ -85,7 +74,7 @@ def slots_in(one, row):
         return slots_of(one, row[one["column"]])
     parts, found = [slots_in(part, row) for part in one["crossed"]], 0
     for known in (known for part in parts for known in part):
-        found = mixed(found ^ known)
+        found = hash_of(found ^ known)
     return [MISSING if any(part[0] == MISSING for part in parts) else found % one["buckets"] + 1]
 
 
@@ -98,21 +87,20 @@ def slots_of(one, value):
         return [MISSING if math.isnan(number) else bisect.bisect_left(one["boundaries"], number) + 1]
     if one["kind"] == "shared":
         return slots_of(one["of"], value)
+    if one["kind"] == "list":
+        if not isinstance(value, list):
+            value = (text_of(value) or "").split(one["separator"]) if one["separator"] else [value]
+        ids = [slots_of(one["of"], cell.strip() if isinstance(cell, str) else cell)[0] for cell in value]
+        ids = [known for known in ids if known != MISSING][:: -1 if one["last"] else 1][: one["slots"]]
+        return ids + [PAD] * (one["slots"] - len(ids))
+    text = text_of(value)
     if one["kind"] == "date":
-        moment, ids, above = text_of(value) and moment_of(value, one["zone"]), [], 0
+        moment, ids, above = text and moment_of(text.strip(), one["zone"]), [], 0
         for part in one["parts"]:
             number = 0 if moment is None else moment.isoweekday() if part == "weekday" else getattr(moment, part)
             ids.append(above + number + (part == "hour" and moment is not None))
             above += PARTS[part] + 1
         return ids
-    if one["kind"] == "list":
-        if not isinstance(value, list):
-            value = (text_of(value) or "").split(one["separator"]) if one["separator"] else [value]
-        cells = [cell.strip() if isinstance(cell, str) else cell for cell in value]
-        ids = [known for cell in cells if (known := slots_of(one["of"], cell)[0]) != MISSING]
-        ids = (ids[::-1] if one["last"] else ids)[: one["slots"]]
-        return ids + [PAD] * (one["slots"] - len(ids))
-    text = text_of(value)  # of a category or an id
     if text is None:
         return [MISSING]
     return [hash_of(text) % one["buckets"] + 1 if one["kind"] == "id" else one["places"].get(text, OTHER)]
@@ -138,24 +126,19 @@ class Scorer:
         for level in self.levels:
             level["places"] = {value: place for place, node in enumerate(level["nodes"]) for value in node["values"]}
 
-    def nodes_of(self, row):
-        """The row's node at every level."""
-        found = [UNKNOWN]
-        for level in self.levels:
-            node = level["places"].get(text_of(row[level["column"]]), level["unknown"])
-            if node is None or (UNKNOWN not in (node, found[-1]) and found[-1] not in level["nodes"][node]["parents"]):
-                raise ValueError(f"{row[level['column']]!r} is no node of {level['input']}, or not below that above")
-            found.append(node)
-        return found[1:]
-
     def score(self, rows):
         """A dictionary per row: task -> probability."""
-        inputs = {}
+        inputs, above = {}, [UNKNOWN] * len(rows)
         for one in self.features:
             slots = [slots_in(one, row) for row in rows]
             inputs[one["input"]] = np.array(slots, dtype=np.float32 if one["kind"] == "value" else np.int64)
-        for level, nodes in zip(self.levels, zip(*map(self.nodes_of, rows), strict=True), strict=True):
-            inputs[level["input"]] = np.array(nodes, dtype=np.int64)
+        for level in self.levels:
+            values = [row[level["column"]] for row in rows]
+            nodes = [level["places"].get(text_of(value), level["unknown"]) for value in values]
+            for value, node, up in zip(values, nodes, above, strict=True):
+                if node is None or (UNKNOWN not in (node, up) and up not in level["nodes"][node]["parents"]):
+                    raise ValueError(f"{value!r} is no node of {level['input']}, or not below that above")
+            inputs[level["input"]], above = np.array(nodes, dtype=np.int64), nodes
         scores = self.session.run(self.tasks, inputs)
         return [dict(zip(self.tasks, map(float, row), strict=True)) for row in zip(*scores, strict=True)]
 

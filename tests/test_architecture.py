@@ -45,6 +45,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
+    ("trials",),
     ("comparing", "tuning", "exporting", "predicting", "drawing", "evolving", "hosting", "preparing"),
     ("cli", "editor", "__init__", "__main__"),
 )

@@ -101,6 +101,8 @@ def _close_block(draft: Draft, text: str, start: int, closer: int) -> int:
     if cell == start + 1:
         draft.cells[start] = " "  # an empty block needs no braces
         return end
+    if draft.cells[cell - 1] == ";" and text[cell - 1].isspace():
+        cell -= 1  # put there behind a block closed just before, which this `}` parts from the rest as well
     was, draft.cells[cell] = draft.cells[cell], "}"
     if was == "#":
         # The comment gives its place: comments are read from the source itself.
