@@ -15,6 +15,11 @@ help:     ## list the targets
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[draw,editor,export,gradients,serve,docs,dev]'
+# torchrec names the CUDA build of fbgemm, so it comes without what it names; elsewhere its tests are skipped.
+ifeq ($(shell uname -s),Linux)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt fbgemm-gpu-cpu tensordict torchmetrics pyre-extensions tqdm
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps torchrec
+endif
 	@touch $@
 
 demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw what was learnt

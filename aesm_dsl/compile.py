@@ -193,6 +193,7 @@ def _training(train: Train) -> TrainingPlan:
         balance=train.balance,
         weights=train.weights,
         sparse_from=train.embeddings.least if isinstance(train.embeddings, Sparse) else None,
+        sharded=train.tables == "sharded",
         combine=train.combine,
         watched=train.stop.on if train.stop else "mean_auc",
         warmup=schedule.warmup,

@@ -44,6 +44,8 @@ class TrainingPlan:
     sparse_from: float | None = None
     """Of embedding tables with at least so many rows for every id that a batch looks up in them, a step moves only the
     rows that were looked up; None: it moves all rows of all tables."""
+    sharded: bool = False
+    """Whether several processes share the rows of those tables."""
     checkpoint_steps: int | None = None
     """Steps from one checkpoint to the next; None: see `checkpoint_minutes`."""
     checkpoint_minutes: float | None = None

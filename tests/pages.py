@@ -31,10 +31,14 @@ TABLE = "age,click\n" + "".join(f"{20 + row % 7},{row % 2}\n" for row in range(4
 ABSENT = {"E607": "torchjd"}
 """Codes about a library that is not installed: their wrong example runs as if it were not."""
 
+INSTALLED = {"E612": {"torchrec": "1.5.0", "fbgemm-gpu": "1.5.0"}}
+"""Versions of TorchRec and fbgemm that a wrong example finds."""
+
 
 def wrong(page: Page, folder: Path) -> Findings:
     """What is told of the page's wrong example."""
-    with without(ABSENT.get(page.code)):
+    found = INSTALLED.get(page.code, {})
+    with without(ABSENT.get(page.code)), patch("aesm_dsl.training.shards.versions", lambda: found):
         return _told(page.wrong, folder, page.code.startswith("W"))
 
 

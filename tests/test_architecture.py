@@ -61,6 +61,7 @@ LIBRARIES = {
     "networkx": ("hierarchy", "report"),
     "torch": ("data", "layers", "training", "report", "serving", "preparing"),
     "torchjd": ("training",),
+    "torchrec": ("layers",),
     "filelock": ("data",),
     "fsspec": ("data",),
     "safetensors": ("training", "serving"),

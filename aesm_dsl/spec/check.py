@@ -13,6 +13,7 @@ from aesm_dsl.spec.levels import Experts, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tables import Split
 from aesm_dsl.spec.tasks import Task
+from aesm_dsl.spec.training import Dense
 
 
 def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
@@ -256,6 +257,19 @@ def _within_users(spec: Spec, lost: set[str], findings: Findings) -> None:
     )
 
 
+def _sharded(spec: Spec, lost: set[str], findings: Findings) -> None:
+    """What is sharded are the tables of which a step moves some rows only."""
+    if spec.train.tables == "sharded" and isinstance(spec.train.embeddings, Dense):
+        findings.add(
+            "E308",
+            "`tables = sharded` and `embeddings = dense` do not go together",
+            spec.places.of("train.tables"),
+            label="shares the tables of which a step moves some rows only",
+            help="delete one of them",
+            second=Related.at(spec.places.of("train.embeddings"), "moves all rows of all tables"),
+        )
+
+
 def _exclusive(spec: Spec, findings: Findings, path: str, words: tuple[str, str], help: str) -> None:
     """E308 for two arguments of which a call takes one."""
     first, other = (spec.places.keys.get(f"{path}.{word}") for word in words)
@@ -279,4 +293,5 @@ RULES: tuple[Callable[[Spec, set[str], Findings], None], ...] = (
     _leaks,
     _early_stop,
     _within_users,
+    _sharded,
 )

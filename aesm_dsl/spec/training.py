@@ -199,6 +199,11 @@ class Train(Model):
     embeddings: Annotated[
         Annotated[Dense | Sparse, Field(discriminator="call")] | typing.Literal["auto"], Auto(Call((Dense, Sparse)))
     ] = setting("which rows of the embedding tables a step moves: all, or those that its batch looks up", "auto")
+    tables: Annotated[typing.Literal["local", "sharded"], Choice(("local", "sharded"))] = setting(
+        "where the tables live of which a step moves some rows only: `local`, whole in every process of torchrun, or "
+        "`sharded`, a part of the rows in each (extra `torchrec`)",
+        "local",
+    )
     combine: Annotated[typing.Literal["sum", "pcgrad", "aligned_mtl"], Choice(COMBINE)] = setting(
         "how the tasks' gradients become one: their `sum`, or a method that settles conflicts (extra `gradients`)",
         "sum",

@@ -1,6 +1,7 @@
 """Gradients of several tasks -> one: by their sum, or by a method that settles conflicts between them (torchjd).
 
-Axes: T tasks. A method looks at the inner products of the tasks' gradients alone, and answers with a weight per task.
+Axes: T tasks, P parameters. A method looks at the inner products of the tasks' gradients alone, and answers with a
+weight per task.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from aesm_dsl.data.check import Locate
 from aesm_dsl.diagnostic import Findings
+from aesm_dsl.layers.sharded import OwnRows
 from aesm_dsl.training.loss import Loss
 from aesm_dsl.training.peers import ALONE, Peers
 
@@ -67,11 +69,19 @@ def backward(found: Loss, parameters: Sequence[nn.Parameter], weigh: Weigh | Non
     shared = [(stack != 0).sum(dim=0) > 1 for stack in tasks]
     flat = [(stack * both).flatten(1) for stack, both in zip(tasks, shared, strict=True)]
     # A method may draw: the first process draws for all.
-    weight_T = peers.same(weigh(torch.stack([own @ own.T for own in flat]).sum(dim=0)))
+    weight_T = peers.same(weigh(_gram(flat, [isinstance(one, OwnRows) for one, _ in reached], peers)))
     for (parameter, _), part, both in zip(reached, parts, shared, strict=True):
         stack, auxiliary = part.stack[:-1], part.stack[-1]
         settled = torch.where(both, torch.tensordot(weight_T, stack, dims=1), stack.sum(dim=0))
         parameter.grad = part.whole(settled + auxiliary)
+
+
+def _gram(flat: Sequence[Tensor], alone: Sequence[bool], peers: Peers) -> Tensor:
+    """gram_TT over all parameters; of those that are rows which each process has `alone`, over the rows of all."""
+    gram_PTT = torch.stack([own @ own.T for own in flat])
+    apart_P = torch.tensor(alone, device=gram_PTT.device)
+    gram_TT = gram_PTT[~apart_P].sum(dim=0)
+    return gram_TT + peers.add(gram_PTT[apart_P].sum(dim=0)) if any(alone) else gram_TT
 
 
 def gradients(value: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor | None, ...]:

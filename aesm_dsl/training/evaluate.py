@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from aesm_dsl.training.calibration import Calibration, calibrations
 from aesm_dsl.training.metric import Floats, Score, Whole, scores
 from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.segments import Segments
+from aesm_dsl.training.shards import attend
 from aesm_dsl.training.streamed import Streamed
 from aesm_dsl.training.usage import Usage, UsageMeter
 
@@ -56,8 +58,10 @@ def forecast(
     Of the table only one batch after the other is in memory, of the result all rows.
     """
     network.eval()
+    missed = 0
     if isinstance(table, EncodedTable) and peers.world > 1:
         table = replace(table.share(peers.rank, peers.world), pad=0)
+        missed = peers.most(math.ceil(len(table) / BATCH_ROWS)) - math.ceil(len(table) / BATCH_ROWS)
     meter = UsageMeter(network.plan, by.names if by is not None else ())
     names = [task.name for task in network.plan.tasks.tasks]
     yes: list[torch.Tensor] = []
@@ -72,6 +76,7 @@ def forecast(
         no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
         users += [] if batch.user_B is None else [batch.user_B]
         known.append((batch.label_BT, batch.node_BL, batch.weight_B))
+    attend(network, missed)
     label, node, weight = zip(*known, strict=True) if known else ((), (), ())
     own = (
         _host(yes, len(names)),

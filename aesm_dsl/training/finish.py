@@ -18,6 +18,7 @@ from aesm_dsl.training.outputs import OutputMeter
 from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.resume import Job
 from aesm_dsl.training.run import Run
+from aesm_dsl.training.shards import gather
 from aesm_dsl.version import VERSION
 
 
@@ -42,6 +43,7 @@ def finish(
     part, measured = _measured(tables)
     with OutputMeter(network) as outputs:
         found = forecast(network, measured, device, peers)
+    gather(network, peers)
     usage = found.usage.with_dead_units(outputs.dead_units(peers))
     info = {
         "aesm": VERSION,

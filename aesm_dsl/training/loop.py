@@ -20,6 +20,7 @@ from aesm_dsl.training.history import Epoch, Fitted
 from aesm_dsl.training.meter import LOOK_EVERY_STEPS, LossMeter, Progress
 from aesm_dsl.training.metric import ALL, mean
 from aesm_dsl.training.peers import ALONE, Peers
+from aesm_dsl.training.shards import own_state, whole_state
 from aesm_dsl.training.stepper import Stepper, own_seed
 from aesm_dsl.training.stop import Stop, StoppedError
 
@@ -148,7 +149,8 @@ class _Training:
         self.gradients.load_state_dict(state["gradients"])
         self.epoch, self.taken = state["epoch"], state["taken"]
         self.before = self.seconds = state["seconds"]
-        self.best, self.waited, self.best_weights = state["best"], state["waited"], start.best
+        self.best, self.waited = state["best"], state["waited"]
+        self.best_weights = None if start.best is None else own_state(start.best, self.network)
         self.fitted = Fitted(
             [Epoch.from_data(one) for one in state["history"]], start.step, state["best step"], stopped_early=False
         )
@@ -208,8 +210,9 @@ class _Training:
         if self.checkpoints is not None:
             # Never weights that are not numbers.
             self.meter.look(self.fitted.steps, self.planned, self.stepper.rows, self.seconds)
-            best = None if self.best_weights is None else (self.fitted.best_step, self.best_weights)
-            state = self._state()
+            best, state = None, self._state()
+            if self.best_weights is not None:
+                best = self.fitted.best_step, whole_state(self.best_weights, self.network, self.peers)
             if self.peers.first:
                 self.checkpoints.save(self.fitted.steps, state, best)
             self.saved = time.perf_counter()

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.layers.embedding import Embedding
+from aesm_dsl.layers.sharded import OwnRows
+from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training_plan import TrainingPlan
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
@@ -64,16 +66,23 @@ def _sparse(tables: list[Tensor], training: TrainingPlan, decay: float) -> torch
 
 
 @torch.no_grad()
-def clip(parameters: Iterable[Tensor], most: float) -> None:
-    """Scales all gradients by one factor so that their norm, taken together, is at most `most`."""
-    gradients = []
+def clip(parameters: Iterable[Tensor], most: float, peers: Peers = ALONE) -> None:
+    """Scales all gradients by one factor so that their norm, taken together, is at most `most`.
+
+    peers  processes with the same gradients, but for those of rows that each has alone: the rows of all count
+    """
+    gradients: list[Tensor] = []
+    apart: list[Tensor] = []
     for one in parameters:
         if one.grad is not None:
             one.grad = one.grad.coalesce() if one.grad.is_sparse else one.grad
-            gradients.append(one.grad._values() if one.grad.is_sparse else one.grad)
+            found = apart if isinstance(one, OwnRows) else gradients
+            found.append(one.grad._values() if one.grad.is_sparse else one.grad)
     norm = nn.utils.get_total_norm(gradients)
+    if apart:
+        norm = (norm**2 + peers.add(nn.utils.get_total_norm(apart) ** 2)).sqrt()
     scale = (most / (norm + 1e-6)).clamp(max=1.0)
-    for gradient in gradients:
+    for gradient in gradients + apart:
         gradient.mul_(scale)
 
 

@@ -3,7 +3,7 @@
 All that one process does alone is done by ALONE, which tells itself. Every method of `Peers` is a meeting: all
 processes call it, in the same order.
 
-Axes: R rows of a table, U of them that have a gradient, W width.
+Axes: R rows of a table, U of them that have a gradient, P of them that one process has alone, W width.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from aesm_dsl.layers.sharded import OwnRows
 from aesm_dsl.training.launch import world
 
 BUCKET_NUMBERS = 2**23
@@ -51,6 +52,10 @@ class Peers:
             dist.all_reduce(value, dist.ReduceOp.MIN)
         return value
 
+    def most(self, count: int) -> int:
+        """The highest of the counts of all."""
+        return -int(self.lowest(torch.tensor(-count)))
+
     def same(self, value: Tensor) -> Tensor:
         """The tensor of the first, in place of this one's."""
         if self.world > 1:
@@ -73,20 +78,33 @@ class Peers:
         dist.gather_object(value, found, 0)
         return found or []
 
+    def whole(self, own_PW: Tensor, rows: int) -> Tensor:
+        """The table of so many rows whose parts the processes have, in order, all but the last ones equally large; on
+        the CPU. Of another process than the first it has the shape, and says nothing."""
+        each = -(-rows // self.world)
+        whole_RW = own_PW.new_empty(each * self.world, *own_PW.shape[1:], device="cpu")
+        part_PW = whole_RW.new_zeros(each, *own_PW.shape[1:])
+        part_PW[: len(own_PW)] = own_PW
+        dist.gather(part_PW, list(torch.split(whole_RW, each)) if self.first else None)
+        return whole_RW[:rows]
+
     def add_gradients(self, found: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor | None]:
         """The sums of the gradients of all by parameter, None for one that no process has a gradient for.
 
-        Sums of sparse ones have every row once. All processes get the same bits: the weights stay equal.
+        Sums of sparse ones have every row once. All processes get the same bits: the weights stay equal. The gradient
+        of rows that one process has alone (OwnRows) is left as it is.
         """
         if self.world == 1:
             return list(found)
+        alone = [isinstance(one, OwnRows) for one in parameters]
         own = [one.coalesce() if one is not None and one.is_sparse else one for one in found]
         # 0 where there is none, 1 of a dense one, 2 + rows of a sparse one.
         kinds = torch.tensor([0 if one is None else 2 + one._nnz() if one.is_sparse else 1 for one in own])
         of_all = [torch.empty_like(kinds) for _ in range(self.world)]
         dist.all_gather(of_all, kinds)
-        some = torch.stack(of_all).amax(dim=0).tolist()
-        total: list[Tensor | None] = [None] * len(own)
+        kinds = torch.stack(of_all).amax(dim=0)
+        some = kinds.masked_fill(torch.tensor(alone), 0).tolist()
+        total = [one if apart else None for one, apart in zip(found, alone, strict=True)]
         dense = [place for place, kind in enumerate(some) if kind == 1]
         for bucket in _buckets(dense, [parameters[place].numel() for place in dense]):
             parts = [_flat(own[place], parameters[place]) for place in bucket]

@@ -19,6 +19,7 @@ from aesm_dsl.training.loss import loss
 from aesm_dsl.training.optimizer import clip, optimizers
 from aesm_dsl.training.peers import ALONE, Peers
 from aesm_dsl.training.schedule import factor, sigma
+from aesm_dsl.training.shards import own_moments, own_state, whole_moments, whole_state
 
 
 def own_seed(seed: int, peers: Peers) -> int:
@@ -75,7 +76,7 @@ class Stepper:
             found = loss(prediction, batch, self.plan, self.log_variance_T, self.peers)
             backward(found, self.parameters, self.weigh, self.peers)
         if self.plan.training.clip is not None:
-            clip(self.parameters, self.plan.training.clip)
+            clip(self.parameters, self.plan.training.clip, self.peers)
         for optimizer in self.optimizers:
             optimizer.step()
         if self.average is not None:
@@ -84,18 +85,21 @@ class Stepper:
         return self.peers.add(torch.stack(list(found.task.values())).detach())
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the steps to come depend on, the network and all chance included: that of all processes."""
-        place = self.noise.device
+        """All that the steps to come depend on, the network and all chance included: that of all processes.
+
+        A meeting; of what each has alone only the first has the whole.
+        """
+        place, averaged = self.noise.device, self.average
         chance = {
             "noise": self.noise.get_state(),
             "here": torch.get_rng_state(),
             "there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
         }
         return {
-            "network": self.network.state_dict(),
-            "optimizers": [one.state_dict() for one in self.optimizers],
-            "average": None if self.average is None else self.average.network.state_dict(),
-            "averaged": 0 if self.average is None else self.average.steps,
+            "network": whole_state(self.network.state_dict(), self.network, self.peers),
+            "optimizers": [whole_moments(one, self.network, self.peers) for one in self.optimizers],
+            "average": averaged and whole_state(averaged.network.state_dict(), self.network, self.peers),
+            "averaged": 0 if averaged is None else averaged.steps,
             "plateau": self.plateau.state_dict(),
             "lowered": self.lowered.param_groups[0]["lr"],
             "log variances": None if self.log_variance_T is None else self.log_variance_T.detach(),
@@ -105,12 +109,12 @@ class Stepper:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises RuntimeError, ValueError or KeyError for the state of another network."""
-        self.network.load_state_dict(state["network"])
+        self.network.load_state_dict(own_state(state["network"], self.network))
         for one, old in zip(self.optimizers, state["optimizers"], strict=True):
-            one.load_state_dict(old)
+            one.load_state_dict(own_moments(old, one, self.network))
         self.groups = [group for one in self.optimizers for group in one.param_groups]
         if self.average is not None:
-            self.average.network.load_state_dict(state["average"])
+            self.average.network.load_state_dict(own_state(state["average"], self.network))
             self.average.steps = state["averaged"]
         self.plateau.load_state_dict(state["plateau"])
         self.lowered.param_groups[0]["lr"] = state["lowered"]

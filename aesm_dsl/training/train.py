@@ -39,6 +39,7 @@ from aesm_dsl.training.processes import agree, tell_unshareable
 from aesm_dsl.training.resume import Job, fit_or_resume
 from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.segments import Segments, segments
+from aesm_dsl.training.shards import spread, tell_unshardable, tell_whole
 from aesm_dsl.training.track import Track, tracking
 from aesm_dsl.training.unfinished import Unfinished
 from aesm_dsl.training.usage import Usage
@@ -71,6 +72,7 @@ def train_plan(
     tell_unshareable(plan, findings, locate)
     if place is not None:
         tell_uncompilable(plan, place, findings, locate)
+        tell_unshardable(plan, findings, locate)
     if findings.errors:
         return None
     assert place is not None
@@ -109,12 +111,15 @@ def _train(
     prepared = prepare_rows(plan, job.roots, data, findings, locate)
     if not agree(findings, peers) or prepared is None:
         return None
-    warn(findings)
     began = time.perf_counter()
     encoders, encoded = prepared.encoders, prepared.tables
     plan = fitted_plan(plan, prepared)
     network = fitted_network(plan, prepared)
     carried = start_from(job.warm_start, network, encoders)
+    if plan.training.sharded:
+        spread(network, peers, place)
+        tell_whole(network, peers, findings, locate)
+    warn(findings)
     network = network.to(place)
     fitted = fit_or_resume(network, encoded, place, weigh, job, findings, locate, warn, watch, peers, track)
     if fitted is None:
