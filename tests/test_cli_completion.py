@@ -42,8 +42,9 @@ def bash(script: str, folder: Path, *words: str) -> list[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "HOME": str(folder), "TERM": "dumb"}
     env = {name: value for name, value in env.items() if not name.startswith(("COMP_", "_AESM"))}
+    # `exit` keeps bash from becoming its last command: aesm asks which shell has started it.
     done = subprocess.run(
-        [BASH, "--norc", "-c", script, "bash", *words],
+        [BASH, "--norc", "-c", f"{script}\nexit $?", "bash", *words],
         cwd=folder,
         env=env,
         capture_output=True,
