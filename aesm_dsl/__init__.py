@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from aesm_dsl.preparing import prepare
     from aesm_dsl.spec.model import Spec
+    from aesm_dsl.tuning import tune
 else:
 
     def __getattr__(name: str) -> object:
@@ -53,6 +54,7 @@ _HOMES = {
     "predict": "pipeline",
     "prepare": "preparing",
     "train": "pipeline",
+    "tune": "tuning",
     "usage": "pipeline",
     "visualize": "drawing",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "predict",
     "prepare",
     "train",
+    "tune",
     "usage",
     "visualize",
 ]

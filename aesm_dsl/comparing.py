@@ -1,27 +1,25 @@
 """`compare`: the AES model of a spec and its rivals, trained with several seeds in processes of their own.
 
-DIR/runs/ARCHITECTURE-SEED   a run folder each; one that is there already, of the same resolved spec, is kept
-DIR/compare.json             what they say about each other, once all are there
+DIR/runs/ARCHITECTURE-SEED         a run folder each; one that is there already, of the same resolved spec, is kept
+DIR/runs/ARCHITECTURE-CHOICE-SEED  the same where settings are searched: choice 1, 2, ...
+DIR/compare.json                   what they say about each other, once all are there
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aesm_dsl.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import compile_spec, load_run, train
+from aesm_dsl.pipeline import compile_spec, load_run
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec_file import write_text
 from aesm_dsl.training.launch import refuse_many
+from aesm_dsl.trials import Trial, train_all
 
 if TYPE_CHECKING:
     from aesm_dsl.training.comparison import Comparison
@@ -30,18 +28,6 @@ if TYPE_CHECKING:
 
 UNIFIED = "aes"
 RIVALS = tuple(name for name in ARCHITECTURES if name != UNIFIED)
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One run to train."""
-
-    spec: str
-    folder: Path
-    architecture: str
-    seed: int
-    device: str
-    overrides: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +52,7 @@ def compare(
     device: str = "auto",
     overwrite: bool = False,
     overrides: Sequence[str] = (),
+    tries: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Finished], None] = lambda finished: None,
 ) -> Comparison:
@@ -77,32 +64,75 @@ def compare(
     jobs       how many runs at a time, each in a process with its share of the cores; None: as many as there are cores,
                one on a GPU. The processes are spawned: a script must not call this when it is imported
     overwrite  train runs of another spec anew, instead of refusing the folder
+    tries      overrides to choose from, for each architecture by itself: those of one path exclude each other, those of
+               different paths are combined. Each choice is trained with the first seed; the one with the best mean AUC
+               on the validation rows is trained with the other seeds too, and compared
     watch      called after every run
     """
     from aesm_dsl.training.comparison import comparison
 
     names = (UNIFIED, *dict.fromkeys(rivals))
     _refuse(names, seeds, jobs)
-    compiled = {name: compile_spec(spec, overrides=overrides, arch=name, warn=warn) for name in names}
-    first = compiled[UNIFIED]
-    refuse_many("compare", first.spec.places.of(""))
-    folder = Path(out) if out is not None else Path("runs") / f"{first.spec.name}-compare"
-    start = first.plan.training.seed
-    trials = [
-        Trial(str(spec), folder / "runs" / f"{name}-{seed}", name, seed, device, (*overrides, f"train.seed={seed}"))
-        for seed in range(start, start + seeds)
+    choices = _choices(tries)
+    compiled = [
+        compile_spec(spec, overrides=(*overrides, *choice), arch=name, warn=warn)
+        for choice in choices
         for name in names
     ]
-    left = _unfinished(trials, overwrite)
-    done = len(trials) - len(left)
-    with _running(left, _jobs(jobs, device, len(left))) as finished:
-        for trial, value in finished:
-            done += 1
-            watch(Finished(done, len(trials), trial.architecture, trial.seed, value))
-    runs = {name: [load_run(one.folder) for one in trials if one.architecture == name] for name in names}
-    found = comparison(runs, folder, _by_rows(runs, device))
+    first = compiled[0]
+    refuse_many("compare", first.spec.places.of(""))
+    if tries and (first.plan.data is None or first.plan.data.valid is None):
+        findings = Findings()
+        message = "a choice is judged by validation rows, and the spec names none"
+        findings.add("E610", message, first.spec.places.of(""), help="write `valid = split(random: 10%)` in `data`")
+        raise AesmError(findings)
+    folder = Path(out) if out is not None else Path("runs") / f"{first.spec.name}-compare"
+    start = first.plan.training.seed
+
+    def trial(name: str, choice: int, seed: int) -> Trial:
+        which = f"{name}-{choice + 1}-{seed}" if tries else f"{name}-{seed}"
+        more = (*overrides, *choices[choice], f"train.seed={seed}")
+        return Trial(str(spec), folder / "runs" / which, name, seed, device, more)
+
+    total, done = len(names) * (len(choices) + seeds - 1), 0
+
+    def fill(trials: Sequence[Trial]) -> None:
+        nonlocal done
+        done += sum((one.folder / "run.json").is_file() for one in trials)
+        train_all(trials, jobs, overwrite, tell)
+
+    def tell(one: Trial, value: float | None) -> None:
+        nonlocal done
+        done = min(done + 1, total)
+        watch(Finished(done, total, one.architecture, one.seed, value))
+
+    chosen = dict.fromkeys(names, 0)
+    if tries:
+        opening = {name: [trial(name, choice, start) for choice in range(len(choices))] for name in names}
+        fill([one for together in zip(*opening.values(), strict=True) for one in together])
+        chosen = {name: _best(of_name) for name, of_name in opening.items()}
+    every = {name: [trial(name, chosen[name], seed) for seed in range(start, start + seeds)] for name in names}
+    fill([one for together in zip(*every.values(), strict=True) for one in together][len(names) if tries else 0 :])
+    runs = {name: [load_run(one.folder) for one in own] for name, own in every.items()}
+    settings = {name: choices[which] for name, which in chosen.items()}
+    found = comparison(runs, folder, _by_rows(runs, device), settings)
     write_text(folder / "compare.json", found.to_json())
     return found
+
+
+def _choices(tries: Sequence[str]) -> list[tuple[str, ...]]:
+    """All combinations of overrides, one of each path; [()] of none."""
+    by_path: dict[str, list[str]] = {}
+    for one in tries:
+        by_path.setdefault(one.partition("=")[0].strip(), []).append(one)
+    return list(product(*by_path.values()))
+
+
+def _best(trials: Sequence[Trial]) -> int:
+    """Which trial has the best epoch by mean AUC on the validation rows; the first of equals."""
+    known = [[one.valid_mean_auc for one in load_run(trial.folder).history] for trial in trials]
+    best = [max((value for value in values if value is not None), default=0.0) for values in known]
+    return best.index(max(best))
 
 
 def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[tuple[str, str], RowTest]]:
@@ -131,93 +161,3 @@ def _refuse(names: Sequence[str], seeds: int, jobs: int | None) -> None:
             findings.add("E302", f"no architecture `{name}`", help=[did_you_mean(name, RIVALS), f"there are {known}"])
     if findings.errors:
         raise AesmError(findings)
-
-
-def _unfinished(trials: Sequence[Trial], overwrite: bool) -> list[Trial]:
-    """The trials whose folder is not there yet, or with `overwrite` is a run of another spec; else that is refused."""
-    left, findings = [], Findings()
-    for trial in trials:
-        if not (trial.folder / "run.json").is_file():
-            left.append(trial)
-        elif _resolved(trial) != (trial.folder / "spec.aesm").read_text(encoding="utf-8"):
-            left.append(trial)
-            if not overwrite:
-                findings.add(
-                    "E601",
-                    f"`{trial.folder}` is a run of another spec, or of other settings",
-                    help=["`--overwrite` trains it again", "`-o` names another folder"],
-                )
-    if findings.errors:
-        raise AesmError(findings)
-    return left
-
-
-def _resolved(trial: Trial) -> str:
-    compiled = compile_spec(trial.spec, overrides=trial.overrides, arch=trial.architecture)
-    return compiled.resolved()
-
-
-def _jobs(asked: int | None, device: str, runs: int) -> int:
-    if asked is None:
-        from aesm_dsl.training.train import find_device
-
-        place = find_device(device, Findings())
-        asked = len(os.sched_getaffinity(0)) if place is not None and place.type == "cpu" else 1
-    return max(1, min(asked, runs))
-
-
-@contextmanager
-def _running(trials: Sequence[Trial], jobs: int) -> Iterator[Iterator[tuple[Trial, float | None]]]:
-    """The trials as they finish, with the mean AUC of each. Trials that have not begun are given up on the way out."""
-    if jobs == 1:
-        yield ((trial, _told(_train(trial))) for trial in trials)
-        return
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _share, (threads,))
-    try:
-        futures = {pool.submit(_train, trial): trial for trial in trials}
-        yield ((futures[one], _told(_result(one))) for one in as_completed(futures))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _share(threads: int) -> None:
-    """How many threads a process may use; said before it loads the libraries that look here."""
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), str(threads))
-
-
-def _train(trial: Trial) -> float | Findings | None:
-    """The mean AUC of the run, or what was wrong."""
-    from aesm_dsl.training.metric import mean
-
-    try:
-        run = train(
-            trial.spec,
-            trial.folder,
-            arch=trial.architecture,
-            device=trial.device,
-            overwrite=True,
-            overrides=trial.overrides,
-        )
-    except AesmError as error:
-        return error.findings
-    return mean(run.scores, "mean_auc")
-
-
-def _result(future: Future[float | Findings | None]) -> float | Findings | None:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        findings = Findings()
-        findings.add(
-            "E603",
-            "training stopped: a process ended without a word, most often for want of memory",
-            help="`--jobs 1` trains one run at a time; finished runs are kept",
-        )
-        return findings
-
-
-def _told(result: float | Findings | None) -> float | None:
-    if isinstance(result, Findings):
-        raise AesmError(result)
-    return result

@@ -42,7 +42,6 @@ def visualize(
     comparison  for a page: the folder of a comparison, whose seesaw it shows; None takes the one that trained the run
     """
     from aesm_dsl.report.picture import DrawingError, draw, structure
-    from aesm_dsl.training.run import nothing_selected
 
     out = Path(out)
     if isinstance(what, Spec) or (isinstance(what, str | Path) and not Path(what).is_dir()):
@@ -54,6 +53,8 @@ def visualize(
         if out.suffix.lower() == PAGE:
             return _write_page(run, out, comparison)
         if run.plan.baseline is not None:
+            from aesm_dsl.training.run import nothing_selected
+
             raise AesmError(nothing_selected(run.plan.baseline.architecture))
         if by is not None and form not in ("graph", "heat"):
             raise _not_drawn(f"`{by}` can stand in for the nodes of a graph or a heat map, not of a {form} picture")

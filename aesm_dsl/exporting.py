@@ -19,10 +19,13 @@ def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "o
 
     to  "onnx": any ONNX runtime runs it; needs the extra `export`. "pt2": an exported program, for torch alone
 
-    The description, a JSON file of the same name, says how columns become the model's inputs.
+    The description, a JSON file of the same name, says how columns become the model's inputs. Raises ValueError for
+    another form.
     """
     from aesm_dsl.serving.export import description, model_bytes
 
+    if to not in ("onnx", "pt2"):
+        raise ValueError(f'a run is exported to "onnx" or "pt2", not {to!r}')
     findings = Findings()
     loaded = load_run(run) if isinstance(run, str | Path) else run
     file = Path(out) if out is not None else Path(f"{loaded.plan.name}.{to}")

@@ -66,8 +66,7 @@ def profile(spec: SpecLike, overrides: Sequence[str] = ()) -> tuple[Findings, di
 
 
 def _check_rows(compiled: Compiled, findings: Findings, also: Sequence[Any]) -> None:
-    from aesm_dsl.data.table import check_tables
-    from aesm_dsl.training.train import tell_no_data
+    from aesm_dsl.data.table import check_tables, tell_no_data
 
     if not tell_no_data(compiled.plan, findings):
         check_tables(compiled.plan, roots_of(compiled.spec), findings, compiled.spec.places.of, also)

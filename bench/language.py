@@ -9,14 +9,13 @@ The rounds are interleaved, so that a busy machine is busy for all; printed are 
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import measure
+from measure import computing, measure
 
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.pipeline import check
@@ -68,16 +67,10 @@ def main() -> None:
 
 def _table(rounds: int, what: dict[str, Callable[[], object]]) -> None:
     """A row for each, timed in turns after one round that does not count."""
-    found = measure(what, rounds, warm=1, clock=_computing)
+    found = measure(what, rounds, warm=1, clock=computing)
     first = next(iter(found.values())).cpu
     for name, spent in found.items():
         print(f"| {name} | {spent.cpu:.3f} | {spent.cpu / first:.1f} |")
-
-
-def _computing() -> float:
-    """Seconds of this process and of those it has waited for."""
-    spent = [resource.getrusage(one) for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 def _run(command: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -42,6 +43,12 @@ def measure(
         cpus, walls = zip(*seconds[warm:], strict=True)
         found[way] = Spent(statistics.median(cpus), statistics.median(walls))
     return found
+
+
+def computing() -> float:
+    """Seconds that this process, and those it has waited for, have computed so far."""
+    spent = [resource.getrusage(one) for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 def wait(device: str) -> None:

@@ -5,9 +5,10 @@
     python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
     python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
 
-Several may be named at once, and `--set` overrides settings of specs. Every run is kept in DIR (runs/quality by
-default) and not trained again. Choices are made in worlds of their own (from seed 11 on), and what is reported is
-measured in the worlds 1, 2, ...
+Several may be named at once, and `--set` overrides settings of specs. On a spec's own tables every architecture chooses
+its learning rate, and whether weights are averaged, on the validation rows first (`aesm compare --try`). Every run is
+kept in DIR (runs/quality by default) and not trained again. Choices among settings of the worlds are made in worlds of
+their own (from seed 11 on), and what is reported is measured in the worlds 1, 2, ...
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ BASE = ("experts.mixture_norm=layer", "tasks.tower=[16]", "train.seed=7")
 """What the choices start from."""
 LONG = "train.noise=anneal(from: 2.0, over: 100%)"
 OF_LEVEL = "level.scenario.experts"
+
+TRIES = (
+    *(f"train.optimizer=adam(rate: {rate})" for rate in ("1e-3", "3e-3")),
+    *(f"train.average={average}" for average in ("none", "ema(decay: 0.99)")),
+)
+"""What each architecture chooses from on the tables of a spec."""
 
 SPECS: tuple[tuple[str, list[str]], ...] = (
     ("specs/fund_search.aesm", []),
@@ -92,7 +99,9 @@ def main() -> None:
 def of_spec(spec: str, overrides: Sequence[str], out: Path, rivals: Sequence[str], seeds: int) -> Comparison:
     """AES against every rival on the tables of a spec, in a folder for each spec and its overrides."""
     name = "-".join([Path(spec).stem, *(one.rpartition("=")[2] for one in overrides)])
-    return compare(spec, out / name, rivals=rivals, seeds=seeds, device="cpu", overrides=overrides, watch=_tell)
+    return compare(
+        spec, out / name, rivals=rivals, seeds=seeds, device="cpu", overrides=overrides, tries=TRIES, watch=_tell
+    )
 
 
 def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:

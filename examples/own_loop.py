@@ -26,7 +26,7 @@ steps = int(sys.argv[2]) if len(sys.argv) > 2 else 300
 write_world(folder / "data", 20_000, seed=1)
 spec = folder / "data" / "fund_search.aesm"
 spec.write_text(world_spec(), encoding="utf-8")
-ready = prepare(spec)
+ready = prepare(spec, overrides=["tasks.tower_per=task"])  # so that each task has one tower, put in below
 
 
 def fit(network: nn.Module) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ ROOMS = (
     ("training",),
     ("report", "serving"),
     ("pipeline", "drafting", "spec_file"),
+    ("trials",),
     ("comparing", "tuning", "exporting", "predicting", "drawing", "evolving", "hosting", "preparing"),
     ("cli", "editor", "__init__", "__main__"),
 )
@@ -118,6 +120,16 @@ def test_imports_go_one_way() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_document_lists_the_rooms_in_this_order() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [re.findall(r"`([\w./]+)`", line.split("|")[1]) for line in text.splitlines() if line.startswith("| `")]
+    named = [[name.removesuffix(".py").removesuffix("/") for name in row] for row in rows]
+    assert sorted(name for row in named for name in row) == sorted(set(RANK) - {"__init__", "__main__"})
+    ranks = [{RANK[name] for name in row} for row in named]
+    assert all(len(row) == 1 for row in ranks), "a line of the table has rooms of several ranks"
+    assert sorted(ranks, key=min) == ranks
+
+
 def test_libraries_stay_in_their_rooms() -> None:
     wrong = [
         f"{path.relative_to(PROJECT)}:{line} imports {module}; its rooms are {', '.join(LIBRARIES[library])}"
@@ -153,6 +165,7 @@ def test_the_public_names() -> None:
         "predict",
         "prepare",
         "train",
+        "tune",
         "usage",
         "visualize",
     ]
@@ -184,6 +197,28 @@ def test_commands_about_the_language_need_no_data_libraries(command: list[str]) 
     spec = str(PROJECT / "specs" / "fund_search.aesm")
     done = subprocess.run([sys.executable, "-c", code, *command, spec], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_reads_tables_or_draws_a_spec_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from aesm_dsl.cli.main import app\n"
+        "os.chdir(sys.argv[1])\n"
+        "for command in sys.argv[2:]:\n"
+        "    app(command.split(), standalone_mode=False)\n"
+        "    assert 'torch' not in sys.modules, command\n"
+    )
+    commands = (
+        "simulate -o . --rows 500",
+        "check --data fund_search.aesm",
+        "check --profile fund_search.aesm",
+        "init train.parquet -o drafted.aesm",
+        "visualize fund_search.aesm -o structure.dot",
+    )
+    words = [sys.executable, "-c", code, str(tmp_path), *commands]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "热门基金" in (tmp_path / "structure.dot").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["compare", "--help"], ["fmt", "--nonsense"]])

@@ -160,7 +160,12 @@ def test_compile_says_which_rows_of_the_tables_a_step_moves(aesm: Aesm, world: P
 def test_compile_warns(aesm: Aesm, world: Path) -> None:
     spec = world / "fund_search.aesm"
     least = [f"--set={level}.experts.count=1" for level in ("level.scenario", "level.card", "tasks")]
-    least += ["--set=experts.specific=1", "--set=experts.shared=1", "--set=tasks.tower=[512, 512]"]
+    least += [
+        "--set=experts.specific=1",
+        "--set=experts.shared=1",
+        "--set=tasks.tower=[512, 512]",
+        "--set=tasks.tower_per=task",
+    ]
     done = aesm("compile", spec, "--arch", "single", *least)
     assert done.code == 0
     assert "warning[W109]: `single` cannot be made as large as the AES model" in done.err

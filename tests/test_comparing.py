@@ -122,6 +122,40 @@ def test_finished_runs_are_kept_and_more_may_be_asked_for(world: Path, found: Co
     ]
 
 
+def test_each_architecture_chooses_its_settings_on_validation_rows(world: Path, tmp_path: Path) -> None:
+    """Six choices; one learns nothing, so that somebody has to choose against the first of each path."""
+    tries = [f"train.optimizer=adam(rate: {rate})" for rate in ("1e-9", "3e-3", "1e-2")]
+    tries[1:1] = ["train.average=none", "train.average=ema(decay: 0.5)"]
+    given = {"rivals": ["mmoe"], "seeds": 2, "jobs": 1, "device": "cpu", "overrides": SMALL, "tries": tries}
+    seen: list[Finished] = []
+    found = compare(world / "groups.aesm", tmp_path / "out", **given, watch=seen.append)  # type: ignore[arg-type]
+    assert [(one.done, one.runs) for one in seen] == [(number, 14) for number in range(1, 15)]
+    combined = [(one, other) for one in (tries[0], *tries[3:]) for other in tries[1:3]]
+    for one in found.contenders:
+        valid = []
+        for number in range(1, 7):
+            run = load_run(tmp_path / "out" / "runs" / f"{one.architecture}-{number}-7")
+            valid.append(max(epoch.valid_mean_auc or 0 for epoch in run.history))
+        best = int(np.argmax(valid))
+        assert one.settings == combined[best]
+        assert "1e-9" not in one.settings[0]
+        assert found.runs[one.architecture] == tuple(f"runs/{one.architecture}-{best + 1}-{seed}" for seed in (7, 8))
+        assert f"{one.architecture}: {', '.join(one.settings)}" in str(comparison_tables(found)[0].caption)
+    assert Comparison.from_json(found.to_json(), found.folder) == found
+    again: list[Finished] = []
+    assert compare(world / "groups.aesm", tmp_path / "out", **given, watch=again.append) == found  # type: ignore[arg-type]
+    assert not again
+
+
+def test_what_cannot_be_chosen_is_told_before_training(world: Path, tmp_path: Path) -> None:
+    spec, out = world / "groups.aesm", tmp_path / "out"
+    with pytest.raises(AesmError, match=r"E610.*judged by validation rows"):
+        compare(spec, out, tries=["train.seed=1"], overrides=["data.valid=none"])
+    with pytest.raises(AesmError, match=r"no setting `train.optimiser`"):
+        compare(spec, out, tries=["train.batch=64 rows", "train.optimiser=adam()"])
+    assert not out.exists()
+
+
 def test_a_folder_of_another_spec_is_refused(world: Path, found: Comparison) -> None:
     with pytest.raises(AesmError, match="a run of another spec, or of other settings") as told:
         compare(world / "groups.aesm", found.folder, rivals=["single"], seeds=1, device="cpu")

@@ -18,7 +18,8 @@ from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predi
 from aesm_dsl.data.auc import auc
 from aesm_dsl.data.given import given as held
 from aesm_dsl.data.prepare import prepare
-from aesm_dsl.data.table import Stream, open_table
+from aesm_dsl.data.stream import Stream
+from aesm_dsl.data.table import open_table
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.pipeline import profile
@@ -218,7 +219,7 @@ def test_a_network_built_from_a_spec_takes_encoded_rows(world: Path) -> None:
     batch = next(prepared.tables.train.batches(64))
     prediction = network(batch)
     assert prediction.probability["purchase"].shape == (64,)
-    assert len(prediction.selection["card"]) == 2
+    assert len(prediction.selection["card"]) == 1
     assert prediction.selection["card"][0].weight.shape == (64, 8)
 
 
@@ -336,7 +337,8 @@ def test_rows_of_unknown_nodes_from_training_to_prediction(world: Path, tmp_path
         pl.when(pl.int_range(pl.len()).is_between(30, 99)).then(None).otherwise("card").alias("card"),
     )
     expected, found = predict(run, table), predict(load_run(run.folder), strange)
-    assert found.tail(200).equals(expected.tail(200)), "known rows are not to notice"
+    # Known rows do not notice, whatever order their leaves are scored in.
+    assert_frame_equal(found.tail(200), expected.tail(200), abs_tol=1e-6)
     lost = found.head(100).to_numpy()
     assert ((lost > 0) & (lost < 1)).all()
     assert (lost != expected.head(100).to_numpy()).all()

@@ -11,12 +11,12 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from aesm_dsl import AesmError, check, load_run, tuning
+from aesm_dsl import AesmError, check, load_run, tune, tuning
 from aesm_dsl.cli.main import app
 from aesm_dsl.pipeline import compile_spec
 from aesm_dsl.spec.schema import schema
 from aesm_dsl.training.history import Epoch
-from aesm_dsl.tuning import Tried, Tuned, tune
+from aesm_dsl.tuning import Tried, Tuned
 from tests.worlds import clean, fund_world
 
 SPACE = """\

@@ -36,6 +36,15 @@ def compare(
     overwrite: Overwrite = False,
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
+    tries: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--try",
+            metavar="PATH=VALUE",
+            help="A setting that each architecture may choose, by validation rows. Repeatable: those of one path are "
+            "alternatives, those of different paths are combined.",
+        ),
+    ] = None,
 ) -> None:
     """Compare the AES model of a spec with baselines as large as it: leaderboard, leaf by leaf, the seesaw.
 
@@ -73,6 +82,7 @@ def compare(
             device=device,
             overwrite=overwrite,
             overrides=overrides or (),
+            tries=tries or (),
             warn=warn,
             watch=watch,
         )

@@ -79,13 +79,6 @@ def encoders_of(features: Sequence[FeaturePlan], learners: Sequence[Learner | Hi
     return Encoders(tuple(found[feature.name] for feature in features))
 
 
-def fit_encoders(plan: Plan, frame: pl.DataFrame) -> Encoders:
-    """Encoders learnt from training rows that are in memory as a whole."""
-    fitting = Fitting(plan)
-    fitting.update(frame)
-    return fitting.finish()
-
-
 def _cells(column: pl.Series, feature: FeaturePlan, row: int) -> tuple[pl.Series, Hashes]:
     """The values that a feature's learner sees, and a number for each that stays the same wherever chunks are cut."""
     number_R = np.arange(row, row + len(column), dtype=np.uint64)

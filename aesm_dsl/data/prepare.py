@@ -24,7 +24,8 @@ from aesm_dsl.data.profile import Profile
 from aesm_dsl.data.split import Splits
 from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
 from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
-from aesm_dsl.data.table import Reading, open_tables, users_of
+from aesm_dsl.data.stream import users_of
+from aesm_dsl.data.table import Reading, open_tables
 from aesm_dsl.data.unmatched import Keys, Unmatched
 from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings

@@ -1,4 +1,5 @@
-"""Files -> checked rows, chunk by chunk. `Reading` tells the room's story; prepare.py fits and encodes with it.
+"""Files -> checked rows, chunk by chunk. `Reading` tells the room's story; prepare.py fits and encodes with it, and
+stream.py makes batches of it.
 
 Every check runs over all rows before anything is told, so that one reading tells all that is wrong, each thing once.
 Memory follows the chunks, not the tables.
@@ -11,20 +12,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
-from aesm_dsl.data.batch import NOBODY, Batch
 from aesm_dsl.data.blank import Blank
 from aesm_dsl.data.check import KEPT, Faults, Locate, NumberCheck, Use, check_columns, split_uses, uses
 from aesm_dsl.data.checked import Checked, Survey
 from aesm_dsl.data.copies import Copies
-from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.file import DataFile
 from aesm_dsl.data.files import Rows, chunks, find
 from aesm_dsl.data.funnels import Funnels
-from aesm_dsl.data.hashing import hash64
 from aesm_dsl.data.leaks import Leaks
 from aesm_dsl.data.leaves import Leaves
 from aesm_dsl.data.moments import Moments, moment_columns
@@ -145,22 +139,6 @@ class Reading:
         return chunks(self.files[part], columns, self._locate(f"data.{part}"), self._findings)
 
 
-class Stream:
-    """The rows of one part, encoded as they are read: for looking at them once, in order. Adds what is wrong with them
-    to the reading's findings once its last batch is out."""
-
-    def __init__(self, reading: Reading, encoders: Encoders, part: str) -> None:
-        self._reading, self._encoders, self._part = reading, encoders, part
-
-    def batches(self, rows: int) -> Iterator[Batch]:
-        """At most `rows` at a time; none any more once rows are wrong."""
-        source = self._part if self._part in self._reading.files else "train"
-        splits = self._reading.splits() if source == "train" else None
-        for part, chunk in self._reading.checked(source, splits, halt=True):
-            if part == self._part:
-                yield from batches_of(self._encoders, chunk, rows, self._reading.user)
-
-
 def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Reading:
     """The files that the plan's data block names, for those parts whose files could all be opened; adds E501, E502 and
     what is wrong with their columns.
@@ -206,24 +184,11 @@ def check_tables(
         reading.survey(lambda chunk: None, surveys)
 
 
-def batches_of(encoders: Encoders, chunk: Checked, rows: int, user: str | None = None) -> Iterator[Batch]:
-    """The chunk's rows, at most `rows` at a time; with the numbers of their users where a column of them is named."""
-    ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
-    node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
-    user_R = None if user is None else torch.from_numpy(users_of(chunk, user)[:, 0])
-    for start in range(0, len(chunk), rows):
-        cut = slice(start, start + rows)
-        parts = ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut]
-        yield Batch(*parts, None if user_R is None else user_R[cut])
-
-
-def users_of(chunk: Checked, user: str | None) -> npt.NDArray[np.int64]:
-    """int64 (R, 1): the hash of each user, NOBODY where it is missing; (R, 0) without a column of users."""
-    if user is None:
-        return np.zeros((len(chunk), 0), np.int64)
-    hashes_R, missing_R = hash64(chunk.rows.frame[user])
-    # The one user whose hash is NOBODY gets the next number.
-    return np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64)[:, None]
+def tell_no_data(plan: Plan, findings: Findings) -> bool:
+    """Whether the plan names no data; it is told then (E307)."""
+    if plan.data is None:
+        findings.add("E307", "the spec does not say where the rows are", help='write `data { train = "..." }`')
+    return plan.data is None
 
 
 def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, list[DataFile]]:

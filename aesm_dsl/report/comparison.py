@@ -21,12 +21,14 @@ def comparison_tables(found: Comparison) -> list[Table]:
 
 def _leaderboard(found: Comparison) -> Table:
     names = list(dict.fromkeys(one.task for one in found.standings))
+    chosen = [f"{one.architecture}: {', '.join(one.settings)}" for one in found.contenders if one.settings]
     overall = {(one.architecture, one.task): one for one in found.standings if one.leaf == ALL}
     table = _table(
         f"{found.label} ({found.name}): AUC on all {found.measured_on} rows, {_seeds(found)}",
         f"aes minus: the AES model's mean less this one's, seed by seed, with the p of the paired t-test.\n"
         f"Baselines have as many {'parameters' if found.match == 'parameters' else 'FLOPs a row'} as AES; "
-        "embedding tables are not counted. rows/s: in training, as the runs came.",
+        "embedding tables are not counted. rows/s: in training, as the runs came."
+        + "".join(f"\n{one}" for one in ["Chosen for each on the validation rows:", *chosen] if chosen),
     )
     table.add_column("")
     for name in (*names, "mean", "95 %", "aes minus", "p", "parameters", "FLOPs a row", "rows/s"):

@@ -1,4 +1,4 @@
-"""The DOT language: text made safe for it, its statements, and the one palette and font of all pictures.
+"""The DOT language: text made safe for it, its statements, and the one palette of all pictures.
 
 Pictures place everything themselves, so the same input always gives the same picture and panels line up:
 Graphviz' `nop2` layout draws things where `pos` says. Lengths are points (1/72 inch), x to the right, y down.
@@ -7,11 +7,9 @@ Graphviz' `nop2` layout draws things where `pos` says. Lengths are points (1/72 
 from __future__ import annotations
 
 import html
-import unicodedata
 from typing import Any
 
-FONT = "Noto Sans CJK SC"
-"""Covers Latin and Chinese, and its widths are what pictures are laid out with. draw.py brings it along."""
+from aesm_dsl.report.lettering import FONT, plain
 
 INK, MUTED, FAINT, PANEL, EDGE = "#1f2933", "#5f6b77", "#b4bdc6", "#f6f7f9", "#dfe3e8"
 
@@ -109,41 +107,6 @@ def attributes(label: str | None = None, /, **values: object) -> str:
 def quoted(text: str) -> str:
     """A DOT string in double quotes that stands for exactly this text on one line."""
     return '"' + plain(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def plain(text: str) -> str:
-    """The text on one line: white space becomes one space, characters that XML may not hold are dropped."""
-    spaced = "".join(" " if character.isspace() else character for character in text)
-    kept = (character for character in spaced if unicodedata.category(character) not in ("Cc", "Cs", "Cn"))
-    return " ".join("".join(kept).split())
-
-
-def shortened(text: str, ems: float) -> str:
-    """The text on one line, cut with an ellipsis where it runs wider than `ems`."""
-    text = plain(text)
-    if width_ems(text) <= ems:
-        return text
-    room = ems - 1
-    for end, character in enumerate(text):
-        room -= _ems(character)
-        if room < 0:
-            return text[:end].rstrip() + "…"
-    return text + "…"
-
-
-def width_ems(text: str) -> float:
-    """About how wide the text runs, in multiples of the font size; rather too wide than too narrow."""
-    return sum(_ems(character) for character in text)
-
-
-def _ems(character: str) -> float:
-    if unicodedata.east_asian_width(character) in "WF":
-        return 1.0
-    if unicodedata.combining(character):
-        return 0.0
-    if character in "MWmw@%":
-        return 0.92
-    return 0.66 if character.isupper() else 0.57
 
 
 def _place(point: Point) -> str:

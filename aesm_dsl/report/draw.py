@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from aesm_dsl.report.dot import FONT
+from aesm_dsl.report.lettering import FONT, held
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot")
 
@@ -73,7 +73,8 @@ def drawn(dot: str, ending: str) -> bytes:
                 "or write the picture's text to a name ending in .dot"
             )
     if ending == "svg":
-        picture = picture.replace(f'font-family="{FONT}"'.encode(), f'font-family="{BROWSER_FONTS}"'.encode())
+        text = picture.decode().replace(f'font-family="{FONT}"', f'font-family="{BROWSER_FONTS}"')
+        picture = held(text).encode()
     return picture
 
 

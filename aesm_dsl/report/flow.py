@@ -13,24 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aesm_dsl.plan import TASKS, Plan
-from aesm_dsl.report.dot import (
-    COLOURS,
-    GAP,
-    INK,
-    MUTED,
-    TINTS,
-    box,
-    line,
-    lines,
-    page,
-    plain,
-    shortened,
-    span,
-    width_ems,
-    words,
-)
+from aesm_dsl.report.dot import COLOURS, GAP, INK, MUTED, TINTS, box, line, lines, page, span, words
+from aesm_dsl.report.lettering import shortened, width_ems
 from aesm_dsl.report.order import by_role, clustered
-from aesm_dsl.report.scene import labels_of, title_of
+from aesm_dsl.report.scene import labels_of, name_of, title_of
 from aesm_dsl.training.sharing import sharing
 
 if TYPE_CHECKING:  # usage.py loads torch
@@ -74,8 +60,8 @@ def flow_graph(plan: Plan, usage: Usage) -> str:
     (`Usage.flows`). Experts of less than RARE of all mixtures are one box, and thinner bands than FAINTEST left out.
     """
     stages, bands = _stages(plan, usage)
-    title = plan.name if plain(plan.label) in ("", plan.name) else f"{plan.label} {plan.name}"
-    head = span(shortened(title, 40), 18, bold=True) + GAP + span("where rows go", 18, MUTED)
+    title = name_of(plan)
+    head = span(shortened(title, 40, bold=True), 18, bold=True) + GAP + span("where rows go", 18, MUTED)
     how = "Boxes and bands are as wide as their part of all rows. Experts are those of each level's last layer."
     statements = [words("title", 0, 0, 600, 26, head), words("how to read", 0, 30, 600, 14, span(how, 10, MUTED))]
     room = min(MOST_ROOM, max(ROOM, BOX_ROOM * max(len(stage.order) for stage in stages)))
@@ -153,9 +139,10 @@ def _boxes(stage: Stage, top: float, room: float) -> tuple[list[str], dict[int, 
         kind, label, share = stage.kinds[at], stage.labels[at], float(stage.share[at])
         text = ""
         if wide > 22:
-            size = 10.5 if width_ems(label) * 10.5 < wide - 4 else 8.5
+            size = 10.5 if width_ems(label, bold=True) * 10.5 < wide - 4 else 8.5
             text = lines(
-                span(shortened(label, (wide - 4) / size), size, INK, bold=True), span(f"{share:.0%}", 8.5, INK)
+                span(shortened(label, (wide - 4) / size, bold=True), size, INK, bold=True),
+                span(f"{share:.0%}", 8.5, INK),
             )
         look = {
             "fillcolor": TINTS[kind] if kind else "white",

@@ -12,22 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aesm_dsl.plan import Plan
-from aesm_dsl.report.dot import (
-    COLOURS,
-    FAINT,
-    GAP,
-    INK,
-    MUTED,
-    box,
-    page,
-    plain,
-    shortened,
-    span,
-    width_ems,
-    words,
-)
+from aesm_dsl.report.dot import COLOURS, FAINT, GAP, INK, MUTED, box, page, span, words
+from aesm_dsl.report.lettering import shortened, width_ems
 from aesm_dsl.report.order import by_role, clustered
-from aesm_dsl.report.scene import Subject, labels_of, title_of
+from aesm_dsl.report.scene import Subject, labels_of, name_of, title_of
 from aesm_dsl.training.sharing import Sharing, mean_matrix, sharing
 
 if TYPE_CHECKING:  # usage.py loads torch
@@ -43,6 +31,8 @@ TOLD = 0.05
 FADED = 0.005
 """Weights below which a cell is empty."""
 MAP_GAP, PART_GAP = 34.0, 44.0
+NUMBERS, SHADES = "numbers are per cent of its mixture", "the darker, the more of its mixture"
+"""What the cells of a map mean."""
 KINDS = {"shared": "shared by all", "group": "of a group", "specific": "specific to one {}", "dead": "dead"}
 EPOCHS = 12
 """Epochs shown at most: the first, the last, and others evenly between."""
@@ -81,7 +71,7 @@ def heat_map(plan: Plan, usage: Usage, layers: str = "best", by: str | None = No
             statements += part
         width = max(width, right)
         top += 22 + 14 + ROW * len(nodes) + MAP_GAP
-    return page(_name(plan), [*_head(plan, "weights and sharing", width, Subject.by(plan, by)), *statements])
+    return page(name_of(plan), [*_head(plan, "weights and sharing", NUMBERS, width, Subject.by(plan, by)), *statements])
 
 
 def training_map(plan: Plan, epochs: Sequence[tuple[int, Usage]], layers: str = "best") -> str:
@@ -108,13 +98,13 @@ def training_map(plan: Plan, epochs: Sequence[tuple[int, Usage]], layers: str = 
             shown = labels if place == 0 else ("",) * len(labels)
             start = left if place == 0 else right + 18
             cells = np.asarray(then.weight_NE, dtype=np.float64)
-            part, right = _weights(name, shown, cells, sharing(then), nodes, experts, start, top + 36, small=True)
+            part, right = _weights(name, shown, cells, sharing(then), nodes, experts, start, top + 22, small=True)
             statements += part
             caption = span(f"epoch {number}", 9.5, MUTED)
-            statements.append(words(f"{name} caption", start, top + 20, 60, 12, caption))
+            statements.append(words(f"{name} caption", start, top + 22, 60, 12, caption))
         width = max(width, right)
-        top += 36 + 14 + ROW * len(nodes) + MAP_GAP
-    return page(_name(plan), [*_head(plan, "how the experts' roles formed", width, Subject()), *statements])
+        top += 22 + 14 + ROW * len(nodes) + MAP_GAP
+    return page(name_of(plan), [*_head(plan, "how the experts' roles formed", SHADES, width, Subject()), *statements])
 
 
 def _weights(
@@ -198,25 +188,21 @@ def _label_width(labels: Iterable[str]) -> float:
 
 
 def _titled(name: str, title: str, about: str, left: float, top: float) -> list[str]:
-    text = (span(shortened(title, 40), 13, bold=True) + GAP if title else "") + span(about, 10.5, MUTED)
-    width = width_ems(title) * 13 + width_ems(about) * 10.5 + 20
+    text = (span(shortened(title, 40, bold=True), 13, bold=True) + GAP if title else "") + span(about, 10.5, MUTED)
+    width = width_ems(title, bold=True) * 13 + width_ems(about) * 10.5 + 20
     return [words(f"{name} head", left if not title else 0, top, width, 18, text)]
 
 
-def _head(plan: Plan, about: str, width: float, one: Subject) -> list[str]:
-    text = span(shortened(_name(plan), 40), 18, bold=True) + GAP + span(about, 18, MUTED)
-    how = f"A row for each {one}, a column for each expert; numbers are per cent of its mixture. Experts are"
+def _head(plan: Plan, about: str, cells: str, width: float, one: Subject) -> list[str]:
+    text = span(shortened(name_of(plan), 40, bold=True), 18, bold=True) + GAP + span(about, 18, MUTED)
+    how = f"A row for each {one}, a column for each expert; {cells}. Experts are"
     statements = [words("title", 0, 0, max(width, 500), 26, text)]
-    x = width_ems(how) * 10
+    x = width_ems(how) * 10 + 10
     statements.append(words("how to read", 0, 30, x, 14, span(how, 10, MUTED)))
     for kind, meaning in ((kind, text.format(one.noun)) for kind, text in KINDS.items()):
         look = {"style": "filled", "fillcolor": COLOURS[kind], "color": FAINT}
         statements.append(box(f"legend {kind}", (x + 8, 37), 12, 12, "", tooltip=meaning, **look))
         wide = width_ems(meaning) * 10
         statements.append(words(f"legend {kind} text", x + 18, 30, wide, 14, span(meaning, 10, MUTED)))
-        x += 26 + wide
+        x += 32 + wide
     return statements
-
-
-def _name(plan: Plan) -> str:
-    return plan.name if plain(plan.label) in ("", plan.name) else f"{plan.label} {plan.name}"

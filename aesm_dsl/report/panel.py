@@ -11,24 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aesm_dsl.plan import LayerPlan
-from aesm_dsl.report.dot import (
-    COLOURS,
-    FAINT,
-    GAP,
-    INK,
-    MUTED,
-    TINTS,
-    box,
-    line,
-    lines,
-    panel,
-    plain,
-    shortened,
-    span,
-    width_ems,
-    words,
-)
+from aesm_dsl.report.dot import COLOURS, FAINT, GAP, INK, MUTED, TINTS, box, line, lines, panel, span, words
 from aesm_dsl.report.layout import apart, beside, evenly
+from aesm_dsl.report.lettering import plain, shortened, width_ems
 from aesm_dsl.training.sharing import ROLES, Sharing, sharing
 
 if TYPE_CHECKING:  # usage.py loads torch
@@ -144,7 +129,7 @@ class Panel:
 
     def _head(self, top: float, width: float) -> list[str]:
         level, layer, plan = self.usage.level, self.usage.layer, self.scene.plan
-        title = span(shortened(self.scene.title, 30), 14, bold=True)
+        title = span(shortened(self.scene.title, 30, bold=True), 14, bold=True)
         if plain(self.scene.title) != plain(level):
             title += GAP + span(shortened(level, 30), 11, MUTED)
         if self.scene.depth > 1:
@@ -166,7 +151,7 @@ class Panel:
         name, label, note = self.usage.nodes[at], self.scene.labels[at], self.scene.notes[at]
         seen = self.usage.rows_N[at] > 0
         text = lines(
-            span(shortened(label, LABEL_EMS), LABEL_SIZE, INK if seen else MUTED, bold=True),
+            span(shortened(label, LABEL_EMS, bold=True), LABEL_SIZE, INK if seen else MUTED, bold=True),
             span(_beneath(name, label), NAME_SIZE, MUTED),
             span(shortened(note, NAME_EMS), NOTE_SIZE, INK if seen else MUTED),
         )
@@ -286,4 +271,4 @@ def _beneath(name: str, label: str) -> str:
 
 def _node_width(name: str, label: str, note: str) -> float:
     small = max(width_ems(_beneath(name, label)) * NAME_SIZE, width_ems(shortened(note, NAME_EMS)) * NOTE_SIZE)
-    return max(width_ems(shortened(label, LABEL_EMS)) * LABEL_SIZE * 1.05, small) + 18
+    return max(width_ems(shortened(label, LABEL_EMS, bold=True), bold=True) * LABEL_SIZE, small) + 18

@@ -5,23 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aesm_dsl.plan import Plan
-from aesm_dsl.report.dot import (
-    COLOURS,
-    GAP,
-    INK,
-    MUTED,
-    TINTS,
-    box,
-    line,
-    page,
-    plain,
-    shortened,
-    span,
-    width_ems,
-    words,
-)
+from aesm_dsl.report.dot import COLOURS, GAP, INK, MUTED, TINTS, box, line, page, span, words
+from aesm_dsl.report.lettering import plain, shortened, width_ems
 from aesm_dsl.report.panel import HIDDEN, Panel, Scene, stroke
-from aesm_dsl.report.scene import Subject, labels_of
+from aesm_dsl.report.scene import Subject, labels_of, name_of
 from aesm_dsl.training.sharing import DEAD
 
 if TYPE_CHECKING:  # usage.py loads torch
@@ -50,7 +37,7 @@ def sharing_graph(plan: Plan, usage: Usage, layers: str = "best", by: str | None
     """
     panels = [Panel.of(_scene(plan, layer, usage), layer) for layer in usage.shown(layers)]
     width = max([NARROWEST, *(panel.width for panel in panels)])
-    title = plan.name if plan.label in ("", plan.name) else f"{plan.label} {plan.name}"
+    title = name_of(plan)
     statements, top = _head(title, width, Subject.by(plan, by))
     for panel in panels:
         statements += panel.statements(top, width)
@@ -75,13 +62,13 @@ def _scene(plan: Plan, layer: LayerUsage, usage: Usage) -> Scene:
 def _head(title: str, width: float, one: Subject) -> tuple[list[str], float]:
     """Title, caption and legend, and where the first panel may begin."""
     text = (
-        span(shortened(title, (width - 360) / 18), 18, bold=True)
+        span(shortened(title, (width - 360) / 18, bold=True), 18, bold=True)
         + GAP
         + span(f"which experts each {one} learnt to use", 18, MUTED)
     )
     statements = [words("title", 0, 0, width, 28, text)]
     top = 32.0
-    for number, row in enumerate(_wrapped(HOW_TO_READ.format(one.noun), min(width, WIDEST_TEXT) / 9.4)):
+    for number, row in enumerate(_wrapped(HOW_TO_READ.format(one.noun), min(width, WIDEST_TEXT) / 10)):
         statements.append(words(f"how to read {number}", 0, top, width, 14, span(row, 10, MUTED)))
         top += 14
     top += 14
@@ -100,7 +87,7 @@ def _legend(top: float, noun: str) -> list[str]:
     statements, left, middle = [], 0.0, top + 9
     for role, meaning in ((role, text.format(noun)) for role, text in LEGEND.items()):
         statements.append(_swatch(role, left + 14, middle))
-        width = width_ems(meaning) * 9
+        width = width_ems(meaning) * 10
         statements.append(words(f"legend {role} text", left + 34, top, width, 18, span(meaning, 10, INK)))
         left += 34 + width + 14
     for weight in (0.05, 0.25, 0.5):

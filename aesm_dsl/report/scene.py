@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aesm_dsl.plan import TASKS, Plan
+from aesm_dsl.report.lettering import plain
 
 if TYPE_CHECKING:  # usage.py loads torch
     from aesm_dsl.training.usage import LayerUsage
@@ -29,6 +30,12 @@ class Subject:
 
     def __str__(self) -> str:
         return f"{self.noun}{self.of}"
+
+
+def name_of(plan: Plan) -> str:
+    """The model's label and name, on one line."""
+    label, name = plain(plan.label), plan.name
+    return name if label in ("", name) else f"{label} {name}"
 
 
 def labels_of(plan: Plan, layer: LayerUsage) -> tuple[str, ...]:

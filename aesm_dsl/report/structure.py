@@ -8,24 +8,9 @@ from typing import Any
 
 import networkx as nx
 
-from aesm_dsl.report.dot import (
-    FAINT,
-    GAP,
-    INK,
-    MUTED,
-    Point,
-    box,
-    line,
-    lines,
-    page,
-    panel,
-    plain,
-    shortened,
-    span,
-    width_ems,
-    words,
-)
+from aesm_dsl.report.dot import FAINT, GAP, INK, MUTED, Point, box, line, lines, page, panel, span, words
 from aesm_dsl.report.layout import apart, evenly
+from aesm_dsl.report.lettering import plain, shortened, width_ems
 
 Node = tuple[str, str]
 
@@ -67,7 +52,8 @@ def structure(graph: nx.DiGraph) -> str:
     places = _places(columns, graph, top, top + height)
     right = max((column.left + column.width + MARGIN for column in columns), default=0.0)
     title = str(graph.graph["title"])
-    statements = [words("title", 0, 0, max(right, 300), 26, span(shortened(title, 48), TITLE_SIZE, bold=True))]
+    head = span(shortened(title, 48, bold=True), TITLE_SIZE, bold=True)
+    statements = [words("title", 0, 0, max(right, 300), 26, head)]
     for column in columns:
         statements += _panel(column, graph, places, top + height + MARGIN / 2)
     return page(title, statements + _arrows(columns, graph, places))
@@ -102,7 +88,8 @@ def _width(node: Node, graph: nx.DiGraph) -> float:
 
 
 def _head_width(level: str, count: int) -> float:
-    return width_ems(shortened(level, LABEL_EMS)) * HEAD_SIZE + width_ems(f"  {count}") * NOTE_SIZE
+    name = shortened(level, LABEL_EMS, bold=True)
+    return width_ems(name, bold=True) * HEAD_SIZE + width_ems(f"  {count}") * NOTE_SIZE
 
 
 def _texts(node: Node, graph: nx.DiGraph) -> tuple[str, str]:
@@ -133,7 +120,7 @@ def _places(columns: list[_Column], graph: nx.DiGraph, top: float, bottom: float
 
 
 def _panel(column: _Column, graph: nx.DiGraph, places: dict[Node, Point], bottom: float) -> list[str]:
-    head = span(shortened(column.level, LABEL_EMS), HEAD_SIZE, bold=True)
+    head = span(shortened(column.level, LABEL_EMS, bold=True), HEAD_SIZE, bold=True)
     head += GAP + span(str(len(column.nodes)), NOTE_SIZE, MUTED)
     inside = [words(f"head {column.level}", column.left, TOP, column.width, HEAD_HEIGHT - 4, head)]
     for node in column.nodes:

@@ -19,7 +19,8 @@ import torch
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.encode import Encoders
 from aesm_dsl.data.given import given
-from aesm_dsl.data.table import batches_of, open_table
+from aesm_dsl.data.stream import batches_of
+from aesm_dsl.data.table import open_table
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.serving.export import described_features

@@ -17,12 +17,8 @@ FORMAT = 1
 """Version of the description; docs/serving.md says what is in it."""
 
 
-FORMS = ("onnx", "pt2")
-"""An ONNX model, or an exported program of torch."""
-
-
 def model_bytes(run: Run, form: str, findings: Findings) -> bytes | None:
-    """The run's network in a form; None after adding E630 where the extra `export` is not installed."""
+    """The run's network as "onnx" or "pt2", a program of torch; None after adding E630 without the extra `export`."""
     if form == "pt2":
         from aesm_dsl.serving.program import program_bytes
 

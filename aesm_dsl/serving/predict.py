@@ -12,7 +12,8 @@ import torch
 
 from aesm_dsl.data.checked import Checked, counted
 from aesm_dsl.data.given import Given
-from aesm_dsl.data.table import Reading, batches_of, open_table
+from aesm_dsl.data.stream import batches_of
+from aesm_dsl.data.table import Reading, open_table
 from aesm_dsl.data.value import Mask
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.training.run import Run

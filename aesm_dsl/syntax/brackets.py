@@ -12,7 +12,8 @@ from aesm_dsl.syntax.pairing import CLOSER, MARK, MOST_NESTED, Bracket, balanced
 MOST_MISTAKES = 50
 """Mistakes of syntax told in one go; a file with more is not a spec."""
 
-_LAST = re.compile(r"""(?:"[^"\n]*"|[\w.%]+|[^\s\w])\s*\Z""")
+# A word is tried at its beginning alone: in one of thousands of characters every place would be too many.
+_LAST = re.compile(r"""(?:"[^"\n]*"|(?<![\w.%])[\w.%]++|[^\s\w])\s*+\Z""")
 """The last word, string or sign of a text."""
 
 _HEAD = re.compile(r'\s*([^\W\d]\w*[ \t]+[^\W\d]\w*(?:[ \t]+"[^"\n]*")?)')
@@ -101,6 +102,8 @@ def _close_block(draft: Draft, text: str, start: int, closer: int) -> int:
     if cell == start + 1:
         draft.cells[start] = " "  # an empty block needs no braces
         return end
+    if draft.cells[cell - 1] == ";" and text[cell - 1].isspace():
+        cell -= 1  # put there behind a block closed just before, which this `}` parts from the rest as well
     was, draft.cells[cell] = draft.cells[cell], "}"
     if was == "#":
         # The comment gives its place: comments are read from the source itself.

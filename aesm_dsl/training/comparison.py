@@ -45,6 +45,8 @@ class Contender:
     """Mean over the tasks of the AUC on all rows."""
     behind: Mean | None
     """The AES model's minus this one's, seed by seed; None of AES itself."""
+    settings: tuple[str, ...] = ()
+    """The overrides it was given, where each architecture was given a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +121,30 @@ class Comparison:
 
 
 def _restored(kind: type[Any], values: dict[str, Any]) -> Any:
-    parts = {name: one for name, one in values.items() if isinstance(one, dict)}
-    return kind(**{**values, **{name: (RowTest if name == "by_rows" else Mean)(**one) for name, one in parts.items()}})
+    parts = {
+        name: (RowTest if name == "by_rows" else Mean)(**one) for name, one in values.items() if isinstance(one, dict)
+    }
+    lists = {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
+    return kind(**{**values, **parts, **lists})
 
 
 def comparison(
-    runs: Mapping[str, Sequence[Run]], folder: Path, by_rows: Mapping[str, Mapping[Place, RowTest]]
+    runs: Mapping[str, Sequence[Run]],
+    folder: Path,
+    by_rows: Mapping[str, Mapping[Place, RowTest]],
+    settings: Mapping[str, tuple[str, ...]],
 ) -> Comparison:
     """What the runs say about each other.
 
     runs     by architecture, AES among them, one run for each seed in the same order; all of one spec
     by_rows  by architecture, AES aside, the tests of AES against it on the same rows, where there are any
+    settings by architecture, the overrides that were chosen for it
     A leaf and task without an AUC, because its rows are of one class, is left out.
     """
     first = runs[UNIFIED][0]
     scores = {name: [_by_place(run.scores) for run in own] for name, own in runs.items()}
     overall = {name: [_overall(run.scores) for run in own] for name, own in runs.items()}
-    contenders = [_contender(name, own, overall[name], overall[UNIFIED]) for name, own in runs.items()]
+    contenders = [_contender(name, own, overall[name], overall[UNIFIED], settings[name]) for name, own in runs.items()]
     places = [(score.leaf, score.task) for score in first.scores if score.auc is not None]
     standings = tuple(
         _standing(place, name, scores, by_rows.get(name, {}).get(place)) for place in places for name in runs
@@ -154,7 +163,9 @@ def comparison(
     )
 
 
-def _contender(name: str, runs: Sequence[Run], auc: Sequence[float], unified: Sequence[float]) -> Contender:
+def _contender(
+    name: str, runs: Sequence[Run], auc: Sequence[float], unified: Sequence[float], settings: tuple[str, ...]
+) -> Contender:
     plan = runs[0].plan
     total = cost(plan).total
     rows = [run.info["steps"] * plan.training.batch_rows / max(run.info["seconds"], 1e-3) for run in runs]
@@ -166,6 +177,7 @@ def _contender(name: str, runs: Sequence[Run], auc: Sequence[float], unified: Se
         float(np.median(rows)),
         mean(auc),
         None if name == UNIFIED else _difference(unified, auc),
+        settings,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.table import Stream
+from aesm_dsl.data.stream import Stream
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan import Plan
 from aesm_dsl.training.calibration import Calibration, calibrations

@@ -18,7 +18,8 @@ from aesm_dsl.data.files import find
 from aesm_dsl.data.given import Given, given
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.stored import LostError
-from aesm_dsl.data.table import Reading, Stream, open_table, open_tables
+from aesm_dsl.data.stream import Stream
+from aesm_dsl.data.table import Reading, open_table, open_tables, tell_no_data
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.layers.vectors import fill
@@ -230,13 +231,6 @@ def find_device(name: str, findings: Findings) -> torch.device | None:
         )
         return None
     return device
-
-
-def tell_no_data(plan: Plan, findings: Findings) -> bool:
-    """Whether the plan names no data; it is told then."""
-    if plan.data is None:
-        findings.add("E307", "the spec does not say where the rows are", help='write `data { train = "..." }`')
-    return plan.data is None
 
 
 def _rows(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> tuple[Reading | None, str]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
+
+from aesm_dsl.data.encode import Encoders
+from aesm_dsl.data.fitting import Fitting
 from aesm_dsl.data_plan import DataPlan
 from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
@@ -56,3 +60,10 @@ class Make:
             ),
             data=data,
         )
+
+
+def fit_encoders(plan: Plan, frame: pl.DataFrame) -> Encoders:
+    """Encoders learnt from training rows that are in memory as a whole."""
+    fitting = Fitting(plan)
+    fitting.update(frame)
+    return fitting.finish()

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.quantile import boundaries, bucket
 from aesm_dsl.feature_plan import FeaturePlan
 
-from .plans import Make
+from .plans import Make, fit_encoders
 
 make = Make()
 

@@ -8,9 +8,9 @@ import pytest
 
 from aesm_dsl.data import fitting as module
 from aesm_dsl.data import learner
-from aesm_dsl.data.fitting import Fitting, fit_encoders
+from aesm_dsl.data.fitting import Fitting
 
-from .plans import Make
+from .plans import Make, fit_encoders
 
 make = Make()
 

@@ -13,12 +13,13 @@ import pytest
 from aesm_dsl.compiled import compile_loaded
 from aesm_dsl.data import fitting, learner
 from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.fitting import Fitting, fit_encoders
+from aesm_dsl.data.fitting import Fitting
 from aesm_dsl.data.given import given
 from aesm_dsl.data.table import open_table
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 from aesm_dsl.spec.model import Spec
+from tests.data.plans import fit_encoders
 
 
 def plan_of(*features: str) -> Plan:

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.vectors import read_vectors
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.spec.features import KINDS
+from tests.data.plans import fit_encoders
 from tests.data.test_kinds import plan_of
 
 NAN = math.nan

@@ -21,7 +21,6 @@ import torch
 from aesm_dsl.data import files
 from aesm_dsl.data import prepare as preparing
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.given import given
 from aesm_dsl.data.kept import KEPT_DAYS
 from aesm_dsl.data.prepare import Prepared, prepare
@@ -30,7 +29,7 @@ from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import Plan
 
-from .plans import Make
+from .plans import Make, fit_encoders
 
 make = Make()
 ROWS = 1000

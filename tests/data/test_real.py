@@ -9,13 +9,12 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.check import Locate
-from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.prepare import prepare
 from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import LevelPlan, NodePlan, Plan
 
-from .plans import LAYER, Make
+from .plans import LAYER, Make, fit_encoders
 
 SEGMENTS = ("Online TA", "Offline TA/TO", "Groups", "Direct", "Corporate", "Complementary", "Aviation", "Undefined")
 

@@ -21,7 +21,8 @@ from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.files import find
 from aesm_dsl.data.given import given
 from aesm_dsl.data.prepare import Prepared, Tables, prepare
-from aesm_dsl.data.table import Stream, check_tables, open_table, open_tables
+from aesm_dsl.data.stream import Stream
+from aesm_dsl.data.table import check_tables, open_table, open_tables
 from aesm_dsl.data_plan import DataPlan, SplitPlan
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.plan import UNKNOWN, Plan

@@ -11,12 +11,12 @@ import pytest
 
 from aesm_dsl.data.cache import key_of
 from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.fitting import fit_encoders
 from aesm_dsl.data.given import given
 from aesm_dsl.data.table import open_table
 from aesm_dsl.data.unmatched import Unmatched
 from aesm_dsl.data.vectors import Vectors, read_vectors
 from aesm_dsl.diagnostic import Findings
+from tests.data.plans import fit_encoders
 from tests.data.test_kinds import plan_of
 
 GOOD = pl.DataFrame({"fund": [3, 1, 2], "name": ["c", "a", "b"], "vector": [[0.5, 1.0], [0.25, -1.0], [0.0, 2.0]]})

@@ -33,7 +33,7 @@ from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.parse import parse
 from tests.fuzz.mutate import Mutant
 
-_MOST_SECONDS = 5
+_MOST_SECONDS = 15
 _MOST_SECONDS_A_BYTE = 1.5e-4
 """Of computing, for all that is done with a mutant: it is read about ten times. Far above what it takes, far below
 what anything quadratic would."""

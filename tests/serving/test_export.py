@@ -200,4 +200,6 @@ def test_mistakes_are_told_before_anything_is_written(kinds: Run, exported: Path
         export(kinds, exported)
     with pytest.raises(AesmError, match=r"E630.*is no name of an export"):
         export(kinds, tmp_path / "model.pb")
+    with pytest.raises(ValueError, match="not 'tf'"):
+        export(kinds, tmp_path / "model.tf", to="tf")
     assert not list(tmp_path.iterdir())

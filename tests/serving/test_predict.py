@@ -209,7 +209,7 @@ def test_ctrl_c_leaves_nothing(kinds: Run, table: Path, tmp_path: Path) -> None:
     while not list(tmp_path.glob(".scores*")) and running.poll() is None and time.monotonic() - started < 100:
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=100)
+    _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     assert "Traceback" not in said
     assert left(tmp_path) == ["many"]

@@ -94,7 +94,13 @@ def test_rows_of_unknown_nodes_are_served(world: Path, architecture: str) -> Non
 def test_a_warning_about_size_reaches_whoever_trains(world: Path) -> None:
     warned = Findings()
     least = [f"{level}.experts.count=1" for level in ("level.scenario", "level.card", "tasks")]
-    least += ["experts.specific=1", "experts.shared=1", "tasks.tower=[512, 512]", "train.length=1 steps"]
+    least += [
+        "experts.specific=1",
+        "experts.shared=1",
+        "tasks.tower=[512, 512]",
+        "tasks.tower_per=task",
+        "train.length=1 steps",
+    ]
     spec = world / "fund_search.aesm"
     train(spec, world / "large", arch="single", device="cpu", overrides=[*SMALL, *least], warn=warned.extend)
     assert "W109" in {item.code for item in warned}

@@ -131,7 +131,7 @@ def test_health_of_layers_and_its_way_through_json() -> None:
     assert Epoch.from_data(old).experts == ()
 
 
-SMALL = ["train.batch=256 rows", "experts.hidden=[8]", "experts.count=8", "level.card.experts.hidden=[8]"]
+SMALL = ["train.batch=256 rows", "experts.hidden=[8]", "experts.count=8", "experts.repeat=2"]
 
 
 @pytest.fixture(scope="module")
