@@ -8,7 +8,7 @@
 The network of specs/hotel.aesm with so many experts on every level, gates drawn at random, random rows. Wall time of
 one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
 forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
-`FEW_PAIRS` in aesm_dsl/serving/expert_nodes.py, up to how many (row, expert) pairs an expert it takes the gathered one;
+`FEW_GATHERED` in aesm_dsl/serving/expert_nodes.py, up to how many gathered parameters an expert it takes that form;
 with `--leaves` the same for the Linears of leaves, `FEW_ROWS` in aesm_dsl/serving/leaf_nodes.py.
 With `--compiled` what `aesm export --to pt2` writes takes its turns too, as it is and as AOTInductor compiles it; that
 takes minutes and a C++ compiler.
@@ -32,6 +32,7 @@ from rich.table import Table
 from torch import nn
 
 from aesm_dsl import build_from_spec
+from aesm_dsl.cost import cost
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.serving import expert_nodes, leaf_nodes
@@ -86,9 +87,19 @@ def latencies(calls: Calls, turns: int) -> dict[str, np.ndarray]:
 
 
 def compare(networks: Networks, rows: list[int], threads: int, turns: int) -> Table:
-    table = Table(
-        "rows", "experts", "torch p50", "p99", "onnx p50", "p99", "torch / onnx", title=f"ms, {threads} thread"
+    fewest, flops = min(networks), {count: cost(one.plan).total.selected for count, one in networks.items()}
+    columns = (
+        "rows",
+        "experts",
+        "FLOPs a row",
+        "torch p50",
+        "p99",
+        "onnx p50",
+        "p99",
+        "torch / onnx",
+        f"over {fewest}",
     )
+    table = Table(*columns, title=f"ms, threads: {threads}")
     sessions = {count: session_of(network, threads) for count, network in networks.items()}
     for size in rows:
         calls: Calls = {}
@@ -101,13 +112,15 @@ def compare(networks: Networks, rows: list[int], threads: int, turns: int) -> Ta
         for count in networks:
             eager, served = taken[f"torch {count}"], taken[f"onnx {count}"]
             cells = [f"{value:.2f}" for way in (eager, served) for value in np.percentile(way, (50, 99))]
-            table.add_row(f"{size:,}", str(count), *cells, f"{np.median(eager) / np.median(served):.1f}")
+            ratio = np.median(served) / np.median(taken[f"onnx {fewest}"])
+            ways = f"{np.median(eager) / np.median(served):.1f}", f"{ratio:.2f}"
+            table.add_row(f"{size:,}", str(count), f"{flops[count]:,}", *cells, *ways)
     return table
 
 
 def forms(networks: Networks, rows: list[int], threads: int, turns: int, limit: tuple[ModuleType, str]) -> Table:
     """`limit`: the constant that says up to how many rows the gathered form is taken."""
-    table = Table("rows", "experts", "gathered", "one by one", "ratio", title=f"ms, median, {threads} thread")
+    table = Table("rows", "experts", "gathered", "one by one", "ratio", title=f"ms, median, threads: {threads}")
     for count, network in networks.items():
         with mock.patch.object(*limit, 2**40):
             gathered = session_of(network, threads)
@@ -125,7 +138,7 @@ def forms(networks: Networks, rows: list[int], threads: int, turns: int, limit: 
 
 
 def compiled(networks: Networks, rows: list[int], threads: int, turns: int) -> Table:
-    table = Table("rows", "experts", "torch", "onnx", "pt2", "AOTInductor", title=f"ms, median, {threads} thread")
+    table = Table("rows", "experts", "torch", "onnx", "pt2", "AOTInductor", title=f"ms, median, threads: {threads}")
     for count, network in networks.items():
         session, exported = session_of(network, threads), program(network)
         with TemporaryDirectory() as folder:
@@ -163,11 +176,11 @@ def main() -> None:
     networks = {count: network_of(count, chosen.set) for count in chosen.experts}
     with torch.inference_mode():
         if chosen.forms or chosen.leaves:
-            limit = (leaf_nodes, "FEW_ROWS") if chosen.leaves else (expert_nodes, "FEW_PAIRS")
+            limit = (leaf_nodes, "FEW_ROWS") if chosen.leaves else (expert_nodes, "FEW_GATHERED")
             table = forms(networks, rows, chosen.threads, chosen.turns, limit)
         else:
             table = (compiled if chosen.compiled else compare)(networks, rows, chosen.threads, chosen.turns)
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

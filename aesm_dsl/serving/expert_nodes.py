@@ -24,9 +24,9 @@ NAME = "Experts"
 """Of the placeholder. Its inputs: x_BD, weight_BGE, then of each block weight_EDH and bias_EH, and with layer
 norm scale_EH and shift_EH."""
 
-FEW_PAIRS = 3
-"""Up to so many (row, expert) pairs for each expert of the layer the gathered form is the faster one, be it 8 experts
-or 64: `python bench/serving.py --forms`."""
+FEW_GATHERED = 12_000
+"""Up to so many gathered parameters for each expert of the layer the gathered form is the faster one: what it copies
+costs by their number, what the looped form starts by the number of experts. `python bench/serving.py --forms`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,17 @@ class _Layer:
     def experts(self) -> int:
         return int(self.blocks[0][0].shape[0])
 
+    @property
+    def expert_parameters(self) -> int:
+        """Of one expert."""
+        return sum(array[0].size for block in self.blocks for array in block)
+
 
 def expanded(node: NodeProto, tensors: dict[str, TensorProto]) -> list[NodeProto]:
     """What stands for a placeholder: nodes whose last one gives its result, both forms under an `If`."""
     layer, name = _read(node, tensors), node.name
     few, many = Graph(f"{name}/gathered/"), Graph(f"{name}/looped/")
-    limit = FEW_PAIRS * layer.experts // layer.most
+    limit = FEW_GATHERED * layer.experts // (layer.expert_parameters * layer.most)
     forms = (few, _gathered(few, layer)), (many, _looped(many, layer))
     return up_to(limit, layer.x_BD, 0, *forms, name=name, result=node.output[0])
 

@@ -51,7 +51,10 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
                 opset_version=OPSET,
                 input_names=list(tensors),
                 output_names=[task.name for task in plan.tasks.tasks],
-                custom_translation_table={torch.ops.aten.sort.stable: _sort},
+                custom_translation_table={
+                    torch.ops.aten.sort.stable: _sort,
+                    torch.ops.aten.log_softmax.int: _log_softmax,
+                },
                 dynamic_shapes={"inputs": {name: {0: rows} for name in tensors}},
                 verbose=False,
             )
@@ -70,6 +73,14 @@ def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool =
     """A stable sort as ONNX's TopK of all: it takes the lower index of equal values first."""
     size: Any = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))  # type: ignore[type-var]
     return operators.TopK(values, size, axis=dim, largest=int(descending))
+
+
+def _log_softmax(values: Any, dim: int, dtype: int | None = None) -> Any:
+    """By its parts. onnxruntime's LogSoftmax turns another axis than the last to the end first, and back."""
+    axes: Any = operators.Constant(value_ints=[dim])
+    less = operators.Sub(values, operators.ReduceMax(values, axes, keepdims=1))
+    total: Any = operators.ReduceSum(operators.Exp(less), axes, keepdims=1)
+    return operators.Sub(less, operators.Log(total))
 
 
 def _placeholder(module: nn.Module) -> nn.Module | None:

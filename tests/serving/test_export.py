@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import onnxruntime
 import polars as pl
 import pytest
 import torch
+from onnx import helper, numpy_helper
 from torch import nn
 
 from aesm_dsl import AesmError, build_from_spec, export, predict
@@ -140,6 +142,31 @@ def test_the_program_gives_what_the_network_gives(
         with torch.no_grad():
             found = torch.stack(exported(inputs=named_inputs(eager.plan, batch)), dim=1).numpy()
         assert_same(eager, batch, found, scores_of(eager, batch))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="AOTInductor needs a C++ compiler")
+def test_a_compiled_program_gives_what_the_network_gives(tmp_path: Path) -> None:
+    eager = network(["experts.repeat=1", "level.card.unknown=shared"])
+    file = torch._inductor.aoti_compile_and_package(program(eager), package_path=str(tmp_path / "compiled.pt2"))
+    compiled = torch._inductor.aoti_load_package(file)
+    for rows in (1, 2, 40, 1000):
+        batch = batch_of(eager, rows, rows)
+        with torch.no_grad():
+            inputs = {name: one.clone() for name, one in named_inputs(eager.plan, batch).items()}
+            found = torch.stack(compiled(inputs=inputs), dim=1).numpy()
+        assert_same(eager, batch, found, scores_of(eager, batch))
+
+
+@pytest.mark.parametrize("wide", [8, 256])
+def test_experts_that_are_larger_are_gathered_for_fewer_rows(wide: int) -> None:
+    """Up to 12,000 parameters an expert: of 4 experts and 2 of a row."""
+    experts = f"experts.hidden=[{wide}]"
+    model = onnx_model(network(["experts.repeat=1", experts, "experts.count=4"]))
+    values = {one.output[0]: helper.get_attribute_value(one.attribute[0]) for one in model.graph.node if one.attribute}
+    compared = [one for one in model.graph.node if one.op_type == "LessOrEqual" and one.name.startswith("experts")]
+    limits = [int(numpy_helper.to_array(values[one.input[1]])[0]) for one in compared]
+    assert len(limits) == 3
+    assert all(limit > 10 if wide == 8 else limit < 10 for limit in limits), limits
 
 
 @pytest.mark.parametrize("override", ["tasks.tower_per=leaf", "architecture=mmoe"])
