@@ -27,6 +27,8 @@ TINTS = {"specific": "#dcecf7", "group": "#d9f1ea", "shared": "#fbe6d6", "rare":
 
 GAP = "<font> </font>"
 """A space between two spans; a span itself begins and ends with a letter."""
+HEAD_GAP = 3 * GAP
+"""The same between the large words above a picture."""
 
 Point = tuple[float, float]
 

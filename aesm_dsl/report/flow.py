@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aesm_dsl.plan import TASKS, Plan
-from aesm_dsl.report.dot import COLOURS, GAP, INK, MUTED, TINTS, box, line, lines, page, span, words
+from aesm_dsl.report.dot import COLOURS, HEAD_GAP, INK, MUTED, TINTS, box, line, lines, page, span, words
 from aesm_dsl.report.lettering import shortened, width_ems
 from aesm_dsl.report.order import by_role, clustered
 from aesm_dsl.report.scene import labels_of, name_of, title_of
@@ -61,7 +61,7 @@ def flow_graph(plan: Plan, usage: Usage) -> str:
     """
     stages, bands = _stages(plan, usage)
     title = name_of(plan)
-    head = span(shortened(title, 40, bold=True), 18, bold=True) + GAP + span("where rows go", 18, MUTED)
+    head = span(shortened(title, 40, bold=True), 18, bold=True) + HEAD_GAP + span("where rows go", 18, MUTED)
     how = "Boxes and bands are as wide as their part of all rows. Experts are those of each level's last layer."
     statements = [words("title", 0, 0, 600, 26, head), words("how to read", 0, 30, 600, 14, span(how, 10, MUTED))]
     room = min(MOST_ROOM, max(ROOM, BOX_ROOM * max(len(stage.order) for stage in stages)))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aesm_dsl.plan import Plan
-from aesm_dsl.report.dot import COLOURS, FAINT, GAP, INK, MUTED, box, page, span, words
+from aesm_dsl.report.dot import COLOURS, FAINT, GAP, HEAD_GAP, INK, MUTED, box, page, span, words
 from aesm_dsl.report.lettering import shortened, width_ems
 from aesm_dsl.report.order import by_role, clustered
 from aesm_dsl.report.scene import Subject, labels_of, name_of, title_of
@@ -194,7 +194,7 @@ def _titled(name: str, title: str, about: str, left: float, top: float) -> list[
 
 
 def _head(plan: Plan, about: str, cells: str, width: float, one: Subject) -> list[str]:
-    text = span(shortened(name_of(plan), 40, bold=True), 18, bold=True) + GAP + span(about, 18, MUTED)
+    text = span(shortened(name_of(plan), 40, bold=True), 18, bold=True) + HEAD_GAP + span(about, 18, MUTED)
     how = f"A row for each {one}, a column for each expert; {cells}. Experts are"
     statements = [words("title", 0, 0, max(width, 500), 26, text)]
     x = width_ems(how) * 10 + 10

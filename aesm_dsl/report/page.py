@@ -6,6 +6,7 @@ The page is page/page.html filled by jinja2; everything that comes from a spec o
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from rich.table import Table
@@ -57,6 +58,7 @@ def report_page(run: Run, found: Comparison | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["quoted"] = quoted
     template = environment.get_template("page.html")
     return template.render(
         run=run,
@@ -90,6 +92,13 @@ def cells(table: Table) -> Cells:
         tuple(column.justify == "right" for column in columns),
         tuple(tuple(_plain(cell) for cell in row) for row in rows),
     )
+
+
+def quoted(text: str) -> Markup:
+    """A sentence, escaped; what stands between backticks as code."""
+    parts = re.split(r"`([^`]*)`", text)
+    shown = (Markup("<code>{}</code>").format(one) if place % 2 else escape(one) for place, one in enumerate(parts))
+    return Markup("").join(shown)
 
 
 def coloured(spec: str) -> Markup:

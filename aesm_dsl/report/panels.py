@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aesm_dsl.plan import Plan
-from aesm_dsl.report.dot import COLOURS, GAP, INK, MUTED, TINTS, box, line, page, span, words
+from aesm_dsl.report.dot import COLOURS, GAP, HEAD_GAP, INK, MUTED, TINTS, box, line, page, span, words
 from aesm_dsl.report.lettering import plain, shortened, width_ems
 from aesm_dsl.report.panel import HIDDEN, Panel, Scene, stroke
 from aesm_dsl.report.scene import Subject, labels_of, name_of
@@ -63,7 +63,7 @@ def _head(title: str, width: float, one: Subject) -> tuple[list[str], float]:
     """Title, caption and legend, and where the first panel may begin."""
     text = (
         span(shortened(title, (width - 360) / 18, bold=True), 18, bold=True)
-        + GAP
+        + HEAD_GAP
         + span(f"which experts each {one} learnt to use", 18, MUTED)
     )
     statements = [words("title", 0, 0, width, 28, text)]

@@ -17,7 +17,7 @@ import pytest
 from aesm_dsl.report import page as pages
 from aesm_dsl.report.draw import DrawingError, drawn
 from aesm_dsl.report.inline import inline
-from aesm_dsl.report.page import coloured, report_page
+from aesm_dsl.report.page import coloured, quoted, report_page
 from aesm_dsl.report.panels import sharing_graph
 from aesm_dsl.training.calibration import Bin, Calibration
 from aesm_dsl.training.comparison import Comparison, Contender, Standing, Swing
@@ -128,6 +128,12 @@ def found(run: Run) -> Comparison:
     )
     runs = {"aes": ("runs/aes-7",), "single": ("runs/single-7",)}
     return Comparison(run.folder, "x", HOSTILE, "test", (7, 8), "parameters", contenders, standings, swings, runs)
+
+
+def test_quoted_words_are_code_and_escaped() -> None:
+    assert quoted("`a<b>` is picked, but by `c` alone & no `other") == (
+        "<code>a&lt;b&gt;</code> is picked, but by <code>c</code> alone &amp; no `other"
+    )
 
 
 def test_the_page_needs_nothing_else_and_says_what_the_run_says(run: Run, found: Comparison) -> None:
