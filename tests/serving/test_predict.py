@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -204,7 +205,11 @@ def test_ctrl_c_leaves_nothing(kinds: Run, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.csv"
     command = [sys.executable, "-m", "aesm_dsl", "predict", kinds.folder, many, "-o", out, "--device", "cpu"]
     environment = {**os.environ, "POLARS_MAX_THREADS": "1", "PYTHONPATH": str(PROJECT)}
-    running = subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True)
+    # Tests may run in the background of a shell, which has SIGINT ignored there; what is started inherits that.
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(
+        list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeds
+    )
     started = time.monotonic()
     while not list(tmp_path.glob(".scores*")) and running.poll() is None and time.monotonic() - started < 100:
         time.sleep(0.02)
