@@ -19,7 +19,7 @@ from aesm_dsl.pipeline import compile_spec, load_run
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec_file import write_text
 from aesm_dsl.training.launch import refuse_many
-from aesm_dsl.trials import Trial, train_all
+from aesm_dsl.trials import Trial, train_all, unfinished
 
 if TYPE_CHECKING:
     from aesm_dsl.training.comparison import Comparison
@@ -98,12 +98,13 @@ def compare(
 
     def fill(trials: Sequence[Trial]) -> None:
         nonlocal done
-        done += sum((one.folder / "run.json").is_file() for one in trials)
-        train_all(trials, jobs, overwrite, tell)
+        left = unfinished(trials, overwrite)
+        done += len(trials) - len(left)
+        train_all(left, jobs, tell)
 
     def tell(one: Trial, value: float | None) -> None:
         nonlocal done
-        done = min(done + 1, total)
+        done += 1
         watch(Finished(done, total, one.architecture, one.seed, value))
 
     chosen = dict.fromkeys(names, 0)

@@ -28,24 +28,21 @@ class Trial:
     overrides: tuple[str, ...]
 
 
-def train_all(
-    trials: Sequence[Trial], jobs: int | None, overwrite: bool, watch: Callable[[Trial, float | None], None]
-) -> None:
-    """Trains those whose folder is not there yet, or with `overwrite` is a run of another spec.
+def train_all(trials: Sequence[Trial], jobs: int | None, watch: Callable[[Trial, float | None], None]) -> None:
+    """Trains them.
 
     jobs   how many at a time; None: as many as there are cores, one on a GPU
     watch  called after each with the mean AUC of its run
-    Raises AesmError for a folder of another spec, and for what is wrong with one of the trainings.
+    Raises AesmError for what is wrong with one of the trainings.
     """
-    left = _unfinished(trials, overwrite)
-    if not left:
+    if not trials:
         return
-    with _running(left, _jobs(jobs, left[0].device, len(left))) as finished:
+    with _running(trials, _jobs(jobs, trials[0].device, len(trials))) as finished:
         for trial, value in finished:
             watch(trial, value)
 
 
-def _unfinished(trials: Sequence[Trial], overwrite: bool) -> list[Trial]:
+def unfinished(trials: Sequence[Trial], overwrite: bool) -> list[Trial]:
     """The trials whose folder is not there yet, or with `overwrite` is a run of another spec; else that is refused."""
     left, findings = [], Findings()
     for trial in trials:
