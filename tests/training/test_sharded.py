@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,10 +14,9 @@ from safetensors.torch import load_file
 
 from aesm_dsl import AesmError, evaluate, load_run, predict, train
 from aesm_dsl.training.shards import misfit
-from tests.conftest import PROJECT
 from tests.pages import without
 from tests.training.test_resume import same
-from tests.training.test_together import environment
+from tests.training.test_together import two_processes
 from tests.worlds import fund_world
 
 PLANS = ["sgd", "adagrad", "adam", "adamw", "combined", "compiled"]
@@ -32,19 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where two processes did what sharded.py says."""
     folder = tmp_path_factory.mktemp("sharded")
     fund_world(folder, 1505)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "tests.training.sharded", str(folder)]
-    variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    started = [
-        subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, cwd=PROJECT, env=environment(RANK=rank, **variables)
-        )
-        for rank in ("0", "1")
-    ]
-    told = [one.communicate()[1] for one in started]
-    assert [one.returncode for one in started] == [0, 0], told[0][-4000:] + told[1][-4000:]
+    two_processes("tests.training.sharded", folder)
     return folder
 
 

@@ -29,15 +29,12 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **more}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two processes did what together.py says, started with the variables that torchrun sets."""
-    folder = tmp_path_factory.mktemp("together")
-    fund_world(folder, 1501)
+def two_processes(module: str, folder: Path) -> None:
+    """Runs the module on the folder in two processes, started with the variables that torchrun sets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "tests.training.together", str(folder)]
+    command = [sys.executable, "-m", module, str(folder)]
     variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     started = [
         subprocess.Popen(
@@ -47,6 +44,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     told = [one.communicate()[1] for one in started]
     assert [one.returncode for one in started] == [0, 0], told[0][-4000:] + told[1][-4000:]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two processes did what together.py says."""
+    folder = tmp_path_factory.mktemp("together")
+    fund_world(folder, 1501)
+    two_processes("tests.training.together", folder)
     return folder
 
 
