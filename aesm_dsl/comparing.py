@@ -19,7 +19,7 @@ from aesm_dsl.pipeline import compile_spec, load_run
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec_file import write_text
 from aesm_dsl.training.launch import refuse_many
-from aesm_dsl.trials import Trial, train_all, unfinished
+from aesm_dsl.trials import Trial, need_validation, train_all, unfinished
 
 if TYPE_CHECKING:
     from aesm_dsl.training.comparison import Comparison
@@ -81,11 +81,8 @@ def compare(
     ]
     first = compiled[0]
     refuse_many("compare", first.spec.places.of(""))
-    if tries and (first.plan.data is None or first.plan.data.valid is None):
-        findings = Findings()
-        message = "a choice is judged by validation rows, and the spec names none"
-        findings.add("E610", message, first.spec.places.of(""), help="write `valid = split(random: 10%)` in `data`")
-        raise AesmError(findings)
+    if tries:
+        need_validation(first)
     folder = Path(out) if out is not None else Path("runs") / f"{first.spec.name}-compare"
     start = first.plan.training.seed
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aesm_dsl.compiled import Compiled
 from aesm_dsl.diagnostic import Findings
 from aesm_dsl.error import AesmError
 from aesm_dsl.pipeline import compile_spec, train
@@ -59,6 +60,20 @@ def unfinished(trials: Sequence[Trial], overwrite: bool) -> list[Trial]:
     if findings.errors:
         raise AesmError(findings)
     return left
+
+
+def need_validation(compiled: Compiled) -> None:
+    """Raises E610 for a spec without validation rows, by which a search would be judged."""
+    if compiled.plan.data is None or compiled.plan.data.valid is None:
+        helps = "write `valid = split(random: 10%)` in `data`"
+        raise AesmError(refusal(compiled, "a search is judged by validation rows, and the spec names none", helps))
+
+
+def refusal(compiled: Compiled, message: str, helps: str | list[str]) -> Findings:
+    """E610, at the start of the spec."""
+    findings = Findings()
+    findings.add("E610", message, compiled.spec.places.of(""), help=helps)
+    return findings
 
 
 def _resolved(trial: Trial) -> str:
