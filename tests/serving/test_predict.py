@@ -7,17 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
+from torch import Tensor
 from typer.testing import CliRunner, Result
 
-from aesm_dsl import AesmError
+from aesm_dsl import AesmError, load_run
 from aesm_dsl.cli.main import app
 from aesm_dsl.data import files
+from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.predicting import predict_file
+from aesm_dsl.serving import predict
 from aesm_dsl.training.run import Run
 from tests.conftest import PROJECT
 from tests.serving.conftest import table_of
@@ -148,7 +153,9 @@ def test_an_older_result_stays_when_reading_fails(kinds: Run, table: Path, tmp_p
 LIMITED = """\
 import resource, sys
 from aesm_dsl.data import files
+from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.predicting import predict_file
+from aesm_dsl.serving import predict
 from aesm_dsl.serving import writing
 
 run, table, out, keep, most = sys.argv[1:]
@@ -186,6 +193,23 @@ def test_memory_does_not_follow_the_rows(kinds: Run, tmp_path: Path, ending: str
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) / 2**10)
     assert peaks[1] - peaks[0] < 60, f"MiB resident at most: {peaks}"
+
+
+def test_what_a_batch_selected_is_gone_before_the_next(
+    kinds: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is larger than the scores, and what a chunk keeps of every batch grows with the chunk."""
+    monkeypatch.setattr(predict, "BATCH_ROWS", 64)
+    selected: list[weakref.ref[Tensor]] = []
+
+    def hook(network: torch.nn.Module, given: object, found: Prediction) -> None:
+        assert [one() for one in selected] == [None] * len(selected)
+        selected[:] = [weakref.ref(layer.weight) for layers in found.selection.values() for layer in layers]
+
+    run = load_run(kinds.folder)
+    run.network.register_forward_hook(hook)
+    predict_file(run, table, tmp_path / "scores.parquet", device="cpu")
+    assert selected
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
