@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from aesm_dsl.compiled import Compiled
 from aesm_dsl.diagnostic import Findings
@@ -97,7 +98,7 @@ def _running(trials: Sequence[Trial], jobs: int) -> Iterator[Iterator[tuple[Tria
         yield ((trial, _told(_train(trial))) for trial in trials)
         return
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _share, (threads,))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (threads,))
     try:
         futures = {pool.submit(_train, trial): trial for trial in trials}
         yield ((futures[one], _told(_result(one))) for one in as_completed(futures))
@@ -105,9 +106,20 @@ def _running(trials: Sequence[Trial], jobs: int) -> Iterator[Iterator[tuple[Tria
         pool.shutdown(cancel_futures=True)
 
 
-def _share(threads: int) -> None:
-    """How many threads a process may use; said before it loads the libraries that look here."""
+def _begin(threads: int) -> None:
+    """How many threads a process may use, said before it loads the libraries that look here; and how it ends.
+
+    A process whose parent was killed would train on, and be in the way of whoever goes on with the folder.
+    """
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), str(threads))
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _train(trial: Trial) -> float | Findings | None:
