@@ -5,7 +5,7 @@
     python bench/serving.py --leaves --experts 8 --set tasks.tower_per=leaf
     python bench/serving.py --compiled [--experts 8]
 
-The network of specs/hotel.aesm with so many experts on every level, gates drawn at random, random rows. Wall time of
+The network of specs/hotel.aesm with two layers of so many experts on every level, gates drawn at random, random rows. Wall time of
 one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
 forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
 `FEW_GATHERED` in aesm_dsl/serving/expert_nodes.py, up to how many gathered parameters an expert it takes that form;
@@ -42,6 +42,8 @@ from aesm_dsl.serving.program import program
 
 SPEC = Path(__file__).parent.parent / "specs" / "hotel.aesm"
 LEVELS = ("level.hotel", "level.segment", "tasks")
+DEEP = ("experts.repeat=2", "experts.hidden=[64, 32]")
+"""Two layers a level: six of them, where a model that selects has most to do."""
 WARM = 5
 
 Calls = dict[str, Callable[[], object]]
@@ -51,7 +53,7 @@ Networks = dict[int, AnyNetwork]
 
 def network_of(experts: int, overrides: Sequence[str]) -> AnyNetwork:
     counts = [f"{level}.experts.count={experts}" for level in LEVELS]
-    network = build_from_spec(SPEC, overrides=[*counts, *overrides])
+    network = build_from_spec(SPEC, overrides=[*counts, *DEEP, *overrides])
     for name, one in network.named_parameters():
         if ".gate." in name:
             nn.init.normal_(one, std=0.3, generator=torch.Generator().manual_seed(1))
