@@ -1,6 +1,6 @@
 """The tables of docs/quality.md: whether hidden groups are found, what a choice is worth, who wins on real tables.
 
-    python bench/quality.py groups      [-o DIR] [--worlds 10]    AES against every rival in worlds with a known truth
+    python bench/quality.py groups      [-o DIR] [--worlds 8]     AES against every rival in worlds with a known truth
     python bench/quality.py choices     [-o DIR] [--worlds 4]     one setting at a time, in other worlds than these
     python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
     python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
@@ -62,21 +62,27 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "shared_bottom": ("architecture=shared_bottom",),
     "shared_bottom, weights averaged": ("architecture=shared_bottom", "train.average=ema(decay: 0.99)"),
     "mmoe": ("architecture=mmoe",),
+    "mmoe, weights averaged": ("architecture=mmoe", "train.average=ema(decay: 0.99)"),
     "mmoe, rate 1e-3": ("architecture=mmoe", "train.optimizer=adam(rate: 1e-3)"),
     "aes, the spec as it is": (),
-    "experts of [32, 16]": (f"{OF_LEVEL}.hidden=[32, 16]",),
-    "experts of [64, 16]": (f"{OF_LEVEL}.hidden=[64, 16]",),
-    "4 experts": (f"{OF_LEVEL}.count=4",),
-    "one layer": (f"{OF_LEVEL}.repeat=1",),
     "weights averaged": ("train.average=ema(decay: 0.99)",),
     "rate 1e-3": ("train.optimizer=adam(rate: 1e-3)",),
-    "noise 1.0 over 30 % (the language's default)": ("train.noise=anneal(from: 1.0, over: 30%)",),
-    "norm on the mixture (the language's default)": ("experts.mixture_norm=layer",),
-    "no residual": (f"{OF_LEVEL}.residual=none",),
+    "experts of [32, 16]": (f"{OF_LEVEL}.hidden=[32, 16]",),
+    "experts of [128, 16]": (f"{OF_LEVEL}.hidden=[128, 16]",),
+    "4 experts": (f"{OF_LEVEL}.count=4",),
     "1 + 1 experts a row": (f"{OF_LEVEL}.specific=1", f"{OF_LEVEL}.shared=1"),
-    "2 + 4 experts a row": (f"{OF_LEVEL}.shared=4",),
+    "1 + 3 experts a row": (f"{OF_LEVEL}.specific=1", f"{OF_LEVEL}.shared=3"),
+    "2 + 3 experts a row": (f"{OF_LEVEL}.shared=3",),
     "all experts for all rows": (f"{OF_LEVEL}.specific=8",),
+    "one layer": (f"{OF_LEVEL}.repeat=1",),
+    "no residual": (f"{OF_LEVEL}.residual=none",),
+    "norm on the mixture (the language's default)": ("experts.mixture_norm=layer",),
+    "no norm in the experts": ("experts.norm=none",),
+    "noise 2.0 over 70 %": ("train.noise=anneal(from: 2.0, over: 70%)",),
+    "noise 4.0 over 100 %": ("train.noise=anneal(from: 4.0, over: 100%)",),
+    "noise 1.0 over 30 % (the language's default)": ("train.noise=anneal(from: 1.0, over: 30%)",),
     "lambda 0": ("train.specific_loss=0", "train.shared_loss=0"),
+    "temperature 2": ("experts.temperature=2",),
     "dropout 10 %": ("experts.dropout=10%",),
     "weight decay 0.1": ("train.optimizer=adamw(rate: 3e-3, weight_decay: 0.1)",),
     "a tower per leaf": ("tasks.tower_per=leaf",),
@@ -98,7 +104,7 @@ def main() -> None:
     asked = every if given.what == ["all"] else [(what, given.overrides) for what in given.what]
     for what, overrides in asked:
         if what == "groups":
-            console.print(groups(given.out, given.worlds or 10, rivals))
+            console.print(groups(given.out, given.worlds or 8, rivals))
         elif what == "choices":
             console.print(choices(given.out, given.worlds or 4))
         else:
