@@ -5,11 +5,11 @@
     python bench/serving.py --leaves --experts 8 --set tasks.tower_per=leaf
     python bench/serving.py --compiled [--experts 8]
 
-The network of specs/hotel.aesm with two layers of so many experts on every level, gates drawn at random, random rows. Wall time of
-one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With `--forms` the two
-forms in which the experts of a layer may run are measured alone, whichever the model itself would take: from it comes
-`FEW_GATHERED` in aesm_dsl/serving/expert_nodes.py, up to how many gathered parameters an expert it takes that form;
-with `--leaves` the same for the Linears of leaves, `FEW_ROWS` in aesm_dsl/serving/leaf_nodes.py.
+The network of specs/hotel.aesm with two layers of so many experts on every level, gates drawn at random, random rows.
+Wall time of one call, median and 99th percentile; the ways take turns in one run, and ratios are of medians. With
+`--forms` the two forms in which the experts of a layer may run are measured alone, whichever the model itself would
+take: from it comes `FEW_GATHERED` in aesm_dsl/serving/expert_nodes.py, up to how many gathered parameters an expert it
+takes that form; with `--leaves` the same for the Linears of leaves, `FEW_ROWS` in aesm_dsl/serving/leaf_nodes.py.
 With `--compiled` what `aesm export --to pt2` writes takes its turns too, as it is and as AOTInductor compiles it; that
 takes minutes and a C++ compiler.
 """
