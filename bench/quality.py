@@ -19,11 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from aesm_dsl import compare, load_run, train
+from aesm_dsl import compare, load_run, predict, train
 from aesm_dsl.comparing import RIVALS, Finished
+from aesm_dsl.data.auc import auc as exact_auc
 from aesm_dsl.data.group_world import truth, write_groups
 from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.report.comparison import comparison_tables
@@ -137,7 +139,8 @@ def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
         )
         for name, (path,) in found.runs.items():
             runs.setdefault(name, []).append(load_run(found.folder / path))
-    table = _table(f"{worlds} worlds of hidden groups: AUC on the test rows", worlds)
+    caption = f"small: mean of {', '.join(SMALL)}. p: paired t-test over the {worlds} worlds."
+    table = _table(f"{worlds} worlds of hidden groups: AUC on the test rows", caption)
     for name in ("all rows", "AES minus", "p", "small", "AES minus", "p", "same group: layers, mean"):
         table.add_column(name, justify="right")
     ahead = {name: (auc(own), auc(own, SMALL)) for name, own in runs.items()}
@@ -147,11 +150,38 @@ def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
             less = mean([one - other for one, other in zip(of_aes, values, strict=True)])
             cells += [f"{np.mean(values):.4f}", *(("", "") if name == "aes" else _cells(less))]
         table.add_row(name, *cells, recovered(runs[name], range(1, worlds + 1)) if name == "aes" else "")
+    known = np.mean([of_true_groups(out, seed) for seed in range(1, worlds + 1)], axis=0)
+    table.add_row("single, one model per true group", f"{known[0]:.4f}", "", "", f"{known[1]:.4f}")
     return table
 
 
+def of_true_groups(out: Path, seed: int) -> tuple[float, float]:
+    """AUC over all rows, and the small scenarios' mean, of a model per group, told which group each row is of.
+
+    The group's largest scenario stands for all of it.
+    """
+    spec, groups = world(out, seed), truth(seed).groups
+    stands = {name: next(other for other in groups if groups[other] == group) for name, group in groups.items()}
+    folder, run = out / f"true-{seed}", out / f"true-{seed}-single"
+    if not (run / "run.json").is_file():
+        folder.mkdir(exist_ok=True)
+        for part in ("train", "test"):
+            frame = pl.read_parquet(spec.parent / f"{part}.parquet")
+            frame.with_columns(pl.col("scenario").replace(stands)).write_parquet(folder / f"{part}.parquet")
+        gone = {f"node {name}" for name, other in stands.items() if name != other}
+        lines = [one for one in spec.read_text(encoding="utf-8").splitlines() if one.strip() not in gone]
+        (folder / spec.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        averaged = ["train.average=ema(decay: 0.99)", f"train.seed={seed}"]
+        train(folder / spec.name, run, arch="single", device="cpu", overrides=averaged)
+    test = pl.read_parquet(spec.parent / "test.parquet").with_columns(predict(run, folder / "test.parquet"))
+    small = [test.filter(scenario=name) for name in SMALL]
+    every, *of_small = [exact_auc(one["hit"].to_numpy(), one["is_hit"].to_numpy()) or 0.0 for one in (test, *small)]
+    return every, float(np.mean(of_small))
+
+
 def choices(out: Path, worlds: int) -> Table:
-    table = _table(f"One setting at a time, in {worlds} other worlds: AUC on the test rows", worlds)
+    title = f"One setting at a time, in {worlds} other worlds: AUC on the test rows"
+    table = _table(title, f"small: mean of {', '.join(SMALL)}.")
     for name in ("all rows", "small", "same group: layers, mean"):
         table.add_column(name, justify="right")
     seeds = range(CHOSEN_FROM, CHOSEN_FROM + worlds)
@@ -194,8 +224,7 @@ def recovered(runs: Sequence[Run], worlds: Sequence[int]) -> str:
     return ", ".join(f"{value:.2f}" for value in np.mean(found, axis=0))
 
 
-def _table(title: str, worlds: int) -> Table:
-    caption = f"small: mean of {', '.join(SMALL)}. p: paired t-test over the {worlds} worlds."
+def _table(title: str, caption: str) -> Table:
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     table.add_column("")
     return table
