@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
 from aesm_dsl.training.segments import Segments, segments
 from aesm_dsl.training.shards import spread, tell_unshardable, tell_whole
 from aesm_dsl.training.track import Track, tracking
-from aesm_dsl.training.unfinished import Unfinished
+from aesm_dsl.training.unfinished import Unfinished, held
 from aesm_dsl.training.usage import Usage
 from aesm_dsl.training.warm_start import refuse_start, start_from
 
@@ -82,7 +83,9 @@ def train_plan(
     track = tracking(job.mlflow and peers.first, findings, warn)
     job = replace(job, folder=peers.told(job.folder))
     try:
-        with track:
+        with track, held(job.folder, findings) if peers.first else nullcontext():
+            if not agree(findings, peers):
+                return None
             return _train(plan, job, place, findings, locate, warn, watch, data, peers, track)
     except LostError as error:
         span, helps = locate("data.cache") or locate("data.train"), "train again: they are made anew"

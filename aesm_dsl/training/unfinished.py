@@ -12,8 +12,12 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from aesm_dsl.data.prepare import Tables
 from aesm_dsl.diagnostic import Findings
@@ -88,6 +92,25 @@ class Unfinished:
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def held(run: Path, findings: Findings) -> Iterator[None]:
+    """Keeps other processes from training into the folder meanwhile; E601 where one does already."""
+    path = run.with_name(f".{run.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        helps = ["wait until it has ended", "`-o` names another folder"]
+        findings.add("E601", f"`{run}` is being trained by another process", help=helps)
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            path.unlink(missing_ok=True)
+            lock.release()
 
 
 def free(run: Path) -> Path:

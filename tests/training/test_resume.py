@@ -17,6 +17,7 @@ import torch
 
 from aesm_dsl import AesmError, train
 from aesm_dsl.training.checkpoint import Checkpoints
+from aesm_dsl.training.meter import Progress
 from aesm_dsl.training.run import Run
 from aesm_dsl.training.stepper import Stepper
 from aesm_dsl.training.stop import Stop, StoppedError
@@ -114,6 +115,23 @@ def test_signals_stop_with_a_checkpoint_and_resume_finds_it(spec: Path, whole: R
     same(out, whole)
     again = train(spec, out, device="cpu", overrides=SMALL, resume=True)  # complete: there is nothing to do
     assert again.scores == whole.scores
+
+
+def test_a_folder_that_is_being_trained_is_left_alone(spec: Path, whole: Run, tmp_path: Path) -> None:
+    """Not even a new start takes it over; what is under way comes to the end that it would have."""
+    out, told = tmp_path / "run", []
+
+    def watch(progress: Progress) -> None:
+        if len(told) < 3:
+            ways: list[dict[str, Any]] = [{"overwrite": True}, {"resume": True}, {}]
+            with pytest.raises(AesmError, match="E601") as caught:
+                train(spec, out, device="cpu", overrides=SMALL, **ways[len(told)])
+            told.append(str(caught.value))
+
+    train(spec, out, device="cpu", overrides=SMALL, watch=watch)
+    assert [f"`{out}` is being trained by another process" in one for one in told] == [True, True, False]
+    same(out, whole)
+    assert [one.name for one in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_changed_spec_and_changed_rows_are_refused(spec: Path, tmp_path: Path) -> None:
