@@ -31,7 +31,7 @@ demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw 
 	$(BIN)/aesm visualize $(DEMO)/run -o $(DEMO)/report.html
 
 test: $(READY)     ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 docs: $(READY)     ## the site of the documents, in build/docs; a warning fails
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs

@@ -19,7 +19,9 @@ PROJECT = Path(__file__).parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Where the real tables are is for the tests that ask for them: what aesm tells of a missing file names this folder too.
-REAL_DATA = Path(os.environ.pop("AESM_DATA", "") or PROJECT.parent / "shared" / "data")
+# The processes of xdist inherit the environment from one that has read this already.
+_GIVEN = os.environ.setdefault("AESM_TESTS_DATA", os.environ.pop("AESM_DATA", ""))
+REAL_DATA = Path(_GIVEN or PROJECT.parent / "shared" / "data")
 
 # Caches are the tests' own, those of the processes that they start too.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="aesm-tests-cache-")

@@ -103,8 +103,9 @@ def held(run: Path, findings: Findings) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        helps = ["wait until it has ended", "`-o` names another folder"]
-        findings.add("E601", f"`{run}` is being trained by another process", help=helps)
+        if path.exists():  # else it cannot be written, which the training tells
+            helps = ["wait until it has ended", "`-o` names another folder"]
+            findings.add("E601", f"`{run}` is being trained by another process", help=helps)
     try:
         yield
     finally:
