@@ -62,7 +62,7 @@ LIBRARIES = {
     "torch": ("data", "layers", "training", "report", "serving", "preparing"),
     "torchjd": ("training",),
     "torchrec": ("layers",),
-    "filelock": ("data",),
+    "filelock": ("data", "training"),
     "fsspec": ("data",),
     "safetensors": ("training", "serving"),
     "polars": ("data", "training", "report", "serving", "pipeline", "predicting"),
