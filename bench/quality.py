@@ -1,6 +1,6 @@
 """The tables of docs/quality.md: whether hidden groups are found, what a choice is worth, who wins on real tables.
 
-    python bench/quality.py groups      [-o DIR] [--worlds 8]     AES against every rival in worlds with a known truth
+    python bench/quality.py groups      [-o DIR] [--worlds 12]    AES against every rival in worlds with a known truth
     python bench/quality.py choices     [-o DIR] [--worlds 4]     one setting at a time, in other worlds than these
     python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
     python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
@@ -106,7 +106,7 @@ def main() -> None:
     asked = every if given.what == ["all"] else [(what, given.overrides) for what in given.what]
     for what, overrides in asked:
         if what == "groups":
-            console.print(groups(given.out, given.worlds or 8, rivals))
+            console.print(groups(given.out, given.worlds or 12, rivals))
         elif what == "choices":
             console.print(choices(given.out, given.worlds or 4))
         else:
