@@ -67,14 +67,14 @@ def need_validation(compiled: Compiled) -> None:
     """Raises E610 for a spec without validation rows, by which a search would be judged."""
     if compiled.plan.data is None or compiled.plan.data.valid is None:
         helps = "write `valid = split(random: 10%)` in `data`"
-        raise AesmError(refusal(compiled, "a search is judged by validation rows, and the spec names none", helps))
+        raise refusal(compiled, "a search is judged by validation rows, and the spec names none", helps)
 
 
-def refusal(compiled: Compiled, message: str, helps: str | list[str]) -> Findings:
+def refusal(compiled: Compiled, message: str, helps: str | list[str]) -> AesmError:
     """E610, at the start of the spec."""
     findings = Findings()
     findings.add("E610", message, compiled.spec.places.of(""), help=helps)
-    return findings
+    return AesmError(findings)
 
 
 def _resolved(trial: Trial) -> str:

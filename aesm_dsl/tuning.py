@@ -128,7 +128,7 @@ def tune(
             tell(study, study.trials[-1])
     complete = [one for one in study.trials if one.state == optuna.trial.TrialState.COMPLETE]
     if not complete:
-        raise failed[-1] if failed else AesmError(refusal(compiled, "no trial came to its end", "search more trials"))
+        raise failed[-1] if failed else refusal(compiled, "no trial came to its end", "search more trials")
     top = study.best_trial
     settings = tuple(top.user_attrs["settings"])
     head = f"{OURS}{len(study.trials)} trials of `aesm tune`: mean AUC {top.value:.4f} on the validation rows.\n\n"
@@ -140,16 +140,15 @@ def _optuna(compiled: Compiled, best: Path) -> Any:
     """The library, once there is something to search, and rows to judge by."""
     if not compiled.spec.space:
         helps = "write `tune { level.card.experts.count = choice(4, 8, 16) }` in the model, with your own setting"
-        raise AesmError(refusal(compiled, "the spec has no `tune` that says what to search", helps))
+        raise refusal(compiled, "the spec has no `tune` that says what to search", helps)
     need_validation(compiled)
     if best.exists() and not best.read_text(encoding="utf-8", errors="replace").startswith(OURS):
-        raise AesmError(refusal(compiled, f"`{best}` is not by `aesm tune`, so it is not replaced", "rename it"))
+        raise refusal(compiled, f"`{best}` is not by `aesm tune`, so it is not replaced", "rename it")
     try:
         import optuna
     except ImportError as error:
         install = '`pip install "aesm-dsl[tune]"`'
-        missing = refusal(compiled, "`aesm tune` needs optuna, which is not installed", install)
-        raise AesmError(missing) from error
+        raise refusal(compiled, "`aesm tune` needs optuna, which is not installed", install) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
@@ -164,7 +163,7 @@ def _study(optuna: Any, compiled: Compiled, folder: Path) -> Any:
     study = optuna.create_study(storage=storage, study_name="aesm", direction="maximize", load_if_exists=True)
     if study.user_attrs.get("spec", what) != what:
         helps = ["`--overwrite` begins anew", "`-o` names another folder"]
-        raise AesmError(refusal(compiled, f"`{folder}` holds the search of another spec", helps))
+        raise refusal(compiled, f"`{folder}` holds the search of another spec", helps)
     study.set_user_attr("spec", what)
     # One that goes on draws further, not the same again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=TRIED_FIRST)
