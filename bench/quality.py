@@ -139,8 +139,8 @@ def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
         )
         for name, (path,) in found.runs.items():
             runs.setdefault(name, []).append(load_run(found.folder / path))
-    caption = f"small: mean of {', '.join(SMALL)}. p: paired t-test over the {worlds} worlds."
-    table = _table(f"{worlds} worlds of hidden groups: AUC on the test rows", caption)
+    title = f"{worlds} worlds of hidden groups: AUC on the test rows"
+    table = _table(title, f"p: paired t-test over the {worlds} worlds.")
     for name in ("all rows", "AES minus", "p", "small", "AES minus", "p", "same group: layers, mean"):
         table.add_column(name, justify="right")
     ahead = {name: (auc(own), auc(own, SMALL)) for name, own in runs.items()}
@@ -180,8 +180,7 @@ def of_true_groups(out: Path, seed: int) -> tuple[float, float]:
 
 
 def choices(out: Path, worlds: int) -> Table:
-    title = f"One setting at a time, in {worlds} other worlds: AUC on the test rows"
-    table = _table(title, f"small: mean of {', '.join(SMALL)}.")
+    table = _table(f"One setting at a time, in {worlds} other worlds: AUC on the test rows")
     for name in ("all rows", "small", "same group: layers, mean"):
         table.add_column(name, justify="right")
     seeds = range(CHOSEN_FROM, CHOSEN_FROM + worlds)
@@ -224,7 +223,8 @@ def recovered(runs: Sequence[Run], worlds: Sequence[int]) -> str:
     return ", ".join(f"{value:.2f}" for value in np.mean(found, axis=0))
 
 
-def _table(title: str, caption: str) -> Table:
+def _table(title: str, more: str = "") -> Table:
+    caption = f"small: mean of {', '.join(SMALL)}. {more}"
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     table.add_column("")
     return table

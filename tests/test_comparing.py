@@ -7,8 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from aesm_dsl.data.world_spec import world_spec
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.comparison import Comparison, verdict
 from aesm_dsl.training.student import mean
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, within
 
 SMALL = ("train.length=8 steps", "train.batch=128 rows", "experts.repeat=1")
 
@@ -175,13 +173,6 @@ def test_a_killed_comparison_leaves_no_process(world: Path, tmp_path: Path) -> N
         running.kill()
         running.wait()
     assert within(60, lambda: not any(alive(pid) for pid in children))
-
-
-def within(seconds: float, true: Callable[[], bool]) -> bool:
-    until = time.monotonic() + seconds
-    while not true() and time.monotonic() < until:
-        time.sleep(0.1)
-    return true()
 
 
 def alive(pid: int) -> bool:

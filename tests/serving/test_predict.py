@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import weakref
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.predicting import predict_file
 from aesm_dsl.serving import predict
 from aesm_dsl.training.run import Run
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, within
 from tests.serving.conftest import table_of
 from tests.serving.ties import assert_same_as_predict
 
@@ -234,9 +233,7 @@ def test_ctrl_c_leaves_nothing(kinds: Run, table: Path, tmp_path: Path) -> None:
     running = subprocess.Popen(
         list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeds
     )
-    started = time.monotonic()
-    while not list(tmp_path.glob(".scores*")) and running.poll() is None and time.monotonic() - started < 100:
-        time.sleep(0.02)
+    within(100, lambda: bool(list(tmp_path.glob(".scores*"))) or running.poll() is not None)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
