@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aesm_dsl.comparing import compare
-    from aesm_dsl.drawing import visualize
-    from aesm_dsl.error import AesmError
-    from aesm_dsl.evolving import diff
-    from aesm_dsl.exporting import export
-    from aesm_dsl.pipeline import (
+    from aesm_dsl.api.compare import compare
+    from aesm_dsl.api.diff import diff
+    from aesm_dsl.api.export import export
+    from aesm_dsl.api.prepare import prepare
+    from aesm_dsl.api.train import (
         build_from_spec,
         check,
         compile_spec,
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
         train,
         usage,
     )
-    from aesm_dsl.preparing import prepare
+    from aesm_dsl.api.tune import tune
+    from aesm_dsl.api.visualize import visualize
+    from aesm_dsl.findings.error import AesmError
     from aesm_dsl.spec.model import Spec
-    from aesm_dsl.tuning import tune
 else:
 
     def __getattr__(name: str) -> object:

@@ -29,15 +29,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from aesm_dsl.data.checked import Checked
+from aesm_dsl.api.train import compile_spec
+from aesm_dsl.data.open_tables import check_tables
 from aesm_dsl.data.prepare import Prepared, prepare
-from aesm_dsl.data.table import check_tables
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import compile_spec
-from aesm_dsl.plan import Plan
+from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.training.loss import loss
-from aesm_dsl.training.optimizer import optimizers
+from aesm_dsl.training.fit.loss import loss
+from aesm_dsl.training.fit.optimizer import optimizers
 from aesm_dsl.training.train import new_network
 
 CATEGORIES, NUMBERS, VALUES, BATCH = 10, 4, 10_000, 8192

@@ -22,13 +22,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from aesm_dsl.api.train import compile_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.build import build as build_network
-from aesm_dsl.pipeline import compile_spec
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.training.loss import loss
-from aesm_dsl.training.optimizer import LazyAdam, optimizers
+from aesm_dsl.training.fit.loss import loss
+from aesm_dsl.training.fit.optimizer import LazyAdam, optimizers
 
 WARM_STEPS = 3
 """Steps of each way that are not counted: the first ones make the optimiser's state."""

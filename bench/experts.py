@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from aesm_dsl.cost import loop_pays
 from aesm_dsl.layers.experts import Experts, run_dense, run_sparse
-from aesm_dsl.layers.sparse import Groups, Pairs, Segments
-from aesm_dsl.plan import LayerPlan
+from aesm_dsl.layers.sparse_experts import Groups, Pairs, Segments
+from aesm_dsl.plan.cost import loop_pays
+from aesm_dsl.plan.plan import LayerPlan
 
 COUNTS = (8, 16, 64, 256)
 DENSE_UP_TO = 64

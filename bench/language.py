@@ -17,10 +17,10 @@ from pathlib import Path
 
 from measure import computing, measure
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import check
-from aesm_dsl.source import Source
-from aesm_dsl.spec.tidy import tidy
+from aesm_dsl.api.train import check
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.format_text import tidy
 from aesm_dsl.syntax.parse import parse
 
 PROJECT = Path(__file__).parent.parent

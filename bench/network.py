@@ -24,13 +24,13 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aesm_dsl.cost import cost
+from aesm_dsl.api.train import compile_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import build
-from aesm_dsl.pipeline import compile_spec
+from aesm_dsl.plan.cost import cost
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.training.loss import loss
-from aesm_dsl.training.optimizer import optimizers
+from aesm_dsl.training.fit.loss import loss
+from aesm_dsl.training.fit.optimizer import optimizers
 
 FEATURES, VALUES, WIDTH = 10, 10_000, 16
 RATE = 1e-3

@@ -24,16 +24,16 @@ from rich.console import Console
 from rich.table import Table
 
 from aesm_dsl import compare, load_run, predict, train
-from aesm_dsl.comparing import RIVALS, Finished
-from aesm_dsl.data.auc import auc as exact_auc
-from aesm_dsl.data.group_world import truth, write_groups
-from aesm_dsl.data.world_spec import world_spec
+from aesm_dsl.api.compare import RIVALS, Finished
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.data.simulate.groups import truth, write_groups
 from aesm_dsl.report.comparison import comparison_tables
-from aesm_dsl.training.comparison import Comparison
-from aesm_dsl.training.recovery import recovery
-from aesm_dsl.training.run import Run
-from aesm_dsl.training.sharing import mean_matrix
-from aesm_dsl.training.student import Mean, mean
+from aesm_dsl.training.compare import Comparison
+from aesm_dsl.training.metrics.auc import auc as exact_auc
+from aesm_dsl.training.metrics.group_recovery import recovery
+from aesm_dsl.training.metrics.t_test import Mean, mean
+from aesm_dsl.training.run.folder import Run
+from aesm_dsl.training.sharing.sharing_matrix import mean_matrix
 
 TRAINED, TESTED = 50_000, 200_000
 """Rows of a world. Many to test by: 2 % of them are to tell two models apart."""

@@ -32,13 +32,13 @@ from rich.table import Table
 from torch import nn
 
 from aesm_dsl import build_from_spec
-from aesm_dsl.cost import cost
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.serving import expert_nodes, leaf_nodes
-from aesm_dsl.serving.inputs import named_inputs
-from aesm_dsl.serving.onnx_file import onnx_model
-from aesm_dsl.serving.program import program
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.serving import onnx_experts, onnx_leaves
+from aesm_dsl.serving.export_inputs import named_inputs
+from aesm_dsl.serving.onnx_model import onnx_model
+from aesm_dsl.serving.torch_program import program
 
 SPEC = Path(__file__).parent.parent / "specs" / "hotel.aesm"
 LEVELS = ("level.hotel", "level.segment", "tasks")
@@ -178,7 +178,7 @@ def main() -> None:
     networks = {count: network_of(count, chosen.set) for count in chosen.experts}
     with torch.inference_mode():
         if chosen.forms or chosen.leaves:
-            limit = (leaf_nodes, "FEW_ROWS") if chosen.leaves else (expert_nodes, "FEW_GATHERED")
+            limit = (onnx_leaves, "FEW_ROWS") if chosen.leaves else (onnx_experts, "FEW_GATHERED")
             table = forms(networks, rows, chosen.threads, chosen.turns, limit)
         else:
             table = (compiled if chosen.compiled else compare)(networks, rows, chosen.threads, chosen.turns)

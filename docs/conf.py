@@ -6,7 +6,7 @@ from importlib.metadata import version as version_of
 from pygments.lexers import TextLexer
 from sphinx.application import Sphinx
 
-from aesm_dsl.syntax.colours import AesmLexer
+from aesm_dsl.syntax.pygments_lexer import AesmLexer
 
 project = "aesm"
 author = "the aesm developers"

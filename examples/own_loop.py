@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl import prepare, visualize
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.data.simulate.fund_search import write_world
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/own_loop")
 steps = int(sys.argv[2]) if len(sys.argv) > 2 else 300

@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from aesm_dsl import train, visualize
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.data.simulate.fund_search import write_world
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/example")
 rows = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000

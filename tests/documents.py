@@ -11,8 +11,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from aesm_dsl.cli.main import app
-from aesm_dsl.error import AesmError
-from aesm_dsl.render import render
+from aesm_dsl.findings.error import AesmError
+from aesm_dsl.findings.render import render
 
 from .conftest import PROJECT
 from .pages import whole

@@ -18,12 +18,12 @@ from unittest.mock import patch
 import polars as pl
 from typer.testing import CliRunner
 
+from aesm_dsl.api.train import check
 from aesm_dsl.cli.main import app
-from aesm_dsl.codes import Example, Page
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import check
-from aesm_dsl.training.stop import Stop
+from aesm_dsl.findings.codes import Example, Page
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.error import AesmError
+from aesm_dsl.training.run.stop_signals import Stop
 
 TABLE = "age,click\n" + "".join(f"{20 + row % 7},{row % 2}\n" for row in range(40))
 
@@ -38,7 +38,7 @@ INSTALLED = {"E612": {"torchrec": "1.5.0", "fbgemm-gpu": "1.5.0"}}
 def wrong(page: Page, folder: Path) -> Findings:
     """What is told of the page's wrong example."""
     found = INSTALLED.get(page.code, {})
-    with without(ABSENT.get(page.code)), patch("aesm_dsl.training.shards.versions", lambda: found):
+    with without(ABSENT.get(page.code)), patch("aesm_dsl.training.distributed.shards.versions", lambda: found):
         return _told(page.wrong, folder, page.code.startswith("W"))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aesm_dsl.editor.words import TOP, expected, help_of, parts
-from aesm_dsl.spec import kind as kinds
-from aesm_dsl.spec.block import Model, model_of
-from aesm_dsl.spec.kind import Child, Kind, Members
+from aesm_dsl.editor.vocabulary import TOP, expected, help_of, parts
+from aesm_dsl.spec import kinds
+from aesm_dsl.spec.block_model import Model, model_of
+from aesm_dsl.spec.kinds import Child, Kind, Members
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.write import value_text
 

@@ -10,11 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from aesm_dsl import AesmError, Spec, build_from_spec, check, compile_spec
 from aesm_dsl.cli.arguments import Architecture
-from aesm_dsl.compiled import Compiled, compile_loaded
-from aesm_dsl.cost import cost
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.embedding_tables import embedding_parameters
-from aesm_dsl.plan import Plan
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.compiled import Compiled, compile_loaded
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.tables import embedding_parameters
 from aesm_dsl.spec.baseline import ARCHITECTURES, Baseline
 from tests.conftest import PROJECT
 from tests.layers.baselines.plans import visit

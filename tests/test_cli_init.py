@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from aesm_dsl.api.init import draft
+from aesm_dsl.api.train import check, compile_spec, train
 from aesm_dsl.cli.main import app
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.drafting import draft
-from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import check, compile_spec, train
-from aesm_dsl.render import render
+from aesm_dsl.data.simulate.fund_search import write_world
+from aesm_dsl.findings.error import AesmError
+from aesm_dsl.findings.render import render
 from aesm_dsl.spec.model import Spec
 
 from .conftest import PROJECT

@@ -13,7 +13,7 @@ import pytest
 
 from aesm_dsl import Spec
 from aesm_dsl.cli.main import main
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.plan import Plan
 
 SMALL = (
     "--set=train.length=2 epochs",

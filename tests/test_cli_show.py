@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 
 from aesm_dsl import AesmError, Spec, check, compile_spec
 from aesm_dsl.cli.main import app
-from aesm_dsl.compiled import compile_loaded
-from aesm_dsl.diagnostic import Diagnostic, Findings
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Diagnostic, Findings
+from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.load import load
 from tests.conftest import PROJECT
 from tests.invented import Invent

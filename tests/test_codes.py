@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 
 from aesm_dsl.cli.explain import show_codes, show_page
 from aesm_dsl.cli.main import app
-from aesm_dsl.codes import families, pages
-from aesm_dsl.render import render
+from aesm_dsl.findings.codes import families, pages
+from aesm_dsl.findings.render import render
 
 from . import pages as examples
 from .conftest import PROJECT

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from aesm_dsl import AesmError, compare, load_run
-from aesm_dsl.comparing import Finished
-from aesm_dsl.data.group_world import write_groups
-from aesm_dsl.data.world_spec import world_spec
+from aesm_dsl.api.compare import Finished
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.data.simulate.groups import write_groups
 from aesm_dsl.report.comparison import comparison_tables
-from aesm_dsl.training.comparison import Comparison, verdict
-from aesm_dsl.training.student import mean
+from aesm_dsl.training.compare import Comparison, verdict
+from aesm_dsl.training.metrics.t_test import mean
 from tests.conftest import PROJECT, within
 
 SMALL = ("train.length=8 steps", "train.batch=128 rows", "experts.repeat=1")

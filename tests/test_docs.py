@@ -20,11 +20,11 @@ import pytest
 from typer.testing import CliRunner
 
 import aesm_dsl
+from aesm_dsl.api.train import check
 from aesm_dsl.cli.main import app
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import check
-from aesm_dsl.render import render
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.render import render
+from aesm_dsl.findings.source import Source
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import format_file
 from aesm_dsl.syntax.parse import parse

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from aesm_dsl.editor.words import help_of
-from aesm_dsl.spec.block import Model, model_of
-from aesm_dsl.spec.kind import Child
+from aesm_dsl.editor.vocabulary import help_of
+from aesm_dsl.spec.block_model import Model, model_of
+from aesm_dsl.spec.kinds import Child
 from aesm_dsl.spec.model import Spec
 
 from .conftest import PROJECT

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from aesm_dsl.codes import pages
-from aesm_dsl.compiled import compile_loaded
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.render import render
-from aesm_dsl.source import Source
+from aesm_dsl.findings.codes import pages
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.render import render
+from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.load import load
-from aesm_dsl.spec_file import read_source
+from aesm_dsl.spec.spec_file import read_source
 
 FOLDER = Path(__file__).parent / "mistakes"
 CORPUS = sorted(FOLDER.glob("*.aesm"))

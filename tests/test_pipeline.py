@@ -15,15 +15,15 @@ from polars.testing import assert_frame_equal
 
 import aesm_dsl
 from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
-from aesm_dsl.data.auc import auc
-from aesm_dsl.data.given import given as held
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.api.train import profile
+from aesm_dsl.data.encoded_stream import Stream
+from aesm_dsl.data.open_tables import open_table
 from aesm_dsl.data.prepare import prepare
-from aesm_dsl.data.stream import Stream
-from aesm_dsl.data.table import open_table
-from aesm_dsl.data.world_spec import world_spec
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import profile
-from aesm_dsl.training.run import FILES, Run
+from aesm_dsl.data.reading.frames import given as held
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.training.metrics.auc import auc
+from aesm_dsl.training.run.folder import FILES, Run
 from tests.worlds import fund_world
 
 SMALL = [

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from aesm_dsl import AesmError, Spec, build_from_spec, check, compile_spec
-from aesm_dsl.cost import cost
-from aesm_dsl.embedding_tables import embedding_parameters
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.tables import embedding_parameters
 from aesm_dsl.report.tables import layer_table
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.training import Dense

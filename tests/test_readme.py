@@ -9,9 +9,9 @@ import sys
 import typer.main
 
 from aesm_dsl.cli.main import app
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.render import render
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.render import render
+from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.load import load
 
 from .conftest import PROJECT

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aesm_dsl.compiled import compile_loaded
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.render import render
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.render import render
+from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.import_file import place_of
 from aesm_dsl.spec.load import load
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from aesm_dsl.diagnostic import Diagnostic, Findings, Related
-from aesm_dsl.fix import Edit, Fix
-from aesm_dsl.render import FORMATS, WIDEST, render
-from aesm_dsl.source import Source, Span
+from aesm_dsl.findings.diagnostic import Diagnostic, Findings, Related
+from aesm_dsl.findings.fix import Edit, Fix
+from aesm_dsl.findings.render import FORMATS, WIDEST, render
+from aesm_dsl.findings.source import Source, Span
 
 
 def at(text: str, part: str, path: str = "spec.aesm") -> Span:

@@ -11,12 +11,13 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from aesm_dsl import AesmError, check, load_run, tune, tuning
+from aesm_dsl import AesmError, check, load_run, tune
+from aesm_dsl.api import tune as tune_module
+from aesm_dsl.api.train import compile_spec
+from aesm_dsl.api.tune import Tried, Tuned
 from aesm_dsl.cli.main import app
-from aesm_dsl.pipeline import compile_spec
-from aesm_dsl.spec.schema import schema
-from aesm_dsl.training.history import Epoch
-from aesm_dsl.tuning import Tried, Tuned
+from aesm_dsl.spec.json_schema import schema
+from aesm_dsl.training.run.history import Epoch
 from tests.worlds import clean, fund_world
 
 SPACE = """\
@@ -155,8 +156,8 @@ def test_a_trial_below_the_median_is_stopped_early(spec: Path, tmp_path: Path, m
         for number, good in enumerate(next(goods), 1):
             given["ended"](Epoch(number, number, 0.0, {}, good, {}))
 
-    monkeypatch.setattr(tuning, "train", trained)
-    monkeypatch.setattr(tuning, "TRIED_FIRST", 1)
+    monkeypatch.setattr(tune_module, "train", trained)
+    monkeypatch.setattr(tune_module, "TRIED_FIRST", 1)
     seen: list[Tried] = []
     found = tune(spec, tmp_path / "out", trials=4, device="cpu", overrides=SMALL, watch=seen.append)
     assert [(one.state, one.value) for one in seen] == [

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from aesm_dsl import predict, train
-from aesm_dsl.compiled import Compiled, compile_loaded
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.feature_plan import auto_width
-from aesm_dsl.plan import Plan
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.compiled import Compiled, compile_loaded
+from aesm_dsl.plan.features import auto_width
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.model import Spec
 
 SPEC = """aesm = 1

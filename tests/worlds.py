@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import check
-from aesm_dsl.render import render
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.api.train import check
+from aesm_dsl.data.simulate.fund_search import write_world
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.render import render
 
 THREE_LEVELS = """\
 aesm = 1

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl.cli import complete
+from aesm_dsl.cli import completion
 
 
 class FindingsFormat(StrEnum):
@@ -57,10 +57,10 @@ By = Annotated[
     typer.Option("--by", metavar="NAME", help="A feature or level: its values in place of the nodes of every level."),
 ]
 SpecPath = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm or .json file.", autocompletion=complete.specs)
+    Path, typer.Argument(metavar="SPEC", help="A spec, a .aesm or .json file.", autocompletion=completion.specs)
 ]
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder of a trained run.", autocompletion=complete.runs)
+    Path, typer.Argument(metavar="RUN", help="The folder of a trained run.", autocompletion=completion.runs)
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -77,7 +77,7 @@ Arch = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", help="`auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`.", autocompletion=complete.devices
+        "--device", help="`auto` (CUDA when there is one), `cpu`, `cuda`, `cuda:1`.", autocompletion=completion.devices
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older result, once the new one is complete.")]

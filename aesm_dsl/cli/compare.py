@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl.cli import complete
+from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, Device, Overrides, Overwrite, ResultFormat, SpecPath
 from aesm_dsl.cli.output import console, print_json, say, warn
 
@@ -21,7 +21,7 @@ def compare(
             "--with",
             metavar="ARCH,...",
             help="The architectures to compare with, as large as AES; by default all.",
-            autocompletion=complete.rivals,
+            autocompletion=completion.rivals,
         ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often each is trained, the spec's seed first.")] = 3,
@@ -52,7 +52,7 @@ def compare(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from aesm_dsl import comparing
+    from aesm_dsl.api import compare
     from aesm_dsl.report.comparison import comparison_tables
 
     columns = (
@@ -66,17 +66,17 @@ def compare(
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         line = progress.add_task("runs", total=None, last="")
 
-        def watch(now: comparing.Finished) -> None:
+        def watch(now: compare.Finished) -> None:
             value = "" if now.mean_auc is None else f": mean AUC {now.mean_auc:.4f}"
             last = f"{now.architecture}, seed {now.seed}{value}"
             progress.update(line, total=now.runs, completed=now.done, last=last)
             if not screen.is_terminal:
                 say(f"{now.done} of {now.runs}: {last}")
 
-        found = comparing.compare(
+        found = compare.compare(
             spec,
             out,
-            rivals=comparing.RIVALS if rivals is None else [one.strip() for one in rivals.split(",") if one.strip()],
+            rivals=compare.RIVALS if rivals is None else [one.strip() for one in rivals.split(",") if one.strip()],
             seeds=seeds,
             jobs=jobs,
             device=device,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aesm_dsl.cli import complete
+from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, By, Device, ResultFormat, RunPath
 from aesm_dsl.cli.output import console, print_json
 
@@ -18,7 +18,7 @@ def experts(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", metavar="TABLE", help="Another table; it needs no labels.", autocompletion=complete.tables
+            "--data", metavar="TABLE", help="Another table; it needs no labels.", autocompletion=completion.tables
         ),
     ] = None,
     by: By = None,
@@ -26,11 +26,11 @@ def experts(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Tell which experts the nodes of a run use: in how many, of which role, how evenly, and what is worth a look."""
-    from aesm_dsl import pipeline
+    from aesm_dsl.api import train
     from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
 
-    loaded = pipeline.load_run(run)
-    usage = pipeline.usage(loaded, data, by=by, device=device)
+    loaded = train.load_run(run)
+    usage = train.usage(loaded, data, by=by, device=device)
     if form is ResultFormat.json:
         print_json(experts_data(usage))
         return

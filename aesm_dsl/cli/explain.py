@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aesm_dsl.cli import complete
+from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, ResultFormat
 from aesm_dsl.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aesm_dsl.codes import Page
+    from aesm_dsl.findings.codes import Page
 
 
 def explain(
@@ -25,14 +25,14 @@ def explain(
         typer.Argument(
             metavar="CODE",
             help="A code such as E203, in any case; without one, all are listed.",
-            autocompletion=complete.codes,
+            autocompletion=completion.codes,
         ),
     ] = None,
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Explain a finding: what its code means, an example with its right form, and why aesm is strict about it."""
-    from aesm_dsl.codes import pages
-    from aesm_dsl.diagnostic import did_you_mean
+    from aesm_dsl.findings.codes import pages
+    from aesm_dsl.findings.diagnostic import did_you_mean
 
     known = pages()
     page = known.get(code.upper()) if code is not None else None
@@ -50,7 +50,7 @@ def explain(
 
 def show_page(page: Page, out: Console) -> None:
     """Prints a page: laid out on a terminal, elsewhere as plain text."""
-    from aesm_dsl.codes import FENCE
+    from aesm_dsl.findings.codes import FENCE
 
     title = f"{page.code}: {page.title}"
     if out.is_terminal:
@@ -66,7 +66,7 @@ def show_codes(out: Console) -> None:
     """Prints every code with its title, by family."""
     from rich.markup import escape
 
-    from aesm_dsl.codes import families, pages
+    from aesm_dsl.findings.codes import families, pages
 
     for family, about in families().items():
         out.print(f"[bold]{family}[/]  {about}")

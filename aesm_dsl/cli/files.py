@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.findings.diagnostic import Findings
 
 
 def spec_files(specs: list[Path], findings: Findings) -> list[Path]:

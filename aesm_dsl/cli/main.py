@@ -9,22 +9,22 @@ from typing import Annotated
 import typer
 
 from aesm_dsl.cli import (
+    check,
     compare,
-    draft,
-    editor,
-    evolution,
+    diff,
     experts,
     explain,
-    format,
-    language,
-    network,
-    picture,
-    serving,
+    fmt,
+    init,
+    lsp,
+    predict,
+    simulate,
+    train,
     tune,
-    world,
+    visualize,
 )
 from aesm_dsl.cli.output import say, warn
-from aesm_dsl.error import AesmError
+from aesm_dsl.findings.error import AesmError
 
 app = typer.Typer(
     name="aesm",
@@ -52,24 +52,24 @@ def options(
     """What goes before a command."""
 
 
-app.command()(draft.init)
-app.command()(language.check)
-app.command()(format.fmt)
-app.command()(language.show)
+app.command()(init.init)
+app.command()(check.check)
+app.command()(fmt.fmt)
+app.command()(check.show)
 app.command()(explain.explain)
-app.command("compile")(network.compile_)
-app.command()(world.simulate)
-app.command()(network.train)
-app.command()(evolution.diff)
-app.command()(network.evaluate)
+app.command("compile")(train.compile_)
+app.command()(simulate.simulate)
+app.command()(train.train)
+app.command()(diff.diff)
+app.command()(train.evaluate)
 app.command()(compare.compare)
 app.command()(tune.tune)
-app.command()(serving.predict)
+app.command()(predict.predict)
 app.command()(experts.experts)
-app.command()(picture.visualize)
-app.command()(serving.export)
-app.command()(serving.serve)
-app.command()(editor.lsp)
+app.command()(visualize.visualize)
+app.command()(predict.export)
+app.command()(predict.serve)
+app.command()(lsp.lsp)
 
 
 def main() -> None:

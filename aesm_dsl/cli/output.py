@@ -10,12 +10,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from aesm_dsl.training.launch import rank
+from aesm_dsl.training.distributed.launch import rank
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aesm_dsl.diagnostic import Findings
+    from aesm_dsl.findings.diagnostic import Findings
 
 
 def colour(stream: Any) -> bool:
@@ -34,7 +34,7 @@ def say(text: str) -> None:
 
 
 def warn(findings: Findings) -> None:
-    from aesm_dsl.render import render
+    from aesm_dsl.findings.render import render
 
     _write(sys.stderr, render(findings, colour=colour(sys.stderr)))
 

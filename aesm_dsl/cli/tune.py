@@ -28,16 +28,16 @@ def tune(
 
     The same command goes on with a search that was interrupted, and may ask for more trials.
     """
-    from aesm_dsl import tuning
+    from aesm_dsl.api import tune
 
-    def watch(now: tuning.Tried) -> None:
+    def watch(now: tune.Tried) -> None:
         value = {"pruned": "stopped early", "fail": "could not be trained"}.get(
             now.state
         ) or f"mean AUC {now.value:.4f}"
         best = "" if now.best is None else f" (best {now.best:.4f})"
         say(f"{now.number} of {now.trials}: {value}{best}: {'; '.join(now.settings)}")
 
-    found = tuning.tune(
+    found = tune.tune(
         spec,
         out,
         trials=trials,

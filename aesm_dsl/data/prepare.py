@@ -13,24 +13,24 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from aesm_dsl.data import cache
-from aesm_dsl.data.check import Locate
-from aesm_dsl.data.checked import Checked
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.file import DataFile
-from aesm_dsl.data.fitting import Fitting, encoders_of
-from aesm_dsl.data.profile import Profile
-from aesm_dsl.data.split import Splits
-from aesm_dsl.data.statistics import Strangers, learnt, statistics_files
-from aesm_dsl.data.stored import Array, Columns, Folder, FolderWriter, Held
-from aesm_dsl.data.stream import users_of
-from aesm_dsl.data.table import Reading, open_tables
-from aesm_dsl.data.unmatched import Keys, Unmatched
-from aesm_dsl.data.vectors import Vectors, read_vectors
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import Plan
-from aesm_dsl.source import Span
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.checks.profile import Profile
+from aesm_dsl.data.checks.unmatched_keys import Keys, Unmatched
+from aesm_dsl.data.encoded_stream import users_of
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.fitting import Fitting, encoders_of
+from aesm_dsl.data.encoding.splits import Splits
+from aesm_dsl.data.encoding.statistics import Strangers, learnt, statistics_files
+from aesm_dsl.data.encoding.vectors import Vectors, read_vectors
+from aesm_dsl.data.open_tables import Reading, open_tables
+from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.reading.data_file import DataFile
+from aesm_dsl.data.store import cache
+from aesm_dsl.data.store.encoded_table import EncodedTable
+from aesm_dsl.data.store.storage import Array, Columns, Folder, FolderWriter, Held
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Span
+from aesm_dsl.plan.plan import Plan
 
 PROFILE = "profile.json"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aesm_dsl.compiled import Compiled, compile_loaded
-from aesm_dsl.diagnostic import Diagnostic, Findings
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Diagnostic, Findings
+from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.compiled import Compiled, compile_loaded
 from aesm_dsl.spec.import_file import Texts
 from aesm_dsl.spec.imports import resolve
 from aesm_dsl.spec.load import load

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aesm_dsl.diagnostic import fold
-from aesm_dsl.editor import space, words
+from aesm_dsl.editor import tune_block, vocabulary
 from aesm_dsl.editor.analysis import Analysis
+from aesm_dsl.editor.cursor import Site, Token, site_at
 from aesm_dsl.editor.names import GROUP, IMPORT, LEVEL, NODE, Declared, Names, names
-from aesm_dsl.editor.site import Site, Token, site_at
-from aesm_dsl.spec import kind as kinds
-from aesm_dsl.spec.block import Model
+from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.spec import kinds
+from aesm_dsl.spec.block_model import Model
 from aesm_dsl.spec.import_file import importable, place_of
-from aesm_dsl.spec.kind import Child, Kind, Members
+from aesm_dsl.spec.kinds import Child, Kind, Members
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
-from aesm_dsl.spec.space import TUNE
+from aesm_dsl.spec.search_space import TUNE
 from aesm_dsl.spec.write import value_text
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.tree import documentation
@@ -74,17 +74,17 @@ def _item(offer: _Offer, start: int, end: int) -> Item:
 
 
 def _offers(analysis: Analysis, site: Site, offset: int) -> Iterator[_Offer]:
-    if space.inside(site):
+    if tune_block.inside(site):
         yield from _searched(analysis, site, offset)
     elif site.before:
         yield from _units(site)
     elif not site.blocks and not site.key:
         yield from _top(analysis.file)
-    elif (call := words.call_model(site)) is not None and not site.nests[-1].argument:
+    elif (call := vocabulary.call_model(site)) is not None and not site.nests[-1].argument:
         yield from _arguments(call, site)
-    elif (kind := words.value_kind(site)) is not None:
+    elif (kind := vocabulary.value_kind(site)) is not None:
         yield from _values(kind, analysis, site, offset)
-    elif not site.key and (model := words.block_model(site.blocks)) is not None:
+    elif not site.key and (model := vocabulary.block_model(site.blocks)) is not None:
         yield from _statements(model, site.following, _written(analysis.file, offset))
 
 
@@ -92,22 +92,22 @@ def _searched(analysis: Analysis, site: Site, offset: int) -> Iterator[_Offer]:
     """In `tune`: the paths of settings, and as their values what a search draws from, or the setting's own."""
     if site.key:
         names = bool(site.nests) and bool(site.nests[-1].call) and not site.nests[-1].argument
-        if not site.before and not names and not space.in_hole(site):
-            yield from (_Offer(word, "call", f"{word}($0)", "", help) for word, help in space.HOLES.items())
-        yield from _offers(analysis, space.at_home(site), offset)
+        if not site.before and not names and not tune_block.in_hole(site):
+            yield from (_Offer(word, "call", f"{word}($0)", "", help) for word, help in tune_block.HOLES.items())
+        yield from _offers(analysis, tune_block.at_home(site), offset)
     elif not site.before:
         written = _written(analysis.file, offset)
-        for path, value in space.paths(analysis).items():
+        for path, value in tune_block.paths(analysis).items():
             if path not in written:
                 yield _Offer(path, "setting", path if site.following == "=" else f"{path} = $0", value)
 
 
 def _units(site: Site, first: bool = False) -> Iterator[_Offer]:
     """The units of the number before the place; `first` says that the place touches it."""
-    kind = words.value_kind(site)
+    kind = vocabulary.value_kind(site)
     if kind is None or not (first or (len(site.before) == 1 and site.before[0].kind == "number")):
         return
-    for unit, bounds in words.units(kind).items():
+    for unit, bounds in vocabulary.units(kind).items():
         yield _Offer(unit, "unit", f" {unit}" if first else unit, bounds)
 
 
@@ -115,7 +115,7 @@ def _top(file: tree.File) -> Iterator[_Offer]:
     stated = {one.key.text for one in file.statements if isinstance(one, tree.Setting)}
     stated |= {one.kind.text for one in file.statements if isinstance(one, tree.Block) and one.kind.text == "model"}
     snippets = {"aesm": "aesm = 1", "import": 'import $0 ""', "model": "model $0 {\n}"}
-    for word, help in words.TOP.items():
+    for word, help in vocabulary.TOP.items():
         if word not in stated:
             yield _Offer(word, "setting" if word == "aesm" else "block", snippets[word], "", help)
 
@@ -131,21 +131,21 @@ def _statements(model: type[Model], following: str, written: set[str]) -> Iterat
                 yield _Offer(word, "block", word if following == "{" else body, "block", model.help_of(word))
         elif word not in written:
             insert = word if following == "=" else f"{word} = $0"
-            yield _Offer(word, "setting", insert, words.expected(kind), model.help_of(word))
+            yield _Offer(word, "setting", insert, vocabulary.expected(kind), model.help_of(word))
     if model is Spec and TUNE not in written:
-        yield _Offer(TUNE, "block", TUNE if following == "{" else f"{TUNE} {{ $0 }}", "block", space.HELP)
+        yield _Offer(TUNE, "block", TUNE if following == "{" else f"{TUNE} {{ $0 }}", "block", tune_block.HELP)
 
 
 def _arguments(call: type[Model], site: Site) -> Iterator[_Offer]:
     for word, kind in call.kinds().items():
         if word not in site.nests[-1].given and not isinstance(kind, Child | Members):
             insert = word if site.following == ":" else f"{word}: $0"
-            yield _Offer(word, "argument", insert, words.expected(kind), call.help_of(word))
+            yield _Offer(word, "argument", insert, vocabulary.expected(kind), call.help_of(word))
 
 
 def _values(kind: Kind, analysis: Analysis, site: Site, offset: int) -> Iterator[_Offer]:
     yield from _default(site)
-    for one in words.parts(kind):
+    for one in vocabulary.parts(kind):
         match one:
             case kinds.Choice(choices):
                 yield from (_Offer(word, "word", word) for word in choices)
@@ -153,7 +153,7 @@ def _values(kind: Kind, analysis: Analysis, site: Site, offset: int) -> Iterator
                 for model in models:
                     name = model.call_name()
                     insert = name if site.following == "(" else f"{name}($0)"
-                    yield _Offer(name, "call", insert, "call", words.help_of(model))
+                    yield _Offer(name, "call", insert, "call", vocabulary.help_of(model))
             case kinds.Reference(to) if to == GROUP:
                 yield from _groups(analysis)
             case kinds.Reference(to):
@@ -188,8 +188,10 @@ def _default(site: Site) -> Iterator[_Offer]:
     """The default of a setting or argument, if it is a number or a list: words and calls are offered in any case."""
     if site.nests and not site.nests[-1].call:
         return
-    call = words.call_model(site)
-    model, word = (call, site.nests[-1].argument) if call is not None else (words.block_model(site.blocks), site.key)
+    call = vocabulary.call_model(site)
+    model, word = (
+        (call, site.nests[-1].argument) if call is not None else (vocabulary.block_model(site.blocks), site.key)
+    )
     kind = model.kinds().get(fold(word)) if model is not None else None
     if model is None or kind is None or isinstance(kind, Child | Members):
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.names import GROUP, Declared, Referred, names
-from aesm_dsl.source import Span
+from aesm_dsl.findings.source import Span
 from aesm_dsl.syntax import tree
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aesm_dsl.diagnostic import Findings, fold
-from aesm_dsl.editor import space, words
+from aesm_dsl.editor import tune_block, vocabulary
 from aesm_dsl.editor.analysis import Analysis
+from aesm_dsl.editor.cursor import Head, Site, Token, site_at
 from aesm_dsl.editor.definition import group_abroad
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, NODE, Declared, given, names
-from aesm_dsl.editor.site import Head, Site, Token, site_at
-from aesm_dsl.source import Source
-from aesm_dsl.spec.block import Model
-from aesm_dsl.spec.kind import Child, Members
+from aesm_dsl.findings.diagnostic import Findings, fold
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.block_model import Model
+from aesm_dsl.spec.kinds import Child, Members
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.space import TUNE
+from aesm_dsl.spec.search_space import TUNE
 from aesm_dsl.spec.write import value_text
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.tree import documentation
@@ -77,11 +77,11 @@ def _members(block: tree.Block) -> str:
 
 
 def _about_word(analysis: Analysis, site: Site, token: Token) -> str:
-    if space.inside(site):
+    if tune_block.inside(site):
         return _about_searched(analysis, site, token)
-    model, call = words.block_model(site.blocks), words.call_model(site)
+    model, call = vocabulary.block_model(site.blocks), vocabulary.call_model(site)
     if not site.blocks:
-        return _line(token.text, words.TOP[token.text]) if not site.before and token.text in words.TOP else ""
+        return _line(token.text, vocabulary.TOP[token.text]) if not site.before and token.text in vocabulary.TOP else ""
     if model is None:
         return ""
     if not site.key and not site.before:
@@ -90,12 +90,12 @@ def _about_word(analysis: Analysis, site: Site, token: Token) -> str:
         return _about_block(analysis, model, site.blocks, token.text)
     if call is not None and site.following == ":":
         return _about_setting(analysis, call, None, token.text)
-    kind = words.value_kind(site)
+    kind = vocabulary.value_kind(site)
     if kind is None:
         return ""
-    if site.before and token.text in (units := words.units(kind)):
+    if site.before and token.text in (units := vocabulary.units(kind)):
         return _line(token.text, f"a number of {token.text}, {units[token.text]}")
-    for one in words.parts(kind):
+    for one in vocabulary.parts(kind):
         for called in getattr(one, "models", ()):
             if called.call_name() == token.text:
                 return _about_call(called)
@@ -107,23 +107,23 @@ def _about_word(analysis: Analysis, site: Site, token: Token) -> str:
 def _about_searched(analysis: Analysis, site: Site, token: Token) -> str:
     """In `tune`: what draws a value, or what the setting says of itself where it stands."""
     if site.key:
-        if fold(token.text) in space.HOLES and not space.in_hole(site):
-            return _line(f"{token.text}(...)", space.HOLES[fold(token.text)])
-        return _about_word(analysis, space.at_home(site), token)
-    home = space.at_home(Site(site.blocks, token.text))
-    model = words.block_model(home.blocks)
+        if fold(token.text) in tune_block.HOLES and not tune_block.in_hole(site):
+            return _line(f"{token.text}(...)", tune_block.HOLES[fold(token.text)])
+        return _about_word(analysis, tune_block.at_home(site), token)
+    home = tune_block.at_home(Site(site.blocks, token.text))
+    model = vocabulary.block_model(home.blocks)
     return _about_setting(analysis, model, home, home.key) if model is not None else ""
 
 
 def _about_setting(analysis: Analysis, model: type[Model], site: Site | None, word: str) -> str:
     """A setting or argument: its help, what may be written, its default, and what it came to."""
-    kind = words.setting_kind(model, word)
+    kind = vocabulary.setting_kind(model, word)
     if kind is None:
         return ""
     if fold(word) not in model.kinds():
-        return _line(word, words.expected(kind))  # a name of the user's own
-    lines = [_line(word, model.help_of(fold(word))), words.expected(kind) + _default(model, fold(word))]
-    if site is not None and (came_to := _came_to(analysis, words.path_of(site))):
+        return _line(word, vocabulary.expected(kind))  # a name of the user's own
+    lines = [_line(word, model.help_of(fold(word))), vocabulary.expected(kind) + _default(model, fold(word))]
+    if site is not None and (came_to := _came_to(analysis, vocabulary.path_of(site))):
         lines.append(came_to)
     return "\n\n".join(lines)
 
@@ -135,26 +135,26 @@ def _default(model: type[Model], word: str) -> str:
     assert not isinstance(kind, Child | Members)
     if field.is_required():
         return " · must be written"
-    optional = any(getattr(one, "words", ()) == ("none",) for one in words.parts(kind))
+    optional = any(getattr(one, "words", ()) == ("none",) for one in vocabulary.parts(kind))
     return f" · default `{value_text(kind, field.default)}`" if field.default is not None or optional else ""
 
 
 def _about_block(analysis: Analysis, model: type[Model], blocks: tuple[Head, ...], word: str) -> str:
     known = model.kinds().get(word)
     if model is Spec and word == TUNE:
-        return _line(word, space.HELP)
+        return _line(word, tune_block.HELP)
     if not isinstance(known, Child):
         return ""
-    inner = words.block_model((*blocks, Head(word)))
+    inner = vocabulary.block_model((*blocks, Head(word)))
     assert inner is not None
     number = "any number of them, each with a name" if known.many else "at most one"
-    lines = [_line(word, model.help_of(word)), words.help_of(inner), number]
+    lines = [_line(word, model.help_of(word)), vocabulary.help_of(inner), number]
     return "\n\n".join(lines)
 
 
 def _about_call(called: type[Model]) -> str:
     arguments = [f"- `{word}`: {called.help_of(word)}" for word in called.kinds()]
-    return "\n\n".join([_line(f"{called.call_name()}(...)", words.help_of(called)), "\n".join(arguments)]).rstrip()
+    return "\n\n".join([_line(f"{called.call_name()}(...)", vocabulary.help_of(called)), "\n".join(arguments)]).rstrip()
 
 
 def _line(word: str, help: str) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aesm_dsl.diagnostic import fold
-from aesm_dsl.editor.words import parts
-from aesm_dsl.source import Span
-from aesm_dsl.spec import kind as kinds
-from aesm_dsl.spec.block import Model, model_of
+from aesm_dsl.editor.vocabulary import parts
+from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.source import Span
+from aesm_dsl.spec import kinds
+from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.imports import is_groups
-from aesm_dsl.spec.kind import Child, Kind, Members
+from aesm_dsl.spec.kinds import Child, Kind, Members
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax import tree
 

@@ -6,14 +6,14 @@ features. Whoever loses such a default by the new name is given the old one in w
 
 from __future__ import annotations
 
-from aesm_dsl.diagnostic import fold
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, LEVEL, NODE, TASK, Declared, Names, given, names
-from aesm_dsl.fix import Edit
-from aesm_dsl.source import Span
+from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.fix import Edit
+from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import KINDS
 from aesm_dsl.spec.imports import is_groups
-from aesm_dsl.spec.names import TASK_LEVEL
+from aesm_dsl.spec.name_rules import TASK_LEVEL
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
 

@@ -13,17 +13,17 @@ from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
-from aesm_dsl.editor import convert
+from aesm_dsl.editor import lsp_types
 from aesm_dsl.editor.analysis import Analysis, analyse
+from aesm_dsl.editor.code_actions import offers
 from aesm_dsl.editor.complete import complete
 from aesm_dsl.editor.definition import definition
-from aesm_dsl.editor.fixes import offers
+from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.hover import hover
-from aesm_dsl.editor.layout import format_edits
 from aesm_dsl.editor.names import names
+from aesm_dsl.editor.outline import symbols
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
-from aesm_dsl.editor.symbols import symbols
-from aesm_dsl.source import Source
+from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.import_file import place_of
 from aesm_dsl.version import VERSION
 
@@ -53,11 +53,11 @@ class SpecServer(LanguageServer):
         return {place_of(path): text for path, text in opened if path}
 
     def offset(self, analysis: Analysis, position: types.Position) -> int:
-        return convert.offset(analysis.source, position, self.encoding)
+        return lsp_types.offset(analysis.source, position, self.encoding)
 
     def publish(self, uri: str, version: int | None = None) -> None:
         analysis = self.look(uri)
-        found = convert.diagnostics(analysis.source, analysis.findings, self.encoding)
+        found = lsp_types.diagnostics(analysis.source, analysis.findings, self.encoding)
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
     def look_again(self) -> None:
@@ -114,7 +114,7 @@ def _words(server: SpecServer) -> None:
         if found is None:
             return None
         content = types.MarkupContent(types.MarkupKind.Markdown, found.text)
-        return types.Hover(content, convert.to_range(analysis.source, found.start, found.end, server.encoding))
+        return types.Hover(content, lsp_types.to_range(analysis.source, found.start, found.end, server.encoding))
 
     @server.feature(
         types.TEXT_DOCUMENT_COMPLETION,
@@ -126,11 +126,11 @@ def _words(server: SpecServer) -> None:
         text_document = server.client_capabilities.text_document
         completion = text_document.completion if text_document else None
         able = completion.completion_item if completion else None
-        return convert.completion(analysis.source, items, server.encoding, bool(able and able.snippet_support))
+        return lsp_types.completion(analysis.source, items, server.encoding, bool(able and able.snippet_support))
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-        return convert.outline(symbols(server.look(params.text_document.uri).file), server.encoding)
+        return lsp_types.outline(symbols(server.look(params.text_document.uri).file), server.encoding)
 
 
 def _names(server: SpecServer) -> None:
@@ -138,7 +138,7 @@ def _names(server: SpecServer) -> None:
     def defined(params: types.DefinitionParams) -> types.Location | None:
         analysis = server.look(params.text_document.uri)
         place = definition(analysis, server.offset(analysis, params.position))
-        return convert.location(place, server.encoding) if place is not None else None
+        return lsp_types.location(place, server.encoding) if place is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     def referred(params: types.ReferenceParams) -> list[types.Location]:
@@ -149,13 +149,15 @@ def _names(server: SpecServer) -> None:
         if declared is None:
             return []
         own = [declared.place] if params.context.include_declaration else []
-        return [convert.location(one, server.encoding) for one in (*own, *(use.place for use in found.uses(declared)))]
+        return [
+            lsp_types.location(one, server.encoding) for one in (*own, *(use.place for use in found.uses(declared)))
+        ]
 
     @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
     def renamed_here(params: types.PrepareRenameParams) -> types.Range | None:
         analysis = server.look(params.text_document.uri)
         place = renamable(analysis, server.offset(analysis, params.position))
-        return convert.to_range(analysis.source, *place, server.encoding) if place is not None else None
+        return lsp_types.to_range(analysis.source, *place, server.encoding) if place is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_RENAME)
     def renamed(params: types.RenameParams) -> types.WorkspaceEdit:
@@ -164,14 +166,14 @@ def _names(server: SpecServer) -> None:
             edits = rename(analysis, server.offset(analysis, params.position), params.new_name)
         except CannotRename as why:
             raise JsonRpcInvalidParams(str(why)) from why
-        return _workspace_edit(params.text_document.uri, convert.text_edits(edits, server.encoding))
+        return _workspace_edit(params.text_document.uri, lsp_types.text_edits(edits, server.encoding))
 
 
 def _changes(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)
     def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit]:
         source = server.look(params.text_document.uri).source
-        return convert.text_edits(format_edits(source), server.encoding)
+        return lsp_types.text_edits(format_edits(source), server.encoding)
 
     @server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
@@ -184,9 +186,9 @@ def _changes(server: SpecServer) -> None:
             types.CodeAction(
                 title=offer.title,
                 kind=types.CodeActionKind.QuickFix,
-                diagnostics=convert.diagnostics(source, [offer.finding], encoding),
+                diagnostics=lsp_types.diagnostics(source, [offer.finding], encoding),
                 is_preferred=offer.only,
-                edit=_workspace_edit(uri, convert.text_edits(offer.edits, encoding)),
+                edit=_workspace_edit(uri, lsp_types.text_edits(offer.edits, encoding)),
             )
             for offer in offers(analysis, start, end)
         ]

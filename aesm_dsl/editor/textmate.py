@@ -11,10 +11,10 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from aesm_dsl.editor.words import TOP, parts, units
-from aesm_dsl.spec import kind as kinds
-from aesm_dsl.spec.block import Model, model_of
-from aesm_dsl.spec.kind import Child, Kind, Members
+from aesm_dsl.editor.vocabulary import TOP, parts, units
+from aesm_dsl.spec import kinds
+from aesm_dsl.spec.block_model import Model, model_of
+from aesm_dsl.spec.kinds import Child, Kind, Members
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.characters import FULL_WIDTH
 from aesm_dsl.syntax.parse import parser

@@ -4,5 +4,5 @@ In:  a `Plan` (plain numbers), and a `Batch` of ids and node indices each step.
 Out: a `Prediction` per batch: log probabilities, what every row selected, the auxiliary losses.
 
 Only `network` unpacks a whole plan; every other module takes the numbers it needs. May import torch,
-`aesm_dsl.plan` and `aesm_dsl.data.batch`; knows neither the language nor training.
+`aesm_dsl.plan.plan` and `aesm_dsl.data.batch`; knows neither the language nor training.
 """

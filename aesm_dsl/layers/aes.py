@@ -14,7 +14,7 @@ from torch.nn import functional
 from aesm_dsl.layers.experts import Experts
 from aesm_dsl.layers.precision import exactly
 from aesm_dsl.layers.selection import Selection, Tally, mixture, select, within_budget
-from aesm_dsl.plan import LayerPlan
+from aesm_dsl.plan.plan import LayerPlan
 
 
 @dataclass(frozen=True, slots=True)

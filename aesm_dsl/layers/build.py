@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aesm_dsl.layers.baselines.network import Baseline
 from aesm_dsl.layers.network import Network
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.plan import Plan
 
 AnyNetwork = Network | Baseline
 """Both have their `plan`, and give a `Prediction` for a `Batch`."""

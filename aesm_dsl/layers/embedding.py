@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.embedding_tables import Home, home, homes
-from aesm_dsl.feature_plan import FeaturePlan
-from aesm_dsl.layers.apart import apart
-from aesm_dsl.layers.pool import Numbers, Pool
-from aesm_dsl.layers.vectors import Vectors
-from aesm_dsl.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
+from aesm_dsl.layers.no_compile import apart
+from aesm_dsl.layers.pooling import Numbers, Pool
+from aesm_dsl.layers.pretrained_vectors import Vectors
+from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
+from aesm_dsl.plan.tables import Home, home, homes
 
 START_STD = 0.05
 """Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it

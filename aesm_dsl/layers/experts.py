@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aesm_dsl.layers.apart import apart
-from aesm_dsl.layers.execution import choose
+from aesm_dsl.layers.choose_execution import choose
+from aesm_dsl.layers.no_compile import apart
 from aesm_dsl.layers.precision import exact
-from aesm_dsl.layers.sparse import Groups, Pairs, Segments
-from aesm_dsl.plan import LayerPlan
+from aesm_dsl.layers.sparse_experts import Groups, Pairs, Segments
+from aesm_dsl.plan.plan import LayerPlan
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "relu": functional.relu}
 

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
-from aesm_dsl.layers.leaves import Leaves
+from aesm_dsl.layers.leaf_rows import Leaves
 from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import Selection, Tally
 from aesm_dsl.layers.siblings import Siblings
-from aesm_dsl.layers.stack import Towers
+from aesm_dsl.layers.stacked_linears import Towers
 from aesm_dsl.layers.tower import Tower, funnel
-from aesm_dsl.plan import TASKS, LayerPlan, Plan
+from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
+from aesm_dsl.plan.tables import sparse_homes
 
 
 class Network(nn.Module):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from aesm_dsl.plan import UNKNOWN
+from aesm_dsl.plan.plan import UNKNOWN
 
 FEW = 4
 """Up to so many experts are found by searching for the largest score again and again, more by a sort."""

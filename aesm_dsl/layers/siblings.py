@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.plan import LevelPlan
+from aesm_dsl.plan.plan import LevelPlan
 
 
 class Siblings(nn.Module):

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
-from aesm_dsl.baseline import BaselinePlan
-from aesm_dsl.cost import Cost, cost
-from aesm_dsl.embedding_tables import embedding_parameters, embedding_tables
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.cost import Cost, cost
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.tables import embedding_parameters, embedding_tables
 
 
 def part_table(plan: Plan, baseline: BaselinePlan) -> Table:

@@ -6,9 +6,9 @@ from itertools import groupby
 
 from rich.table import Table
 
-from aesm_dsl.training.comparison import SINGLE, UNIFIED, Comparison, Standing, verdict
-from aesm_dsl.training.metric import ALL
-from aesm_dsl.training.student import Mean
+from aesm_dsl.training.compare import SINGLE, UNIFIED, Comparison, Standing, verdict
+from aesm_dsl.training.metrics.scores import ALL
+from aesm_dsl.training.metrics.t_test import Mean
 
 MARK = {"gain": "+", "loss": "-", "even": " "}
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from aesm_dsl.changes import Change
-from aesm_dsl.evolution import Fate
+from aesm_dsl.plan.changes import Change
+from aesm_dsl.plan.evolution import Fate
 
 STYLES = {"kept": "green", "resized": "yellow", "new": "cyan", "lost": "red"}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from aesm_dsl.report.lettering import FONT, plain
+from aesm_dsl.report.text_width import FONT, plain
 
 INK, MUTED, FAINT, PANEL, EDGE = "#1f2933", "#5f6b77", "#b4bdc6", "#f6f7f9", "#dfe3e8"
 

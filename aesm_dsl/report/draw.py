@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from aesm_dsl.report.lettering import FONT, held
+from aesm_dsl.report.text_width import FONT, held
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot")
 

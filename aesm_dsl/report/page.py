@@ -19,19 +19,19 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from rich.table import Table
 
-from aesm_dsl.cost import cost
-from aesm_dsl.plan import Plan
-from aesm_dsl.report.chart import Curve, calibration_chart, curves_chart, interval_chart
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.report.charts import Curve, calibration_chart, curves_chart, interval_chart
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.report.draw import DrawingError, drawn
 from aesm_dsl.report.experts import experts_sentences, experts_table
-from aesm_dsl.report.inline import inline
+from aesm_dsl.report.inline_svg import inline
 from aesm_dsl.report.picture import flow_graph, heat_map, sharing_graph, training_map
 from aesm_dsl.report.profile import advice, profile_tables
-from aesm_dsl.syntax.colours import AesmLexer
-from aesm_dsl.training.comparison import Comparison, Swing
-from aesm_dsl.training.metric import ALL, Score, mean
-from aesm_dsl.training.run import Run
+from aesm_dsl.syntax.pygments_lexer import AesmLexer
+from aesm_dsl.training.compare import Comparison, Swing
+from aesm_dsl.training.metrics.scores import ALL, Score, mean
+from aesm_dsl.training.run.folder import Run
 
 
 @dataclass(frozen=True, slots=True)

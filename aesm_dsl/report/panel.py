@@ -10,14 +10,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aesm_dsl.plan import LayerPlan
+from aesm_dsl.plan.plan import LayerPlan
 from aesm_dsl.report.dot import COLOURS, FAINT, GAP, INK, MUTED, TINTS, box, line, lines, panel, span, words
 from aesm_dsl.report.layout import apart, beside, evenly
-from aesm_dsl.report.lettering import plain, shortened, width_ems
-from aesm_dsl.training.sharing import ROLES, Sharing, sharing
+from aesm_dsl.report.text_width import plain, shortened, width_ems
+from aesm_dsl.training.sharing.sharing_matrix import ROLES, Sharing, sharing
 
 if TYPE_CHECKING:  # usage.py loads torch
-    from aesm_dsl.training.usage import LayerUsage
+    from aesm_dsl.training.sharing.usage import LayerUsage
 
 HIDDEN = 0.02
 """Lines of less mean mixture weight are not drawn; experts left without one fold into "rarely used"."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aesm_dsl.compiled import Compiled
+from aesm_dsl.plan.compiled import Compiled
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import format_file, format_value
 

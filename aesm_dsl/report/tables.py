@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from aesm_dsl.cost import Cost, PlanCost, cost, loop_pays_from
-from aesm_dsl.embedding_tables import embedding_parameters
-from aesm_dsl.plan import TASKS, LayerPlan, Plan
+from aesm_dsl.plan.cost import Cost, PlanCost, cost, loop_pays_from
+from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
+from aesm_dsl.plan.tables import embedding_parameters
 from aesm_dsl.report.baseline import part_table, tables_line
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.given import given
-from aesm_dsl.data.stream import batches_of
-from aesm_dsl.data.table import open_table
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import Plan
+from aesm_dsl.data.encoded_stream import batches_of
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.open_tables import open_table
+from aesm_dsl.data.reading.frames import given
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.serving.export import described_features
-from aesm_dsl.serving.inputs import named_inputs
-from aesm_dsl.training.run import Run
+from aesm_dsl.serving.export_inputs import named_inputs
+from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.train import nowhere
 
 Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]

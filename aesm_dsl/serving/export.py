@@ -6,11 +6,11 @@ import hashlib
 import json
 from typing import Any
 
-from aesm_dsl.data.encode import FORMAT as ENCODERS_FORMAT
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import UNKNOWN, Plan
-from aesm_dsl.training.run import Run
+from aesm_dsl.data.encoding.encoders import FORMAT as ENCODERS_FORMAT
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.plan import UNKNOWN, Plan
+from aesm_dsl.training.run.folder import Run
 from aesm_dsl.version import VERSION
 
 FORMAT = 1
@@ -20,11 +20,11 @@ FORMAT = 1
 def model_bytes(run: Run, form: str, findings: Findings) -> bytes | None:
     """The run's network as "onnx" or "pt2", a program of torch; None after adding E630 without the extra `export`."""
     if form == "pt2":
-        from aesm_dsl.serving.program import program_bytes
+        from aesm_dsl.serving.torch_program import program_bytes
 
         return program_bytes(run.network.cpu())
     try:
-        from aesm_dsl.serving.onnx_file import onnx_model
+        from aesm_dsl.serving.onnx_model import onnx_model
     except ModuleNotFoundError as error:
         findings.add(
             "E630",

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import torch
 
-from aesm_dsl.data.checked import Checked, counted
-from aesm_dsl.data.given import Given
-from aesm_dsl.data.stream import batches_of
-from aesm_dsl.data.table import Reading, open_table
-from aesm_dsl.data.value import Mask
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.training.run import Run
+from aesm_dsl.data.encoded_stream import batches_of
+from aesm_dsl.data.open_tables import Reading, open_table
+from aesm_dsl.data.reading.checked_rows import Checked, counted
+from aesm_dsl.data.reading.frames import Given
+from aesm_dsl.data.reading.values import Mask
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.train import find_device, find_table, nowhere
 
 BATCH_ROWS = 4096

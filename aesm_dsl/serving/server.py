@@ -18,11 +18,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.render import render
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.render import render
 from aesm_dsl.serving.batching import Batcher, FullError
 from aesm_dsl.serving.engine import Engine
-from aesm_dsl.serving.request import VERSION_SERVED, Request, RequestError, answer, metadata, read_request
+from aesm_dsl.serving.protocol import VERSION_SERVED, Request, RequestError, answer, metadata, read_request
 from aesm_dsl.version import VERSION
 
 Result = TypeVar("Result")

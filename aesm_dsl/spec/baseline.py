@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing
 from typing import Annotated
 
-from aesm_dsl.spec.block import Model, setting
-from aesm_dsl.spec.kind import Auto, Choice, Integer, Many
+from aesm_dsl.spec.block_model import Model, setting
+from aesm_dsl.spec.kinds import Auto, Choice, Integer, Many
 
 Architecture = typing.Literal["aes", "shared_bottom", "mmoe", "ple", "star", "esmm", "single"]
 ARCHITECTURES: tuple[Architecture, ...] = typing.get_args(Architecture)

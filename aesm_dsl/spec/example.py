@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from aesm_dsl.spec.block import Model
-from aesm_dsl.spec.kind import Child, Members
+from aesm_dsl.spec.block_model import Model
+from aesm_dsl.spec.kinds import Child, Members
 from aesm_dsl.spec.write import value_text
 
 

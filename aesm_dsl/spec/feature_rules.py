@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from zoneinfo import available_timezones
 
-from aesm_dsl.diagnostic import Findings, Related, did_you_mean, quoted, suggest
+from aesm_dsl.findings.diagnostic import Findings, Related, did_you_mean, quoted, suggest
 from aesm_dsl.spec.features import (
     CategoryFeature,
     CrossFeature,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aesm_dsl.spec.block import Doc, Model, setting
-from aesm_dsl.spec.kind import Auto, Call, Choice, Either, Integer, Many, Members, Name, Optional, Reference, Text
+from aesm_dsl.spec.block_model import Doc, Model, setting
+from aesm_dsl.spec.kinds import Auto, Call, Choice, Either, Integer, Many, Members, Name, Optional, Reference, Text
 
 _COLUMN = Optional(Name("a column"))
 _EMBED = Optional(Auto(Integer(1, 4096)))

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from aesm_dsl.diagnostic import Findings, suggest
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Findings, suggest
+from aesm_dsl.findings.source import Source
 from aesm_dsl.syntax import tree
 
 _MOST_FILES = 5000

@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aesm_dsl.diagnostic import Findings, Related, closest, fold, quoted, suggest
-from aesm_dsl.fix import write
-from aesm_dsl.source import Source, Span
-from aesm_dsl.spec import names
+from aesm_dsl.findings.diagnostic import Findings, Related, closest, fold, quoted, suggest
+from aesm_dsl.findings.fix import write
+from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.spec import name_rules
 from aesm_dsl.spec.import_file import Texts, import_file, place_of
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.read import read
 from aesm_dsl.spec.use import GROUP, IMPORT, USE, Groups, Import, Imports, Ledger, is_use, take, words_of
 from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.bracket_pairs import MOST_NESTED
 from aesm_dsl.syntax.format import is_word
-from aesm_dsl.syntax.pairing import MOST_NESTED
 from aesm_dsl.syntax.parse import parse
 
 
@@ -249,7 +249,7 @@ class _Reading:
         spec = read(replace(file, statements=(*edition, model)), self.ledger.findings)
         if spec is None:
             return False
-        for rule in (names.scripts, names.feature_names):
+        for rule in (name_rules.scripts, name_rules.feature_names):
             rule(spec, set(), self.ledger.findings)
         return True
 

@@ -7,8 +7,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aesm_dsl.spec.block import Doc, Model, setting
-from aesm_dsl.spec.kind import Auto, Call, Child, Choice, Integer, Literal, Many, Name, Optional, Real, Reference, Share
+from aesm_dsl.spec.block_model import Doc, Model, setting
+from aesm_dsl.spec.kinds import (
+    Auto,
+    Call,
+    Child,
+    Choice,
+    Integer,
+    Literal,
+    Many,
+    Name,
+    Optional,
+    Real,
+    Reference,
+    Share,
+)
 
 AutoWord = typing.Literal["auto"]
 

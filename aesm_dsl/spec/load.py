@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source
-from aesm_dsl.spec.check import check
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.import_file import Texts
 from aesm_dsl.spec.imports import resolve
-from aesm_dsl.spec.json import tree_of_json
-from aesm_dsl.spec.json_space import in_place
+from aesm_dsl.spec.json_tune import in_place
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
-from aesm_dsl.spec.tune import take_space
+from aesm_dsl.spec.read_json import tree_of_json
+from aesm_dsl.spec.rules import check
+from aesm_dsl.spec.tune_block import take_space
 from aesm_dsl.spec.use import USE
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.parse import parse

@@ -13,17 +13,17 @@ from typing import Annotated, Self
 import pydantic
 from pydantic import Field, PrivateAttr
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.error import AesmError
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.error import AesmError
+from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.baseline import ARCHITECTURES, Architecture, Baseline
-from aesm_dsl.spec.block import Doc, Model, setting
+from aesm_dsl.spec.block_model import Doc, Model, setting
+from aesm_dsl.spec.data import Data
 from aesm_dsl.spec.features import FeatureGroup
-from aesm_dsl.spec.kind import Auto, Child, Choice, Integer, Many, Optional, Quantity, Reference
+from aesm_dsl.spec.kinds import Auto, Child, Choice, Integer, Many, Optional, Quantity, Reference
 from aesm_dsl.spec.levels import Experts, Level
 from aesm_dsl.spec.places import Places
-from aesm_dsl.spec.space import Dimension
-from aesm_dsl.spec.tables import Data
+from aesm_dsl.spec.search_space import Dimension
 from aesm_dsl.spec.tasks import Tasks
 from aesm_dsl.spec.training import Train
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aesm_dsl.diagnostic import Help, fold, quoted, suggest
-from aesm_dsl.source import Span
-from aesm_dsl.spec.kind import Child
+from aesm_dsl.findings.diagnostic import Help, fold, quoted, suggest
+from aesm_dsl.findings.source import Span
+from aesm_dsl.spec.kinds import Child
 from aesm_dsl.spec.places import join
-from aesm_dsl.spec.teller import Teller
+from aesm_dsl.spec.value_errors import Teller
 from aesm_dsl.syntax import tree
 
 

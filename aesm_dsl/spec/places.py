@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aesm_dsl.source import Span
+from aesm_dsl.findings.source import Span
 
 NAMELESS = "?"
 """Stands in a path for the name of a thing whose name is missing."""

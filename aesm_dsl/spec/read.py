@@ -10,20 +10,20 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aesm_dsl.diagnostic import Findings, closest, fold, quoted
-from aesm_dsl.fix import delete, write
+from aesm_dsl.findings.diagnostic import Findings, closest, fold, quoted
+from aesm_dsl.findings.fix import delete, write
 from aesm_dsl.memory import no_collection
-from aesm_dsl.spec.block import Model, model_of
+from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.example import example
-from aesm_dsl.spec.homes import home
-from aesm_dsl.spec.kind import Child, Members
+from aesm_dsl.spec.kinds import Child, Members
+from aesm_dsl.spec.misplaced import block_twice, named_twice, set_twice, unknown_block, unknown_setting
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.outline import edition, model_block
 from aesm_dsl.spec.overrides import Overrides
 from aesm_dsl.spec.places import NAMELESS, Places, join
-from aesm_dsl.spec.stray import block_twice, named_twice, set_twice, unknown_block, unknown_setting
-from aesm_dsl.spec.teller import Asked, Teller, Wrong
-from aesm_dsl.spec.value import Values
+from aesm_dsl.spec.top_level import edition, model_block
+from aesm_dsl.spec.value_errors import Asked, Teller, Wrong
+from aesm_dsl.spec.value_reader import Values
+from aesm_dsl.spec.where_words_live import home
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.tree import documentation

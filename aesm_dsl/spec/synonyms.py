@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aesm_dsl.spec.homes import home
+from aesm_dsl.spec.where_words_live import home
 
 _OURS = {
     "edition": ("version", "language", "aesm_version"),

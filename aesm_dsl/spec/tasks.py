@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aesm_dsl.spec.block import Doc, Model, setting
-from aesm_dsl.spec.kind import (
+from aesm_dsl.spec.block_model import Doc, Model, setting
+from aesm_dsl.spec.kinds import (
     Call,
     Child,
     Choice,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aesm_dsl.spec.block import Model, setting
-from aesm_dsl.spec.kind import Auto, Call, Choice, Integer, Optional, Quantity, Real, Share
+from aesm_dsl.spec.block_model import Model, setting
+from aesm_dsl.spec.kinds import Auto, Call, Choice, Integer, Optional, Quantity, Real, Share
 
 
 class Adam(Model):

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aesm_dsl.diagnostic import Findings, Help, Related, fold, quoted, suggest
-from aesm_dsl.fix import write
-from aesm_dsl.source import Span
-from aesm_dsl.spec.kind import Many
+from aesm_dsl.findings.diagnostic import Findings, Help, Related, fold, quoted, suggest
+from aesm_dsl.findings.fix import write
+from aesm_dsl.findings.source import Span
+from aesm_dsl.spec.kinds import Many
+from aesm_dsl.spec.misplaced import set_twice
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS, Places
-from aesm_dsl.spec.stray import set_twice
-from aesm_dsl.spec.teller import Asked, Teller, Wrong
-from aesm_dsl.spec.value import Values
+from aesm_dsl.spec.value_errors import Asked, Teller, Wrong
+from aesm_dsl.spec.value_reader import Values
 from aesm_dsl.syntax import tree
 
 IMPORT, USE, GROUP = "import", "use", "features"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source
-from aesm_dsl.spec import kind as kinds
-from aesm_dsl.spec.block import Model
-from aesm_dsl.spec.kind import NOTHING, Kind
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec import kinds
+from aesm_dsl.spec.block_model import Model
+from aesm_dsl.spec.kinds import NOTHING, Kind
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.format import format_file, is_word
 from aesm_dsl.syntax.parse import parse

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from aesm_dsl.diagnostic import Findings, Related
-from aesm_dsl.fix import delete, write
-from aesm_dsl.syntax.draft import Draft, content_end, indent, line_end, line_start
-from aesm_dsl.syntax.pairing import CLOSER, MARK, MOST_NESTED, Bracket, balanced, closed_early, odd, pair, sound
+from aesm_dsl.findings.diagnostic import Findings, Related
+from aesm_dsl.findings.fix import delete, write
+from aesm_dsl.syntax.bracket_pairs import CLOSER, MARK, MOST_NESTED, Bracket, balanced, closed_early, odd, pair, sound
+from aesm_dsl.syntax.text_under_repair import Draft, content_end, indent, line_end, line_start
 
 MOST_MISTAKES = 50
 """Mistakes of syntax told in one go; a file with more is not a spec."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from itertools import groupby, takewhile
 
-from aesm_dsl.diagnostic import Findings, Related
-from aesm_dsl.fix import Edit, Fix, Mend
-from aesm_dsl.source import Source, Span
+from aesm_dsl.findings.diagnostic import Findings, Related
+from aesm_dsl.findings.fix import Edit, Fix, Mend
+from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.syntax.brackets import pair_brackets
-from aesm_dsl.syntax.draft import COMMENT, Draft, line_end, line_start
+from aesm_dsl.syntax.text_under_repair import COMMENT, Draft, line_end, line_start
 
 __all__ = ["COMMENT", "FULL_WIDTH", "clean"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from lark.lexer import Token
 
-from aesm_dsl.diagnostic import Help
-from aesm_dsl.fix import Edit, Fix, Mend, delete, write
-from aesm_dsl.source import Span
+from aesm_dsl.findings.diagnostic import Help
+from aesm_dsl.findings.fix import Edit, Fix, Mend, delete, write
+from aesm_dsl.findings.source import Span
 
 VALUE = {"NAME", "NUMBER", "STRING", "OPEN_BRACKET"}
 """The terminals that a value starts with."""

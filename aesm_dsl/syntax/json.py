@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source, Span
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.syntax.bracket_pairs import MOST_NESTED
 from aesm_dsl.syntax.format import is_word
-from aesm_dsl.syntax.pairing import MOST_NESTED
 
 # The standard library's own reader of a string, which also tells where it ends; it is public but not typed.
 _scan_string: Callable[[str, int, bool], tuple[str, int]] = vars(json.decoder)["scanstring"]

@@ -13,9 +13,9 @@ from lark import Lark, UnexpectedCharacters, UnexpectedToken
 from lark import Tree as LarkTree
 from lark.lexer import Token
 
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.memory import no_collection
-from aesm_dsl.source import Source, Span
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.characters import COMMENT, clean

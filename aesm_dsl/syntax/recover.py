@@ -14,11 +14,11 @@ from lark import Lark, UnexpectedCharacters, UnexpectedToken
 from lark.lexer import Token
 from lark.parsers.lalr_parser_state import ParseConf, ParserState
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source, Span
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.syntax.blank_out import repair
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
-from aesm_dsl.syntax.mistakes import acceptable, explain
-from aesm_dsl.syntax.repair import repair
+from aesm_dsl.syntax.parse_errors import acceptable, explain
 
 _SETTING = re.compile(r"\w+[ \t]*=")
 _BOUNDARIES = ("_NEWLINE", "SEMICOLON", "OPEN_BRACE", "CLOSE_BRACE")

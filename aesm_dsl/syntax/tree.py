@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aesm_dsl.source import Source, Span
+from aesm_dsl.findings.source import Source, Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,18 @@ from typing import Any
 
 import torch
 
-from aesm_dsl.data.encoded import EncodedTable
 from aesm_dsl.data.prepare import Prepared, Tables
-from aesm_dsl.embedding_tables import sparse_homes
+from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.plan import Plan
-from aesm_dsl.training.evaluate import forecast, judge
-from aesm_dsl.training.history import Epoch
-from aesm_dsl.training.outputs import OutputMeter
-from aesm_dsl.training.peers import ALONE, Peers
-from aesm_dsl.training.resume import Job
-from aesm_dsl.training.run import Run
-from aesm_dsl.training.shards import gather
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.tables import sparse_homes
+from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.shards import gather
+from aesm_dsl.training.metrics.forecast import forecast, judge
+from aesm_dsl.training.run.folder import Run
+from aesm_dsl.training.run.history import Epoch
+from aesm_dsl.training.run.resume import Job
+from aesm_dsl.training.sharing.dead_outputs import OutputMeter
 from aesm_dsl.version import VERSION
 
 

@@ -13,38 +13,38 @@ from typing import Any
 import polars as pl
 import torch
 
-from aesm_dsl.data.check import Locate
-from aesm_dsl.data.file import DataFile
-from aesm_dsl.data.files import find
-from aesm_dsl.data.given import Given, given
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.encoded_stream import Stream
+from aesm_dsl.data.open_tables import Reading, open_table, open_tables, tell_no_data
 from aesm_dsl.data.prepare import Prepared, prepare
-from aesm_dsl.data.stored import LostError
-from aesm_dsl.data.stream import Stream
-from aesm_dsl.data.table import Reading, open_table, open_tables, tell_no_data
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.data.reading.data_file import DataFile
+from aesm_dsl.data.reading.files import find
+from aesm_dsl.data.reading.frames import Given, given
+from aesm_dsl.data.store.storage import LostError
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork, build
-from aesm_dsl.layers.vectors import fill
-from aesm_dsl.plan import Plan
-from aesm_dsl.training.combine import method
-from aesm_dsl.training.compiling import tell_uncompilable
-from aesm_dsl.training.evaluate import Forecast, forecast, judge, judge_streamed
+from aesm_dsl.layers.pretrained_vectors import fill
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.distributed.launch import world
+from aesm_dsl.training.distributed.process_group import Peers, together
+from aesm_dsl.training.distributed.shards import spread, tell_unshardable, tell_whole
 from aesm_dsl.training.finish import finish
-from aesm_dsl.training.health import tell_collapse
-from aesm_dsl.training.history import Fitted
-from aesm_dsl.training.launch import world
-from aesm_dsl.training.loop import unwatched
-from aesm_dsl.training.meter import Progress
-from aesm_dsl.training.outputs import OutputMeter
-from aesm_dsl.training.peers import Peers, together
-from aesm_dsl.training.processes import agree, tell_unshareable
-from aesm_dsl.training.resume import Job, fit_or_resume
-from aesm_dsl.training.run import Run, metrics_frame, nothing_selected, save_run
-from aesm_dsl.training.segments import Segments, segments
-from aesm_dsl.training.shards import spread, tell_unshardable, tell_whole
-from aesm_dsl.training.track import Track, tracking
-from aesm_dsl.training.unfinished import Unfinished, held
-from aesm_dsl.training.usage import Usage
-from aesm_dsl.training.warm_start import refuse_start, start_from
+from aesm_dsl.training.fit.combine import method
+from aesm_dsl.training.fit.compile import tell_uncompilable
+from aesm_dsl.training.fit.loop import unwatched
+from aesm_dsl.training.fit.loss_meter import Progress
+from aesm_dsl.training.metrics.forecast import Forecast, forecast, judge, judge_streamed
+from aesm_dsl.training.preconditions import agree, tell_unshareable
+from aesm_dsl.training.run.folder import Run, metrics_frame, nothing_selected, save_run
+from aesm_dsl.training.run.history import Fitted
+from aesm_dsl.training.run.mlflow_tracking import Track, tracking
+from aesm_dsl.training.run.resume import Job, fit_or_resume
+from aesm_dsl.training.run.run_in_progress import Unfinished, held
+from aesm_dsl.training.run.warm_start import refuse_start, start_from
+from aesm_dsl.training.sharing.dead_outputs import OutputMeter
+from aesm_dsl.training.sharing.health import tell_collapse
+from aesm_dsl.training.sharing.segments import Segments, segments
+from aesm_dsl.training.sharing.usage import Usage
 
 GIVEN = "the table"
 """What findings call rows that are in memory."""

@@ -13,10 +13,10 @@ import torch
 
 from aesm_dsl import compile_spec
 from aesm_dsl.layers.selection import compare, diverge, mixture, select
+from aesm_dsl.plan.training import NoisePlan
 from aesm_dsl.report.draw import BROWSER_FONTS
-from aesm_dsl.report.lettering import held, width_ems
-from aesm_dsl.training.schedule import sigma
-from aesm_dsl.training_plan import NoisePlan
+from aesm_dsl.report.text_width import held, width_ems
+from aesm_dsl.training.fit.schedule import sigma
 
 HERE = Path(__file__).parent
 WIDTH = 860

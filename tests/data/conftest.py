@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aesm_dsl.data.check import Locate
-from aesm_dsl.source import Source, Span
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.findings.source import Source, Span
 
 from .plans import Make
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import aesm_dsl
-from aesm_dsl.data import encoded
+from aesm_dsl.data.store import encoded_table
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
 
 
 def train(folder: Path, name: str) -> None:
-    encoded.WINDOW_BYTES = 4 * 2**20  # a window is allowed 128 MiB, which this table would fit into
+    encoded_table.WINDOW_BYTES = 4 * 2**20  # a window is allowed 128 MiB, which this table would fit into
     aesm_dsl.train(
         folder / "spec.aesm",
         folder / f"run-{name}",

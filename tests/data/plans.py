@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.fitting import Fitting
-from aesm_dsl.data_plan import DataPlan
-from aesm_dsl.feature_plan import FeaturePlan
-from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
-from aesm_dsl.training_plan import NoisePlan, TrainingPlan
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.fitting import Fitting
+from aesm_dsl.plan.data import DataPlan
+from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
+from aesm_dsl.plan.training import NoisePlan, TrainingPlan
 
 LAYER = LayerPlan(8, 4, 2, 2, (4,), 1, 1, "layer", "layer", "silu", 0.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aesm_dsl.data.auc import auc, auc_within, difference, right_sides
-from aesm_dsl.training.cells import Cells
+from aesm_dsl.training.metrics.auc import auc, auc_within, difference, right_sides
+from aesm_dsl.training.metrics.binned_scores import Cells
 
 
 def delong(score: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float | None] | None:

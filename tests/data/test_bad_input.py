@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.error import AesmError
-from aesm_dsl.pipeline import check, train
+from aesm_dsl.api.train import check, train
+from aesm_dsl.findings.error import AesmError
 
 SPEC = """\
 aesm = 1

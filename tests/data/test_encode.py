@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.quantile import boundaries, bucket
-from aesm_dsl.feature_plan import FeaturePlan
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.quantiles import boundaries, bucket
+from aesm_dsl.plan.features import FeaturePlan
 
 from .plans import Make, fit_encoders
 

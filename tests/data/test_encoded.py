@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from aesm_dsl.data import encoded
-from aesm_dsl.data.ahead import ahead
-from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.stored import Columns, Folder, FolderWriter, Range
+from aesm_dsl.data.store import encoded_table
+from aesm_dsl.data.store.encoded_table import EncodedTable
+from aesm_dsl.data.store.prefetch import ahead
+from aesm_dsl.data.store.storage import Columns, Folder, FolderWriter, Range
 
 
 def table(rows: int) -> EncodedTable:
@@ -64,8 +64,8 @@ def test_seed_and_epoch_decide_the_order() -> None:
 def long(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EncodedTable:
     """1,003 rows in blocks of 20, about five blocks a window."""
     made = table(1003)
-    monkeypatch.setattr(encoded, "BLOCK_ROWS", 20)
-    monkeypatch.setattr(encoded, "WINDOW_BYTES", 100 * made.stored.row_bytes)
+    monkeypatch.setattr(encoded_table, "BLOCK_ROWS", 20)
+    monkeypatch.setattr(encoded_table, "WINDOW_BYTES", 100 * made.stored.row_bytes)
     if request.param == "memory":
         return made
     writer = FolderWriter(tmp_path / "rows")

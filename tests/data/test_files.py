@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.file import attempt
-from aesm_dsl.data.files import Rows, chunks, find
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.data.reading.data_file import attempt
+from aesm_dsl.data.reading.files import Rows, chunks, find
+from aesm_dsl.findings.diagnostic import Findings
 
 
 def put(path: Path, **columns: object) -> Path:

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data import fitting as module
-from aesm_dsl.data import learner
-from aesm_dsl.data.fitting import Fitting
+from aesm_dsl.data.encoding import fitting as module
+from aesm_dsl.data.encoding import learners
+from aesm_dsl.data.encoding.fitting import Fitting
 
 from .plans import Make, fit_encoders
 
@@ -28,7 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a few hundred rows go beyond: values are forgotten and numbers are sampled."""
     for name, value in {"BLOCK": 32, "VOCABULARY": 20}.items():
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(learner, "SAMPLE", 50)
+    monkeypatch.setattr(learners, "SAMPLE", 50)
 
 
 @pytest.mark.usefixtures("small")
@@ -54,7 +54,7 @@ def test_parts_that_begin_at_a_block_merge_into_one() -> None:
 def test_a_sample_has_the_quantiles_of_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = table(20_000)
     exact = fit_encoders(PLAN, frame).encoders[2]
-    monkeypatch.setattr(learner, "SAMPLE", 4_000)
+    monkeypatch.setattr(learners, "SAMPLE", 4_000)
     sampled = fit_encoders(PLAN, frame).encoders[2]
     assert sampled != exact
     share = [np.searchsorted(np.sort(frame["x"].to_numpy()), one.boundaries) / 20_000 for one in (exact, sampled)]

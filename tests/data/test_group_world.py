@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.auc import auc
-from aesm_dsl.data.group_world import GROUPS, NAMES, SHARES, simulate_groups, truth, write_groups
+from aesm_dsl.data.simulate.groups import GROUPS, NAMES, SHARES, simulate_groups, truth, write_groups
+from aesm_dsl.training.metrics.auc import auc
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data.hashing import hash64
+from aesm_dsl.data.reading.hashing import hash64
 from tests.conftest import PROJECT
 
 GOLDEN = {

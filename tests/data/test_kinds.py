@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.compiled import compile_loaded
-from aesm_dsl.data import fitting, learner
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.fitting import Fitting
-from aesm_dsl.data.given import given
-from aesm_dsl.data.table import open_table
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import Plan
+from aesm_dsl.data.encoding import fitting, learners
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.fitting import Fitting
+from aesm_dsl.data.open_tables import open_table
+from aesm_dsl.data.reading.frames import given
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.compiled import compile_loaded
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.model import Spec
 from tests.data.plans import fit_encoders
 
@@ -167,7 +167,7 @@ def test_a_sequence_shares_the_ids_of_its_feature() -> None:
 
 def test_chunks_teach_the_same_of_every_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "BLOCK", 32)
-    monkeypatch.setattr(learner, "SAMPLE", 50)
+    monkeypatch.setattr(learners, "SAMPLE", 50)
     plan = plan_of(
         "x = number(scale: log)",
         "y = number()",

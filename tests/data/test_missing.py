@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 import torch
 
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.vectors import read_vectors
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.embedding_tables import sparse_homes
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.vectors import read_vectors
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.embedding import Embedding
+from aesm_dsl.plan.tables import sparse_homes
 from aesm_dsl.spec.features import KINDS
 from tests.data.plans import fit_encoders
 from tests.data.test_kinds import plan_of

@@ -18,16 +18,16 @@ import polars as pl
 import pytest
 import torch
 
-from aesm_dsl.data import files
 from aesm_dsl.data import prepare as preparing
-from aesm_dsl.data.check import Locate
-from aesm_dsl.data.given import given
-from aesm_dsl.data.kept import KEPT_DAYS
+from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.prepare import Prepared, prepare
-from aesm_dsl.data.stored import FolderWriter, LostError
-from aesm_dsl.data_plan import DataPlan, SplitPlan
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import Plan
+from aesm_dsl.data.reading import files
+from aesm_dsl.data.reading.frames import given
+from aesm_dsl.data.store.cache_eviction import KEPT_DAYS
+from aesm_dsl.data.store.storage import FolderWriter, LostError
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.data import DataPlan, SplitPlan
+from aesm_dsl.plan.plan import Plan
 
 from .plans import Make, fit_encoders
 

@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from aesm_dsl.cli.main import app
-from aesm_dsl.data.checked import Checked
-from aesm_dsl.data.files import Rows
-from aesm_dsl.data.hashing import hash64
-from aesm_dsl.data.profile import Profile
-from aesm_dsl.data.users import KEPT, Users
-from aesm_dsl.data_plan import DataPlan
-from aesm_dsl.plan import Plan
+from aesm_dsl.data.checks.profile import Profile
+from aesm_dsl.data.checks.user_overlap import KEPT, Users
+from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.data.reading.hashing import hash64
+from aesm_dsl.plan.data import DataPlan
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.report.profile import advice
 
 from .plans import Make

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import torch
 
-from aesm_dsl.data.check import Locate
+from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.prepare import prepare
-from aesm_dsl.data_plan import DataPlan, SplitPlan
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import LevelPlan, NodePlan, Plan
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.data import DataPlan, SplitPlan
+from aesm_dsl.plan.plan import LevelPlan, NodePlan, Plan
 
 from .plans import LAYER, Make, fit_encoders
 

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.auc import auc
-from aesm_dsl.data.simulate import simulate, write_world
-from aesm_dsl.data.world import CITIES, CLICK, LEAVES, PURCHASE, SIGNALS, TASTE, Leaf
+from aesm_dsl.data.simulate.fund_search import simulate, write_world
+from aesm_dsl.data.simulate.fund_world import CITIES, CLICK, LEAVES, PURCHASE, SIGNALS, TASTE, Leaf
+from aesm_dsl.training.metrics.auc import auc
 
 # fmt: off
 COLUMNS = [

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data import order
-from aesm_dsl.data.check import Faults, Locate
-from aesm_dsl.data.checked import Checked
-from aesm_dsl.data.files import Rows
-from aesm_dsl.data.split import Splits
-from aesm_dsl.data_plan import DataPlan, SplitPlan
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.data.checks.columns import Faults, Locate
+from aesm_dsl.data.encoding import value_counts
+from aesm_dsl.data.encoding.splits import Splits
+from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.data import DataPlan, SplitPlan
 
 from .plans import Make
 
@@ -116,8 +116,8 @@ def test_last_never_divides_a_value(values: list[int | None], share: float) -> N
 
 
 def test_last_of_more_values_than_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order, "VALUES", 400)
-    monkeypatch.setattr(order, "GROUPS", 200)
+    monkeypatch.setattr(value_counts, "VALUES", 400)
+    monkeypatch.setattr(value_counts, "GROUPS", 200)
     days = np.random.default_rng(0).permutation(10_000)
     gone = taken(last(0.25), pl.Series(days))
     assert abs(len(gone) - 2500) <= 2 * 10_000 / 200

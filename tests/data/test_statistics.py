@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data import learner
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.learner import Histogram
+from aesm_dsl.api.train import check, compile_spec
+from aesm_dsl.data.encoding import learners
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.learners import Histogram
+from aesm_dsl.data.encoding.quantiles import boundaries
 from aesm_dsl.data.prepare import prepare
-from aesm_dsl.data.quantile import boundaries
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import check, compile_spec
+from aesm_dsl.findings.diagnostic import Findings
 from tests.conftest import PROJECT
 
 SPEC = """\
@@ -181,7 +181,7 @@ def test_a_vocabulary_of_values_that_no_row_has(tmp_path: Path) -> None:
 
 
 def test_a_histogram_of_very_many_numbers_keeps_its_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learner, "SAMPLE", 1000)
+    monkeypatch.setattr(learners, "SAMPLE", 1000)
     values = np.random.default_rng(1).normal(size=20_000)
     seen = Histogram()
     for part in np.split(values, 10):

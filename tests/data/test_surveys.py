@@ -12,22 +12,22 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data import repeats
-from aesm_dsl.data.blank import Blank
-from aesm_dsl.data.check import Locate
-from aesm_dsl.data.checked import Checked, Survey
-from aesm_dsl.data.copies import Copies
-from aesm_dsl.data.files import Rows
-from aesm_dsl.data.leak import separation
-from aesm_dsl.data.leaks import Leaks
-from aesm_dsl.data.leaves import LeafIndex, Leaves
-from aesm_dsl.data.moments import Moments
-from aesm_dsl.data.repeats import Repeats
-from aesm_dsl.data.sample import Sample
-from aesm_dsl.data.table import check_tables
-from aesm_dsl.data_plan import DataPlan, SplitPlan
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import UNKNOWN, Plan
+from aesm_dsl.data.checks import duplicate_rows
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.checks.constant_features import Blank
+from aesm_dsl.data.checks.duplicate_files import Copies
+from aesm_dsl.data.checks.duplicate_rows import Repeats
+from aesm_dsl.data.checks.label_separation import separation
+from aesm_dsl.data.checks.leaks import Leaks
+from aesm_dsl.data.checks.leaves import LeafIndex, Leaves
+from aesm_dsl.data.checks.time_order import Moments
+from aesm_dsl.data.open_tables import check_tables
+from aesm_dsl.data.reading.checked_rows import Checked, Survey
+from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.data.reading.sample import Sample
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.data import DataPlan, SplitPlan
+from aesm_dsl.plan.plan import UNKNOWN, Plan
 
 from .plans import Make
 
@@ -267,7 +267,7 @@ def test_rows_that_were_written_more_than_once(locate: Locate, monkeypatch: pyte
         assert found(replace(plan, data=other), frame, ()) == []
     assert found(plan, frame.unique(maintain_order=True), (7,)) == []
     # Of a large table a part is looked at, all copies of a row or none.
-    monkeypatch.setattr(repeats, "KEPT", 1000)
+    monkeypatch.setattr(duplicate_rows, "KEPT", 1000)
     large = pl.DataFrame({"age": 1, "who": 1, "y": 0, "day": np.arange(40_000) % 30_000})
     ((_, message, _),) = found(plan, large, range(999, 40_000, 999))
     about = int(message.split()[1].replace(",", ""))

@@ -13,19 +13,19 @@ import polars as pl
 import pytest
 import torch
 
-from aesm_dsl.codes import pages
-from aesm_dsl.data.check import Locate
-from aesm_dsl.data.checked import Checked
-from aesm_dsl.data.encode import Encoders, Number
-from aesm_dsl.data.encoded import EncodedTable
-from aesm_dsl.data.files import find
-from aesm_dsl.data.given import given
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.encoded_stream import Stream
+from aesm_dsl.data.encoding.encoders import Encoders, Number
+from aesm_dsl.data.open_tables import check_tables, open_table, open_tables
 from aesm_dsl.data.prepare import Prepared, Tables, prepare
-from aesm_dsl.data.stream import Stream
-from aesm_dsl.data.table import check_tables, open_table, open_tables
-from aesm_dsl.data_plan import DataPlan, SplitPlan
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.plan import UNKNOWN, Plan
+from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.reading.files import find
+from aesm_dsl.data.reading.frames import given
+from aesm_dsl.data.store.encoded_table import EncodedTable
+from aesm_dsl.findings.codes import pages
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.data import DataPlan, SplitPlan
+from aesm_dsl.plan.plan import UNKNOWN, Plan
 
 from .plans import Make
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data.value import as_numbers, as_text, is_missing
+from aesm_dsl.data.reading.values import as_numbers, as_text, is_missing
 
 SAME_TEXT = {
     "integers": (pl.Series([1, -2, None]), ["1", "-2", None]),

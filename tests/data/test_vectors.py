@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.cache import key_of
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.given import given
-from aesm_dsl.data.table import open_table
-from aesm_dsl.data.unmatched import Unmatched
-from aesm_dsl.data.vectors import Vectors, read_vectors
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.data.checks.unmatched_keys import Unmatched
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.vectors import Vectors, read_vectors
+from aesm_dsl.data.open_tables import open_table
+from aesm_dsl.data.reading.frames import given
+from aesm_dsl.data.store.cache import key_of
+from aesm_dsl.findings.diagnostic import Findings
 from tests.data.plans import fit_encoders
 from tests.data.test_kinds import plan_of
 

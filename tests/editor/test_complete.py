@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aesm_dsl.editor.complete import Item, complete
-from aesm_dsl.fix import Edit, apply
-from aesm_dsl.spec import kind as kinds
+from aesm_dsl.findings.fix import Edit, apply
+from aesm_dsl.spec import kinds
 from aesm_dsl.spec.training import METRICS, Train
 from tests.editor.texts import SHOP, at, changed
 

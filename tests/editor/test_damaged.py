@@ -6,16 +6,16 @@ import random
 
 import pytest
 
-from aesm_dsl.editor import convert
+from aesm_dsl.editor import lsp_types
 from aesm_dsl.editor.analysis import analyse
+from aesm_dsl.editor.code_actions import offers
 from aesm_dsl.editor.complete import complete
-from aesm_dsl.editor.fixes import offers
+from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.hover import hover
-from aesm_dsl.editor.layout import format_edits
+from aesm_dsl.editor.outline import symbols
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
-from aesm_dsl.editor.symbols import symbols
-from aesm_dsl.fix import apply
-from aesm_dsl.source import Source
+from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.source import Source
 from tests.editor.texts import SHOP
 
 PIECES = (
@@ -47,7 +47,7 @@ def test_every_question_has_an_answer(seed: int) -> None:
         text = analysis.source.text
         assert all(
             one.range.start <= one.range.end
-            for one in convert.diagnostics(analysis.source, analysis.findings, "utf-16")
+            for one in lsp_types.diagnostics(analysis.source, analysis.findings, "utf-16")
         )
         assert all(one.whole.start <= one.place.start for one in symbols(analysis.file))
         assert bool(format_edits(analysis.source)) <= (not any(one.code.startswith("E1") for one in analysis.findings))

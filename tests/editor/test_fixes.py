@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aesm_dsl.editor.analysis import Analysis, analyse
-from aesm_dsl.editor.fixes import offers
-from aesm_dsl.fix import apply
-from aesm_dsl.source import Source
+from aesm_dsl.editor.code_actions import offers
+from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.source import Source
 from tests.editor.texts import at, changed
 from tests.test_mistakes import CORPUS, split
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from aesm_dsl.editor.analysis import Analysis, analyse
+from aesm_dsl.editor.code_actions import offers
 from aesm_dsl.editor.complete import complete
 from aesm_dsl.editor.definition import definition
-from aesm_dsl.editor.fixes import offers
 from aesm_dsl.editor.hover import hover
+from aesm_dsl.editor.outline import symbols
 from aesm_dsl.editor.rename import CannotRename, rename
-from aesm_dsl.editor.symbols import symbols
-from aesm_dsl.fix import apply
-from aesm_dsl.source import Source
+from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.import_file import place_of
 
 FUND = """\

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.editor.layout import format_edits
-from aesm_dsl.editor.symbols import Symbol, symbols
-from aesm_dsl.fix import apply
-from aesm_dsl.source import Source
-from aesm_dsl.spec.tidy import tidy
+from aesm_dsl.editor.formatting import format_edits
+from aesm_dsl.editor.outline import Symbol, symbols
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.format_text import tidy
 from tests.editor.texts import SHOP, at, changed
 from tests.test_mistakes import CORPUS
 

@@ -10,9 +10,9 @@ import pytest
 from aesm_dsl.editor.analysis import analyse
 from aesm_dsl.editor.names import NODE, names
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
-from aesm_dsl.fix import apply
-from aesm_dsl.plan import Plan
-from aesm_dsl.source import Source
+from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.plan import Plan
 from tests.conftest import PROJECT
 from tests.editor.texts import SHOP, at, changed
 

@@ -15,8 +15,8 @@ import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from aesm_dsl.fix import Edit, apply
-from aesm_dsl.source import Source
+from aesm_dsl.findings.fix import Edit, apply
+from aesm_dsl.findings.source import Source
 from tests.conftest import PROJECT
 from tests.editor.texts import SHOP, changed
 

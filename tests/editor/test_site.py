@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.editor.site import Head, Nest, site_at
+from aesm_dsl.editor.cursor import Head, Nest, site_at
 
 
 def site(text: str) -> tuple[list[str], str, list[str]]:

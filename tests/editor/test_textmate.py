@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from aesm_dsl.diagnostic import Findings
 from aesm_dsl.editor.textmate import text, textmate
-from aesm_dsl.source import Source, Span
-from aesm_dsl.spec_file import read_source
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.spec.spec_file import read_source
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.parse import parse
 from tests.conftest import PROJECT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aesm_dsl.editor.analysis import Analysis, analyse
-from aesm_dsl.source import Source
+from aesm_dsl.findings.source import Source
 
 SHOP = """\
 aesm = 1

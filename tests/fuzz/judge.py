@@ -20,15 +20,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from aesm_dsl.codes import pages
-from aesm_dsl.compiled import compile_loaded
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.fix import apply
-from aesm_dsl.pipeline import read_source
-from aesm_dsl.render import FORMATS, render
-from aesm_dsl.source import Source, Span
+from aesm_dsl.api.train import read_source
+from aesm_dsl.findings.codes import pages
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.render import FORMATS, render
+from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.plan.compiled import compile_loaded
+from aesm_dsl.spec.format_text import shape, tidy
 from aesm_dsl.spec.load import load
-from aesm_dsl.spec.tidy import shape, tidy
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.parse import parse
 from tests.fuzz.mutate import Mutant

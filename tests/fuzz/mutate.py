@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from aesm_dsl.lookalike import LOOKS_LIKE
+from aesm_dsl.findings.lookalike import LOOKS_LIKE
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.characters import FULL_WIDTH
 from tests.conftest import PROJECT

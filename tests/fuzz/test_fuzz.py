@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
 from aesm_dsl.syntax.characters import FULL_WIDTH
 from tests.conftest import PROJECT
 from tests.fuzz.judge import faults
@@ -64,7 +64,10 @@ def test_the_judge_sees_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "E999 lies outside the text" in said
     assert "E107 has no place" in said
     assert "not sound with 0 errors" in judged(spec, "tests.fuzz.judge.compile_loaded", lambda spec, findings: None)
-    assert judged(odd, "aesm_dsl.render._seen", str).splitlines() == ["full prints U+0000", "github prints U+0000"]
+    assert judged(odd, "aesm_dsl.findings.render._seen", str).splitlines() == [
+        "full prints U+0000",
+        "github prints U+0000",
+    ]
     assert "TypeError" in judged(odd, "aesm_dsl.syntax.parse.MOST_MISTAKES", None)
     assert "the layout is not stable" in judged(spec, "tests.fuzz.judge.tidy", lambda source, told: source.text + "\n")
     assert "says something else" in judged(spec, "tests.fuzz.judge.tidy", lambda source, told: "aesm = 1\n")

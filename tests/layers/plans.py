@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.aes import AESLayer
-from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
-from aesm_dsl.training_plan import NoisePlan, TrainingPlan
+from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
+from aesm_dsl.plan.training import NoisePlan, TrainingPlan
 
 LAYER = LayerPlan(
     input=6,

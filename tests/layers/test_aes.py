@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.layers.aes import AESLayer, Noise
-from aesm_dsl.plan import UNKNOWN
+from aesm_dsl.plan.plan import UNKNOWN
 
 from . import twin
 from .plans import LAYER, stir

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.embedding import Context, Embedding
+from aesm_dsl.plan.features import FeaturePlan
 
 from .plans import FEATURES, feature, make_batch, make_plan
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from aesm_dsl.layers.leaves import Leaves
+from aesm_dsl.layers.leaf_rows import Leaves
 from tests.layers.baselines.plans import make_baseline
 
 

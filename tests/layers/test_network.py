@@ -10,7 +10,7 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.network import Network
 from aesm_dsl.layers.prediction import Prediction
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.plan import Plan
 
 from .plans import LAYER, make_batch, make_plan, stir, task
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from aesm_dsl.cost import cost, features_cost
-from aesm_dsl.embedding_tables import embedding_parameters
-from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.embedding import Embedding
+from aesm_dsl.plan.cost import cost, features_cost
+from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.tables import embedding_parameters
 
 from .plans import feature, make_plan
 

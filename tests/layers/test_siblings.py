@@ -8,7 +8,7 @@ import torch
 
 from aesm_dsl.layers.network import Network
 from aesm_dsl.layers.siblings import Siblings
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.plan import Plan
 
 from .plans import LAYER, make_batch, make_plan, stir
 

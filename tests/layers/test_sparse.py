@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
-from aesm_dsl.cost import loop_pays, loop_pays_from
 from aesm_dsl.layers.aes import AESLayer
-from aesm_dsl.layers.execution import choose
+from aesm_dsl.layers.choose_execution import choose
 from aesm_dsl.layers.experts import Experts, run_dense, run_sparse
-from aesm_dsl.layers.sparse import Groups, Pairs, Segments
-from aesm_dsl.plan import LayerPlan
+from aesm_dsl.layers.sparse_experts import Groups, Pairs, Segments
+from aesm_dsl.plan.cost import loop_pays, loop_pays_from
+from aesm_dsl.plan.plan import LayerPlan
 
 from .plans import LAYER
 

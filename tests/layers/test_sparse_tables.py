@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aesm_dsl.embedding_tables import TablePlan, embedding_tables, sparse_homes
 from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.tables import TablePlan, embedding_tables, sparse_homes
 from aesm_dsl.spec.baseline import ARCHITECTURES
-from aesm_dsl.training.loss import loss
+from aesm_dsl.training.fit.loss import loss
 from tests.layers.baselines.plans import make_baseline, visit
 
 from .plans import make_plan

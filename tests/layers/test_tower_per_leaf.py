@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aesm_dsl.cost import cost
-from aesm_dsl.embedding_tables import embedding_parameters
 from aesm_dsl.layers.network import Network
-from aesm_dsl.plan import NodePlan, Plan
-from aesm_dsl.training.loss import loss
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.plan import NodePlan, Plan
+from aesm_dsl.plan.tables import embedding_parameters
+from aesm_dsl.training.fit.loss import loss
 from tests.layers.plans import make_batch, make_plan, stir
 
 

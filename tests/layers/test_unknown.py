@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.cost import cost
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.embedding import Context
 from aesm_dsl.layers.network import Network
-from aesm_dsl.plan import UNKNOWN, Plan
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.plan import UNKNOWN, Plan
 
 from .plans import FEATURES, LAYER, make_batch, make_plan, stir
 

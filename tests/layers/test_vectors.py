@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from aesm_dsl.embedding_tables import TablePlan, embedding_parameters, embedding_tables, sparse_homes
-from aesm_dsl.feature_plan import FeaturePlan
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.layers.vectors import Vectors, fill
+from aesm_dsl.layers.pretrained_vectors import Vectors, fill
+from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.tables import TablePlan, embedding_parameters, embedding_tables, sparse_homes
 
 from .plans import feature, make_plan
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from aesm_dsl.layers.aes import AESLayer
-from aesm_dsl.plan import UNKNOWN
+from aesm_dsl.plan.plan import UNKNOWN
 
 Vector = list[float]
 

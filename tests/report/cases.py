@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import networkx as nx
 
-from aesm_dsl.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
-from aesm_dsl.training.usage import LayerUsage, Usage
-from aesm_dsl.training_plan import NoisePlan, TrainingPlan
+from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
+from aesm_dsl.plan.training import NoisePlan, TrainingPlan
+from aesm_dsl.training.sharing.usage import LayerUsage, Usage
 
 ENTRIES = {"home": "主搜", "wealth": "理财TAB"}
 CARDS = {"hot": "热门基金", "product": "基金产品", "theme": "主题基金"}

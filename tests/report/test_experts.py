@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
-from aesm_dsl.training.sharing import sharing
-from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.sharing.sharing_matrix import sharing
+from aesm_dsl.training.sharing.usage import Usage
 
 from .cases import make_layer
 

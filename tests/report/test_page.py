@@ -16,17 +16,17 @@ import pytest
 
 from aesm_dsl.report import page as pages
 from aesm_dsl.report.draw import DrawingError, drawn
-from aesm_dsl.report.inline import inline
+from aesm_dsl.report.inline_svg import inline
 from aesm_dsl.report.page import coloured, quoted, report_page
-from aesm_dsl.report.panels import sharing_graph
-from aesm_dsl.training.calibration import Bin, Calibration
-from aesm_dsl.training.comparison import Comparison, Contender, Standing, Swing
-from aesm_dsl.training.health import health
-from aesm_dsl.training.history import Epoch
-from aesm_dsl.training.metric import Score
-from aesm_dsl.training.rows import RowTest
-from aesm_dsl.training.run import Run
-from aesm_dsl.training.student import mean
+from aesm_dsl.report.sharing_graph import sharing_graph
+from aesm_dsl.training.compare import Comparison, Contender, Standing, Swing
+from aesm_dsl.training.metrics.calibration import Bin, Calibration
+from aesm_dsl.training.metrics.paired_rows_test import RowTest
+from aesm_dsl.training.metrics.scores import Score
+from aesm_dsl.training.metrics.t_test import mean
+from aesm_dsl.training.run.folder import Run
+from aesm_dsl.training.run.history import Epoch
+from aesm_dsl.training.sharing.health import health
 from tests.report.cases import fund_usage
 
 HOSTILE = """<script>alert("x")</script> & '主搜' </title> [/b] {{ run }}"""

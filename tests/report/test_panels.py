@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from aesm_dsl.report.panel import HIDDEN
-from aesm_dsl.report.panels import sharing_graph
-from aesm_dsl.training.usage import Usage
+from aesm_dsl.report.sharing_graph import sharing_graph
+from aesm_dsl.training.sharing.usage import Usage
 from tests.report.cases import fund_usage, make_layer, make_plan, statement
 
 

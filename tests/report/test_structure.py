@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from aesm_dsl.report.structure import structure
+from aesm_dsl.report.structure_graph import structure
 from tests.report.cases import CARDS, ENTRIES, TASKS, fund_hierarchy, make_hierarchy, statement
 
 

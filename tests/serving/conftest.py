@@ -12,7 +12,7 @@ import pytest
 
 from aesm_dsl import Spec, train
 from aesm_dsl.cli.main import app
-from aesm_dsl.training.run import Run
+from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 
 KINDS = """\

@@ -20,19 +20,19 @@ from torch import nn
 
 from aesm_dsl import AesmError, build_from_spec, export, predict
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.baselines.star import StarLinears
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.experts import Experts
-from aesm_dsl.layers.stack import Linears
-from aesm_dsl.plan import UNKNOWN
-from aesm_dsl.serving import leaf_modules
+from aesm_dsl.layers.stacked_linears import Linears
+from aesm_dsl.plan.plan import UNKNOWN
+from aesm_dsl.serving import export_modules
 from aesm_dsl.serving.engine import torch_engine
-from aesm_dsl.serving.inputs import named_inputs
-from aesm_dsl.serving.onnx_file import OPSET, onnx_model
-from aesm_dsl.serving.placeholders import DOMAIN
-from aesm_dsl.serving.program import program
-from aesm_dsl.training.run import Run
+from aesm_dsl.serving.export_inputs import named_inputs
+from aesm_dsl.serving.onnx_model import OPSET, onnx_model
+from aesm_dsl.serving.onnx_placeholders import DOMAIN
+from aesm_dsl.serving.torch_program import program
+from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 from tests.serving.conftest import table_of
 from tests.serving.ties import assert_same, scores_of
@@ -134,7 +134,7 @@ def test_the_program_gives_what_the_network_gives(
     overrides: list[str], dense: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`dense`: how many leaves are few enough to run all of them."""
-    monkeypatch.setattr(leaf_modules, "DENSE_LEAVES", dense)
+    monkeypatch.setattr(export_modules, "DENSE_LEAVES", dense)
     eager = network(overrides)
     exported = program(eager).module()
     for rows in (1, 2, 40, 1000):

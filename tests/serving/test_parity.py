@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from aesm_dsl import export, train
-from aesm_dsl.data.hashing import hash64
-from aesm_dsl.training.run import Run
+from aesm_dsl.data.reading.hashing import hash64
+from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 from tests.serving.ties import assert_same_as_predict
 

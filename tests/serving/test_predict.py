@@ -17,12 +17,12 @@ from torch import Tensor
 from typer.testing import CliRunner, Result
 
 from aesm_dsl import AesmError, load_run
+from aesm_dsl.api.predict import predict_file
 from aesm_dsl.cli.main import app
-from aesm_dsl.data import files
+from aesm_dsl.data.reading import files
 from aesm_dsl.layers.prediction import Prediction
-from aesm_dsl.predicting import predict_file
 from aesm_dsl.serving import predict
-from aesm_dsl.training.run import Run
+from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT, within
 from tests.serving.conftest import table_of
 from tests.serving.ties import assert_same_as_predict

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from aesm_dsl import AesmError, load_run, predict
-from aesm_dsl.training.run import FILES, Run
+from aesm_dsl.training.run.folder import FILES, Run
 from tests.serving.conftest import table_of
 
 

@@ -24,13 +24,13 @@ import pytest
 import torch
 
 from aesm_dsl import AesmError, predict
+from aesm_dsl.api.serve import host
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.hosting import host
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.serving.engine import Engine, onnx_engine, torch_engine
-from aesm_dsl.serving.request import TYPES
+from aesm_dsl.serving.protocol import TYPES
 from aesm_dsl.serving.server import Limits, listen, make_server
-from aesm_dsl.training.run import Run
+from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 from tests.serving.conftest import table_of
 from tests.serving.ties import assert_same

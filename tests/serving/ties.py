@@ -18,11 +18,11 @@ from torch import Tensor
 
 from aesm_dsl import predict
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.aes import AESLayer
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.serving.engine import torch_engine
-from aesm_dsl.training.run import Run
+from aesm_dsl.training.run.folder import Run
 
 TOLERANCE = 1e-5
 """Of probabilities."""

@@ -14,14 +14,14 @@ from typer.testing import CliRunner, Result
 
 from aesm_dsl import AesmError, Spec, check, compile_spec
 from aesm_dsl.cli.main import app
-from aesm_dsl.compiled import compile_loaded
-from aesm_dsl.diagnostic import Diagnostic, Findings
-from aesm_dsl.render import render
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Diagnostic, Findings
+from aesm_dsl.findings.render import render
+from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.import_file import place_of
 from aesm_dsl.spec.load import load
 from aesm_dsl.syntax import tree
-from aesm_dsl.syntax.pairing import MOST_NESTED
+from aesm_dsl.syntax.bracket_pairs import MOST_NESTED
 from aesm_dsl.syntax.parse import parse
 from tests.conftest import PROJECT
 from tests.invented import Invent

@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aesm_dsl.codes import pages
-from aesm_dsl.compiled import compile_loaded
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import check, compile_spec
-from aesm_dsl.render import render
-from aesm_dsl.source import Source
-from aesm_dsl.spec.json import name_paths
+from aesm_dsl.api.train import check, compile_spec
+from aesm_dsl.findings.codes import pages
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.render import render
+from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.read_json import name_paths
 from aesm_dsl.spec.write import write
 from tests.conftest import PROJECT
 from tests.invented import Invent

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.auto_fix import mended
 from aesm_dsl.spec.load import load
-from aesm_dsl.spec.mended import mended
 from tests.test_mistakes import CORPUS, split
 
 SHOP = """\

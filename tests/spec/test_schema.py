@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aesm_dsl.pipeline import compile_spec
-from aesm_dsl.render import render
+from aesm_dsl.api.train import compile_spec
+from aesm_dsl.findings.render import render
+from aesm_dsl.spec.json_schema import schema, text
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.schema import schema, text
 from tests.conftest import PROJECT
 from tests.invented import Invent
 from tests.spec.mutated import mutate

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.fix import apply
-from aesm_dsl.source import Source
-from aesm_dsl.spec import tidy as tidy_module
-from aesm_dsl.spec.tidy import FULL_WIDTH, LayoutError, tidy
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec import format_text as tidy_module
+from aesm_dsl.spec.format_text import FULL_WIDTH, LayoutError, tidy
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.parse import parse
 from tests.conftest import PROJECT

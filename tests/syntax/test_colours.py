@@ -6,7 +6,7 @@ import pytest
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, String, Token
 
-from aesm_dsl.syntax.colours import AesmLexer
+from aesm_dsl.syntax.pygments_lexer import AesmLexer
 from tests.conftest import PROJECT
 
 SPECS = sorted((PROJECT / "specs").rglob("*.aesm"))

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.lark import from_lark
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source
-from aesm_dsl.spec.tidy import comments, shape
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.format_text import comments, shape
 from aesm_dsl.syntax.format import format_file
 from aesm_dsl.syntax.parse import parse, parser
 from aesm_dsl.syntax.tree import File

@@ -9,10 +9,10 @@ from lark.exceptions import UnexpectedInput
 from lark.lexer import Token
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.source import Source
-from aesm_dsl.syntax.mistakes import situation
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
 from aesm_dsl.syntax.parse import parse, parser
+from aesm_dsl.syntax.parse_errors import situation
 
 LEXEMES = {
     "NAME": "name", "NUMBER": "12", "STRING": '"text"', "EQUAL": "=", "COLON": ":", "COMMA": ",", "SEMICOLON": ";",

@@ -15,9 +15,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from aesm_dsl.pipeline import train
-from aesm_dsl.training import checkpoint
-from aesm_dsl.training.stepper import Stepper
+from aesm_dsl.api.train import train
+from aesm_dsl.training.fit.step import Stepper
+from aesm_dsl.training.run import checkpoint
 
 
 def die(*_: Any) -> Any:

@@ -23,17 +23,25 @@ from torch import Tensor, nn
 
 from aesm_dsl import train
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.aes import AESLayer
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.layers.sharded import Shard, shards
-from aesm_dsl.plan import Plan
-from aesm_dsl.training import evaluate
-from aesm_dsl.training.combine import Weigh
-from aesm_dsl.training.peers import ALONE, Peers, together
-from aesm_dsl.training.shards import attend, gather, own_moments, own_state, spread, whole_moments, whole_state
-from aesm_dsl.training.stepper import Stepper
-from aesm_dsl.training.stop import StoppedError
+from aesm_dsl.layers.sharded_embedding import Shard, shards
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.tables import sparse_homes
+from aesm_dsl.training.distributed.process_group import ALONE, Peers, together
+from aesm_dsl.training.distributed.shards import (
+    attend,
+    gather,
+    own_moments,
+    own_state,
+    spread,
+    whole_moments,
+    whole_state,
+)
+from aesm_dsl.training.fit.combine import Weigh
+from aesm_dsl.training.fit.step import Stepper
+from aesm_dsl.training.metrics import forecast
+from aesm_dsl.training.run.stop_signals import StoppedError
 from aesm_dsl.training.train import new_network
 from tests.layers.plans import LAYER, TRAINING, feature, make_plan, stir
 from tests.layers.test_vectors import features
@@ -205,7 +213,7 @@ def runs(spec: Path, folder: Path, peers: Peers) -> dict[str, Any]:
         attend(network, lookups)
 
     # So few rows at once that one process has a batch more to look at than the other.
-    with patch.object(evaluate, "BATCH_ROWS", 30), patch.object(evaluate, "attend", look):
+    with patch.object(forecast, "BATCH_ROWS", 30), patch.object(forecast, "attend", look):
         train(spec, folder / "sharded", device="cpu", overrides=SHARED)
     train(spec, folder / "local", device="cpu", overrides=[*SHARED, "train.tables=local"])
     step, left = Stepper.step, [9]
@@ -217,7 +225,7 @@ def runs(spec: Path, folder: Path, peers: Peers) -> dict[str, Any]:
         return step(self, *given)
 
     at = 0
-    with patch.object(evaluate, "BATCH_ROWS", 30):
+    with patch.object(forecast, "BATCH_ROWS", 30):
         with patch.object(Stepper, "step", count):
             try:
                 train(spec, folder / "again", device="cpu", overrides=SHARED)

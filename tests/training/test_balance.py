@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 
 from aesm_dsl.layers.network import Network
-from aesm_dsl.training.loss import loss
-from aesm_dsl.training.sharing import sharing
-from aesm_dsl.training.usage import UsageMeter
+from aesm_dsl.training.fit.loss import loss
+from aesm_dsl.training.sharing.sharing_matrix import sharing
+from aesm_dsl.training.sharing.usage import UsageMeter
 from tests.layers.plans import LAYER, TRAINING, make_batch, make_plan
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from aesm_dsl import AesmError, evaluate, load_run, predict, train, visualize
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.spec.baseline import ARCHITECTURES
-from aesm_dsl.training.run import Run
+from aesm_dsl.training.run.folder import Run
 from tests.worlds import fund_world
 
 BASELINES = ARCHITECTURES[1:]

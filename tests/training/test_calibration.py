@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from aesm_dsl.training.calibration import BINS, Calibration, calibrations
+from aesm_dsl.training.metrics.calibration import BINS, Calibration, calibrations
 from tests.report.cases import make_plan
 
 

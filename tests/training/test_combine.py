@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.api.train import train
+from aesm_dsl.data.simulate.fund_search import write_world
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork, build
-from aesm_dsl.pipeline import train
-from aesm_dsl.source import Source
-from aesm_dsl.training.combine import Weigh, backward, gradients, method
-from aesm_dsl.training.loop import fit
-from aesm_dsl.training.loss import Loss, loss
+from aesm_dsl.training.fit.combine import Weigh, backward, gradients, method
+from aesm_dsl.training.fit.loop import fit
+from aesm_dsl.training.fit.loss import Loss, loss
 from tests.layers.baselines.plans import BASELINES, make_baseline, visit
 from tests.layers.plans import LAYER, make_batch, make_plan, stir
 from tests.pages import without

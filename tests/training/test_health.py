@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from aesm_dsl.data.simulate import write_world
-from aesm_dsl.data.world_spec import world_spec
-from aesm_dsl.diagnostic import Findings
-from aesm_dsl.pipeline import load_run, train
-from aesm_dsl.plan import Plan
-from aesm_dsl.training.health import Health, health, tell_collapse
-from aesm_dsl.training.history import Epoch
-from aesm_dsl.training.sharing import sharing
-from aesm_dsl.training.usage import LayerUsage, Usage
+from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.api.train import load_run, train
+from aesm_dsl.data.simulate.fund_search import write_world
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.run.history import Epoch
+from aesm_dsl.training.sharing.health import Health, health, tell_collapse
+from aesm_dsl.training.sharing.sharing_matrix import sharing
+from aesm_dsl.training.sharing.usage import LayerUsage, Usage
 from tests.layers.plans import LAYER, make_plan, task
 from tests.report.cases import make_layer
 

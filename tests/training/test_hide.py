@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from aesm_dsl.plan import UNKNOWN
-from aesm_dsl.training.hide import hide_nodes
+from aesm_dsl.plan.plan import UNKNOWN
+from aesm_dsl.training.fit.hide_nodes import hide_nodes
 from tests.layers.plans import make_batch, make_plan
 
 PLAN = make_plan()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from aesm_dsl import train
-from aesm_dsl.training.meter import DivergedError, LossMeter
+from aesm_dsl.training.fit.loss_meter import DivergedError, LossMeter
 from tests.training.test_resume import SMALL, spec, stopped  # noqa: F401
 
 MORE = [*SMALL, "train.length=3 epochs", "train.checkpoint=none"]

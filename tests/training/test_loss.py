@@ -12,9 +12,9 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import Tally
 from aesm_dsl.layers.tower import funnel
-from aesm_dsl.plan import Plan, TaskLevelPlan, TaskPlan
-from aesm_dsl.training.loss import cross_entropy, loss
-from aesm_dsl.training_plan import NoisePlan, TrainingPlan
+from aesm_dsl.plan.plan import Plan, TaskLevelPlan, TaskPlan
+from aesm_dsl.plan.training import NoisePlan, TrainingPlan
+from aesm_dsl.training.fit.loss import cross_entropy, loss
 
 NAN = math.nan
 NOISE = NoisePlan("constant", 0.0, 1.0, False)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from aesm_dsl.training import streamed
-from aesm_dsl.training.loss import cross_entropy
-from aesm_dsl.training.metric import ALL, Score, mean, score, scores
+from aesm_dsl.training.fit.loss import cross_entropy
+from aesm_dsl.training.metrics import streamed_scores
+from aesm_dsl.training.metrics.scores import ALL, Score, mean, score, scores
 from tests.layers.plans import make_plan, task
 
 PLAN = make_plan(levels=(("entry", 2),), tasks=(task("click"), task("buy")))
@@ -114,9 +114,9 @@ def test_gauc_is_the_mean_over_users_that_have_both_classes() -> None:
 
 
 def test_streamed_scores_are_those_of_the_rows_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamed, "CELLS", 256)  # so coarse that it shows
+    monkeypatch.setattr(streamed_scores, "CELLS", 256)  # so coarse that it shows
     parts = (*rows(3000, 7), np.random.default_rng(1).integers(1, 200, 3000))
-    exact, meter = scores(PLAN, *parts), streamed.Streamed(PLAN)
+    exact, meter = scores(PLAN, *parts), streamed_scores.Streamed(PLAN)
     for start in range(0, 3000, 700):
         meter.add(*(part[start : start + 700] for part in parts))
     for one, other in zip(meter.scores(), exact, strict=True):
@@ -131,10 +131,10 @@ def test_streamed_scores_are_those_of_the_rows_within_their_bound(monkeypatch: p
 
 
 def test_streamed_users_are_a_sample_once_there_are_too_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamed, "KEPT_ROWS", 1000)
+    monkeypatch.setattr(streamed_scores, "KEPT_ROWS", 1000)
     draw, parts = np.random.default_rng(1), rows(4000, 7)
     user_R = draw.integers(1, 2**60, 400)[draw.integers(0, 400, 4000)]
-    meter = streamed.Streamed(PLAN)
+    meter = streamed_scores.Streamed(PLAN)
     for start in range(0, 4000, 500):
         meter.add(*(part[start : start + 500] for part in (*parts, user_R)))
         assert meter._rows <= 1000
@@ -148,4 +148,4 @@ def test_streamed_users_are_a_sample_once_there_are_too_many_rows(monkeypatch: p
 def test_streamed_without_rows() -> None:
     none = np.zeros(0)
     empty = np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 1), np.int64), none
-    assert streamed.Streamed(PLAN).scores() == scores(PLAN, *empty)
+    assert streamed_scores.Streamed(PLAN).scores() == scores(PLAN, *empty)

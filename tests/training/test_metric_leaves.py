@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from aesm_dsl.training.metric import leaf_rows
+from aesm_dsl.training.metrics.scores import leaf_rows
 from tests.layers.plans import make_plan
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.layers.network import Network
-from aesm_dsl.training.optimizer import LazyAdam, optimizers
+from aesm_dsl.training.fit.optimizer import LazyAdam, optimizers
 from tests.layers.plans import TRAINING, make_plan
 
 STEPS = 6

@@ -9,10 +9,10 @@ import torch
 
 from aesm_dsl.layers.network import Network, aes_layers
 from aesm_dsl.layers.prediction import Prediction
-from aesm_dsl.plan import Plan
-from aesm_dsl.training.gradients import GradientMeter
-from aesm_dsl.training.outputs import DEAD_UNIT, OutputMeter
-from aesm_dsl.training.usage import UsageMeter
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.sharing.dead_outputs import DEAD_UNIT, OutputMeter
+from aesm_dsl.training.sharing.gradient_shares import GradientMeter
+from aesm_dsl.training.sharing.usage import UsageMeter
 from tests.layers.plans import LAYER, make_batch, make_plan, stir
 
 RELU = make_plan(layer=replace(LAYER, activation="relu", norm="none", mixture_norm="none"))

@@ -16,10 +16,10 @@ import torch
 from aesm_dsl import AesmError, train
 from aesm_dsl.layers.aes import AESLayer
 from aesm_dsl.layers.experts import Experts
-from aesm_dsl.plan import Plan
-from aesm_dsl.training.checkpoint import Checkpoints
-from aesm_dsl.training.run import Run
-from aesm_dsl.training.stepper import Stepper
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.fit.step import Stepper
+from aesm_dsl.training.run.checkpoint import Checkpoints
+from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.train import new_network
 from tests.layers.baselines.plans import BASELINES, make_baseline, visit
 from tests.layers.plans import LAYER, TRAINING, make_batch, make_plan, stir

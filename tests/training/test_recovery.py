@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from aesm_dsl.training.recovery import recovery
-from aesm_dsl.training.sharing import SharingMatrix
+from aesm_dsl.training.metrics.group_recovery import recovery
+from aesm_dsl.training.sharing.sharing_matrix import SharingMatrix
 
 
 def matrix_of(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> SharingMatrix:

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from aesm_dsl import AesmError, train
-from aesm_dsl.training.checkpoint import Checkpoints
-from aesm_dsl.training.meter import Progress
-from aesm_dsl.training.run import Run
-from aesm_dsl.training.stepper import Stepper
-from aesm_dsl.training.stop import Stop, StoppedError
-from aesm_dsl.training.unfinished import Unfinished
+from aesm_dsl.training.fit.loss_meter import Progress
+from aesm_dsl.training.fit.step import Stepper
+from aesm_dsl.training.run.checkpoint import Checkpoints
+from aesm_dsl.training.run.folder import Run
+from aesm_dsl.training.run.run_in_progress import Unfinished
+from aesm_dsl.training.run.stop_signals import Stop, StoppedError
 from tests.conftest import PROJECT
 from tests.worlds import fund_world
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aesm_dsl.data.auc import auc
-from aesm_dsl.training.evaluate import Forecast
-from aesm_dsl.training.rows import row_tests, sides
-from aesm_dsl.training.usage import Usage
+from aesm_dsl.training.metrics.auc import auc
+from aesm_dsl.training.metrics.forecast import Forecast
+from aesm_dsl.training.metrics.paired_rows_test import row_tests, sides
+from aesm_dsl.training.sharing.usage import Usage
 from tests.report.cases import make_plan
 
 PLAN = make_plan({"entry": {"a": "a", "b": "b"}})

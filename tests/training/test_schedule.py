@@ -11,10 +11,10 @@ from torch import nn
 
 from aesm_dsl import train
 from aesm_dsl.layers.network import Network
-from aesm_dsl.training.average import Average
-from aesm_dsl.training.optimizer import clip, optimizers
-from aesm_dsl.training.run import Run
-from aesm_dsl.training.schedule import factor
+from aesm_dsl.training.fit.average import Average
+from aesm_dsl.training.fit.optimizer import clip, optimizers
+from aesm_dsl.training.fit.schedule import factor
+from aesm_dsl.training.run.folder import Run
 from tests.layers.plans import TRAINING, make_plan
 from tests.training.test_resume import SMALL, same, spec, stopped  # noqa: F401
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.encoder import Category, Date, Id, Number, Shared
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.feature_encoders import Category, Date, Id, Number, Shared
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.selection import Selection
-from aesm_dsl.training.segments import MOST, segments
-from aesm_dsl.training.usage import Usage, UsageMeter
+from aesm_dsl.training.sharing.segments import MOST, segments
+from aesm_dsl.training.sharing.usage import Usage, UsageMeter
 from tests.report.cases import make_plan
 
 CITY = Category("city", "city", tuple(f"c{at}" for at in range(MOST + 5)))

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from aesm_dsl import AesmError, evaluate, load_run, predict, train
-from aesm_dsl.training.shards import misfit
+from aesm_dsl.training.distributed.shards import misfit
 from tests.pages import without
 from tests.training.test_resume import same
 from tests.training.test_together import two_processes

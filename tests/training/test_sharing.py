@@ -7,7 +7,7 @@ from math import log
 import numpy as np
 import pytest
 
-from aesm_dsl.training.sharing import DEAD, USES, Role, sharing
+from aesm_dsl.training.sharing.sharing_matrix import DEAD, USES, Role, sharing
 from tests.report.cases import make_layer
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from aesm_dsl.training.student import mean, quantile, within
+from aesm_dsl.training.metrics.t_test import mean, quantile, within
 
 TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 9: 2.262, 10: 2.228, 30: 2.042}
 """Degrees of freedom -> the t of a 95 % interval, from any printed table."""

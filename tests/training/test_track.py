@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from aesm_dsl import AesmError, train
 from aesm_dsl.cli.main import app
-from aesm_dsl.diagnostic import Findings
+from aesm_dsl.findings.diagnostic import Findings
 from tests.conftest import PROJECT
 from tests.pages import without
 from tests.training.test_resume import SMALL, spec, stopped  # noqa: F401

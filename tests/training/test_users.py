@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from aesm_dsl import evaluate, train
-from aesm_dsl.training.run import Run
+from aesm_dsl.training.run.folder import Run
 from tests.training.test_resume import SMALL
 from tests.worlds import fund_world
 

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 
 from aesm_dsl import export, load_run, predict, train
-from aesm_dsl.layers.vectors import Vectors
+from aesm_dsl.layers.pretrained_vectors import Vectors
 from tests.conftest import PROJECT
 
 SPEC = """aesm = 1

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from aesm_dsl.anatomy import anatomy
+from aesm_dsl.api.train import compile_spec
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.encode import Encoders
-from aesm_dsl.data.encoder import Category
-from aesm_dsl.evolution import fates
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.feature_encoders import Category
 from aesm_dsl.layers.network import Network
-from aesm_dsl.pipeline import compile_spec
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.anatomy import anatomy
+from aesm_dsl.plan.evolution import fates
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.training.warm_start import warm_start
+from aesm_dsl.training.run.warm_start import warm_start
 from tests.conftest import PROJECT
 from tests.worlds import THREE_LEVELS, write
 

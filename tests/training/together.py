@@ -21,11 +21,11 @@ from aesm_dsl import AesmError, train
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import AESLayer
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.plan import Plan
-from aesm_dsl.training.combine import Weigh
-from aesm_dsl.training.peers import ALONE, Peers, together
-from aesm_dsl.training.stepper import Stepper
-from aesm_dsl.training.stop import StoppedError
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.distributed.process_group import ALONE, Peers, together
+from aesm_dsl.training.fit.combine import Weigh
+from aesm_dsl.training.fit.step import Stepper
+from aesm_dsl.training.run.stop_signals import StoppedError
 from aesm_dsl.training.train import new_network
 from tests.layers.plans import LAYER, TRAINING, make_batch, make_plan, stir
 from tests.training.test_resume import SMALL

@@ -8,12 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.layers.baselines.plain import bottoms
-from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.leaf_rows import Rows
 from aesm_dsl.layers.precision import exact
-from aesm_dsl.layers.stack import Linears, Towers
-from aesm_dsl.plan import Plan
+from aesm_dsl.layers.stacked_linears import Linears, Towers
+from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.plan import Plan
 
 
 class MMoE(nn.Module):

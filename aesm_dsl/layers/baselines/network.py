@@ -10,21 +10,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.baseline import BaselinePlan
-from aesm_dsl.cost import cost
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.embedding_tables import sparse_homes
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.baselines.mmoe import MMoE
 from aesm_dsl.layers.baselines.plain import ESMM, SharedBottom, Single
 from aesm_dsl.layers.baselines.ple import PLE
 from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.layers.leaves import Leaves, Rows
+from aesm_dsl.layers.leaf_rows import Leaves, Rows
 from aesm_dsl.layers.precision import exact
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.tower import funnel
-from aesm_dsl.plan import Plan
+from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.tables import sparse_homes
 
 BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "shared_bottom": SharedBottom,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.apart import apart
-from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.leaf_rows import Rows
+from aesm_dsl.layers.no_compile import apart
 
 KEPT = 0.9
 """How much earlier batches of a leaf count after one more, as batch norm's momentum of 0.1."""

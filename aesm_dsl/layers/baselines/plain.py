@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.layers.embedding import START_STD
-from aesm_dsl.layers.leaves import Rows
-from aesm_dsl.layers.stack import MLPs, Towers
-from aesm_dsl.plan import Plan
+from aesm_dsl.layers.leaf_rows import Rows
+from aesm_dsl.layers.stacked_linears import MLPs, Towers
+from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.plan import Plan
 
 
 class SharedBottom(nn.Module):

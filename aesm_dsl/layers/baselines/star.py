@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.layers.baselines.partition import PartitionNorm
 from aesm_dsl.layers.embedding import START_STD
 from aesm_dsl.layers.experts import ACTIVATIONS
-from aesm_dsl.layers.leaves import Rows
-from aesm_dsl.layers.stack import Linears, MLPs, linears
-from aesm_dsl.plan import Plan
+from aesm_dsl.layers.leaf_rows import Rows
+from aesm_dsl.layers.stacked_linears import Linears, MLPs, linears
+from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.plan import Plan
 
 
 class STAR(nn.Module):

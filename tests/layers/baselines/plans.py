@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import torch
 
-from aesm_dsl.baseline import BaselinePlan
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.plan import NodePlan, Plan, TaskPlan
+from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.plan import NodePlan, Plan, TaskPlan
 from tests.layers.plans import FUNNEL, make_batch, make_plan
 
 BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single")

@@ -11,9 +11,9 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.baselines.network import BODIES, Baseline
 from aesm_dsl.layers.build import build
 from aesm_dsl.layers.network import Network
-from aesm_dsl.plan import UNKNOWN, Plan
+from aesm_dsl.plan.plan import UNKNOWN, Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
-from aesm_dsl.training.loss import loss
+from aesm_dsl.training.fit.loss import loss
 from tests.layers.plans import FUNNEL, make_plan, task
 
 from . import twin

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.layers.baselines.partition import PartitionNorm
-from aesm_dsl.layers.leaves import Rows
+from aesm_dsl.layers.leaf_rows import Rows
 
 
 def rows_of(sizes: list[int]) -> Rows:

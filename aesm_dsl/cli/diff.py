@@ -1,0 +1,38 @@
+"""The command that compares specs: diff."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aesm_dsl.cli import completion
+from aesm_dsl.cli.arguments import AsResult, ResultFormat
+from aesm_dsl.cli.output import console, print_json
+
+
+def diff(
+    old: Annotated[
+        Path,
+        typer.Argument(metavar="OLD", help="A spec, or the folder of a run.", autocompletion=completion.specs_and_runs),
+    ],
+    new: Annotated[
+        Path,
+        typer.Argument(metavar="NEW", help="A spec, or the folder of a run.", autocompletion=completion.specs_and_runs),
+    ],
+    form: AsResult = ResultFormat.text,
+) -> None:
+    """Say what differs between two specs, and what of a trained run would be kept, resized, new or lost."""
+    from aesm_dsl.api import diff
+    from aesm_dsl.report.difference import fates_table, settings_table
+
+    found = diff.diff(old, new)
+    if form is ResultFormat.json:
+        print_json(found.to_data())
+        return
+    screen = console(sys.stdout)
+    if found.settings:
+        screen.print(settings_table(found.settings))
+    screen.print(fates_table(found.fates))

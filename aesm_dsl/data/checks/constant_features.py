@@ -1,0 +1,88 @@
+"""`Blank`: features that say nothing about the training rows.
+
+Findings: W504 a column of one value, W505 a column of missing values, E512 when that is all there is. Memory: one value
+a column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.reading.checked_rows import Checked, shown
+from aesm_dsl.data.reading.values import as_text
+from aesm_dsl.findings.diagnostic import Findings, quoted
+from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.plan import Plan
+
+LEAST_ROWS = 10
+"""Training rows without which one value says nothing about a column."""
+
+
+@dataclass(slots=True)
+class _Cells:
+    """What a column has held so far."""
+
+    values: set[str] = field(default_factory=set)
+    """Two different ones at most."""
+    missing: bool = False
+
+    @property
+    def varies(self) -> bool:
+        return len(self.values) + self.missing > 1
+
+
+class Blank:
+    def __init__(self, plan: Plan, locate: Locate) -> None:
+        self._plan, self._locate, self._rows = plan, locate, 0
+        self._cells = {feature.column: _Cells() for feature in plan.reading}
+
+    def update(self, chunk: Checked) -> None:
+        if chunk.part != "train":
+            return
+        self._rows += len(chunk)
+        for column, cells in self._cells.items():
+            if not cells.varies:
+                seen = as_cells(chunk.rows.frame[column]).unique()
+                cells.missing |= seen.null_count() > 0
+                cells.values.update(seen.drop_nulls().head(2).to_list())
+
+    def tell(self, findings: Findings) -> None:
+        same = [feature for feature in self._plan.reading if not self._cells[feature.column].varies]
+        if self._rows < LEAST_ROWS or not same:
+            return
+        if len(same) == len(self._plan.reading):
+            findings.add(
+                "E512",
+                f"no feature tells one of the {self._rows:,} training rows from another",
+                self._locate(_key(same[0])),
+                label=f"{quoted((feature.name for feature in same), 3)}: one value each",
+                help="read columns whose values differ",
+            )
+            return
+        for feature in same:
+            cells, place = self._cells[feature.column], self._locate(_key(feature))
+            if cells.missing:
+                message = f"column `{feature.column}` is missing in all {self._rows:,} training rows"
+                findings.add("W505", message, place, label="says nothing", help=_DELETE)
+            else:
+                value = shown(next(iter(cells.values)))
+                message = f"column `{feature.column}` is {value} in all {self._rows:,} training rows"
+                findings.add("W504", message, place, label="says nothing", help=_DELETE)
+
+
+_DELETE = "delete the feature, or read a column whose values differ"
+
+
+def _key(feature: FeaturePlan) -> str:
+    return f"features.{feature.group}.{feature.name}"
+
+
+def as_cells(column: pl.Series) -> pl.Series:
+    """The cells as text; lists as the text of their items, null where empty."""
+    if not column.dtype.is_nested():
+        return as_text(column)
+    items = pl.select(pl.lit(column.cast(pl.List(pl.String))).list.join("\0", ignore_nulls=True)).to_series()
+    return items.set(items == "", None)

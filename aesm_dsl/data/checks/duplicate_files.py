@@ -1,0 +1,77 @@
+"""`Copies`: files that hold the rows of another file once more (W510), within a part or from one part to the next.
+
+Rows are compared in the columns of features, levels and labels. Memory: one number a file. Rows that look alike here
+and there are no mistake: different events may look the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.reading.checked_rows import Checked, counted
+from aesm_dsl.data.reading.hashing import mix
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.data import SplitPlan
+from aesm_dsl.plan.plan import Plan
+
+LEAST_ROWS = 10
+"""Rows of a file below which two may well say the same."""
+
+
+@dataclass(slots=True)
+class _File:
+    rows: int = 0
+    digest: int = 0
+    """Sum of the hashes of its rows with their numbers: files of the same rows in the same order have the same one."""
+
+
+class Copies:
+    def __init__(self, plan: Plan, locate: Locate) -> None:
+        self._plan, self._locate = plan, locate
+        self._columns = list(
+            dict.fromkeys(
+                [feature.column for feature in plan.reading]
+                + [level.column for level in plan.levels]
+                + [task.column for task in plan.tasks.tasks]
+            )
+        )
+        self._files: dict[tuple[str, str], _File] = {}
+        self.told = False
+        """Whether a file holds the rows of another."""
+
+    def update(self, chunk: Checked) -> None:
+        if not len(chunk):
+            return
+        split = isinstance(getattr(self._plan.data, chunk.part, None), SplitPlan)
+        file = self._files.setdefault(("train" if split else chunk.part, chunk.rows.file), _File())
+        rows = chunk.rows
+        number_R = np.arange(rows.start, rows.start + len(rows)) if rows.number_R is None else rows.number_R
+        file.rows += len(rows)
+        hash_R = plain(rows.frame.select(self._columns)).hash_rows(seed=1).to_numpy()
+        file.digest = (file.digest + int(mix(hash_R ^ mix(number_R.astype(np.uint64))).sum())) % 2**64
+
+    def tell(self, findings: Findings) -> None:
+        first: dict[tuple[int, int], tuple[str, str]] = {}
+        for (part, name), file in self._files.items():
+            other_part, other = first.setdefault((file.rows, file.digest), (part, name))
+            if (other_part, other) == (part, name) or file.rows < LEAST_ROWS:
+                continue
+            if name == other:
+                message = f"`{name}` is read as {_PART[other_part]} rows and as {_PART[part]} rows"
+            else:
+                message = f"`{name}` holds the {counted(file.rows)} of `{other}` once more"
+            label = "read twice" if part == other_part else f"they are {_PART[other_part]} rows too"
+            self.told = True
+            findings.add("W510", message, self._locate(f"data.{part}"), label=label, help="name rows once")
+
+
+_PART = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Categories as text: their codes differ from file to file."""
+    return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))

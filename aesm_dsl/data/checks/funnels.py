@@ -1,0 +1,37 @@
+"""`Funnels`: rows in which a task happened without the task that it follows. Warning W512."""
+
+from __future__ import annotations
+
+from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.reading.checked_rows import Checked, Tally
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.plan import Plan
+
+
+class Funnels:
+    def __init__(self, plan: Plan, locate: Locate) -> None:
+        self._tasks, self._locate = plan.tasks.tasks, locate
+        self._tallies = {place: Tally() for place, task in enumerate(self._tasks) if task.after is not None}
+
+    def update(self, chunk: Checked) -> None:
+        for place, tally in self._tallies.items():
+            task = self._tasks[place]
+            assert task.after is not None
+            broken_R = (chunk.label_RT[:, place] == 1) & (chunk.label_RT[:, task.after] == 0)
+            tally.add(chunk.rows, task.column, broken_R)
+
+    def tell(self, findings: Findings) -> None:
+        for place, tally in self._tallies.items():
+            if not tally.bad:
+                continue
+            task = self._tasks[place]
+            assert task.after is not None
+            before = self._tasks[task.after]
+            findings.add(
+                "W512",
+                f"task `{task.name}` happened without `{before.name}`, which it follows, in {tally.counted}; the first "
+                f"is in {tally.place}",
+                self._locate(f"tasks.task.{task.name}.after"),
+                label=f"P({task.name}) is learnt as at most P({before.name})",
+                help=f"if {task.name} can happen without {before.name}, leave `after` out",
+            )

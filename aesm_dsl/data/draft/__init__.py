@@ -1,0 +1,1 @@
+"""A table -> a first spec of it."""

@@ -1,0 +1,218 @@
+"""`Column`: what a column of a table looks like, from a sample of its rows, for drafting a spec."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.reading.lists import flat
+from aesm_dsl.data.reading.timestamps import as_moments
+from aesm_dsl.data.reading.values import as_numbers, as_text
+
+LABEL = re.compile(
+    r"^(y|label|target)(_|$)|click|(^|_)(buy|bought|pay|paid|ctr|cvr)(_|$)|purchas|conver|cancel|order|like|share|"
+    r"follow|favou?r|subscri|churn|fraud|default|respon|install|regist|return|booked|opened"
+)
+"""Names of 0/1 columns that are labels rather than features."""
+LATER = re.compile(r"(^|_)(status|assigned|actual|final|outcome|result|closed|refund|settled|delivered|completed)(_|$)")
+"""Names of what is known only afterwards."""
+TIME = re.compile(r"(^|_)(date|day|dt|time|timestamp|ts|datetime)$")
+USER = re.compile(r"^(user|member|customer|visitor|guest|account|client)(_?id)?$|^uid$")
+WEIGHT = re.compile(r"(^|_)weight$")
+KEY = re.compile(r"(^|_)(ids?|codes?|keys?|uuid|no)$")
+"""Names of numbers that stand for things."""
+THING = re.compile(
+    r"(^|_)(user|member|customer|visitor|guest|account|client|item|product|goods|sku|fund|movie|book|song|video|author|"
+    r"artist|seller|shop|store|merchant|brand|agent|agency|company|campaign|advertiser|creative|ad|city|province|region|"
+    r"country|district|zip|zipcode|postcode|category|cate|genre|occupation)$"
+)
+"""Names of whole numbers that stand for things too, unless they are counted."""
+COUNTED = re.compile(r"(^|_)(n|num|nb|count|number|total|sum|avg|mean|max|min|rate|ratio|share)_")
+"""Names of amounts of things."""
+GROWS = re.compile(
+    r"(^|_)(changes?|changed|updates?|edits?|requests?|complaints?|duration|dwell|((watch|play|stay)(ed)?_?time))(_|$)"
+)
+"""Names of what may grow after the moment at which a model is asked."""
+EARLIER = re.compile(r"(^|_)(prev|previous|prior|past|last|hist|history|avg|mean)(_|$)")
+"""Names of what was over before."""
+SCENARIO = frozenset(
+    (
+        "scenario",
+        "scene",
+        "entry",
+        "entrance",
+        "page",
+        "tab",
+        "card",
+        "slot",
+        "domain",
+        "surface",
+        "placement",
+        "site",
+        "hotel",
+        "shop",
+        "store",
+        "market",
+        "segment",
+        "channel",
+    )
+)
+"""Words in the names of columns that say where a row happened."""
+PARTS = {
+    "test": ("test", "testing", "holdout"),
+    "valid": ("valid", "validation", "val", "dev", "eval"),
+    "train": ("train", "training"),
+}
+"""Values of a column that says which part of a table a row belongs to."""
+
+
+SEPARATORS = ("|", ";", ",")
+"""What may separate the values of lists that are written as text."""
+TAIL = 5.0
+"""How many times further from the middle than the smallest numbers the largest ones of a tail lie."""
+SMOOTH = 0.5
+"""Correlation between how often neighbouring whole numbers come from which on they are amounts."""
+OFTEN = 0.2
+"""Share of the cells that a separator must be in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    cells: pl.Series
+    """Those of the sampled rows."""
+    kind: str
+    """"number", "time", "text", "list" or "nested"."""
+    distinct: int
+    """Different values; of a list, of all lists together."""
+    missing: float
+    """Share of the sampled rows."""
+    separator: str = ""
+    """Of a list as text."""
+
+    @staticmethod
+    def of(cells: pl.Series) -> Column:
+        dtype: Any = cells.dtype
+        if isinstance(dtype, pl.List | pl.Array) and not (dtype.inner.is_nested() or dtype.inner == pl.Binary):
+            return _list(cells, "")
+        if dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object):
+            return Column(cells.name, cells, "nested", 0, 0.0)
+        text = as_text(cells)
+        missing, distinct = text.null_count() / max(1, len(text)), text.n_unique() - text.has_nulls()
+        kind = _kind(cells, text)
+        separator = _separator(text.drop_nulls(), distinct) if kind == "text" else ""
+        return _list(cells, separator) if separator else Column(cells.name, cells, kind, distinct, missing)
+
+    @property
+    def values(self) -> Column:
+        """A list's values, one behind the other."""
+        return Column.of(flat(self.cells, self.separator)[0])
+
+    @property
+    def longest(self) -> int:
+        """The most values that a list has."""
+        return int(np.bincount(flat(self.cells, self.separator)[1], minlength=1).max())
+
+    @property
+    def words(self) -> list[str]:
+        return re.split(r"[\W_]+", self.name.casefold())
+
+    @property
+    def is_key(self) -> bool:
+        """Whether its values stand for things: text, or whole numbers that are called so."""
+        if self.kind != "number":
+            return self.kind == "text"
+        name = self.name.casefold()
+        called = KEY.search(name) or (THING.search(name) and not COUNTED.search(name))
+        return bool(called) and self.is_whole
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether it is, by its name, counted up after the moment at which a model is asked."""
+        name = self.name.casefold()
+        return GROWS.search(name) is not None and EARLIER.search(name) is None
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it holds both 0 and 1, and nothing else but missing values."""
+        if self.kind != "number" or self.distinct != 2:
+            return False
+        values, _ = as_numbers(self.cells)
+        return set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether nearly every row has a value of its own, and no amount."""
+        most = self.distinct >= 0.95 * (1 - self.missing) * len(self.cells) and self.distinct > 20
+        return most and (self.kind == "text" or (self.kind == "number" and self.is_whole))
+
+    @property
+    def is_whole(self) -> bool:
+        values, _ = as_numbers(self.cells)
+        seen = values[np.isfinite(values)]
+        return bool((seen == np.round(seen)).all())
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether none of its numbers is below 0 and the largest lie far from all others: like amounts and counts.
+
+        Whole numbers may be codes: of amounts most are 0, or values next to each other come about as often.
+        """
+        values, _ = as_numbers(self.cells)
+        seen = values[np.isfinite(values)]
+        low, middle, high = np.quantile(seen, (0.01, 0.5, 0.99)) if len(seen) else (0.0, 0.0, 0.0)
+        if low < 0 or high <= 0 or high - middle <= TAIL * (middle - low):
+            return False
+        often = np.log(np.unique(seen, return_counts=True)[1])
+        smooth = often.std() > 0 and bool(np.corrcoef(often[1:], often[:-1])[0, 1] > SMOOTH)
+        return not self.is_whole or middle == 0 or smooth
+
+    @property
+    def date_parts(self) -> tuple[Literal["hour", "weekday"], ...]:
+        """Of moments: the parts that come again, hours where there are several, weekdays from two weeks on."""
+        moments = as_moments(self.cells, "")[0].drop_nulls()
+        if not len(moments):
+            return ()
+        days = (moments.max() - moments.min()).days  # type: ignore[operator, union-attr]
+        hour: tuple[Literal["hour"], ...] = ("hour",) if moments.dt.hour().n_unique() > 1 else ()
+        return (*hour, "weekday") if days >= 14 else hour
+
+    @property
+    def part_values(self) -> dict[str, str]:
+        """Part of the table -> the value that means it; empty unless all its values mean parts."""
+        few = self.distinct <= 3 and self.kind not in ("list", "nested")
+        values = [str(value) for value in as_text(self.cells).drop_nulls().unique()] if few else []
+        found = {part: value for part, words in PARTS.items() for value in values if value.casefold() in words}
+        return found if len(found) == len(values) and "train" in found and len(found) > 1 else {}
+
+
+def _list(cells: pl.Series, separator: str) -> Column:
+    values, row_I = flat(cells, separator)
+    text = as_text(values).drop_nulls()
+    missing = 1 - len(np.unique(row_I)) / max(1, len(cells))
+    return Column(cells.name, cells, "list", text.n_unique(), missing, separator)
+
+
+def _separator(text: pl.Series, distinct: int) -> str:
+    """What cuts many of the cells into pieces that come again and again; empty where nothing does."""
+    for sign in SEPARATORS:
+        cut = text.filter(text.str.contains(sign, literal=True))
+        if len(cut) >= OFTEN * len(text) > 0:
+            pieces = text.str.split(sign).explode().str.strip_chars().n_unique()
+            if pieces <= distinct / 2:
+                return sign
+    return ""
+
+
+def _kind(cells: pl.Series, text: pl.Series) -> str:
+    if isinstance(cells.dtype, pl.Date | pl.Datetime):
+        return "time"
+    if text.null_count() == len(text):
+        return "text"
+    if not cells.dtype.is_numeric() and text.drop_nulls().str.contains(r"^\d{4}-\d\d-\d\d").all():
+        return "text" if as_numbers(cells)[1].any() else "time"
+    return "text" if as_numbers(cells)[1].any() else "number"

@@ -1,0 +1,200 @@
+"""`Draft` -> a spec in the language, with a comment wherever something was guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from aesm_dsl.data.draft.column import Column
+from aesm_dsl.data.draft.infer_roles import Draft, Level
+from aesm_dsl.data.draft.shared_values import is_history
+from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.spec.data import Data, Split
+from aesm_dsl.spec.features import (
+    CategoryFeature,
+    DateFeature,
+    FeatureDefinition,
+    FeatureGroup,
+    IdFeature,
+    ListFeature,
+    NumberFeature,
+    SameFeature,
+    SequenceFeature,
+)
+from aesm_dsl.spec.levels import Level as LevelBlock
+from aesm_dsl.spec.levels import Node, RunsShared
+from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.name_rules import TASK_LEVEL
+from aesm_dsl.spec.tasks import Equals, Task, Tasks
+from aesm_dsl.spec.training import Train
+from aesm_dsl.spec.write import write
+from aesm_dsl.syntax.format import is_word
+
+GROUP = "row"
+MANY = 10_000
+"""Values of a column from which on it is hashed."""
+FEW = 12
+"""Values of numbers up to which they are categories."""
+LONGEST = 100
+"""Values of a list that are looked at where some lists have more."""
+LARGE_ROWS = 1_000_000
+"""Rows from which on the default batch is used."""
+
+
+def draft_spec(draft: Draft, table: str, name: str) -> str:
+    """The spec's text.
+
+    table  the table as the spec names it: relative to the spec's folder
+    name   of the model
+    """
+    names = _Names()
+    tasks = {task.column: names.of(task.column) for task in draft.tasks}
+    levels = {level.column: names.of(level.column, TASK_LEVEL) for level in draft.levels}
+    members = {names.of(column.name): column for column in draft.features}
+    spec = Spec(
+        name=_Names().of(name),
+        doc=f"Drafted by `aesm init` from {draft.rows:,} rows of {_line(table)}.\n"
+        "Every choice is a guess: look at each.",
+        features=(FeatureGroup(name=GROUP, members=_features(members, draft)),),
+        levels=_levels(draft.levels, levels),
+        tasks=Tasks(tasks=tuple(_task(one, tasks) for one in draft.tasks)),
+        data=_data(draft, table),
+        **_given(train=Train(batch=512) if draft.rows < LARGE_ROWS else None),
+    )
+    notes = {f"features.{GROUP}.{key}": draft.notes.get(one.name, _seen(one)) for key, one in members.items()}
+    for task in draft.tasks:
+        notes[f"tasks.task.{tasks[task.column]}.label"] = f"1 in {task.rate:.1%} of the rows"
+        notes[f"tasks.task.{tasks[task.column]}.after"] = "never happens without it"
+    for level in draft.levels:
+        notes[f"level.{levels[level.column]}.unknown"] = f"{level.missing:,} rows without a value"
+    out = [f"{column}: {why}" for column, why in draft.left_out.items()]
+    below = {f"features.{GROUP}": ["Left out:", *out] if out else []}
+    return write(
+        spec,
+        lambda path: _line(notes.get(path, "")),
+        given=True,
+        below=lambda path: [_line(one) for one in below.get(path, ())],
+    )
+
+
+def _line(text: str) -> str:
+    """The text as a comment can hold it, whatever stands in a table's names and values."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
+class _Names:
+    """Names of the language for the words of a table, each given once."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def of(self, text: str, *taken: str) -> str:
+        name = re.sub(r"[\W_]+", "_", fold(text)).strip("_").lower() or "value"
+        if not is_word(name) or name in ("none", "auto"):
+            name = f"v_{name}"
+        free, number = name, 1
+        while free in self._given or free in taken:
+            number += 1
+            free = f"{name}_{number}"
+        self._given.add(free)
+        return free
+
+
+def _features(members: dict[str, Column], draft: Draft) -> dict[str, FeatureDefinition]:
+    called = {column.name: name for name, column in members.items()}
+    return {name: _feature(name, one, called.get(draft.shared.get(one.name, ""))) for name, one in members.items()}
+
+
+def _feature(name: str, column: Column, shared: str | None) -> FeatureDefinition:
+    """shared  the feature whose things it holds too"""
+    given = _given(column=column.name if column.name != name else None)
+    if column.kind == "time":
+        return DateFeature(call="date", parts=column.date_parts, **given)
+    if column.kind == "list":
+        longest = column.longest
+        most = min(longest, LONGEST) if longest > ListFeature.model_fields["most"].default else None
+        of = shared or _single(column.values, {}, pooled=True)
+        given |= _given(separator=column.separator or None)
+        if is_history(column):
+            return SequenceFeature(call="sequence", of=of, **_given(last=most), **given)
+        return ListFeature(call="list", of=of, **_given(most=most), **given)
+    return SameFeature(call="same", of=shared, **given) if shared else _single(column, given)
+
+
+def _single(
+    column: Column, given: dict[str, Any], *, pooled: bool = False
+) -> CategoryFeature | IdFeature | NumberFeature:
+    stands_for_things = column.is_key or (pooled and column.is_whole)
+    if column.kind == "number" and column.distinct > FEW and not stands_for_things:
+        if column.distinct > 100 and column.has_tail and not pooled:
+            return NumberFeature(call="number", scale="log", **given)
+        return NumberFeature(call="number", quantiles=32 if column.distinct > 100 else 16, **given)
+    if column.distinct > MANY and (column.kind == "text" or column.is_whole):
+        return IdFeature(call="id", buckets=_round_up(4 * column.distinct), **given)
+    return CategoryFeature(call="category", **_given(min_count=10 if column.distinct > 50 else None), **given)
+
+
+def _round_up(count: int) -> int:
+    """The next of 50,000, 100,000, 200,000, 500,000 and so on."""
+    scale = 10_000
+    while True:
+        for first in (5, 10, 20):
+            if first * scale >= count:
+                return first * scale
+        scale *= 10
+
+
+def _seen(column: Column) -> str:
+    values = f"{column.distinct:,} values" + (" in the sample" if column.distinct > 1000 else "")
+    return values + (f", {column.missing:.1%} missing" if column.missing else "")
+
+
+def _levels(levels: Iterable[Level], names: dict[str, str]) -> tuple[LevelBlock, ...]:
+    made: list[LevelBlock] = []
+    above: dict[str, str] = {}
+    for level in levels:
+        known = _Names()
+        nodes = {value: known.of(value) for value in level.values}
+        made.append(
+            LevelBlock(
+                name=names[level.column],
+                nodes=tuple(_node(value, name, level.parents.get(value, []), above) for value, name in nodes.items()),
+                **_given(
+                    under=made[-1].name if made else None,
+                    column=level.column if names[level.column] != level.column else None,
+                    unknown=RunsShared(call="shared") if level.missing else None,
+                ),
+            )
+        )
+        above = nodes
+    return tuple(made)
+
+
+def _node(value: str, name: str, parents: list[str], above: dict[str, str]) -> Node:
+    under = tuple(above[parent] for parent in above if parent in parents)
+    written = _given(title=value, value=(value,)) if name != value else {}
+    return Node(name=name, **written, **_given(under=under if len(under) < len(above) else None))
+
+
+def _task(task: Any, names: dict[str, str]) -> Task:
+    label = task.column if task.value is None else Equals(call="equals", column=task.column, value=task.value)
+    return Task(name=names[task.column], label=label, **_given(after=names.get(task.after)))
+
+
+def _data(draft: Draft, table: str) -> Data:
+    given = _given(user=draft.user)
+    if draft.time is not None:
+        given["test"], given["valid"] = (Split(call="split", last=share, by=draft.time.name) for share in (0.2, 0.1))
+        return Data(train=(table,), **given)
+    for part in ("valid", "test"):
+        if (value := draft.parts.get(part)) is not None:
+            given[part] = Split(call="split", equals=value, by=draft.part_column)
+        else:
+            given[part] = Split(call="split", random=0.1)
+    return Data(train=(table,), **given)
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    """The settings that are not None: what is left to its default is not written."""
+    return {name: value for name, value in settings.items() if value is not None}

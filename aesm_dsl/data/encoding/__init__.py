@@ -1,0 +1,1 @@
+"""Columns -> ids and numbers: encoders, what fits them, and how rows are split."""

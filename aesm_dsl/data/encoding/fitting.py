@@ -1,0 +1,148 @@
+"""`Fitting`: training rows, chunk by chunk -> `Encoders`. Memory follows the vocabularies, not the rows.
+
+What is learnt does not depend on how the rows are cut into chunks: counts are whole numbers, a sample is drawn by the
+rows' numbers, and whatever is rounded or forgotten is so at every BLOCK-th row, wherever a chunk ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.feature_encoders import (
+    Category,
+    Cross,
+    Date,
+    Encoder,
+    Id,
+    List,
+    Number,
+    Shared,
+    Single,
+    Value,
+)
+from aesm_dsl.data.encoding.learners import Counts, Histogram, Learner, Moments, Sample
+from aesm_dsl.data.reading.hashing import Hashes
+from aesm_dsl.data.reading.lists import flat
+from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.plan import Plan
+
+BLOCK = 2**18
+"""Rows after which learners settle."""
+VOCABULARY = 2_000_000
+"""Different values of a column that are counted exactly, or four times the feature's `limit` where that is more."""
+
+
+class Fitting:
+    """Encoders in the making.
+
+    first_row  the number of the first row among all training rows. Parts of the rows can be read by several fittings
+               and merged; with each part's first row given (a multiple of BLOCK) the result is that of one fitting
+    """
+
+    def __init__(self, plan: Plan, first_row: int = 0) -> None:
+        self._features = plan.features
+        self._learners = [new_learner(feature) for feature in plan.features]
+        self._row = first_row
+
+    def update(self, frame: pl.DataFrame) -> None:
+        """Learns from the next rows: training rows only, with all feature columns."""
+        start = 0
+        while start < frame.height:
+            part = frame[start : start + BLOCK - self._row % BLOCK]
+            for feature, learner in zip(self._features, self._learners, strict=True):
+                if learner is not None:
+                    learner.learn(*_cells(part[feature.column], feature, self._row))
+            start, self._row = start + part.height, self._row + part.height
+            if self._row % BLOCK == 0:
+                self._settle()
+
+    def merge(self, other: Fitting) -> None:
+        """Adds what another fitting of the same plan has learnt from rows behind these."""
+        for fitting in (self, other):
+            fitting._settle()
+        for mine, others in zip(self._learners, other._learners, strict=True):
+            if mine is not None and others is not None:
+                mine.merge(others)
+        self._row = other._row
+
+    def finish(self) -> Encoders:
+        """The encoders that the rows so far teach."""
+        self._settle()
+        return encoders_of(self._features, self._learners)
+
+    def _settle(self) -> None:
+        for learner in self._learners:
+            if learner is not None:
+                learner.settle()
+
+
+def encoders_of(features: Sequence[FeaturePlan], learners: Sequence[Learner | Histogram | None]) -> Encoders:
+    """The encoders that the features' learners have learnt."""
+    found: dict[str, Encoder] = {}
+    pairs = list(zip(features, learners, strict=True))
+    # Those that share another's encoder come behind it, wherever they stand.
+    for feature, learner in sorted(pairs, key=lambda pair: bool(pair[0].table)):
+        found[feature.name] = _encoder(feature, learner, found)
+    return Encoders(tuple(found[feature.name] for feature in features))
+
+
+def _cells(column: pl.Series, feature: FeaturePlan, row: int) -> tuple[pl.Series, Hashes]:
+    """The values that a feature's learner sees, and a number for each that stays the same wherever chunks are cut."""
+    number_R = np.arange(row, row + len(column), dtype=np.uint64)
+    if not feature.take:
+        return column, number_R
+    values, row_I = flat(column, feature.separator)
+    place_I = np.arange(len(row_I)) - np.searchsorted(row_I, row_I)
+    return values, number_R[row_I] + (place_I.astype(np.uint64) << np.uint64(44))
+
+
+def new_learner(feature: FeaturePlan) -> Learner | None:
+    """What learns the feature's encoder; None where there is nothing to learn."""
+    if feature.table:
+        return None
+    match feature.kind:
+        case "category":
+            return Counts(max(VOCABULARY, 4 * feature.rows))
+        case "number":
+            return Sample()
+        case "value" if feature.scale != "none":
+            return Moments(feature.scale)
+        case "id" | "date" | "value" | "cross" | "vectors":
+            return None
+        case kind:
+            raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
+
+
+def _encoder(feature: FeaturePlan, learner: Learner | Histogram | None, known: dict[str, Encoder]) -> Encoder:
+    """The feature's encoder; `known` has those of all features that others share."""
+    one = known[feature.table] if feature.table else _single(feature, learner)
+    if feature.take:
+        assert isinstance(one, Single)
+        return List(feature.name, feature.column, one, feature.slots, feature.take == "last", feature.separator)
+    if feature.table:
+        assert isinstance(one, Single)
+        return Shared(feature.name, feature.column, one)
+    return one
+
+
+def _single(feature: FeaturePlan, learner: Learner | Histogram | None) -> Encoder:
+    name, column = feature.name, feature.column
+    match learner:
+        case Counts():
+            often = learner.ranked().filter(pl.col("rows") >= feature.min_count)
+            return Category(name, column, tuple(often["value"].head(max(feature.rows - 2, 0)).to_list()))
+        case Sample() | Histogram():
+            return Number(name, column, feature.rows, learner.boundaries(feature.rows - 1))
+        case Moments():
+            return Value(name, column, feature.scale, learner.mean, learner.deviation)
+    if feature.kind == "id":
+        return Id(name, column, feature.rows - 1)
+    if feature.kind == "vectors":
+        return Category(name, column, ())  # until its keys are put in
+    if feature.kind == "cross":
+        return Cross(name, feature.crossed, feature.rows - 1)
+    return Date(name, column, feature.parts, feature.zone) if feature.parts else Value(name, column, "none", 0.0, 1.0)

@@ -1,0 +1,174 @@
+"""Learners: what one feature's encoder needs to know of a column, from parts of it.
+
+Every value of a part comes with a number of its own. `settle` is called at places that do not depend on how rows are
+cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.encoding.feature_encoders import rescaled
+from aesm_dsl.data.encoding.quantiles import boundaries, cut
+from aesm_dsl.data.reading.hashing import Hashes, mix
+from aesm_dsl.data.reading.values import Numbers, as_numbers, as_text
+
+SAMPLE = 1_000_000
+"""Numbers of a column that its quantiles are taken from: all of them up to so many, else a random sample."""
+
+
+class Counts:
+    """How often each value of a column occurs, as text: exactly up to `most` different values. Beyond that the rarer
+    half is forgotten when settling, so that a value may be counted too low."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.counted = pl.DataFrame(schema={"value": pl.String, "rows": pl.Int64})
+        self._parts: list[pl.DataFrame] = []
+
+    @property
+    def knows(self) -> bool:
+        return self.counted.height > 0
+
+    def learn(self, column: pl.Series, number_R: Hashes) -> None:
+        values = pl.DataFrame({"value": as_text(column)}).drop_nulls()
+        self._parts.append(values.group_by("value").agg(pl.len().cast(pl.Int64).alias("rows")))
+
+    def add(self, counted: pl.DataFrame) -> None:
+        """What was counted elsewhere: `value`, as text, and `count`."""
+        self._parts.append(counted.select("value", pl.col("count").alias("rows")).drop_nulls())
+
+    def settle(self) -> None:
+        if self._parts:
+            together = pl.concat([self.counted, *self._parts])
+            self.counted = together.group_by("value").agg(pl.col("rows").sum())
+            self._parts.clear()
+        if self.counted.height > self.most:
+            self.counted = self.ranked().head(self.most // 2)
+
+    def merge(self, other: Learner) -> None:
+        assert isinstance(other, Counts)
+        self._parts.append(other.counted)
+
+    def ranked(self) -> pl.DataFrame:
+        """Most frequent first, ties in the order of their characters."""
+        return self.counted.sort("rows", "value", descending=[True, False])
+
+
+class Sample:
+    """The finite numbers of a column: the SAMPLE ones whose own numbers have the smallest hashes."""
+
+    def __init__(self) -> None:
+        self._keys: Hashes = np.empty(0, dtype=np.uint64)
+        self._values: Numbers = np.empty(0, dtype=np.float64)
+        self._parts: list[tuple[Hashes, Numbers]] = []
+
+    def boundaries(self, buckets: int) -> tuple[float, ...]:
+        return boundaries(self._values, buckets)
+
+    def learn(self, column: pl.Series, number_R: Hashes) -> None:
+        values, _ = as_numbers(column)
+        keys = mix(number_R)
+        kept = np.isfinite(values)
+        if len(self._keys) == SAMPLE:
+            kept &= keys < self._keys.max()
+        self._parts.append((keys[kept], values[kept]))
+
+    def settle(self) -> None:
+        if not self._parts:
+            return
+        self._keys = np.concatenate([self._keys, *(keys for keys, _ in self._parts)])
+        self._values = np.concatenate([self._values, *(values for _, values in self._parts)])
+        self._parts.clear()
+        if len(self._keys) > SAMPLE:
+            smallest = np.argpartition(self._keys, SAMPLE - 1)[:SAMPLE]
+            self._keys, self._values = self._keys[smallest], self._values[smallest]
+
+    def merge(self, other: Learner) -> None:
+        assert isinstance(other, Sample)
+        self._parts.append((other._keys, other._values))
+
+
+class Histogram:
+    """How often numbers occur, as it was counted elsewhere: up to SAMPLE different ones as they are, and beyond that of
+    every two neighbours the larger one, for both."""
+
+    def __init__(self) -> None:
+        self._values: Numbers = np.empty(0, dtype=np.float64)
+        self._rows = np.empty(0, dtype=np.int64)
+        self._parts: list[pl.DataFrame] = []
+
+    @property
+    def knows(self) -> bool:
+        return len(self._values) > 0
+
+    def boundaries(self, buckets: int) -> tuple[float, ...]:
+        return cut(self._values, self._rows, buckets)
+
+    def add(self, counted: pl.DataFrame) -> None:
+        """What was counted elsewhere: `value` and `count`."""
+        self._parts.append(counted.filter(pl.col("value").is_finite()))
+
+    def settle(self) -> None:
+        values = np.concatenate([self._values, *(part["value"].to_numpy() for part in self._parts)])
+        rows = np.concatenate([self._rows, *(part["count"].to_numpy() for part in self._parts)])
+        self._parts.clear()
+        self._values, place = np.unique(values, return_inverse=True)
+        self._rows = np.zeros(len(self._values), dtype=np.int64)
+        np.add.at(self._rows, place, rows)
+        while len(self._values) > SAMPLE:
+            first = np.arange(0, len(self._values), 2)
+            self._values = self._values[np.minimum(first + 1, len(self._values) - 1)]
+            self._rows = np.add.reduceat(self._rows, first)
+
+
+class Moments:
+    """Mean and deviation of a column's finite numbers, `rescaled`; those of parts are put together as Chan, Golub and
+    LeVeque (1979) do."""
+
+    def __init__(self, scale: str) -> None:
+        self.scale = scale
+        self.count, self.mean, self.squares = 0, 0.0, 0.0
+        self._parts: list[Numbers] = []
+
+    @property
+    def knows(self) -> bool:
+        return self.count > 0
+
+    @property
+    def deviation(self) -> float:
+        """1 where all numbers are the same, or there are none: so that they can be divided by it."""
+        return (self.squares / self.count) ** 0.5 or 1.0 if self.count else 1.0
+
+    def learn(self, column: pl.Series, number_R: Hashes) -> None:
+        values = rescaled(as_numbers(column)[0], self.scale)
+        self._parts.append(values[~np.isnan(values)])
+
+    def add(self, counted: pl.DataFrame) -> None:
+        """What was counted elsewhere: `count`, `mean` and `deviation`."""
+        for count, mean, deviation in counted.select("count", "mean", "deviation").iter_rows():
+            self._add(count, mean, deviation**2 * count)
+
+    def settle(self) -> None:
+        if self._parts:
+            values = np.concatenate(self._parts)
+            self._parts.clear()
+            if len(values):
+                mean = float(values.mean())
+                with np.errstate(over="ignore"):
+                    self._add(len(values), mean, float(((values - mean) ** 2).sum()))
+
+    def merge(self, other: Learner) -> None:
+        assert isinstance(other, Moments)
+        if other.count:
+            self._add(other.count, other.mean, other.squares)
+
+    def _add(self, count: int, mean: float, squares: float) -> None:
+        total, off = self.count + count, mean - self.mean
+        self.squares += squares + off * off * self.count * count / total
+        self.mean += off * count / total
+        self.count = total
+
+
+Learner = Counts | Sample | Moments

@@ -1,0 +1,43 @@
+"""Quantile buckets: boundaries that spread the training rows evenly, however many of them are tied."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aesm_dsl.data.reading.values import Numbers
+
+
+def boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
+    """At most `buckets` - 1 distinct boundaries, ascending; bucket k holds boundary[k-1] < x <= boundary[k].
+
+    Every boundary is a value of the column. With no more distinct values than buckets, each has its own.
+    Otherwise buckets are filled in ascending order, each with an equal part of the rows that are left: a
+    value that alone holds more than its part takes a bucket for itself and the rest is spread over the other
+    ones (plain quantiles would waste every boundary that falls on it). NaN and infinities are left out.
+    """
+    return cut(*np.unique(values[np.isfinite(values)], return_counts=True), buckets)
+
+
+def cut(distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], buckets: int) -> tuple[float, ...]:
+    """`boundaries` of ascending values, each of which occurs so often."""
+    below = np.cumsum(counts)
+    ends: list[int] = []
+    start = done = 0
+    for left in range(buckets, 1, -1):
+        if len(distinct) - start <= left:
+            ends.extend(range(start, len(distinct) - 1))
+            break
+        aim = done + (below[-1] - done) / left
+        end = int(np.searchsorted(below, aim))
+        if end > start and aim - below[end - 1] < below[end] - aim:
+            end -= 1
+        if end >= len(distinct) - 1:
+            break
+        ends.append(end)
+        start, done = end + 1, int(below[end])
+    return tuple(float(value) for value in distinct[ends]) if ends else ()
+
+
+def bucket(values: Numbers, edges: tuple[float, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Each value's bucket from 0; infinities fall into the end buckets, what NaN gives means nothing."""
+    return np.searchsorted(np.asarray(edges, dtype=np.float64), values, side="left").astype(np.int64)

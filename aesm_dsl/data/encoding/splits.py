@@ -1,0 +1,206 @@
+"""Which rows of the training table go to the test and validation rows, decided row by row.
+
+Findings: E504 a column that cannot be compared with the split's value, E505 a split that takes no row or all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.checks.columns import Faults, Locate
+from aesm_dsl.data.encoding.value_counts import Order
+from aesm_dsl.data.reading.checked_rows import Checked, counted
+from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.data.reading.hashing import Hashes, mix
+from aesm_dsl.data.reading.values import Mask, as_numbers, as_text
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.data import SplitPlan
+from aesm_dsl.plan.plan import Plan
+
+PARTS = {"test": "test", "valid": "validation"}
+
+Read = Callable[[Sequence[str]], Iterator[Rows]]
+"""Columns -> the rows of the training table with these columns, from the start."""
+
+
+class Splits:
+    """The rules by which rows leave the training table: the test rows go first, then the validation rows.
+
+    read  what rules that must know a whole column first (`last`) read it with
+    """
+
+    def __init__(self, plan: Plan, faults: Faults, read: Read) -> None:
+        data, self._read = plan.data, read
+        rules = {} if data is None else {"test": data.test, "valid": data.valid}
+        self._splits = [
+            Split(part, rule, plan.training.seed)
+            for part, rule in rules.items()
+            if isinstance(rule, SplitPlan) and not faults.has("train", f"data.{part}")
+        ]
+        for place, split in enumerate(self._splits):
+            if split.looks:
+                self._look(place)
+
+    @property
+    def parts(self) -> list[str]:
+        return [split.part for split in self._splits]
+
+    def divide(self, chunk: Checked) -> Iterator[Checked]:
+        """The chunk's rows by part, the training rows first; parts without a row are left out."""
+        masks = list(self._masks(chunk.rows, self._splits))
+        left = ~np.logical_or.reduce([np.zeros(len(chunk), dtype=np.bool_), *masks])
+        for part, mask in zip(("train", *self.parts), (left, *masks), strict=True):
+            if mask.any():
+                yield chunk if mask.all() and part == chunk.part else chunk.take(mask, part)
+
+    def tell(self, findings: Findings, locate: Locate) -> None:
+        """What is wrong with the splits of all rows that were divided."""
+        for place, split in enumerate(self._splits):
+            if split.fails and split.rule.column is not None and not split.looks:
+                self._look(place)
+            split.tell(findings, locate)
+
+    def _look(self, place: int) -> None:
+        before, split = self._splits[:place], self._splits[place]
+        columns = [one.rule.column for one in self._splits[: place + 1] if one.rule.column is not None]
+        for rows in self._read(columns):
+            left = np.ones(len(rows), dtype=np.bool_)
+            for one in before:
+                left &= ~one.decide(rows)
+            split.look(rows, left)
+        split.settle()
+
+    @staticmethod
+    def _masks(rows: Rows, splits: Sequence[Split]) -> Iterator[Mask]:
+        left = np.ones(len(rows), dtype=np.bool_)
+        for split in splits:
+            taken = split.take(rows, left)
+            left &= ~taken
+            yield taken
+
+
+class Split:
+    """One rule.
+
+    "last" compares numbers and dates by value, text by its characters; it takes the group of largest values whose size
+    is closest to the share, at least one value. A missing value is never taken by "last", "from" and "equals". "random"
+    takes each row with the share as its probability; it depends on the seed, the part and the row's number in the
+    table only, on every machine alike.
+    """
+
+    def __init__(self, part: str, rule: SplitPlan, seed: int) -> None:
+        self.part, self.rule = part, rule
+        self._seed, self._order = seed, Order()
+        self._seen = self._taken = 0
+        self._held = ""
+        self._least: float | str | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether it must have seen the whole column before it decides."""
+        return self.rule.kind == "last" or (self.rule.kind == "from" and _number(self.rule.value) is not None)
+
+    @property
+    def fails(self) -> bool:
+        return self._taken in (0, self._seen) and self._seen > 0
+
+    def look(self, rows: Rows, left_R: Mask) -> None:
+        assert self.rule.column is not None
+        self._order.add(rows.frame[self.rule.column].filter(pl.Series(left_R)))
+
+    def settle(self) -> None:
+        """After the last look."""
+        if self.rule.kind == "last":
+            self._least = self._order.least(self.rule.share or 0.0)
+
+    def take(self, rows: Rows, left_R: Mask) -> Mask:
+        """The rows that it takes of those that are left."""
+        taken = self.decide(rows) & left_R
+        self._seen += int(left_R.sum())
+        self._taken += int(taken.sum())
+        return taken
+
+    def decide(self, rows: Rows) -> Mask:
+        rule = self.rule
+        if rule.kind == "random":
+            return _random(rule.share or 0.0, rows, self._seed, 1 if self.part == "test" else 2)
+        assert rule.column is not None
+        column = rows.frame[rule.column]
+        match rule.kind:
+            case "last":
+                return _at_least(column, self._least)
+            case "from":
+                least = self._bound(column)
+                if least is None:
+                    self._held = self._held or _kind(column)
+                return _at_least(column, least)
+            case "equals":
+                wanted = as_text(pl.Series([rule.value]))[0]
+                equal: Mask = (as_text(column) == wanted).fill_null(False).to_numpy()
+                return equal
+            case kind:
+                raise ValueError(f"unknown kind of split {kind!r}")
+
+    def tell(self, findings: Findings, locate: Locate) -> None:
+        name, span, column = PARTS[self.part], locate(f"data.{self.part}"), self.rule.column
+        if self._held:
+            message = f"the {name} split cannot compare column `{column}` ({self._held}) with `{self.rule.value}`"
+            findings.add("E504", message, span, help="compare dates with an ISO date, numbers with a number")
+        elif self.fails:
+            what = f"all {counted(self._seen)}, leaving none to train on" if self._taken else "no rows"
+            of = f" by column `{column}`" if column else ""
+            helps = "" if self.rule.kind == "random" else self._order.range
+            findings.add("E505", f"the {name} split{of} takes {what}", span, label="no rows", help=helps)
+
+    def _bound(self, column: pl.Series) -> float | str | None:
+        """The split's value as the column counts; None where they are not of one kind."""
+        value = self.rule.value
+        if isinstance(column.dtype, pl.Date | pl.Datetime):
+            moment = _moment(value)
+            return None if moment is None else (moment - datetime(1970, 1, 1)).total_seconds() / 86_400
+        wanted = _number(value)
+        if wanted is not None and self._order.numeric:
+            return wanted
+        text = isinstance(value, str) and not column.dtype.is_numeric() and column.dtype != pl.Boolean
+        return str(value) if text else None
+
+
+def _random(share: float, rows: Rows, seed: int, part: int) -> Mask:
+    """The rows whose hash of (seed, part, row number) lies in the lowest share of all hashes."""
+    start: Hashes = mix(mix(np.array([seed % 2**64], dtype=np.uint64)) ^ np.uint64(part))
+    keys: Hashes = mix(np.arange(rows.first, rows.first + len(rows), dtype=np.uint64) ^ start)
+    taken: Mask = keys < np.uint64(int(share * 2**64))
+    return taken
+
+
+def _at_least(column: pl.Series, least: float | str | None) -> Mask:
+    if least is None:
+        return np.zeros(len(column), dtype=np.bool_)
+    if isinstance(least, str):
+        return (as_text(column) >= least).fill_null(False).to_numpy()
+    return np.asarray(as_numbers(column)[0] >= least)
+
+
+def _moment(value: str | float | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _number(value: str | float | None) -> float | None:
+    try:
+        return float(value) if value is not None else None
+    except ValueError:
+        return None
+
+
+def _kind(column: pl.Series) -> str:
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        return "dates"
+    return "numbers" if column.dtype.is_numeric() else "text"

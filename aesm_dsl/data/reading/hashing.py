@@ -1,0 +1,60 @@
+"""64-bit hashes that never change: not with the machine, the Python run or a library's version.
+
+A run's embeddings are only as good as the hash that finds them again, so the algorithm is fixed here:
+  whole numbers   the first output of SplitMix64 seeded with the number's 64-bit pattern
+  text            the first 8 bytes, little endian, of its UTF-8 bytes' BLAKE2b with an 8-byte digest;
+                  but text that is the plain decimal of a whole number in [-2^63, 2^64) ("42"; not "042",
+                  "+42" or "4e1") hashes as that number, so that an id hashes alike from parquet and from csv
+  others          as their text (value.as_text)
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.reading.values import Mask, as_text
+
+Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+
+def hash64(column: pl.Series) -> tuple[Hashes, Mask]:
+    """Each cell's hash, and which cells are missing (their hash means nothing)."""
+    dtype = column.dtype
+    if dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128):
+        return mix(_bits(column)), column.is_null().to_numpy()
+    text = as_text(column)
+    hashes = np.zeros(len(text), dtype=np.uint64)
+    left = text.is_not_null().to_numpy().copy()
+    for whole in (pl.Int64, pl.UInt64):
+        numbers = text.cast(whole, strict=False)
+        plain = left & (numbers.cast(pl.String) == text).fill_null(False).to_numpy()
+        hashes[plain] = mix(_bits(numbers)[plain])
+        left &= ~plain
+    if left.any():
+        words = text.filter(pl.Series(left))
+        known = words.unique()
+        digests = pl.Series([_digest(word) for word in known], dtype=pl.UInt64)
+        hashes[left] = words.replace_strict(known, digests, return_dtype=pl.UInt64).to_numpy()
+    return hashes, text.is_null().to_numpy()
+
+
+def mix(bits: Hashes) -> Hashes:
+    """The first output of SplitMix64 for each seed; modulo 2^64 throughout."""
+    z = bits + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _bits(column: pl.Series) -> Hashes:
+    filled = column.fill_null(0)
+    if filled.dtype == pl.UInt64:
+        return filled.to_numpy()
+    return filled.cast(pl.Int64).to_numpy().view(np.uint64)
+
+
+def _digest(word: str) -> int:
+    return int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), "little")

@@ -1,0 +1,133 @@
+"""A seeded, abstract world with a known truth: scenarios in hidden groups, each group with a response of its own.
+
+Eight scenarios of 40 % down to 2 % of the rows; by the seed each belongs to one of three groups, such that every group
+has a large scenario and a small one. Nothing else of a row says which group it is. Signals of a row, each of mean 0
+and variance 1:
+
+  x1 ... x6               normal(0, 1), the columns of the same names
+  f(c1), f(c2)            a normal(0, 1) value, made to have mean 0 and variance 1, of each of a category's ten values
+  x1 x2, x3 x4, x5 x6     products
+  x1 f(c1), x2 f(c2)
+
+A group's response is a direction among the 13 signals, drawn by the seed; the directions of two groups are
+orthogonal, so that what one group teaches says nothing about another:
+
+  truth = sigmoid(bias of the scenario + STRENGTH * direction of its group * signals),   is_hit is drawn from it
+
+Axes: R rows, S signals, G groups, N scenarios.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from aesm_dsl.data.simulate.fund_search import put
+from aesm_dsl.data.simulate.fund_world import Array, Whole
+from aesm_dsl.training.metrics.auc import auc
+
+SHARES = (0.40, 0.20, 0.12, 0.10, 0.08, 0.05, 0.03, 0.02)
+"""Of all rows, by scenario."""
+GROUPS = 3
+NUMBERS, CATEGORIES, VALUES = 6, 2, 10
+SIGNALS = NUMBERS + CATEGORIES + 5
+STRENGTH = 2.5
+"""Standard deviation of the log odds within a scenario."""
+
+NAMES = tuple(f"s{number}" for number in range(1, len(SHARES) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a seed drew, the same for any number of rows."""
+
+    group_N: Whole
+    bias_N: Array
+    direction_GS: Array
+    """Orthonormal."""
+    value_CV: Array
+    """What each value of each category adds to its signal."""
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Scenario -> its group."""
+        return dict(zip(NAMES, self.group_N.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupWorld:
+    """What `write_groups` wrote."""
+
+    train: Path
+    test: Path
+    truth: Path
+    bayes_auc: float | None
+    """AUC of the true probability on the test rows: what no model can beat but by luck."""
+
+
+def truth(seed: int) -> Truth:
+    """Each run of three scenarios, the largest first, has one of every group, in an order of its own."""
+    chance = np.random.default_rng([seed, 0])
+    group_N = np.concatenate([chance.permutation(GROUPS) for _ in range(-(-len(SHARES) // GROUPS))])[: len(SHARES)]
+    direction_SG, _ = np.linalg.qr(chance.normal(size=(SIGNALS, GROUPS)))
+    value_CV = chance.normal(size=(CATEGORIES, VALUES))
+    value_CV = (value_CV - value_CV.mean(axis=1, keepdims=True)) / value_CV.std(axis=1, keepdims=True)
+    return Truth(group_N, chance.uniform(-1.0, 0.0, len(SHARES)), direction_SG.T, value_CV)
+
+
+def simulate_groups(rows: int, seed: int) -> pl.DataFrame:
+    """`rows` rows: scenario, x1 ... x6, c1, c2, is_hit and `truth`, the probability of a hit; same seed, same rows."""
+    known, chance = truth(seed), np.random.default_rng([seed, 1])
+    node_R = chance.choice(len(SHARES), rows, p=SHARES)
+    x_RX = chance.normal(size=(rows, NUMBERS))
+    c_RC = chance.integers(0, VALUES, (rows, CATEGORIES))
+    signal_RS = _signals(x_RX, np.take_along_axis(known.value_CV.T, c_RC, axis=0))
+    odds_RG = STRENGTH * signal_RS @ known.direction_GS.T
+    odds_R = known.bias_N[node_R] + np.take_along_axis(odds_RG, known.group_N[node_R][:, None], axis=1)[:, 0]
+    p_R = 1 / (1 + np.exp(-odds_R))
+    return pl.DataFrame(
+        {
+            "scenario": np.array(NAMES)[node_R],
+            **{f"x{k + 1}": x_RX[:, k] for k in range(NUMBERS)},
+            **{f"c{k + 1}": np.array([f"v{value}" for value in range(VALUES)])[c_RC[:, k]] for k in range(CATEGORIES)},
+            "is_hit": (chance.random(rows) < p_R).astype(np.int8),
+            "truth": p_R,
+        }
+    )
+
+
+def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> GroupWorld:
+    """Writes train.parquet, test.parquet (the last `test_share` of the rows) and truth.json.
+
+    Makes the folder where it is missing. Each file appears whole or not at all; same arguments, identical files.
+    Raises ValueError when either table would have no rows.
+    """
+    frame = simulate_groups(rows, seed)
+    tested = round(test_share * rows)
+    if not 0 < tested < rows:
+        raise ValueError(f"{rows} rows with a test share of {test_share} leave a table without rows")
+    train, test = frame.head(rows - tested), frame.tail(tested)
+    folder.mkdir(parents=True, exist_ok=True)
+    best = auc(test["truth"].to_numpy(), test["is_hit"].to_numpy())
+    world = GroupWorld(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", best)
+    put(world.train, lambda path: train.write_parquet(path))
+    put(world.test, lambda path: test.write_parquet(path))
+    known = truth(seed)
+    scenarios = []
+    for name, share, group, bias in zip(NAMES, SHARES, known.group_N.tolist(), known.bias_N.tolist(), strict=True):
+        own = test.filter(scenario=name)
+        of_own = auc(own["truth"].to_numpy(), own["is_hit"].to_numpy())
+        scenarios.append({"scenario": name, "share": share, "group": group, "bias": bias, "bayes_auc": of_own})
+    text = json.dumps({"rows": rows, "seed": seed, "bayes_auc": best, "scenarios": scenarios}, indent=2) + "\n"
+    put(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
+    return world
+
+
+def _signals(x_RX: Array, f_RC: Array) -> Array:
+    products = [x_RX[:, 0] * x_RX[:, 1], x_RX[:, 2] * x_RX[:, 3], x_RX[:, 4] * x_RX[:, 5]]
+    crossed = [x_RX[:, k] * f_RC[:, k] for k in range(CATEGORIES)]
+    return np.column_stack([x_RX, f_RC, *products, *crossed])

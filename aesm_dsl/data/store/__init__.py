@@ -1,0 +1,1 @@
+"""Encoded tables, in memory or on disk, and their cache."""

@@ -1,0 +1,27 @@
+"""The edits that bring an open spec into the one layout: what `aesm fmt` would write, line by line."""
+
+from __future__ import annotations
+
+import difflib
+
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.fix import Edit
+from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.format_text import tidy
+
+
+def format_edits(source: Source) -> list[Edit]:
+    """The lines that change, in order; none while the syntax is not sound: half a spec is never rewritten."""
+    text = tidy(source, Findings())
+    if text is None:
+        return []
+    before, after = source.text.splitlines(keepends=True), text.splitlines(keepends=True)
+    starts = [0]
+    for line in before:
+        starts.append(starts[-1] + len(line))
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    return [
+        Edit(source.span(starts[first], starts[last]), "".join(after[new:end]))
+        for what, first, last, new, end in matcher.get_opcodes()
+        if what != "equal"
+    ]

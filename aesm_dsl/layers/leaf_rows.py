@@ -1,0 +1,86 @@
+"""`Leaves`: which leaf of the hierarchy every row belongs to, and the rows sorted by it.
+
+Axes: B rows, L scenario levels, N nodes of a level, P beginnings of paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.plan.plan import UNKNOWN, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a batch in the order of their leaves, as they came within a leaf."""
+
+    order_B: Tensor
+    """int64; where each sorted row was in the batch."""
+    back_B: Tensor
+    """int64; where each row of the batch is among the sorted ones."""
+    leaf_B: Tensor
+    """int64; the leaf of each sorted row, in the order of `Plan.leaves`."""
+    sizes: list[int]
+    """Rows of each leaf; none are known in an exported graph."""
+
+
+def sorted_rows(leaf_B: Tensor) -> Rows:
+    """The rows of these leaves, in their order, without sizes."""
+    leaf_B, order_B = leaf_B.sort(stable=True)
+    back_B = torch.empty_like(order_B)
+    back_B[order_B] = torch.arange(order_B.shape[0], device=order_B.device)
+    return Rows(order_B, back_B, leaf_B, [])
+
+
+class Leaves(nn.Module):
+    """`Rows` of node_BL. Raises ValueError for a row that is on no path of the hierarchy.
+
+    A row with an unknown node, at a level that takes them, belongs to a leaf of its own, behind the others. The sizes
+    of the leaves are looked at on the host: on a GPU this waits for the device, once a batch.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.names = [level.name for level in plan.levels]
+        self.takes_unknown = [level.unknown for level in plan.levels]
+        self.known = len(plan.leaves)
+        self.count = plan.leaf_count
+        # One step a level, so that the tables grow with the paths and not with the product of all levels' nodes.
+        for depth, level in enumerate(plan.levels):
+            begun = list(dict.fromkeys(path[:depth] for path in plan.leaves))
+            longer = list(dict.fromkeys(path[: depth + 1] for path in plan.leaves))
+            place = {path: index for index, path in enumerate(longer)}
+            steps = [[place.get((*path, node), -1) for node in range(len(level.nodes))] for path in begun]
+            # Known from the plan, so it stays out of the state that a run saves.
+            self.register_buffer(f"step_{depth}", torch.tensor(steps, dtype=torch.int64), persistent=False)
+
+    def forward(self, node_BL: Tensor) -> Rows:
+        rows = sorted_rows(self.leaf(node_BL))
+        sizes = torch.bincount(rows.leaf_B, minlength=self.count + 1).tolist()
+        if sizes[self.count]:
+            lost = int(rows.order_B[-sizes[self.count]])
+            nodes = ", ".join(f"{name} {node}" for name, node in zip(self.names, node_BL[lost].tolist(), strict=True))
+            raise ValueError(f"row {lost} is on no path of the hierarchy: node of {nodes}")
+        return replace(rows, sizes=sizes[: self.count])
+
+    def leaf(self, node_BL: Tensor) -> Tensor:
+        """leaf_B; `known`, one past the last, for a row with an unknown node, `count` for one on no path."""
+        if node_BL.shape[1] != len(self.names):
+            raise ValueError(f"{node_BL.shape[1]} columns of nodes, expected {len(self.names)}")
+        begun_B = torch.zeros(node_BL.shape[0], dtype=torch.int64, device=node_BL.device)
+        lost_B = torch.zeros_like(begun_B, dtype=torch.bool)
+        unknown_B = torch.zeros_like(lost_B)
+        for depth, node_B in enumerate(node_BL.unbind(1)):
+            step_PN = self.get_buffer(f"step_{depth}")
+            if self.takes_unknown[depth]:
+                unknown_B = unknown_B | (node_B == UNKNOWN)
+                outside_B = (node_B < UNKNOWN) | (node_B >= step_PN.shape[1])
+            else:
+                outside_B = (node_B < 0) | (node_B >= step_PN.shape[1])
+            begun_B = step_PN[begun_B, node_B.clamp(0, step_PN.shape[1] - 1)]
+            lost_B = lost_B | outside_B | ((begun_B < 0) & ~unknown_B)
+            begun_B = begun_B.clamp(min=0)
+        return begun_B.masked_fill(unknown_B, self.known).masked_fill(lost_B, self.count)

@@ -1,0 +1,77 @@
+"""`Pool`: the vectors of a list -> one vector; `Numbers`: values -> vectors.
+
+Axes: B rows, S slots of one list, V values, W width of a vector, N widths of all numbers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.plan.features import FeaturePlan
+
+
+class Pool(nn.Module):
+    """One vector for a list: the mean, sum or largest numbers of its vectors, or what attention picks from them.
+
+    vector_BSW  the vectors of the slots; those of slots without a value count for nothing
+    real_BS     which slots hold a value
+    query_BW    for attention: the vector of the row's own value of the feature whose table the list looks in
+    returns     pooled_BW; an empty list has a learnt vector of its own
+
+    attention   sum over s of a_s v_s with a = softmax(v_s . (A q) / sqrt(W) + b_s): scaled dot-product attention
+                (Vaswani et al. 2017) with the candidate as the query, as target attention has it (Zhou et al. 2018);
+                A starts as the identity, and b, which says how much a value's age counts, at zero
+    """
+
+    def __init__(self, feature: FeaturePlan, start_std: float) -> None:
+        super().__init__()
+        self.kind = feature.pool
+        self.empty = nn.Parameter(torch.randn(feature.width) * start_std)
+        if feature.pool == "attention":
+            self.turn = nn.Parameter(torch.eye(feature.width))
+            self.age = nn.Parameter(torch.zeros(feature.slots))
+
+    def forward(self, vector_BSW: Tensor, real_BS: Tensor, query_BW: Tensor | None) -> Tensor:
+        some_B1 = real_BS.any(1, keepdim=True)
+        if self.kind == "max":
+            pooled_BW = vector_BSW.masked_fill(~real_BS.unsqueeze(2), -torch.inf).amax(1)
+        else:
+            weight_BS = self._weights(vector_BSW, real_BS, query_BW)
+            pooled_BW = torch.bmm(weight_BS.unsqueeze(1), vector_BSW).squeeze(1)
+        return torch.where(some_B1, pooled_BW, self.empty.to(pooled_BW.dtype))
+
+    def _weights(self, vector_BSW: Tensor, real_BS: Tensor, query_BW: Tensor | None) -> Tensor:
+        """What the vector of each slot counts; 0 without a value."""
+        weight_BS = real_BS.to(vector_BSW.dtype)
+        if self.kind == "mean":
+            weight_BS = weight_BS / weight_BS.sum(1, keepdim=True).clamp(min=1)
+        elif self.kind == "attention":
+            assert query_BW is not None
+            turned_BW1 = (query_BW @ self.turn.to(query_BW.dtype)).unsqueeze(2)
+            score_BS = torch.bmm(vector_BSW, turned_BW1).squeeze(2) * vector_BSW.shape[2] ** -0.5 + self.age
+            # Not minus infinity: the softmax of an empty list must be numbers, though they go nowhere.
+            score_BS = score_BS.masked_fill(~real_BS, torch.finfo(score_BS.dtype).min)
+            weight_BS = score_BS.softmax(1).to(vector_BSW.dtype) * weight_BS
+        return weight_BS
+
+
+class Numbers(nn.Module):
+    """vector_BN: value * slope + start of every feature that is used as a number, side by side.
+
+    value_BV  scaled; NaN where missing: such a number has a learnt vector of its own
+    """
+
+    place_N: Tensor
+
+    def __init__(self, widths: list[int], start_std: float) -> None:
+        super().__init__()
+        self.slope, self.start, self.missing = (nn.Parameter(torch.randn(sum(widths)) * start_std) for _ in range(3))
+        place_V = torch.arange(len(widths))
+        self.register_buffer("place_N", place_V.repeat_interleave(torch.tensor(widths)), persistent=False)
+
+    def forward(self, value_BV: Tensor) -> Tensor:
+        value_BN = value_BV.index_select(1, self.place_N)
+        there_BN = ~value_BN.isnan()
+        vector_BN = torch.addcmul(self.start, value_BN.nan_to_num(0.0), self.slope)
+        return torch.where(there_BN, vector_BN, self.missing)

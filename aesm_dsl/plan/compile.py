@@ -1,0 +1,230 @@
+"""Spec and Hierarchy -> Plan: every layer's sizes and wiring as plain numbers. Every `auto` is a number already."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.compile_features import feature_plans
+from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.data import DataPlan, SplitPlan
+from aesm_dsl.plan.features import auto_width
+from aesm_dsl.plan.hierarchy import Hierarchy, Vertex
+from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
+from aesm_dsl.plan.training import NoisePlan, TrainingPlan
+from aesm_dsl.spec.baseline import Baseline
+from aesm_dsl.spec.data import Data, Split
+from aesm_dsl.spec.levels import Experts, Level, RunsShared
+from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.tasks import Task
+from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
+
+
+def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
+    """The plan of a resolved spec, of the architecture that it names."""
+    plan = compile_aes(spec, hierarchy)
+    return plan if spec.architecture == "aes" else _baseline(spec, plan)
+
+
+def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
+    """The AES plan of a spec. Levels come top down; each layer's context grows by its level's node embedding."""
+    features = feature_plans(spec)
+    by_name = {level.name: level for level in spec.levels}
+    ordered = [by_name[name] for name in hierarchy.levels[:-1]]
+    width, context = sum(feature.width for feature in features), 0
+    levels = []
+    above: list[Vertex] = []
+    for level in ordered:
+        own = hierarchy.nodes(level.name)
+        embed = level.embed
+        assert embed is not None
+        context += embed
+        hide = level.unknown.hide if isinstance(level.unknown, RunsShared) else None
+        layers = _layers(level.experts, width, context, len(own), unknown=hide is not None)
+        levels.append(
+            LevelPlan(
+                level.name,
+                level.title or level.name,
+                level.column or level.name,
+                _nodes(level, hierarchy, own, above),
+                embed,
+                layers,
+                hide is not None,
+                hide or 0.0,
+            )
+        )
+        above, width = own, layers[-1].output
+    return Plan(
+        name=spec.name,
+        label=spec.title or spec.name,
+        features=features,
+        levels=tuple(levels),
+        tasks=_tasks(spec, width, context),
+        training=_training(spec.train),
+        data=_data(spec.data) if spec.data else None,
+    )
+
+
+def _baseline(spec: Spec, aes: Plan) -> Plan:
+    """The plan of another architecture for the same features, levels, tasks and training."""
+    words, experts, size = spec.baseline or Baseline(), spec.tasks.experts, cost(aes).total
+    assert words.hidden != "auto"
+    embed = auto_width(aes.leaf_count) if spec.embed == "auto" else spec.embed
+    ple, star = spec.architecture == "ple", spec.architecture == "star"
+    baseline = BaselinePlan(
+        architecture=spec.architecture,
+        leaves=aes.leaf_count,
+        hidden=words.hidden,
+        experts=words.experts if spec.architecture == "mmoe" else 0,
+        specific=words.specific if ple else 0,
+        shared=words.shared if ple else 0,
+        repeat=words.repeat if ple else 0,
+        embed=embed if star or spec.architecture == "esmm" else 0,
+        auxiliary=words.auxiliary if star else (),
+        norm="none" if star else words.norm,
+        activation=experts.activation,
+        dropout=experts.dropout,
+        match=words.match,
+        aes_parameters=size.parameters,
+        aes_flops=size.selected,
+    )
+    levels = tuple(replace(level, layers=()) for level in aes.levels)
+    tasks = aes.tasks.tasks
+    if spec.architecture == "shared_bottom":  # hard sharing knows no funnel: each task is learnt by itself
+        tasks = tuple(replace(task, joint="direct") for task in tasks)
+    return replace(aes, levels=levels, tasks=replace(aes.tasks, tasks=tasks, layers=()), baseline=baseline)
+
+
+def _layers(
+    experts: Experts, width: int, context: int, nodes: int, *, budget: int | None = None, unknown: bool = False
+) -> tuple[LayerPlan, ...]:
+    count, hidden, specific, shared = experts.count, experts.hidden, experts.specific, experts.shared
+    assert count != "auto"
+    assert hidden != "auto"
+    assert specific != "auto"
+    assert shared != "auto"
+    inputs = [width, *[hidden[-1]] * (experts.repeat - 1)]
+    return tuple(
+        LayerPlan(
+            input=before,
+            context=context,
+            nodes=nodes,
+            experts=count,
+            hidden=hidden,
+            specific=specific,
+            shared=shared,
+            norm=experts.norm,
+            mixture_norm=experts.mixture_norm,
+            activation=experts.activation,
+            dropout=experts.dropout,
+            temperature=experts.temperature,
+            residual=experts.residual == "add" and before == hidden[-1],
+            compare=experts.compare,
+            budget=budget,
+            unknown=unknown,
+            execution=experts.execution,
+        )
+        for before in inputs
+    )
+
+
+def _nodes(level: Level, hierarchy: Hierarchy, own: list[Vertex], above: list[Vertex]) -> tuple[NodePlan, ...]:
+    by_name = {node.name: node for node in level.nodes}
+    found = []
+    for vertex in own:
+        node = by_name[vertex[1]]
+        values = tuple(str(value) for value in node.value or (node.name,))
+        parents = tuple(above.index(parent) for parent in hierarchy.parents(vertex))
+        found.append(NodePlan(node.name, node.title or node.name, values, parents))
+    return tuple(found)
+
+
+def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
+    tasks = spec.tasks
+    names = [task.name for task in tasks.tasks]
+    embed = tasks.embed
+    assert embed is not None
+    return TaskLevelPlan(
+        tasks=tuple(_task(task, names) for task in tasks.tasks),
+        width=embed,
+        layers=_layers(tasks.experts, width, context + embed, len(names), budget=tasks.budget),
+        tower=tasks.tower,
+        tower_activation=tasks.experts.activation,
+        tower_dropout=tasks.tower_dropout,
+        tower_per=tasks.tower_per,
+    )
+
+
+def _task(task: Task, names: list[str]) -> TaskPlan:
+    column, rule, value = task.name, "as is", None
+    if isinstance(task.label, str):
+        column = task.label
+    elif task.label is not None:
+        column, rule = task.label.column, task.label.call
+        value = task.label.value if rule == "above" else str(task.label.value)
+    after, where = (None if name is None else names.index(name) for name in (task.after, task.where))
+    joint = task.joint or "product"
+    return TaskPlan(task.name, task.title or task.name, column, rule, value, after, task.weight, joint, where)
+
+
+def _training(train: Train) -> TrainingPlan:
+    match train.noise:
+        case Constant(sigma=sigma, into=into):
+            noise = NoisePlan("constant", sigma, 1.0, into == "mixture")
+        case Anneal(start=start, over=over, into=into):
+            noise = NoisePlan("anneal", start, over, into == "mixture")
+        case None:
+            noise = NoisePlan("constant", 0.0, 1.0, False)
+    unit, every, optimizer, schedule = train.length.unit, train.checkpoint, train.optimizer, train.schedule
+    return TrainingPlan(
+        optimizer=train.optimizer.call,
+        rate=train.optimizer.rate,
+        weight_decay=train.optimizer.weight_decay,
+        schedule=schedule.call,
+        batch_rows=train.batch,
+        epochs=float(train.length.value) if unit == "epochs" else None,
+        steps=int(train.length.value) if unit == "steps" else None,
+        hours=float(train.length.value) if unit == "hours" else None,
+        patience_epochs=train.stop.patience if train.stop else None,
+        noise=noise,
+        specific_loss=train.specific_loss,
+        shared_loss=train.shared_loss,
+        seed=train.seed,
+        balance=train.balance,
+        weights=train.weights,
+        sparse_from=train.embeddings.least if isinstance(train.embeddings, Sparse) else None,
+        sharded=train.tables == "sharded",
+        combine=train.combine,
+        watched=train.stop.on if train.stop else "mean_auc",
+        warmup=schedule.warmup,
+        plateau_factor=schedule.factor if isinstance(schedule, Plateau) else 0.5,
+        plateau_patience=schedule.patience if isinstance(schedule, Plateau) else 0,
+        momentum=optimizer.momentum if isinstance(optimizer, SGD) else 0.0,
+        embeddings_decay=None if optimizer.embeddings_decay == "auto" else optimizer.embeddings_decay,
+        clip=train.clip,
+        ema_decay=train.average.decay if train.average else None,
+        precision=train.precision,
+        compile=train.compile,
+        checkpoint_steps=int(every.value) if every is not None and every.unit == "steps" else None,
+        checkpoint_minutes=float(every.value) if every is not None and every.unit == "minutes" else None,
+    )
+
+
+def _data(data: Data) -> DataPlan:
+    return DataPlan(
+        data.train, _rows(data.valid), _rows(data.test), data.weight, data.user, data.statistics, data.cache
+    )
+
+
+def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan | None:
+    match rows:
+        case Split(last=share, by=by) if share is not None:
+            return SplitPlan("last", by, None, share)
+        case Split(start=start, by=by) if start is not None:
+            return SplitPlan("from", by, start, None)
+        case Split(equals=value, by=by) if value is not None:
+            return SplitPlan("equals", by, str(value), None)
+        case Split(random=share):
+            return SplitPlan("random", None, None, share)
+        case _:
+            return rows

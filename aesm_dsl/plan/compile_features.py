@@ -1,0 +1,101 @@
+"""The features of a resolved spec -> `FeaturePlan`s: every row, width and slot as plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aesm_dsl.plan.features import FeaturePlan, auto_width
+from aesm_dsl.spec.features import (
+    CategoryFeature,
+    CrossFeature,
+    DateFeature,
+    FeatureDefinition,
+    IdFeature,
+    ListFeature,
+    NumberFeature,
+    SameFeature,
+    SequenceFeature,
+    VectorsFeature,
+    column_of,
+)
+from aesm_dsl.spec.model import Spec
+
+VECTORS = 1_000_000
+"""Rows that a file of vectors is taken to have before it is read, where its width is left to aesm."""
+QUANTILES = 16
+"""Buckets of a number that says nothing else."""
+PART_ROWS = {"hour": 25, "weekday": 8, "day": 32, "month": 13}
+"""Rows of the embedding table that a part of a date has, one of them for the missing one."""
+
+
+def feature_plans(spec: Spec) -> tuple[FeaturePlan, ...]:
+    """The plans of all features, in the order of the spec."""
+    known = {name: feature for group in spec.features for name, feature in group.members.items()}
+    return tuple(
+        _plan(spec, group.name, name, feature, known)
+        for group in spec.features
+        for name, feature in group.members.items()
+    )
+
+
+def _plan(
+    spec: Spec, group: str, name: str, feature: FeatureDefinition, known: dict[str, FeatureDefinition]
+) -> FeaturePlan:
+    column = column_of(name, feature)
+    match feature:
+        case SameFeature(of=of):
+            return replace(_plan(spec, group, of, known[of], known), name=name, column=column, table=of)
+        case ListFeature(of=of) | SequenceFeature(of=of):
+            one = of if not isinstance(of, str) else known[of]
+            values = _plan(spec, group, name, one, known)
+            return FeaturePlan(
+                name=name,
+                column=column,
+                group=group,
+                kind=values.kind,
+                rows=values.rows,
+                width=values.width,
+                min_count=values.min_count,
+                auto=values.auto,
+                table=of if isinstance(of, str) else "",
+                separator=feature.separator or "",
+                pool=feature.pool,
+                take="first" if isinstance(feature, ListFeature) else "last",
+                slots=feature.most if isinstance(feature, ListFeature) else feature.last,
+            )
+    embed = feature.embed or spec.embed
+
+    def wide(rows: int) -> int:
+        return auto_width(rows) if embed == "auto" else embed
+
+    match feature:
+        case VectorsFeature(file=file, weights=weights):
+            return FeaturePlan(
+                name,
+                column,
+                group,
+                "vectors",
+                2,
+                wide(VECTORS),
+                file=file,
+                key=feature.key or column,
+                vector=feature.vector or "",
+                trained=weights == "trained",
+                auto=embed == "auto",
+            )
+        case CrossFeature(of=crossed, buckets=buckets):
+            return FeaturePlan(name, column, group, "cross", buckets + 1, wide(buckets + 1), crossed=crossed)
+        case CategoryFeature(limit=limit, min_count=count):
+            auto = embed == "auto"
+            return FeaturePlan(name, column, group, "category", limit + 2, wide(limit + 2), count, auto=auto)
+        case IdFeature(buckets=buckets):
+            return FeaturePlan(name, column, group, "id", buckets + 1, wide(buckets + 1))
+        case NumberFeature(scale=None, quantiles=quantiles):
+            rows = (quantiles or QUANTILES) + 1
+            return FeaturePlan(name, column, group, "number", rows, wide(rows))
+        case NumberFeature(scale=scale):
+            return FeaturePlan(name, column, group, "value", 0, wide(0), slots=0, values=1, scale=scale or "")
+        case DateFeature(parts=parts):
+            each, zone = [PART_ROWS[part] for part in parts], feature.zone or ""
+            width = wide(max(each)) * len(parts)
+            return FeaturePlan(name, column, group, "date", sum(each), width, slots=len(parts), parts=parts, zone=zone)

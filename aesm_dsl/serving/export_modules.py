@@ -1,0 +1,145 @@
+"""What belongs to leaves, as an exported graph has it: without sizes that rows say, each row picks what its leaf has.
+
+Axes: L leaves, G Linears side by side, B rows sorted by leaf, D input width, H output width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aesm_dsl.layers.baselines.network import LeafEmbeddings
+from aesm_dsl.layers.baselines.partition import PartitionNorm
+from aesm_dsl.layers.baselines.star import StarLinears
+from aesm_dsl.layers.leaf_rows import Leaves, Rows, sorted_rows
+from aesm_dsl.layers.stacked_linears import Linears, Norms
+
+Linear = Callable[[Tensor, Tensor], nn.Module]
+"""weight_LGDH and bias_LGH -> the module that takes the place of `Linears` of several leaves."""
+
+
+def replaced(network: nn.Module, by: Callable[[nn.Module], nn.Module | None]) -> None:
+    """Puts in place of every module inside a network what `by` makes of it, unless that is None."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            new = by(child)
+            if new is not None:
+                setattr(module, name, new)
+
+
+def leaf_module(module: nn.Module, linear: Linear) -> nn.Module | None:
+    """What stands in an exported graph, of a network that predicts, for a module of leaves; None for any other."""
+    if isinstance(module, Leaves):
+        return _Leaves(module)
+    if isinstance(module, PartitionNorm):
+        return _PartitionNorm(module)
+    if isinstance(module, LeafEmbeddings) and len(module) > 1:
+        return _Embeddings(module)
+    if isinstance(module, Norms) and len(module.scale_LGH) > 1:
+        return _Norms(module)
+    if isinstance(module, Linears) and len(module.weight_LGDH) > 1:
+        return linear(module.weight_LGDH.detach(), module.bias_LGH.detach())
+    if isinstance(module, StarLinears) and len(module.factor_LGDH) > 1:
+        return linear(*(one.detach() for one in module.of_leaves()))
+    return None
+
+
+class _Leaves(nn.Module):
+    """`Rows` without sizes. A row on no path has a leaf that no parameters are of: where it picks some, that fails."""
+
+    def __init__(self, leaves: Leaves) -> None:
+        super().__init__()
+        self.leaves = leaves
+
+    def forward(self, node_BL: Tensor) -> Rows:
+        return sorted_rows(self.leaves.leaf(node_BL))
+
+
+DENSE_LEAVES = 32
+"""Up to so many leaves it takes less time to run all of them than to take a row's own parameters out of memory."""
+
+
+def torch_linears(weight_LGDH: Tensor, bias_LGH: Tensor) -> nn.Module:
+    """The module of torch's own operations in place of `Linears` of several leaves."""
+    form = DenseLinears if len(weight_LGDH) <= DENSE_LEAVES else GatheredLinears
+    return form(weight_LGDH, bias_LGH)
+
+
+class DenseLinears(nn.Module):
+    """`Linears`: those of every leaf on every row, of which the row's own are picked."""
+
+    weight_LGDH: Tensor
+    bias_LG1H: Tensor
+
+    def __init__(self, weight_LGDH: Tensor, bias_LGH: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight_LGDH", weight_LGDH)
+        self.register_buffer("bias_LG1H", bias_LGH.unsqueeze(2))
+
+    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+        y_LGBH = torch.matmul(h.unsqueeze(0), self.weight_LGDH) + self.bias_LG1H
+        y_BGH = y_LGBH.transpose(1, 2)[rows.leaf_B, torch.arange(rows.leaf_B.shape[0], device=h.device)]
+        return y_BGH.transpose(0, 1)
+
+
+class GatheredLinears(nn.Module):
+    """`Linears`: each row with the parameters of its leaf."""
+
+    weight_LGDH: Tensor
+    bias_LGH: Tensor
+
+    def __init__(self, weight_LGDH: Tensor, bias_LGH: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight_LGDH", weight_LGDH)
+        self.register_buffer("bias_LGH", bias_LGH)
+
+    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+        product_BG1H = torch.matmul(h.transpose(0, 1).unsqueeze(2), self.weight_LGDH[rows.leaf_B])
+        return (product_BG1H.squeeze(2) + self.bias_LGH[rows.leaf_B]).transpose(0, 1)
+
+
+class _Norms(nn.Module):
+    """`Norms`."""
+
+    scale_LGH: Tensor
+    shift_LGH: Tensor
+
+    def __init__(self, norms: Norms) -> None:
+        super().__init__()
+        self.register_buffer("scale_LGH", norms.scale_LGH.detach())
+        self.register_buffer("shift_LGH", norms.shift_LGH.detach())
+
+    def forward(self, h_GBH: Tensor, rows: Rows) -> Tensor:
+        scale_GBH, shift_GBH = (one[rows.leaf_B].transpose(0, 1) for one in (self.scale_LGH, self.shift_LGH))
+        return functional.layer_norm(h_GBH, h_GBH.shape[-1:]) * scale_GBH + shift_GBH
+
+
+class _PartitionNorm(nn.Module):
+    """`PartitionNorm` by its running statistics."""
+
+    rate_LD: Tensor
+    offset_LD: Tensor
+
+    def __init__(self, norm: PartitionNorm) -> None:
+        super().__init__()
+        rate_LD, offset_LD = norm.running_affine()
+        self.register_buffer("rate_LD", rate_LD.detach())
+        self.register_buffer("offset_LD", offset_LD.detach())
+
+    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+        return x_BD * self.rate_LD[rows.leaf_B] + self.offset_LD[rows.leaf_B]
+
+
+class _Embeddings(nn.Module):
+    """`LeafEmbeddings`: every leaf's vectors of every row, of which the row's own are picked."""
+
+    def __init__(self, embeddings: LeafEmbeddings) -> None:
+        super().__init__()
+        self.embeddings = nn.ModuleList(embeddings)
+
+    def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: Rows) -> Tensor:
+        x_LBD = torch.stack([embedding(ids_BS, value_BV) for embedding in self.embeddings])
+        return x_LBD[rows.leaf_B, torch.arange(rows.leaf_B.shape[0], device=x_LBD.device)]

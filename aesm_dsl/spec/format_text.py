@@ -1,0 +1,99 @@
+"""Source -> its text in the one layout, proved to say the same. What `aesm fmt` and editors call.
+
+Line ends become LF, a byte order mark goes, and a file that does not state the language edition gets it: below leading
+comments that a blank line sets apart, above the comments and documentation of the first statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Source
+from aesm_dsl.memory import no_collection
+from aesm_dsl.spec.model import EDITION
+from aesm_dsl.spec.top_level import edition_place
+from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.characters import COMMENT
+from aesm_dsl.syntax.format import format_file
+from aesm_dsl.syntax.parse import parse
+
+FULL_WIDTH = "E102"
+"""The code of full-width punctuation."""
+
+
+class LayoutError(Exception):
+    """A bug of the formatter, found before any harm was done."""
+
+
+@no_collection()
+def tidy(source: Source, findings: Findings) -> str | None:
+    """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours."""
+    told = Findings()
+    file = _parse(source.path, source.text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), told)
+    if told.errors:
+        # Told from the file as it is: its columns count a byte order mark, too.
+        parse(source, findings)
+        return None
+    stated = _with_edition(file)
+    text = format_file(stated)
+    if text != source.text or stated is not file:
+        _prove(file, stated, text)
+    return text
+
+
+def _parse(path: str, text: str, findings: Findings) -> tree.File:
+    return parse(Source(path, text), findings)
+
+
+def _with_edition(file: tree.File) -> tree.File:
+    """The file with an edition, if it says anything at all."""
+    if not file.statements or any(isinstance(one, tree.Setting) and one.key.text == "aesm" for one in file.statements):
+        return file
+    text, at = file.source.text, edition_place(file).start
+    return _parse(file.source.path, f"{text[:at]}aesm = {EDITION}\n\n{text[at:]}", Findings())
+
+
+def _prove(before: tree.File, stated: tree.File, text: str) -> None:
+    """Raises LayoutError unless the new text has the same tree and comments, and is in the layout itself."""
+    findings = Findings()
+    after = _parse(before.source.path, text, findings)
+    statements = after.statements
+    if stated is not before:
+        statements = tuple(one for one in statements if not (isinstance(one, tree.Setting) and one.key.text == "aesm"))
+    for fault, holds in (
+        ("cannot be read any more", not findings.items),
+        ("says something else", list(map(shape, statements)) == list(map(shape, before.statements))),
+        ("lacks comments or has others", list(comments(after)) == list(comments(before))),
+        ("is laid out differently once more", format_file(after) == text),
+    ):
+        if not holds:
+            raise LayoutError(f"{before.source.path} was left alone: formatted, it {fault}. This is a bug of aesm")
+
+
+def shape(node: tree.Statement | tree.Value | tree.Argument) -> tuple[Any, ...]:
+    """What a node says, without its place: equal shapes mean the same."""
+    match node:
+        case tree.Setting(key, value):
+            return ("setting", key.text, shape(value), tree.documentation(node))
+        case tree.Block(kind, name, label, braces, statements):
+            head = (kind.text, name.text if name else None, label.text if label else None)
+            return ("block", *head, braces, tuple(map(shape, statements)), tree.documentation(node))
+        case tree.List(items):
+            return ("list", *map(shape, items))
+        case tree.Call(name, arguments):
+            return ("call", name.text, *map(shape, arguments))
+        case tree.Argument(name, value):
+            return ("argument", name.text if name else None, shape(value))
+        case tree.Number(value, percent, unit):
+            return ("number", value, percent, unit.text if unit else None)
+        case tree.Word(text):
+            return ("word", text)
+        case tree.Text(text):
+            return ("text", text)
+
+
+def comments(file: tree.File) -> Iterator[str]:
+    """All comments, in order, without blanks at their ends."""
+    return (one.group().rstrip() for one in COMMENT.finditer(file.source.text) if one.group("comment"))

@@ -1,0 +1,249 @@
+"""Values in JSON -> values as the language writes them, by the kind of their setting; wrong types are told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from aesm_dsl.findings.diagnostic import Findings, Related, did_you_mean, quoted
+from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.spec import kinds
+from aesm_dsl.spec.block_model import Model
+from aesm_dsl.spec.kinds import Kind
+from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.json import Json, Member
+
+
+def json_key(model: type[Model], field: str) -> str:
+    """The key of a field in JSON."""
+    return model.model_fields[field].alias or field
+
+
+def json_keys(model: type[Model]) -> dict[str, str]:
+    """All keys an object of the model may have, and the fields they fill."""
+    return {json_key(model, name): name for name, field in model.model_fields.items() if not field.exclude}
+
+
+def json_describe(kind: Kind) -> str:
+    """The kind in the words of JSON, as it completes "expected ..."."""
+    match kind:
+        case kinds.Integer():
+            return "a whole number"
+        case kinds.Real():
+            return "a number"
+        case kinds.Share():
+            return "a number from 0 to 1"
+        case kinds.Choice(words):
+            return " or ".join(f'`"{word}"`' for word in words)
+        case kinds.Name() | kinds.Text():
+            return "a string"
+        case kinds.Reference(to):
+            return f"a string, the name of a {to}"
+        case kinds.Literal():
+            return "a string or a number"
+        case kinds.Quantity(units):
+            return f"an object with `value` and `unit`, {' or '.join(units)}"
+        case kinds.Many(of):
+            return f"an array: each {json_describe(of)}"
+        case kinds.Auto(of):
+            return f'`"auto"` or {json_describe(of)}'
+        case kinds.Optional(of):
+            return f"`null` or {json_describe(of)}"
+        case kinds.Call(models):
+            return "an object with `call`: " + " or ".join(f'`"{model.call_name()}"`' for model in models)
+        case kinds.Either(options):
+            return " or ".join(json_describe(one) for one in options)
+
+
+class JsonValues:
+    """Converts values; what cannot be used is told, and its place kept in `damaged`."""
+
+    def __init__(self, source: Source, findings: Findings) -> None:
+        self.source = source
+        self.findings = findings
+        self.damaged: list[Span] = []
+
+    def value(self, kind: Kind, found: Json, what: str) -> tree.Value | None:
+        """The value as the language would have it; None after telling why it has the wrong type."""
+        value, span = found.value, found.span
+        match kind:
+            case kinds.Optional(of):
+                reserved = value == "none" and isinstance(of, kinds.Reference)
+                if value is None:
+                    return tree.Word("none", span)
+                inner = None if reserved or not _fits(of, value) else self.value(of, found, what)
+                return inner or self.refuse(kind, found, what, _fits(of, value) and not reserved)
+            case kinds.Auto(of):
+                if value == "auto":
+                    return tree.Word("auto", span)
+                inner = self.value(of, found, what) if _fits(of, value) else None
+                return inner or self.refuse(kind, found, what, _fits(of, value))
+            case kinds.Either(options):
+                one = next((each for each in options if _fits(each, value)), None)
+                return self.value(one, found, what) if one is not None else self.refuse(kind, found, what)
+            case kinds.Many(of) if isinstance(value, list):
+                items = [self.value(of, item, what) for item in value]
+                sound = [item for item in items if item is not None]
+                return tree.List(tuple(sound), span) if len(sound) == len(items) else None
+            case kinds.Call(models) if isinstance(value, tuple):
+                return self.call({model.call_name(): model for model in models}, found, value, what)
+            case kinds.Quantity(units) if isinstance(value, tuple):
+                return self.quantity(tuple(units), found, value, what)
+            case kinds.Integer() | kinds.Real() | kinds.Share() if isinstance(value, int | float) and _fits(
+                kind, value
+            ):
+                unit = kind.unit if isinstance(kind, kinds.Integer) else None
+                return self.number(value, span, unit) if self.is_share(kind, value, span, what) else None
+            case kinds.Literal() if isinstance(value, int | float) and _fits(kind, value):
+                return self.number(value, span, None)
+            case kinds.Choice() | kinds.Reference() if isinstance(value, str):
+                return tree.Word(value, span)
+            case kinds.Name() | kinds.Text() | kinds.Literal() if isinstance(value, str):
+                return tree.Text(value, span)
+        return self.refuse(kind, found, what)
+
+    def is_share(self, kind: Kind, value: float, span: Span, what: str) -> bool:
+        """Whether a share lies in its range, which JSON tells in its own words; all other kinds are looked at later."""
+        if not isinstance(kind, kinds.Share) or kinds.within(kind, value):
+            return True
+        range_ = "between 0 and 1, both excluded" if kind.open else "from 0 to 1"
+        help = f"did you mean `{value / 100:g}`?" if 1 < value <= 100 else ""
+        self.findings.add("E302", f"`{what}` must be {range_}", span, label="out of range", help=help)
+        self.damaged.append(span)
+        return False
+
+    def number(self, value: int | float, span: Span, unit: str | None) -> tree.Number:
+        """A number; its unit stands nowhere, so its place is the end of the number."""
+        word = tree.Word(unit, self.source.span(span.end, span.end)) if unit else None
+        return tree.Number(value, False, word, span)
+
+    def call(
+        self, models: dict[str, type[Model]], found: Json, members: tuple[Member, ...], what: str
+    ) -> tree.Value | None:
+        chosen = self.named(members, "call", models, found, what, "E210")
+        if chosen is None:
+            return None
+        model = models[str(chosen.value.value)]
+        keys, given, sound = json_keys(model), dict[str, Member](), True
+        for member in members:
+            if member.key not in keys:
+                help = [did_you_mean(member.key, keys), f"its keys are {quoted(keys)}"]
+                message = f"`{model.call_name()}` has no key `{member.key}`"
+                self.findings.add("E211", message, member.place, label="not known", help=help)
+                sound = False
+            elif self.twice(given.get(member.key), member):
+                sound = False
+            else:
+                given[member.key] = member
+        arguments = []
+        for word, kind in model.kinds().items():
+            argument = given.get(json_key(model, model.field_of(word)))
+            assert not isinstance(kind, kinds.Child | kinds.Members)
+            default = model.model_fields[model.field_of(word)].default
+            unsaid = argument is not None and argument.value.value is None and default is None
+            if unsaid and not isinstance(kind, kinds.Optional):
+                continue  # as if it were left out: the language has no word for it
+            if argument is not None and (value := self.value(kind, argument.value, argument.key)) is not None:
+                arguments.append(tree.Argument(tree.Word(word, argument.place), value, argument.value.span))
+            sound = sound and (argument is None or value is not None)
+        name = tree.Word(model.call_name(), chosen.value.span)
+        if not sound:
+            self.damaged.append(found.span)
+            return None
+        return tree.Call(name, tuple(arguments), found.span)
+
+    def quantity(
+        self, units: Collection[str], found: Json, members: tuple[Member, ...], what: str
+    ) -> tree.Value | None:
+        unit = self.named(members, "unit", units, found, what, "E303")
+        values = [one for one in members if one.key == "value"]
+        for one in members:
+            if one.key not in ("value", "unit"):
+                message, help = f"`{what}` has no key `{one.key}`", "its keys are `value` and `unit`"
+                self.findings.add("E202", message, one.place, label="not known", help=help)
+        if not values:
+            self.findings.add("E307", f"`{what}` needs `value`", found.span, label="missing in this object")
+        if unit is None or len(values) != 1 or len(members) != 2:
+            self.damaged.append(found.span)
+            return None
+        number = self.value(kinds.Real(), values[0].value, "value")
+        if not isinstance(number, tree.Number):
+            return None
+        return replace(
+            number, unit=tree.Word(str(unit.value.value), self.source.span(number.span.end, number.span.end))
+        )
+
+    def named(
+        self, members: tuple[Member, ...], key: str, names: Collection[str], found: Json, what: str, code: str
+    ) -> Member | None:
+        """The member that says which of `names` this object is."""
+        given = [one for one in members if one.key == key]
+        expected = " or ".join(f'`"{name}"`' for name in names)
+        if not given:
+            self.findings.add("E307", f"`{what}` needs `{key}`", found.span, label=f"write {expected}")
+        elif len(given) > 1:
+            self.twice(*given[:2])
+        elif not isinstance(value := given[0].value.value, str):
+            self.wrong(f"`{key}`", expected, given[0].value)
+        elif value not in names:
+            help = did_you_mean(value, names)
+            message = f"`{what}` cannot be `{value}`" if key == "call" else f"`{what}` is not measured in `{value}`"
+            self.findings.add(code, message, given[0].value.span, label=f"expected {expected}", help=help)
+        else:
+            return given[0]
+        self.damaged.append(found.span)
+        return None
+
+    def refuse(self, kind: Kind, found: Json, what: str, already: bool = False) -> tree.Value | None:
+        """None, after telling what was expected, unless it has been told already."""
+        if not already:
+            self.wrong(f"`{what}`", json_describe(kind), found)
+        return None
+
+    def wrong(self, what: str, expected: str, found: Json) -> None:
+        self.findings.add("E301", f"{what} must be {expected}", found.span, label=f"this is {_seen(found)}")
+        self.damaged.append(found.span)
+
+    def twice(self, first: Member | None, again: Member) -> bool:
+        if first is not None:
+            second = Related(first.place, "first set here")
+            self.findings.add("E205", f"`{again.key}` is set twice", again.place, label="again", second=second)
+        return first is not None
+
+
+def _fits(kind: Kind, value: Any) -> bool:
+    """Whether a value has the JSON type of a kind, on the outside."""
+    match kind:
+        case kinds.Integer() | kinds.Real() | kinds.Share():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case kinds.Choice() | kinds.Name() | kinds.Reference() | kinds.Text():
+            return isinstance(value, str)
+        case kinds.Literal():
+            return isinstance(value, str | int | float) and not isinstance(value, bool)
+        case kinds.Many():
+            return isinstance(value, list)
+        case kinds.Quantity() | kinds.Call():
+            return isinstance(value, tuple)
+        case kinds.Either(options):
+            return any(_fits(one, value) for one in options)
+        case kinds.Optional(of):
+            return value is None or _fits(of, value)
+        case kinds.Auto(of):
+            return value == "auto" or _fits(of, value)
+
+
+def _seen(found: Json) -> str:
+    match found.value:
+        case None:
+            return "`null`"
+        case bool():
+            return "`true`" if found.value else "`false`"
+        case str():
+            return "a string"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+        case _:
+            return "an object"

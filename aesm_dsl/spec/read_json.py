@@ -1,0 +1,217 @@
+"""JSON -> the same tree that a text in the language gives, so that reading, defaults, `--set` and checks are shared.
+
+The keys are those of `Spec.model_dump(mode="json", by_alias=True)`; left out, they have their defaults. Told here is
+what only JSON can get wrong: types, unknown, missing and repeated keys. Where the language has one unit only, it is
+implied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aesm_dsl.findings.diagnostic import Findings, closest, did_you_mean, quoted
+from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.spec import kinds
+from aesm_dsl.spec.block_model import Model, model_of
+from aesm_dsl.spec.json_tune import space_of_json
+from aesm_dsl.spec.json_values import JsonValues, json_keys
+from aesm_dsl.spec.kinds import Kind
+from aesm_dsl.spec.model import EDITION, Spec
+from aesm_dsl.spec.places import NAMELESS
+from aesm_dsl.spec.search_space import TUNE
+from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.format import is_word
+from aesm_dsl.syntax.json import Json, Member, parse_json
+
+
+def tree_of_json(source: Source, findings: Findings) -> tree.File:
+    """The tree of a spec in JSON. What cannot be used is told and left out (`damaged`)."""
+    found = parse_json(source, findings)
+    if found is None:
+        return tree.File(source, (), (), (source.span(0, len(source.text)),))
+    return _Converter(source, findings).file(found)
+
+
+def name_paths(findings: Findings) -> None:
+    """Adds to every finding that points into a JSON text the path of the value it points at."""
+    values: dict[Source, Json | None] = {}
+    for position, item in enumerate(findings.items):
+        if item.span is None or not item.span.source.path.endswith(".json"):
+            continue
+        source = item.span.source
+        if source not in values:
+            values[source] = parse_json(source, Findings())
+        found = values[source]
+        path = _path_at(found, item.span.start) if found is not None else ""
+        line = f"this is `{path}`"
+        if path and line not in item.help:
+            findings.items[position] = replace(item, help=(*item.help, line))
+
+
+def _path_at(value: Json, offset: int) -> str:
+    """The path of the innermost value, or member, that covers an offset."""
+    if isinstance(value.value, tuple):
+        for member in value.value:
+            if member.place.start <= offset < member.value.span.end:
+                return _path_at(member.value, offset)
+    elif isinstance(value.value, list):
+        for item in value.value:
+            if item.span.start <= offset < item.span.end:
+                return _path_at(item, offset)
+    return value.path
+
+
+class _Converter(JsonValues):
+    def file(self, found: Json) -> tree.File:
+        statements: list[tree.Statement] = []
+        if isinstance(found.value, tuple):
+            edition = next((one for one in found.value if one.key == "edition"), None)
+            statements += self.edition(edition, found)
+            statements.append(self.block("model", Spec, found, found.span))
+        else:
+            self.wrong("a spec", "an object", found)
+        return tree.File(self.source, tuple(statements), (), tuple(self.damaged))
+
+    def edition(self, member: Member | None, whole: Json) -> list[tree.Setting]:
+        place = self.source.span(whole.span.start, whole.span.start)
+        if member is None:
+            help = f'write `"edition": {EDITION}`'
+            message, label = "the language edition is not stated", f"edition {EDITION} is assumed"
+            self.findings.add("W101", message, place, label=label, help=help)
+            value: tree.Value | None = tree.Number(EDITION, False, None, place)
+        else:
+            value = self.value(kinds.Integer(1), member.value, "edition")
+        key = tree.Word("aesm", member.place if member else place)
+        # An edition that cannot be read has been told; the rest is looked at as if it were ours.
+        value = value or tree.Number(EDITION, False, None, key.span)
+        return [tree.Setting(key, value, key.span)]
+
+    def block(self, word: str, model: type[Model], found: Json, key: Span) -> tree.Block:
+        """The block of an object; `key` is its place in the file for blocks without a name."""
+        members, meant = self.members(model, found, word)
+        name, label, before = self.head(model, members, found, word)
+        opening = self.source.span(found.span.start, found.span.start + 1)
+        place = name.span if name else key if word != "model" else opening
+        statements: list[tree.Statement] = []
+        for inner, kind in model.kinds().items():
+            field = model.field_of(inner)
+            member = members.get(field)
+            if member is None and field in meant and not isinstance(kind, kinds.Child | kinds.Members):
+                statements.append(_broken(inner, meant[field]))
+            if member is None or model.model_fields[field].exclude:
+                continue
+            if member.value.value is None and model.model_fields[field].default is None:
+                if isinstance(kind, kinds.Optional):
+                    none = tree.Word("none", member.value.span)
+                    statements.append(tree.Setting(tree.Word(inner, member.place), none, member.place))
+            elif isinstance(kind, kinds.Child):
+                statements += self.children(inner, kind, model_of(model, field), member)
+            elif isinstance(kind, kinds.Members):
+                statements += self.features(kind, member)
+            else:
+                statements.append(self.setting(inner, kind, member))
+        if model is Spec:
+            assert isinstance(found.value, tuple)
+            spaces = [one for one in found.value if one.key == TUNE]
+            statements += filter(None, (space_of_json(self.source, one, self.findings) for one in spaces))
+        kind_word = tree.Word(word, place)
+        return tree.Block(kind_word, name, label, True, tuple(statements), found.span, before)
+
+    def members(self, model: type[Model], found: Json, word: str) -> tuple[dict[str, Member], dict[str, Member]]:
+        """The object's members by field, each once; and the unknown ones, by the field that was probably meant."""
+        keys, members, meant = json_keys(model), dict[str, Member](), dict[str, Member]()
+        assert isinstance(found.value, tuple)
+        for member in found.value:
+            field = keys.get(member.key)
+            if member.key in ("$schema", TUNE) and model is Spec:
+                continue  # where the schema is, for editors; what is searched is no part of the model
+            if field is None:
+                help = [did_you_mean(member.key, keys), f"keys here are {quoted(keys, 14)}"]
+                message = f"`{word}` has no key `{member.key}`"
+                self.findings.add("E202", message, member.place, label="not known", help=help)
+                self.damaged.append(member.place.to(member.value.span))
+                if (guess := closest(member.key, keys)) is not None:
+                    meant[keys[guess]] = member
+            elif not self.twice(members.get(field), member):
+                members[field] = member
+        return members, meant
+
+    def head(
+        self, model: type[Model], members: dict[str, Member], found: Json, word: str
+    ) -> tuple[tree.Word | None, tree.Text | None, tuple[tree.Comment, ...]]:
+        """Name, title and documentation, as far as this kind of block has them."""
+        name: tree.Word | None = None
+        label: tree.Text | None = None
+        before: tuple[tree.Comment, ...] = ()
+        if "name" in model.model_fields:
+            text = self.string(members.get("name"))
+            name = self.name(text, word) if text else None
+            if name is None:
+                place = self.source.span(found.span.start, found.span.start + 1)
+                if "name" not in members:
+                    self.findings.add("E307", f"`{word}` needs `name`", place, label="missing in this object")
+                self.damaged.append(place)
+        if (title := self.string(members.get("title"))) is not None and isinstance(title.value, str):
+            label = tree.Text(title.value, name.span if name else title.span)
+        if (doc := self.string(members.get("doc"))) is not None and isinstance(doc.value, str):
+            before = tuple(tree.Comment(f"## {line}", doc.span) for line in doc.value.splitlines())
+        return name, label, before
+
+    def string(self, member: Member | None) -> Json | None:
+        if member is None or (member.value.value is None and member.key == "title"):
+            return None
+        if not isinstance(member.value.value, str):
+            self.wrong(f"`{member.key}`", "`null` or a string" if member.key == "title" else "a string", member.value)
+            return None
+        return member.value
+
+    def name(self, found: Json, word: str) -> tree.Word | None:
+        text = str(found.value)
+        if is_word(text) and "." not in text:
+            return tree.Word(text, found.span)
+        help = "a name starts with a letter, and has only letters, digits and `_`"
+        self.findings.add("E206", f"`{text}` is not a name", found.span, label=f"the name of a {word}", help=help)
+        return None
+
+    def children(self, word: str, kind: kinds.Child, model: type[Model], member: Member) -> list[tree.Block]:
+        if not kind.many:
+            if isinstance(member.value.value, tuple):
+                return [self.block(word, model, member.value, member.place)]
+            self.wrong(f"`{member.key}`", "an object", member.value)
+            return []
+        if not isinstance(member.value.value, list):
+            self.wrong(f"`{member.key}`", f"an array: each an object, a {word}", member.value)
+            return []
+        blocks = []
+        for item in member.value.value:
+            if isinstance(item.value, tuple):
+                blocks.append(self.block(word, model, item, item.span))
+            else:
+                self.wrong(f"a {word}", "an object", item)
+        return blocks
+
+    def features(self, kind: kinds.Members, member: Member) -> list[tree.Setting]:
+        if not isinstance(member.value.value, tuple):
+            self.wrong(f"`{member.key}`", "an object", member.value)
+            return []
+        settings: list[tree.Setting] = []
+        for inner in member.value.value:
+            name = self.name(Json(inner.key, inner.place, inner.value.path), "feature")
+            given = self.setting(inner.key, kind.of, inner)
+            settings += [given] if name else []
+        return settings
+
+    def setting(self, word: str, kind: Kind, member: Member) -> tree.Setting:
+        value = self.value(kind, member.value, member.key)
+        if value is None:
+            return _broken(word, member)
+        return tree.Setting(tree.Word(word, member.place), value, member.value.span)
+
+
+def _broken(word: str, member: Member) -> tree.Setting:
+    """A setting whose value no kind takes: that it was meant is known, and what is wrong with it has been told."""
+    return tree.Setting(
+        tree.Word(word, member.place),
+        tree.Call(tree.Word(NAMELESS, member.value.span), (), member.value.span),
+        member.value.span,
+    )

@@ -1,0 +1,1 @@
+"""Network + batches -> a fitted network."""

@@ -1,0 +1,238 @@
+"""Network + batches -> a fitted network: epochs, early stop, checkpoints. All chance comes from the plan's seed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from aesm_dsl.data.prepare import Tables
+from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.shards import own_state, whole_state
+from aesm_dsl.training.fit.combine import Weigh
+from aesm_dsl.training.fit.loss_meter import LOOK_EVERY_STEPS, LossMeter, Progress
+from aesm_dsl.training.fit.step import Stepper, own_seed
+from aesm_dsl.training.metrics.forecast import forecast, judge
+from aesm_dsl.training.metrics.scores import ALL, mean
+from aesm_dsl.training.run.checkpoint import Checkpoint, Checkpoints
+from aesm_dsl.training.run.history import Epoch, Fitted
+from aesm_dsl.training.run.stop_signals import Stop, StoppedError
+from aesm_dsl.training.sharing.gradient_shares import GradientMeter
+from aesm_dsl.training.sharing.health import health
+
+SAMPLE_ROWS = 8192
+"""Training rows on which the use of experts is looked at after every epoch where there are no validation rows."""
+
+
+def unwatched(progress: Progress) -> None:
+    """Looks at nothing."""
+
+
+def unheard(epoch: Epoch) -> None:
+    """Is told of an epoch, and does nothing."""
+
+
+def fit(
+    network: AnyNetwork,
+    tables: Tables,
+    device: torch.device,
+    watch: Callable[[Progress], None] = unwatched,
+    weigh: Weigh | None = None,
+    checkpoints: Checkpoints | None = None,
+    start: Checkpoint | None = None,
+    stop: Stop | None = None,
+    peers: Peers = ALONE,
+    ended: Callable[[Epoch], None] = unheard,
+) -> Fitted:
+    """Trains the network in place, as its plan says. Raises DivergedError when the loss is no longer finite.
+
+    weigh        the method that the plan's `combine` names; None adds the tasks' gradients up
+    checkpoints  where checkpoints are kept; None keeps none
+    start        the checkpoint to go on from
+    stop         looked at after every step: once it was asked, a checkpoint is written and StoppedError raised
+    peers        processes that train together: each takes its share of the rows, the first alone watches and writes;
+                 weights, history and when to stop are the same in all
+    ended        called after every epoch, by the first of them
+
+    The same plan, rows and seed give the same weights on a CPU, bit for bit, however often training was stopped on the
+    way. With validation rows and early stop the weights of the best epoch are put back at the end.
+    """
+    if (weigh is None) != (network.plan.training.combine == "sum"):
+        raise ValueError(f"the plan combines gradients by {network.plan.training.combine!r}")
+    # Dropout draws from the global generators: they are seeded here and put back as they were.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(own_seed(network.plan.training.seed, peers))
+        training = _Training(network, tables, device, watch, weigh, checkpoints, stop, peers, ended)
+        if start is not None:
+            training.load(start)
+        return training.run()
+
+
+class _Training:
+    """One training, from its first step or a checkpoint to its last."""
+
+    def __init__(
+        self,
+        network: AnyNetwork,
+        tables: Tables,
+        device: torch.device,
+        watch: Callable[[Progress], None],
+        weigh: Weigh | None,
+        checkpoints: Checkpoints | None,
+        stop: Stop | None,
+        peers: Peers,
+        ended: Callable[[Epoch], None],
+    ) -> None:
+        self.ended = ended
+        self.network, self.tables, self.device, self.watch, self.peers = network, tables, device, watch, peers
+        self.checkpoints, self.stop, self.plan = checkpoints, stop, network.plan.training
+        self.rows = tables.train if peers.world == 1 else tables.train.share(peers.rank, peers.world)
+        self.batch_rows = self.plan.batch_rows // peers.world
+        steps_an_epoch = math.ceil(len(self.rows) / self.batch_rows)
+        self.steps = self.plan.steps or max(1, math.ceil((self.plan.epochs or 0.0) * steps_an_epoch))
+        self.stepper = Stepper(network, network.plan, device, weigh, peers)
+        self.watched = tables.valid if tables.valid is not None else tables.train.sample(SAMPLE_ROWS, self.plan.seed)
+        self.fitted, self.best, self.waited = Fitted(), -math.inf, 0
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.epoch, self.taken = 1, 0
+        self.meter, self.gradients = self._meters()
+        self.before, self.began, self.saved = 0.0, time.perf_counter(), time.perf_counter()
+        self.seconds, self.asked, self.due = 0.0, False, False
+
+    @property
+    def done(self) -> float:
+        """Share of training that is over."""
+        if self.plan.hours is not None:
+            return min(1.0, self.seconds / 3600 / self.plan.hours) if self.fitted.steps else 0.0
+        return min(1.0, self.fitted.steps / self.steps)
+
+    @property
+    def planned(self) -> int:
+        """Steps there will be, as far as can be told."""
+        if self.plan.hours is None:
+            return self.steps
+        return max(self.fitted.steps, round(self.fitted.steps / max(self.done, 1e-9)))
+
+    def run(self) -> Fitted:
+        fitted, training = self.fitted, self.plan
+        while True:
+            rows, seed = self.batch_rows, training.seed
+            for batch in self.rows.batches(rows, seed=seed, epoch=self.epoch, skip=self.taken):
+                if self.done >= 1.0:
+                    break
+                losses = self.stepper.step(batch.to(self.device), self.done)
+                fitted.steps += 1
+                self.taken += 1
+                self._meet()
+                if fitted.steps % LOOK_EVERY_STEPS == 1:
+                    self.gradients.add()
+                self.meter.add(losses, fitted.steps, self.planned, self.stepper.rows, self.seconds)
+                if self.asked or self.due:
+                    self._pause()
+            self._end_epoch()
+            if self.done >= 1.0 or fitted.stopped_early:
+                break
+        if self.best_weights is not None or self.stepper.average is not None:
+            self.network.load_state_dict(self.best_weights or self.stepper.measured.state_dict())
+        self.network.eval()
+        return fitted
+
+    def load(self, start: Checkpoint) -> None:
+        """Goes on from a checkpoint of the same plan and rows."""
+        state = start.state
+        self.stepper.load_state_dict(state["stepper"])
+        self.meter.load_state_dict(state["meter"])
+        self.gradients.load_state_dict(state["gradients"])
+        self.epoch, self.taken = state["epoch"], state["taken"]
+        self.before = self.seconds = state["seconds"]
+        self.best, self.waited = state["best"], state["waited"]
+        self.best_weights = None if start.best is None else own_state(start.best, self.network)
+        self.fitted = Fitted(
+            [Epoch.from_data(one) for one in state["history"]], start.step, state["best step"], stopped_early=False
+        )
+
+    def _end_epoch(self) -> None:
+        fitted, training = self.fitted, self.plan
+        self.meter.look(fitted.steps, self.planned, self.stepper.rows, self.seconds)
+        network = self.stepper.measured
+        seen = forecast(network, self.watched, self.device, self.peers)
+        found = None if self.tables.valid is None else judge(network, seen, self.peers)
+        self._meet()
+        value = None if found is None else mean(found, training.watched)
+        value = -value if value is not None and training.watched in ("log_loss", "normalised_entropy") else value
+        if value is not None and training.schedule == "plateau":
+            self.stepper.plateau.step(value)
+        fitted.history.append(
+            Epoch(
+                self.epoch,
+                fitted.steps,
+                self.seconds,
+                self.meter.means(),
+                None if found is None else mean(found, "mean_auc"),
+                {score.task: score.log_loss for score in found or () if score.leaf == ALL},
+                health(seen.usage, self.gradients.shares()),
+                self.stepper.log_variances(),
+                None if found is None else mean(found, "mean_gauc"),
+            )
+        )
+        if self.peers.first:
+            self.ended(fitted.history[-1])
+        if value is None or training.patience_epochs is None:
+            fitted.best_step = fitted.steps
+        elif value > self.best:
+            self.best, self.waited, fitted.best_step = value, 0, fitted.steps
+            self.best_weights = {name: one.detach().clone() for name, one in network.state_dict().items()}
+        else:
+            self.waited += 1
+            fitted.stopped_early = self.waited >= training.patience_epochs and self.done < 1.0
+        self.epoch, self.taken = self.epoch + 1, 0
+        self.meter, self.gradients = self._meters()
+
+    def _meet(self) -> None:
+        """What all processes go by: the seconds since training began, without the time between a stop and a resume, as
+        the first counts them; whether any was asked to stop; whether a checkpoint is due."""
+        now = time.perf_counter()
+        seconds, asked = self.before + now - self.began, self.stop is not None and bool(self.stop.asked)
+        every, minutes = self.plan.checkpoint_steps, self.plan.checkpoint_minutes
+        due = minutes is not None and now - self.saved >= 60 * minutes
+        if self.peers.world > 1:
+            said = torch.tensor([seconds * self.peers.first, due * self.peers.first, asked], dtype=torch.float64)
+            seconds, due, asked = self.peers.add(said).tolist()
+        self.seconds, self.asked = seconds, bool(asked)
+        self.due = bool(due) if every is None else self.fitted.steps % every == 0
+
+    def _pause(self) -> None:
+        """Writes a checkpoint; stops where it was asked for."""
+        if self.checkpoints is not None:
+            # Never weights that are not numbers.
+            self.meter.look(self.fitted.steps, self.planned, self.stepper.rows, self.seconds)
+            best, state = None, self._state()
+            if self.best_weights is not None:
+                best = self.fitted.best_step, whole_state(self.best_weights, self.network, self.peers)
+            if self.peers.first:
+                self.checkpoints.save(self.fitted.steps, state, best)
+            self.saved = time.perf_counter()
+        if self.asked:
+            raise StoppedError(self.fitted.steps, self.planned)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "stepper": self.stepper.state_dict(),
+            "meter": self.meter.state_dict(),
+            "gradients": self.gradients.state_dict(),
+            "epoch": self.epoch,
+            "taken": self.taken,
+            "seconds": self.seconds,
+            "best": self.best,
+            "best step": self.fitted.best_step,
+            "waited": self.waited,
+            "history": [one.to_data() for one in self.fitted.history],
+        }
+
+    def _meters(self) -> tuple[LossMeter, GradientMeter]:
+        names = [task.name for task in self.network.plan.tasks.tasks]
+        return LossMeter(names, self.watch if self.peers.first else unwatched), GradientMeter(self.network)

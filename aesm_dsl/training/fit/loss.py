@@ -1,0 +1,99 @@
+"""Prediction + labels -> `Loss`. Axes: B rows, T tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.layers.prediction import Prediction
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.distributed.process_group import ALONE, Peers
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Scalars, in nats."""
+
+    task: dict[str, Tensor]
+    """By task name, before the task's weight; exactly 0 where no row of the batch has a label."""
+    weighted: dict[str, Tensor]
+    """By task name, as it counts in the total."""
+    auxiliary: Tensor
+    """What is minimised beside the tasks: lambda_sp * L_sp + lambda_sh * L_sh + balance * L_balance."""
+    specific: Tensor
+    """Mean over layers of L_sp, before lambda_sp."""
+    shared: Tensor
+    """Mean over layers of L_sh, before lambda_sh."""
+    balance: Tensor
+    """Mean over layers of L_balance, before its weight."""
+
+    @property
+    def total(self) -> Tensor:
+        """What training minimises."""
+        return torch.stack([self.auxiliary, *self.weighted.values()]).sum()
+
+
+def loss(
+    prediction: Prediction, batch: Batch, plan: Plan, log_variance_T: Tensor | None = None, peers: Peers = ALONE
+) -> Loss:
+    """Weighted task losses, and the layers' auxiliary losses.
+
+    log_variance_T  learnt s of each task; None: only the tasks' own weights count
+    peers           processes that each have a part of the batch: every loss is then this one's part of that of the
+                    whole batch, means over all its rows, and the parts of all sum to it
+    A task that follows others is judged by the product of probabilities on all its labelled rows (entire
+    space), not only on those where the task before it happened.
+    """
+    tasks, sizes = plan.tasks.tasks, [len(tally.counts) for tally in prediction.tallies]
+    weight_B = batch.weight_B.to(prediction.log_probability[tasks[0].name].dtype)
+    weight_T = (weight_B[:, None] * ~batch.label_BT.isnan()).sum(dim=0)
+    known = peers.add(torch.cat([weight_T, *(tally.counts for tally in prediction.tallies)]))
+    weight_T, *counts = torch.split(known, [len(tasks), *sizes])
+    of_task = zip(tasks, batch.label_BT.unbind(1), weight_T.unbind(), strict=True)
+    task_losses = {
+        task.name: cross_entropy(
+            prediction.log_probability[task.name], prediction.log_complement[task.name], label_B, weight_B, weight
+        )
+        for task, label_B, weight in of_task
+    }
+    weighted = {task.name: task.weight * task_losses[task.name] for task in plan.tasks.tasks}
+    if log_variance_T is not None:
+        uncertain = zip(weighted.items(), log_variance_T.unbind(), weight_T.unbind(), strict=True)
+        weighted = {name: by_uncertainty(value, s, weight > 0, peers.world) for (name, value), s, weight in uncertain}
+    training = plan.training
+    specific, shared, balance = prediction.auxiliary(counts)
+    auxiliary = training.specific_loss * specific + training.shared_loss * shared
+    if training.balance:  # else a gradient of zeros would be carried through every layer
+        auxiliary = auxiliary + training.balance * balance
+    return Loss(task_losses, weighted, auxiliary, specific, shared, balance)
+
+
+def by_uncertainty(value: Tensor, log_variance: Tensor, seen: Tensor, parts: int = 1) -> Tensor:
+    """exp(-s) * L + s / 2: a task's loss by its homoscedastic uncertainty (Kendall, Gal, Cipolla, CVPR 2018).
+
+    s = log sigma^2. For a fixed L the least is at exp(-s) = 1 / (2 L): tasks come to count by the inverse of their
+    loss, and s / 2 keeps a task from talking itself out of it. A batch without labels (`seen` is false) says nothing
+    about s, and counts 0. Where L is one of some `parts`, so is the result.
+    """
+    return torch.where(seen, (-log_variance).exp() * value + log_variance / (2 * parts), value)
+
+
+def cross_entropy(
+    yes_B: Tensor, no_B: Tensor, label_B: Tensor, weight_B: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Weighted mean of -(label * log p + (1 - label) * log(1 - p)) over the rows with a label, in nats.
+
+    yes_B, no_B  log p and log(1 - p)
+    label_B      NaN means missing, which is not a negative
+    weight       what the weighted sum is divided by; by default the weight of all rows with a label
+    returns      a scalar; 0 with gradients of 0 where no row has both a label and a weight
+    """
+    present_B = ~label_B.isnan()
+    label_B = torch.where(present_B, label_B, 0.0).to(yes_B.dtype)
+    weight_B = torch.where(present_B, weight_B, 0.0).to(yes_B.dtype)
+    row_B = -(label_B * yes_B + (1.0 - label_B) * no_B)
+    weight = weight_B.sum() if weight is None else weight
+    return (weight_B * row_B).sum() / torch.where(weight > 0, weight, 1.0)

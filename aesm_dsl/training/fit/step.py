@@ -1,0 +1,135 @@
+"""`Stepper`: one optimisation step after the other, with everything that changes from step to step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aesm_dsl.data.batch import Batch
+from aesm_dsl.layers.aes import Noise
+from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.shards import own_moments, own_state, whole_moments, whole_state
+from aesm_dsl.training.fit.average import Average
+from aesm_dsl.training.fit.combine import Weigh, backward
+from aesm_dsl.training.fit.compile import step_of, stepping
+from aesm_dsl.training.fit.hide_nodes import hide_nodes
+from aesm_dsl.training.fit.loss import loss
+from aesm_dsl.training.fit.optimizer import clip, optimizers
+from aesm_dsl.training.fit.schedule import factor, sigma
+
+
+def own_seed(seed: int, peers: Peers) -> int:
+    """The seed of what a process draws for its own rows; that of the first is the plan's."""
+    return seed + (peers.rank << 32)
+
+
+class Stepper:
+    """One optimisation step at a time, with everything that changes from step to step."""
+
+    def __init__(
+        self, network: AnyNetwork, plan: Plan, device: torch.device, weigh: Weigh | None, peers: Peers = ALONE
+    ) -> None:
+        training, self.weigh, self.peers = plan.training, weigh, peers
+        self.network, self.plan, self.rows = network, plan, 0
+        self.noise = torch.Generator(device).manual_seed(own_seed(training.seed, peers))
+        self.optimizers = optimizers(network, training)
+        self.run = stepping(network)
+        self.log_variance_T: nn.Parameter | None = None
+        if training.weights == "uncertainty":
+            like = next(network.parameters())
+            self.log_variance_T = nn.Parameter(like.new_zeros(len(plan.tasks.tasks), device=device))
+            self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
+        self.groups = [group for one in self.optimizers for group in one.param_groups]
+        self.parameters: list[nn.Parameter] = [one for group in self.groups for one in group["params"]]
+        self.average = None if training.ema_decay is None else Average(network, training.ema_decay)
+        # Lowered by torch's own rule: it moves the rate of an optimiser, so it is given one, whose rate is a factor.
+        self.lowered = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
+        self.plateau = plateau(self.lowered, "max", training.plateau_factor, training.plateau_patience, threshold=0.0)
+
+    @property
+    def measured(self) -> AnyNetwork:
+        """The network whose weights count: the average where there is one."""
+        return self.network if self.average is None else self.average.network
+
+    def step(self, batch: Batch, done: float) -> Tensor:
+        """The losses of the tasks, stacked, still on the device, of a step when a share `done` of training is over.
+
+        batch  this process's rows of the step: the losses, and the step, are those of the rows of all
+        """
+        self.network.train()
+        rate = self.plan.training.rate * factor(self.plan.training, done) * self.lowered.param_groups[0]["lr"]
+        for group in self.groups:
+            group["lr"] = rate
+        noise = Noise(sigma(self.plan.training.noise, done), self.plan.training.noise.mixture, self.noise)
+        batch = hide_nodes(batch, self.plan.levels, self.noise)
+        low = torch.autocast(self.noise.device.type, torch.bfloat16, enabled=self.plan.training.precision == "bf16")
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        with step_of(self.plan.training):
+            with low:
+                prediction = self.run(batch, noise)
+            found = loss(prediction, batch, self.plan, self.log_variance_T, self.peers)
+            backward(found, self.parameters, self.weigh, self.peers)
+        if self.plan.training.clip is not None:
+            clip(self.parameters, self.plan.training.clip, self.peers)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        if self.average is not None:
+            self.average.add(self.network)
+        self.rows += batch.rows * self.peers.world
+        return self.peers.add(torch.stack(list(found.task.values())).detach())
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the steps to come depend on, the network and all chance included: that of all processes.
+
+        A meeting; of what each has alone only the first has the whole.
+        """
+        place, averaged = self.noise.device, self.average
+        chance = {
+            "noise": self.noise.get_state(),
+            "here": torch.get_rng_state(),
+            "there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
+        }
+        return {
+            "network": whole_state(self.network.state_dict(), self.network, self.peers),
+            "optimizers": [whole_moments(one, self.network, self.peers) for one in self.optimizers],
+            "average": averaged and whole_state(averaged.network.state_dict(), self.network, self.peers),
+            "averaged": 0 if averaged is None else averaged.steps,
+            "plateau": self.plateau.state_dict(),
+            "lowered": self.lowered.param_groups[0]["lr"],
+            "log variances": None if self.log_variance_T is None else self.log_variance_T.detach(),
+            "rows": self.rows,
+            "chance": self.peers.gathered(chance),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises RuntimeError, ValueError or KeyError for the state of another network."""
+        self.network.load_state_dict(own_state(state["network"], self.network))
+        for one, old in zip(self.optimizers, state["optimizers"], strict=True):
+            one.load_state_dict(own_moments(old, one, self.network))
+        self.groups = [group for one in self.optimizers for group in one.param_groups]
+        if self.average is not None:
+            self.average.network.load_state_dict(own_state(state["average"], self.network))
+            self.average.steps = state["averaged"]
+        self.plateau.load_state_dict(state["plateau"])
+        self.lowered.param_groups[0]["lr"] = state["lowered"]
+        if self.log_variance_T is not None:
+            self.log_variance_T.data.copy_(state["log variances"])
+        self.rows = state["rows"]
+        chance = state["chance"][self.peers.rank]
+        self.noise.set_state(chance["noise"])
+        torch.set_rng_state(chance["here"])
+        if chance["there"] is not None and self.noise.device.type == "cuda":
+            torch.cuda.set_rng_state(chance["there"], self.noise.device)
+
+    def log_variances(self) -> dict[str, float]:
+        """By task the s that was learnt so far; empty where the tasks' weights are fixed."""
+        if self.log_variance_T is None:
+            return {}
+        names = [task.name for task in self.plan.tasks.tasks]
+        return dict(zip(names, self.log_variance_T.tolist(), strict=True))

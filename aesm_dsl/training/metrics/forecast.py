@@ -1,0 +1,120 @@
+"""Network + table -> what it predicts, how good that is, and which experts it used. Axes: R rows, T tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from aesm_dsl.data.encoded_stream import Stream
+from aesm_dsl.data.store.encoded_table import EncodedTable
+from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.shards import attend
+from aesm_dsl.training.metrics.calibration import Calibration, calibrations
+from aesm_dsl.training.metrics.scores import Floats, Score, Whole, scores
+from aesm_dsl.training.metrics.streamed_scores import Streamed
+from aesm_dsl.training.sharing.segments import Segments
+from aesm_dsl.training.sharing.usage import Usage, UsageMeter
+
+BATCH_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Log of the probability of 1 and of 0, per row and task, what happened, and the usage of experts on the way."""
+
+    yes_RT: Floats
+    no_RT: Floats
+    label_RT: Floats
+    node_RL: Whole
+    weight_R: Floats
+    usage: Usage
+    user_R: Whole | None = None
+    """As `metric.scores` has it; None where the rows came without users."""
+
+    def calibrations(self, plan: Plan) -> tuple[Calibration, ...]:
+        """How often what was foretold happened, of every leaf x task."""
+        return calibrations(plan, self.yes_RT, self.label_RT, self.node_RL, self.weight_R)
+
+
+@torch.no_grad()
+def forecast(
+    network: AnyNetwork,
+    table: EncodedTable | Stream,
+    device: torch.device,
+    peers: Peers = ALONE,
+    by: Segments | None = None,
+) -> Forecast:
+    """What the network says about every row, in the table's order; the network is left in evaluation mode.
+
+    peers  processes that have the same table, of which each looks at its share: the first gets the rows of all, share
+           by share, the others none; the usage is that of all rows in all of them
+    by     what the usage tells apart in place of the levels' own nodes
+    Of the table only one batch after the other is in memory, of the result all rows.
+    """
+    network.eval()
+    missed = 0
+    if isinstance(table, EncodedTable) and peers.world > 1:
+        table = replace(table.share(peers.rank, peers.world), pad=0)
+        missed = peers.most(math.ceil(len(table) / BATCH_ROWS)) - math.ceil(len(table) / BATCH_ROWS)
+    meter = UsageMeter(network.plan, by.names if by is not None else ())
+    names = [task.name for task in network.plan.tasks.tasks]
+    yes: list[torch.Tensor] = []
+    no: list[torch.Tensor] = []
+    known: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    users: list[torch.Tensor] = []
+    for batch in table.batches(BATCH_ROWS):
+        batch_there = batch.to(device)
+        prediction = network(batch_there)
+        meter.add(prediction.selection, None if by is None else by.of(batch_there))
+        yes.append(torch.stack([prediction.log_probability[name] for name in names], dim=1))
+        no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
+        users += [] if batch.user_B is None else [batch.user_B]
+        known.append((batch.label_BT, batch.node_BL, batch.weight_B))
+    attend(network, missed)
+    label, node, weight = zip(*known, strict=True) if known else ((), (), ())
+    own = (
+        _host(yes, len(names)),
+        _host(no, len(names)),
+        _host(label, len(names)),
+        torch.cat(list(node)).numpy() if node else np.zeros((0, len(network.plan.levels)), np.int64),
+        torch.cat(list(weight)).double().numpy() if weight else np.zeros(0),
+        torch.cat(users).numpy() if users else np.zeros(0, np.int64),
+    )
+    of_all = peers.gathered(own) or [tuple(part[:0] for part in own)]
+    yes_RT, no_RT, label_RT, node_RL, weight_R, user_R = (np.concatenate(one) for one in zip(*of_all, strict=True))
+    return Forecast(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(peers), user_R if users else None)
+
+
+@torch.no_grad()
+def judge_streamed(network: AnyNetwork, table: Stream, device: torch.device) -> tuple[Score, ...]:
+    """The scores of all rows, in memory that does not grow with them (streamed.py)."""
+    network.eval()
+    found, names = Streamed(network.plan), [task.name for task in network.plan.tasks.tasks]
+    for batch in table.batches(BATCH_ROWS):
+        prediction = network(batch.to(device))
+        found.add(
+            _host([torch.stack([prediction.log_probability[name] for name in names], dim=1)], len(names)),
+            _host([torch.stack([prediction.log_complement[name] for name in names], dim=1)], len(names)),
+            _host([batch.label_BT], len(names)),
+            batch.node_BL.numpy(),
+            batch.weight_B.double().numpy(),
+            None if batch.user_B is None else batch.user_B.numpy(),
+        )
+    return found.scores()
+
+
+def judge(network: AnyNetwork, found: Forecast, peers: Peers = ALONE) -> tuple[Score, ...]:
+    """The scores of a forecast: those of the first process, in all."""
+    parts = found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R, found.user_R
+    judged: tuple[Score, ...] = peers.told(scores(network.plan, *parts) if peers.first else None)
+    return judged
+
+
+def _host(parts: Sequence[torch.Tensor], tasks: int) -> Floats:
+    return torch.cat(list(parts)).double().cpu().numpy() if parts else np.zeros((0, tasks))

@@ -1,0 +1,186 @@
+"""How good probabilities are, per leaf and task: AUC, also within users, log loss, normalised entropy, calibration.
+
+Axes: R rows, T tasks, U users.
+
+A leaf is a path of nodes, one per scenario level. Rows count for nothing without a label, with the weight 0, or outside
+the task's sample space; others count their weight, in every metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from aesm_dsl.data.batch import NOBODY
+from aesm_dsl.plan.plan import UNKNOWN, Plan
+from aesm_dsl.training.metrics.auc import auc_within
+from aesm_dsl.training.metrics.binned_scores import Cells
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+ALL = "all"
+"""Name of the leaf that stands for all rows."""
+
+
+SURE = 1.959964
+"""Standard errors on either side of a 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One task on the rows of one leaf."""
+
+    leaf: str
+    """Node names joined by " > ", or "all"."""
+    task: str
+    rows: int
+    """Rows that count."""
+    positives: int
+    rate: float | None
+    """Weighted share of positives; None without rows."""
+    auc: float | None
+    """Probability that a positive row scores above a negative one, ties counting half; None with one class only."""
+    auc_low: float | None
+    """Where the 95 % interval of the AUC begins (DeLong 1988); None where a class has one row or none."""
+    auc_high: float | None
+    """Where it ends."""
+    log_loss: float | None
+    """Mean of -log of the probability given to what happened, in nats; None without rows."""
+    normalised_entropy: float | None
+    """Log loss over that of always saying `rate`: below 1 is better than that (He et al., ADKDD 2014); None with one
+    class only."""
+    calibration: float | None
+    """Positives foretold (the sum of all p) over positives seen; None without positives."""
+    calibration_error: float | None = None
+    """ECE: by how much groups of equal weight, cut by probability, have another share of positives than was foretold,
+    on average (cells.py); None without rows."""
+    gauc: float | None = None
+    """The AUC within users: mean over those with both classes, each counting the weight of its rows (Zhu et al., KDD
+    2018); None without users, or without one with both classes."""
+    gauc_low: float | None = None
+    """Where its 95 % interval begins, by how users differ; None with one user."""
+    gauc_high: float | None = None
+    users: int | None = None
+    """Users with both classes, of which `gauc` is the mean; None where the spec names no column of users."""
+    auc_off: float | None = None
+    """How far `auc` may be from that of the single rows, where they were counted in fixed memory; None: not at all."""
+
+
+def scores(
+    plan: Plan,
+    yes_RT: Floats,
+    no_RT: Floats,
+    label_RT: Floats,
+    node_RL: Whole,
+    weight_R: Floats,
+    user_R: Whole | None = None,
+) -> tuple[Score, ...]:
+    """Every leaf x task, leaves in the hierarchy's order, then all rows together.
+
+    yes_RT, no_RT  log of the probability of 1 and of 0
+    label_RT       0, 1, or NaN where missing
+    weight_R       from 0
+    user_R         a number for each user, NOBODY where it is not known; None: users are not looked at
+    """
+    found = []
+    for leaf, task, seen in parts(plan, label_RT, node_RL, weight_R):
+        position = [one.name for one in plan.tasks.tasks].index(task)
+        column = (seen, position)
+        own = score(leaf, task, yes_RT[column], no_RT[column], label_RT[column], weight_R[seen])
+        if user_R is not None:
+            own = with_users(own, user_R[seen], yes_RT[column], label_RT[column], weight_R[seen])
+        found.append(own)
+    return tuple(found)
+
+
+def parts(plan: Plan, label_RT: Floats, node_RL: Whole, weight_R: Floats) -> Iterator[tuple[str, str, Whole]]:
+    """Every leaf and task, and the rows that count there: leaves in the hierarchy's order, then all rows together."""
+    leaves = leaf_rows(plan, node_RL) if plan.levels else {}
+    for leaf, rows in {**leaves, ALL: np.arange(len(node_RL))}.items():
+        for position, task in enumerate(plan.tasks.tasks):
+            yield leaf, task.name, rows[~np.isnan(label_RT[rows, position]) & (weight_R[rows] > 0)]
+
+
+def score(leaf: str, task: str, yes_R: Floats, no_R: Floats, label_R: Floats, weight_R: Floats) -> Score:
+    """The score of rows that all count: every label is 0 or 1, every weight above 0."""
+    return score_cells(leaf, task, Cells.of(yes_R, no_R, label_R, weight_R))
+
+
+def score_cells(leaf: str, task: str, cells: Cells) -> Score:
+    """The score of the rows of the cells."""
+    if not cells.rows:
+        return Score(leaf, task, 0, 0, None, None, None, None, None, None, None)
+    seen, rate = float(cells.positive_C.sum()), float(cells.positive_C.sum()) / cells.weight
+    area, error = cells.auc() or (None, None)
+    low, high = _interval(area, error)
+    spent = cells.lost / cells.weight
+    entropy = -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)) if 0 < cells.positives < cells.rows else None
+    return Score(
+        leaf,
+        task,
+        cells.rows,
+        cells.positives,
+        rate,
+        area,
+        low,
+        high,
+        spent,
+        None if entropy is None else float(spent / entropy),
+        float(cells.foretold_C.sum()) / seen if cells.positives else None,
+        cells.calibration_error(),
+    )
+
+
+def with_users(own: Score, user_R: Whole, yes_R: Floats, label_R: Floats, weight_R: Floats) -> Score:
+    """The score with the AUC within users, of these rows."""
+    known_R = user_R != NOBODY
+    area_U, weight_U = auc_within(user_R[known_R], yes_R[known_R], label_R[known_R], weight_R[known_R])
+    if not len(area_U):
+        return replace(own, users=0)
+    mean, error = float((weight_U * area_U).sum() / weight_U.sum()), None
+    if len(area_U) > 1:
+        off = float((weight_U**2 * (area_U - mean) ** 2).sum()) / float(weight_U.sum()) ** 2
+        error = (off * len(area_U) / (len(area_U) - 1)) ** 0.5
+    low, high = _interval(mean, error)
+    return replace(own, gauc=mean, gauc_low=low, gauc_high=high, users=len(area_U))
+
+
+def _interval(area: float | None, error: float | None) -> tuple[float | None, float | None]:
+    if area is None or error is None:
+        return None, None
+    return max(0.0, area - SURE * error), min(1.0, area + SURE * error)
+
+
+def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
+    """Name of each leaf of the hierarchy -> its rows, in order; leaves without rows are there with none.
+
+    Rows with an unknown node come behind these, a leaf for each path with `(unknown)` in it that has rows.
+    """
+    sizes = [len(level.nodes) - UNKNOWN for level in plan.levels]
+    key_R = np.ravel_multi_index(tuple(node_RL.T - UNKNOWN), sizes) if len(node_RL) else np.zeros(0, np.int64)
+    order_R = np.argsort(key_R, kind="stable")
+    keys, starts = np.unique(key_R[order_R], return_index=True)
+    rows_of = dict(zip(keys.tolist(), np.split(order_R, starts[1:]), strict=True)) if len(keys) else {}
+    found: dict[str, Whole] = {}
+    for path in plan.leaves:
+        key = int(np.ravel_multi_index([index - UNKNOWN for index in path], sizes))
+        found[plan.leaf_name(path)] = rows_of.get(key, np.zeros(0, np.int64))
+    for key, rows in rows_of.items():
+        path = tuple(int(index) + UNKNOWN for index in np.unravel_index(key, sizes))
+        if UNKNOWN in path:
+            found[plan.leaf_name(path)] = rows
+    return found
+
+
+def mean(found: tuple[Score, ...], metric: str) -> float | None:
+    """Mean over tasks of a metric on all rows; tasks without one are left out, None when none has one.
+
+    metric  "mean_auc", "mean_gauc", "log_loss" or "normalised_entropy"
+    """
+    name = metric.removeprefix("mean_")
+    values = [getattr(score, name) for score in found if score.leaf == ALL and getattr(score, name) is not None]
+    return float(np.mean(values)) if values else None

@@ -1,0 +1,46 @@
+"""`Epoch`, one pass over the training rows, and `Fitted`, all that a training tells of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from aesm_dsl.training.sharing.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training rows (the last may be part of one)."""
+
+    epoch: int
+    step: int
+    seconds: float
+    train_losses: dict[str, float]
+    valid_mean_auc: float | None
+    valid_losses: dict[str, float | None]
+    experts: tuple[Health, ...] = ()
+    """Per layer, on the validation rows, else on a sample of training rows; empty of a network without experts."""
+    log_variances: dict[str, float] = field(default_factory=dict)
+    """By task, the s of `weights = uncertainty` at the epoch's end: its loss counts exp(-s) times; empty if fixed."""
+    valid_mean_gauc: float | None = None
+    """None where the spec names no column of users."""
+
+    def to_data(self) -> dict[str, Any]:
+        """A dictionary for JSON, which `from_data` reads back."""
+        return asdict(self)
+
+    @staticmethod
+    def from_data(values: Mapping[str, Any]) -> Epoch:
+        """The epoch that `dataclasses.asdict` and JSON made a dictionary of."""
+        return Epoch(**{**values, "experts": tuple(Health.from_data(one) for one in values.get("experts", ()))})
+
+
+@dataclass(slots=True)
+class Fitted:
+    """The history, and the step whose weights the network has now: the best one if training watched valid rows."""
+
+    history: list[Epoch] = field(default_factory=list)
+    steps: int = 0
+    best_step: int = 0
+    stopped_early: bool = False

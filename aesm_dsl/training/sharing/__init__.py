@@ -1,0 +1,1 @@
+"""Which experts are used by which nodes, and what is shared."""

@@ -1,0 +1,273 @@
+"""`Usage`: which experts every node used, counted over rows. `UsageMeter` streams selections into it.
+
+Axes: B rows (on the task level one per row and task), N nodes of the level, E experts. Numbers are counts of
+rows, shares in [0, 1] and mixture weights (method.md eq. 6-7), all kept in float64.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aesm_dsl.layers.selection import Selection
+from aesm_dsl.plan.plan import TASKS, Plan
+from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.sharing.sharing_matrix import Sharing, sharing
+
+FORMAT = 1
+"""Version of the usage's JSON form; a usage of another version is refused."""
+
+Table = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUsage:
+    """What the nodes of one layer used. A node that no row visited has zeros everywhere."""
+
+    level: str
+    """The level's name; the task level is "tasks"."""
+    layer: int
+    """Index in the level's stack, from 0."""
+    nodes: tuple[str, ...]
+    rows_N: tuple[int, ...]
+    """Rows seen of each node."""
+    specific_NE: Table
+    """Share of the node's rows that selected the expert as specific."""
+    shared_NE: Table
+    """Share of the node's rows that selected the expert as shared."""
+    weight_NE: Table
+    """Mean mixture weight of the expert over the node's rows."""
+    dead_units_E: tuple[float | None, ...] = ()
+    """Share of the expert's output units that are dead (see outputs.py), None where fewer than two rows ran it; empty
+    where nobody looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Where rows go from the experts of a level's last layer: part of all rows, sums to 1 over both axes.
+
+    share  from each expert to each node of the level below; to each expert of the tasks' last layer, if that is "tasks"
+    """
+
+    above: str
+    below: str
+    share: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Usage of every layer of a network: levels top down, "tasks" last, a level's layers in order."""
+
+    layers: tuple[LayerUsage, ...]
+    flows: tuple[Flow, ...] = ()
+    """From each level to the one below; none without rows, or of segments."""
+
+    def __iter__(self) -> Iterator[LayerUsage]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def level(self, name: str) -> tuple[LayerUsage, ...]:
+        """The layers of one level, in order. Raises KeyError when no level has this name."""
+        found = tuple(layer for layer in self.layers if layer.level == name)
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def shown(self, layers: str = "best") -> tuple[LayerUsage, ...]:
+        """The layers that are worth a look, of every level.
+
+        layers  "best": the one that tells its nodes apart best, by mutual information, the first of equal ones;
+                "first", "last", "all". ValueError for another word
+        """
+        if layers == "all":
+            return self.layers
+        if layers not in ("best", "first", "last"):
+            raise ValueError(f'layers is "best", "first", "last" or "all", not {layers!r}')
+        found = []
+        for name in dict.fromkeys(layer.level for layer in self.layers):
+            stack = self.level(name)
+            best = max(stack, key=lambda one: (sharing(one).mutual_information, -one.layer))
+            found.append({"best": best, "first": stack[0], "last": stack[-1]}[layers])
+        return tuple(found)
+
+    def sharing(self, level: str, layer: int = -1) -> Sharing:
+        """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
+
+        Raises KeyError when no level has this name.
+        """
+        return sharing(self.level(level)[layer])
+
+    def with_rows(self) -> Usage:
+        """The same usage without the nodes that no row visited."""
+
+        def seen(layer: LayerUsage) -> LayerUsage:
+            kept = [at for at, rows in enumerate(layer.rows_N) if rows]
+            return replace(
+                layer,
+                nodes=tuple(layer.nodes[at] for at in kept),
+                rows_N=tuple(layer.rows_N[at] for at in kept),
+                specific_NE=tuple(layer.specific_NE[at] for at in kept),
+                shared_NE=tuple(layer.shared_NE[at] for at in kept),
+                weight_NE=tuple(layer.weight_NE[at] for at in kept),
+            )
+
+        return replace(self, layers=tuple(seen(layer) for layer in self.layers))
+
+    def with_dead_units(self, found: Mapping[tuple[str, int], tuple[float | None, ...]]) -> Usage:
+        """The same usage with what an `OutputMeter` found, by level and layer."""
+        layers = (replace(one, dead_units_E=found.get((one.level, one.layer), ())) for one in self.layers)
+        return replace(self, layers=tuple(layers))
+
+    def to_json(self) -> str:
+        layers, flows = (
+            ",\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in some)
+            for some in (self.layers, self.flows)
+        )
+        return f'{{"format": {FORMAT}, "layers": [\n{layers}\n],\n"flows": [\n{flows}\n]}}\n'
+
+    @staticmethod
+    def from_json(text: str) -> Usage:
+        """The very usage that `to_json` wrote. Raises ValueError for another format's version."""
+        values: dict[str, Any] = json.loads(text)
+        found = values.get("format")
+        if found != FORMAT:
+            raise ValueError(f"usage format {found}, this version reads format {FORMAT}")
+        flows = [Flow(**{**flow, "share": _rows(flow["share"])}) for flow in values["flows"]]
+        return Usage(tuple(_layer(layer) for layer in values["layers"]), tuple(flows))
+
+
+class UsageMeter:
+    """Adds up selections batch by batch; keeps one table of sums per layer, on the device of the selections.
+
+    Rows whose node lies outside [0, N), a node that the plan does not name, are not counted.
+
+    segments  names of segments of rows, such as the values of a feature, that stand in for the nodes of every level
+    """
+
+    def __init__(self, plan: Plan, segments: tuple[str, ...] = ()) -> None:
+        self._nodes = {level.name: tuple(node.name for node in level.nodes) for level in plan.levels}
+        self._nodes[TASKS] = tuple(task.name for task in plan.tasks.tasks)
+        self._levels = (*(level.name for level in plan.levels), TASKS)
+        if segments:
+            self._nodes = dict.fromkeys(self._levels, segments)
+        layers = {level.name: level.layers for level in plan.levels} | {TASKS: plan.tasks.layers}
+        self._experts = {
+            (name, index): layer.experts for name, stack in layers.items() for index, layer in enumerate(stack)
+        }
+        self._sums: dict[tuple[str, int], Tensor] = {}
+        self._flows: dict[tuple[str, str], Tensor] = {}
+        last = {name: stack[-1].experts for name, stack in layers.items() if stack}
+        pairs = [] if segments else [pair for pair in pairwise(self._levels) if set(pair) <= set(last)]
+        self._sizes = {
+            (above, below): (last[above], last[TASKS] if below == TASKS else len(self._nodes[below]))
+            for above, below in pairs
+        }
+
+    @torch.no_grad()
+    def add(self, selection: dict[str, tuple[Selection, ...]], segment_B: Tensor | None = None) -> None:
+        """Counts a batch: level name -> the `Selection` of each of its layers. Levels may be left out.
+
+        segment_B  int64; each row's segment, where the meter has segments
+        """
+        for name, stack in selection.items():
+            for index, chosen in enumerate(stack):
+                if segment_B is not None:
+                    own = segment_B if chosen.node.dim() == 1 else segment_B[:, None].expand_as(chosen.node)
+                    chosen = replace(chosen, node=own)
+                sums = _sums(chosen, len(self._nodes[name]))
+                seen = self._sums.get((name, index))
+                self._sums[name, index] = sums if seen is None else seen.add_(sums)
+        for above, below in self._sizes:
+            if above in selection and below in selection:
+                sums = _flow(selection[above][-1], selection[below][-1], len(self._nodes[below]), below == TASKS)
+                seen = self._flows.get((above, below))
+                self._flows[above, below] = sums if seen is None else seen.add_(sums)
+
+    def result(self, peers: Peers = ALONE) -> Usage:
+        """The usage of all rows added so far, every layer of the plan included. One copy to the host.
+
+        peers  processes that each have added rows: it is that of all
+        """
+        sizes = {key: (len(self._nodes[key[0]]), 1 + 3 * experts) for key, experts in self._experts.items()}
+        parts = [self._sums[key].flatten() for key in self._experts if key in self._sums]
+        seen = iter(torch.split(torch.cat(parts).cpu(), [len(part) for part in parts]) if parts else ())
+        tables = [
+            next(seen).view(size) if key in self._sums else torch.zeros(size, dtype=torch.float64)
+            for key, size in sizes.items()
+        ]
+        layers = [
+            _usage(name, index, self._nodes[name], peers.add(table))
+            for (name, index), table in zip(self._experts, tables, strict=True)
+        ]
+        return Usage(tuple(layers), self._summed(peers))
+
+    def _summed(self, peers: Peers) -> tuple[Flow, ...]:
+        """The flows of all peers; none without rows."""
+        found = []
+        for pair, size in self._sizes.items():
+            sums = peers.add(self._flows[pair].cpu() if pair in self._flows else torch.zeros(size, dtype=torch.float64))
+            if total := float(sums.sum()):
+                found.append(Flow(*pair, _table(sums / total)))
+        return tuple(found)
+
+
+def _sums(chosen: Selection, nodes: int) -> Tensor:
+    """float64 (N, 1 + 3E): rows, and sums over them of specific, shared and weight.
+
+    A product with the one-hot nodes rather than a scattered sum: on a GPU the latter adds in another order
+    every time, and the same run would not give the same usage twice.
+    """
+    node_B = chosen.node.reshape(-1)
+    if node_B.device.type == "mps":  # has no float64
+        return _sums(Selection(*(part.cpu() for part in _parts(chosen))), nodes)
+    parts = [part.reshape(-1, part.shape[-1]).double() for part in _parts(chosen)[1:]]
+    counted = torch.cat([torch.ones_like(node_B, dtype=torch.float64)[:, None], *parts], dim=1)
+    onehot_NB = torch.arange(nodes, device=node_B.device)[:, None] == node_B
+    return onehot_NB.double() @ counted
+
+
+def _flow(above: Selection, below: Selection, nodes: int, to_experts: bool) -> Tensor:
+    """float64 (E, N): how much of the rows goes from each expert above to each node below; or to each expert (E, E)."""
+    if above.weight.device.type == "mps":  # has no float64
+        above, below = (
+            Selection(*(part.cpu() for part in _parts(above))),
+            Selection(*(part.cpu() for part in _parts(below))),
+        )
+    weight_BE = above.weight.double()
+    if to_experts:
+        return weight_BE.T @ below.weight.double().mean(dim=1)
+    onehot_BN = below.node[:, None] == torch.arange(nodes, device=below.node.device)
+    return weight_BE.T @ onehot_BN.double()
+
+
+def _parts(chosen: Selection) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return chosen.node, chosen.specific, chosen.shared, chosen.weight
+
+
+def _usage(level: str, layer: int, nodes: tuple[str, ...], sums: Tensor) -> LayerUsage:
+    rows = sums[:, :1]
+    specific, shared, weight = (sums[:, 1:] / rows.clamp(min=1)).chunk(3, dim=1)
+    counts = tuple(int(count) for count in rows[:, 0].tolist())
+    return LayerUsage(level, layer, nodes, counts, _table(specific), _table(shared), _table(weight))
+
+
+def _table(values: Tensor) -> Table:
+    return tuple(tuple(row) for row in values.tolist())
+
+
+def _rows(values: list[list[float]]) -> Table:
+    return tuple(tuple(row) for row in values)
+
+
+def _layer(values: dict[str, Any]) -> LayerUsage:
+    tables = {name: _rows(values[name]) for name in ("specific_NE", "shared_NE", "weight_NE")}
+    lists = {name: tuple(values.get(name, ())) for name in ("nodes", "rows_N", "dead_units_E")}
+    return LayerUsage(**{**values, **tables, **lists})
