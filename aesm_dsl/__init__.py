@@ -8,21 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aesm_dsl.api.check import check
     from aesm_dsl.api.compare import compare
+    from aesm_dsl.api.compile import build_from_spec, compile_spec
     from aesm_dsl.api.diff import diff
+    from aesm_dsl.api.evaluate import evaluate
     from aesm_dsl.api.export import export
+    from aesm_dsl.api.load_run import load_run
+    from aesm_dsl.api.predict import predict
     from aesm_dsl.api.prepare import prepare
-    from aesm_dsl.api.train import (
-        build_from_spec,
-        check,
-        compile_spec,
-        evaluate,
-        load_run,
-        predict,
-        train,
-        usage,
-    )
+    from aesm_dsl.api.train import train
     from aesm_dsl.api.tune import tune
+    from aesm_dsl.api.usage import usage
     from aesm_dsl.api.visualize import visualize
     from aesm_dsl.findings.error import AesmError
     from aesm_dsl.spec.model import Spec
@@ -41,22 +38,22 @@ else:
 
 
 _HOMES = {
-    "AesmError": "error",
+    "AesmError": "findings.error",
     "Spec": "spec.model",
-    "build_from_spec": "pipeline",
-    "check": "pipeline",
-    "compare": "comparing",
-    "compile_spec": "pipeline",
-    "diff": "evolving",
-    "evaluate": "pipeline",
-    "export": "exporting",
-    "load_run": "pipeline",
-    "predict": "pipeline",
-    "prepare": "preparing",
-    "train": "pipeline",
-    "tune": "tuning",
-    "usage": "pipeline",
-    "visualize": "drawing",
+    "build_from_spec": "api.compile",
+    "check": "api.check",
+    "compare": "api.compare",
+    "compile_spec": "api.compile",
+    "diff": "api.diff",
+    "evaluate": "api.evaluate",
+    "export": "api.export",
+    "load_run": "api.load_run",
+    "predict": "api.predict",
+    "prepare": "api.prepare",
+    "train": "api.train",
+    "tune": "api.tune",
+    "usage": "api.usage",
+    "visualize": "api.visualize",
 }
 """The module of every name."""
 

@@ -29,7 +29,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from aesm_dsl.api.train import compile_spec
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.open_tables import check_tables
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.reading.checked_rows import Checked

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from aesm_dsl.api.train import compile_spec
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.build import build as build_network

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from measure import computing, measure
 
-from aesm_dsl.api.train import check
+from aesm_dsl.api.check import check
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.format_text import tidy

@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aesm_dsl.api.train import compile_spec
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import build
 from aesm_dsl.plan.cost import cost

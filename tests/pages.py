@@ -18,12 +18,12 @@ from unittest.mock import patch
 import polars as pl
 from typer.testing import CliRunner
 
-from aesm_dsl.api.train import check
+from aesm_dsl.api.check import check
 from aesm_dsl.cli.main import app
 from aesm_dsl.findings.codes import Example, Page
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
-from aesm_dsl.training.run.stop_signals import Stop
+from aesm_dsl.training.run.stop_signals import StopSignals
 
 TABLE = "age,click\n" + "".join(f"{20 + row % 7},{row % 2}\n" for row in range(40))
 
@@ -38,7 +38,7 @@ INSTALLED = {"E612": {"torchrec": "1.5.0", "fbgemm-gpu": "1.5.0"}}
 def wrong(page: Page, folder: Path) -> Findings:
     """What is told of the page's wrong example."""
     found = INSTALLED.get(page.code, {})
-    with without(ABSENT.get(page.code)), patch("aesm_dsl.training.distributed.shards.versions", lambda: found):
+    with without(ABSENT.get(page.code)), patch("aesm_dsl.training.preconditions.torchrec_versions", lambda: found):
         return _told(page.wrong, folder, page.code.startswith("W"))
 
 
@@ -124,7 +124,7 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
         said = [patch(f"aesm_dsl.cli.{one}.warn", warnings.extend) for one in ("network", "serving")]
-        with said[0], said[1], patch.object(Stop, "asked", signal.SIGINT * stops):
+        with said[0], said[1], patch.object(StopSignals, "asked", signal.SIGINT * stops):
             done = CliRunner().invoke(app, arguments)
         if isinstance(done.exception, AesmError):
             assert place == len(commands), line

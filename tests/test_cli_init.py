@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from aesm_dsl.api.check import check
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.api.init import draft
-from aesm_dsl.api.train import check, compile_spec, train
+from aesm_dsl.api.train import train
 from aesm_dsl.cli.main import app
 from aesm_dsl.data.simulate.fund_search import write_world
 from aesm_dsl.findings.error import AesmError

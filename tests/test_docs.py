@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 import aesm_dsl
-from aesm_dsl.api.train import check
+from aesm_dsl.api.check import check
 from aesm_dsl.cli.main import app
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.render import render

@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 
 import aesm_dsl
 from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
+from aesm_dsl.api.check import profile
 from aesm_dsl.api.simulate import world_spec
-from aesm_dsl.api.train import profile
 from aesm_dsl.data.encoded_stream import Stream
 from aesm_dsl.data.open_tables import open_table
 from aesm_dsl.data.prepare import prepare

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from aesm_dsl import AesmError, check, load_run, tune
 from aesm_dsl.api import tune as tune_module
-from aesm_dsl.api.train import compile_spec
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.api.tune import Tried, Tuned
 from aesm_dsl.cli.main import app
 from aesm_dsl.spec.json_schema import schema

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aesm_dsl.api.check import check
 from aesm_dsl.api.simulate import world_spec
-from aesm_dsl.api.train import check
 from aesm_dsl.data.simulate.fund_search import write_world
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.render import render

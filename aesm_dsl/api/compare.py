@@ -13,7 +13,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.train import compile_spec, load_run
+from aesm_dsl.api.compile import compile_spec
+from aesm_dsl.api.load_run import load_run
 from aesm_dsl.api.trials import Trial, need_validation, train_all, unfinished
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.error import AesmError
@@ -135,13 +136,13 @@ def _best(trials: Sequence[Trial]) -> int:
 
 def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[tuple[str, str], RowTest]]:
     """By rival the tests of AES against it on the rows both were measured on; none where these are no longer there."""
+    from aesm_dsl.training.evaluate import predict_measured_rows
     from aesm_dsl.training.metrics.paired_rows_test import row_tests, sides
-    from aesm_dsl.training.train import forecast_run
 
     seen = {}
     for name, own in runs.items():
-        forecasts = [forecast_run(run, device, Findings()) for run in own]
-        known = [one for one in forecasts if one is not None]
+        predictions = [predict_measured_rows(run, device, Findings()) for run in own]
+        known = [one for one in predictions if one is not None]
         seen[name] = sides(own[0].plan, known) if len(known) == len(own) else None
     unified = seen.pop(UNIFIED)
     if unified is None:

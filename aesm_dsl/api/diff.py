@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aesm_dsl.api.train import SpecLike, compile_spec, load_run
+from aesm_dsl.api.compile import SpecLike, compile_spec
+from aesm_dsl.api.load_run import load_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.anatomy import anatomy, tell_no_anatomy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.train import load_run
+from aesm_dsl.api.load_run import load_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.spec_file import write_bytes, write_text

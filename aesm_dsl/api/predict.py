@@ -1,4 +1,4 @@
-"""`predict_file`: a table of any size to a table of scores, streamed, written whole or not at all."""
+"""`aesm predict`: the probability of every task for every row of a table, in memory or as a file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.train import load_run
+from aesm_dsl.api.load_run import as_run
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.spec_file import replaced
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from aesm_dsl.data.reading.frames import Given
     from aesm_dsl.serving.predict import Scores
     from aesm_dsl.training.run.folder import Run
 
@@ -28,6 +31,23 @@ class Predicted:
     bad: int
     """Rows of it that were left out, or have no scores."""
     warnings: Findings
+
+
+def predict(run: Run | str | Path, data: str | Path | Given, *, device: str = "auto") -> pl.DataFrame:
+    """The probability of every task for every row of a table, in its order: one float column per task.
+
+    The table needs the columns of features and levels; labels are not looked at.
+    """
+    import polars as pl
+
+    from aesm_dsl.serving.predict import open_scores
+
+    findings = Findings()
+    scores = open_scores(as_run(run), data, device, findings)
+    found = None if scores is None else pl.concat([scores.schema.to_frame(), *scores.frames()])
+    if found is None or findings.errors:
+        raise AesmError(findings)
+    return found
 
 
 def predict_file(
@@ -52,8 +72,7 @@ def predict_file(
     from aesm_dsl.serving.predict import open_scores
 
     findings = Findings()
-    loaded = load_run(run) if isinstance(run, str | Path) else run
-    scores = open_scores(loaded, table, device, findings, keep, on_bad_row, watch)
+    scores = open_scores(as_run(run), table, device, findings, keep, on_bad_row, watch)
     if scores is not None:
         _tell_unwritable(scores, Path(out), findings)
     if scores is None or findings.errors:

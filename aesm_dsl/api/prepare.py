@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.train import SpecLike, compile_spec, roots_of
+from aesm_dsl.api.compile import SpecLike, compile_spec
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.compiled import Compiled
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.read_json import name_paths
+from aesm_dsl.spec.spec_file import data_roots
 
 if TYPE_CHECKING:
     from aesm_dsl.data.batch import Batch
@@ -64,8 +65,8 @@ class Ready:
 
         from aesm_dsl.layers.build import build
         from aesm_dsl.training.finish import finish
+        from aesm_dsl.training.job import Job
         from aesm_dsl.training.run.folder import save_run
-        from aesm_dsl.training.run.resume import Job
 
         with torch.device("meta"):
             wanted = {name: tensor.shape for name, tensor in build(self.plan).state_dict().items()}
@@ -74,9 +75,9 @@ class Ready:
             odd = sorted(name for name in wanted.keys() | held.keys() if wanted.get(name) != held.get(name))
             raise ValueError(f"the network is not that of the plan: {', '.join(odd[:3])}")
         spec, device = self._compiled.spec, next(network.parameters()).device
-        job = Job(self._compiled.resolved(), Path(out), roots_of(spec), str(device), overwrite, resume=False)
-        said = {"seconds": 0.0, "steps": steps, "best step": steps, "stopped early": False}
-        run = finish(network, self.plan, self._prepared, device, job, (), said)
+        job = Job(self._compiled.resolved(), Path(out), data_roots(spec), str(device), overwrite, resume=False)
+        training = {"seconds": 0.0, "steps": steps, "best step": steps, "stopped early": False}
+        run = finish(network, self._prepared, job, training, device)
         save_run(run, overwrite=overwrite)
         return run
 
@@ -99,7 +100,7 @@ def prepare(
 
     findings = Findings()
     compiled = compile_spec(spec, overrides=overrides, warn=lambda told: findings.extend(told.items))
-    found = prepare_rows(compiled.plan, roots_of(compiled.spec), data, findings, compiled.spec.places.of)
+    found = prepare_rows(compiled.plan, data_roots(compiled.spec), data, findings, compiled.spec.places.of)
     if found is None or findings.errors:
         name_paths(findings)
         raise AesmError(findings)

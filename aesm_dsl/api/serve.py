@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.train import load_run
+from aesm_dsl.api.load_run import load_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 
@@ -40,7 +40,7 @@ def host(
     # polars is loaded already.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from aesm_dsl.serving.engine import onnx_engine, torch_engine
-    from aesm_dsl.training.train import find_device
+    from aesm_dsl.training.preconditions import find_device
 
     findings = Findings()
     loaded = load_run(run) if isinstance(run, str | Path) else run

@@ -1,12 +1,74 @@
-"""The spec that reads a simulated world: the project's own, which the wheel carries beside this module."""
+"""`aesm simulate`: the tables of a world with a known truth, and the spec that reads them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.error import AesmError
+from aesm_dsl.spec.spec_file import write_text
+
+WORLDS = ("fund_search", "groups")
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """The files that a simulation wrote."""
+
+    files: list[Path]
+    """Training rows, test rows, and the truth as JSON."""
+    spec: Path
+    bayes_auc: dict[str, float | None]
+    """For each task the best AUC that any model can reach on the test rows; None if a label is always the same."""
+
+
+def simulate(world: str, folder: str | Path, *, rows: int, seed: int = 1, overwrite: bool = False) -> Simulated:
+    """Writes a world's train.parquet, test.parquet and truth.json, and the spec that reads them.
+
+    Args:
+        world: "fund_search", a fund search; or "groups", scenarios in hidden groups that a network ought to find.
+        folder: where the files go.
+        rows: how many rows, training and test rows together.
+        seed: seed of the world.
+        overwrite: replace a world that the folder holds.
+
+    Raises:
+        AesmError: the folder holds a world already (E601).
+        ValueError: there are too few rows for this world, or no world has that name.
+    """
+    if world not in WORLDS:
+        raise ValueError(f"no world {world!r}; there are {', '.join(WORLDS)}")
+    folder = Path(folder)
+    if (folder / "train.parquet").exists() and not overwrite:
+        findings = Findings()
+        findings.add(
+            "E601",
+            f"`{folder}` holds a simulated world already",
+            help="`--overwrite` replaces it; `-o` names another folder",
+        )
+        raise AesmError(findings)
+    bayes_auc: dict[str, float | None]
+    if world == "groups":
+        from aesm_dsl.data.simulate.groups import write_groups
+
+        groups = write_groups(folder, rows, seed)
+        files, bayes_auc = [groups.train, groups.test, groups.truth], {"hit": groups.bayes_auc}
+    else:
+        from aesm_dsl.data.simulate.fund_search import write_world
+
+        funds = write_world(folder, rows, seed)
+        files, bayes_auc = [funds.train, funds.test, funds.truth], funds.bayes_auc
+    spec = folder / f"{world}.aesm"
+    write_text(spec, world_spec(world))
+    return Simulated(files, spec, bayes_auc)
 
 
 def world_spec(name: str = "fund_search") -> str:
-    """The spec's text for tables that lie beside it. The shipped one looks for them in `data/NAME/`."""
+    """The text of the spec that reads a world whose tables lie beside it.
+
+    It is the project's own spec, which the wheel carries beside this module; that one looks for tables in `data/NAME/`.
+    """
     packed = Path(__file__).with_name(f"{name}.aesm")
     shipped = packed if packed.exists() else Path(__file__).parents[2] / "specs" / f"{name}.aesm"
     return shipped.read_text(encoding="utf-8").replace(f'"data/{name}/', '"')

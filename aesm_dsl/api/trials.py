@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-from aesm_dsl.api.train import compile_spec, train
+from aesm_dsl.api.compile import compile_spec
+from aesm_dsl.api.train import train
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.compiled import Compiled
@@ -84,7 +85,7 @@ def _resolved(trial: Trial) -> str:
 
 def _jobs(asked: int | None, device: str, runs: int) -> int:
     if asked is None:
-        from aesm_dsl.training.train import find_device
+        from aesm_dsl.training.preconditions import find_device
 
         place = find_device(device, Findings())
         asked = len(os.sched_getaffinity(0)) if place is not None and place.type == "cpu" else 1

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aesm_dsl.api.train import compile_spec, train
+from aesm_dsl.api.compile import compile_spec
+from aesm_dsl.api.train import train
 from aesm_dsl.api.trials import need_validation, refusal
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError

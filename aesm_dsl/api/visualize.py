@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.train import SpecLike, compile_spec, load_run, usage
+from aesm_dsl.api.compile import SpecLike, compile_spec
+from aesm_dsl.api.load_run import load_run
+from aesm_dsl.api.usage import usage
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.model import Spec

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from aesm_dsl.cli import completion
+from aesm_dsl.findings.diagnostic import Findings
 
 
 class FindingsFormat(StrEnum):
@@ -82,3 +83,24 @@ Device = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older result, once the new one is complete.")]
 AsResult = Annotated[ResultFormat, typer.Option("--format", help="How the result is printed.")]
+
+
+def spec_files(specs: list[Path], findings: Findings) -> list[Path]:
+    """The files, each once, a folder's own and those below it in its place; adds E110 for a folder that has none.
+
+    What a folder hides, such as `.venv`, is not looked at.
+    """
+    files: list[Path] = []
+    for path in specs:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        inside = sorted(
+            one
+            for one in path.rglob("*.aesm")
+            if one.is_file() and not any(part.startswith(".") for part in one.relative_to(path).parts)
+        )
+        if not inside:
+            findings.add("E110", f"no .aesm file in the folder `{path}`", help="name a .aesm file, or a folder of them")
+        files.extend(inside)
+    return list(dict.fromkeys(files))

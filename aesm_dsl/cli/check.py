@@ -1,4 +1,4 @@
-"""Commands about a spec's text: check, show."""
+"""The command `aesm check`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from aesm_dsl.cli import completion
-from aesm_dsl.cli.arguments import FindingsFormat, Overrides, ShowFormat, SpecPath
-from aesm_dsl.cli.files import spec_files
-from aesm_dsl.cli.output import colour, console, print_json, say, warn
+from aesm_dsl.cli.arguments import FindingsFormat, Overrides, spec_files
+from aesm_dsl.cli.output import colour, console, print_json, say
 from aesm_dsl.findings.diagnostic import Findings
 
 
@@ -31,7 +30,7 @@ def check(
     overrides: Overrides = None,
 ) -> None:
     """Find every mistake in specs: text, names, values, hierarchy, and with --data the tables."""
-    from aesm_dsl.api import train
+    from aesm_dsl.api import check as api
     from aesm_dsl.findings.render import render
 
     findings = Findings()
@@ -39,9 +38,9 @@ def check(
     profiles: dict[str, Any] = {}
     for spec in files:
         if profile:
-            found, profiles[str(spec)] = train.profile(spec, overrides or ())
+            found, profiles[str(spec)] = api.profile(spec, overrides or ())
         else:
-            found = train.check(spec, overrides or (), data=data)
+            found = api.check(spec, overrides or (), data=data)
         findings.extend(found)
     told = render(findings, form.value, colour=colour(sys.stdout))
     if profile and form is FindingsFormat.json:
@@ -62,34 +61,3 @@ def _print_profiles(profiles: list[dict[str, Any]]) -> None:
         for table in profile_tables(one):
             console(sys.stdout).print(table)
         sys.stdout.write("".join(f"{line}\n" for line in advice(one)))
-
-
-def show(
-    spec: SpecPath,
-    stage: Annotated[
-        str, typer.Option("--stage", help="Of `tree`, `spec`, `hierarchy`, `plan`; several with commas.")
-    ] = "spec",
-    form: Annotated[
-        ShowFormat, typer.Option("--format", help="In the language's words, or as JSON.")
-    ] = ShowFormat.aesm,
-    overrides: Overrides = None,
-) -> None:
-    """Print what a stage makes of a spec: its tree, the resolved spec with every value's origin, paths, or plan."""
-    from aesm_dsl.api import train
-    from aesm_dsl.report.stages import STAGES, show_stage, show_tree
-    from aesm_dsl.report.tables import layer_table
-    from aesm_dsl.spec.spec_file import read_tree
-
-    stages = [one.strip() for one in stage.split(",")]
-    unknown = [one for one in stages if one not in STAGES]
-    if unknown:
-        raise typer.BadParameter(f"no stage `{unknown[0]}`; stages are {', '.join(STAGES)}", param_hint="--stage")
-    as_json = form is ShowFormat.json
-    compiled = None if stages == ["tree"] else train.compile_spec(spec, overrides=overrides or (), warn=warn)
-    for one in stages:
-        if one == "tree" or compiled is None:
-            sys.stdout.write(show_tree(read_tree(spec), as_json))
-        elif one == "plan" and not as_json:
-            console(sys.stdout).print(layer_table(compiled.plan))
-        else:
-            sys.stdout.write(show_stage(one, compiled, as_json))

@@ -1,4 +1,4 @@
-"""The command that compares architectures: compare."""
+"""The command `aesm compare`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def compare(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often each is trained, the spec's seed first.")] = 3,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Folder for the runs and compare.json; by default runs/NAME-compare."),
+        typer.Option("-o", "--out", help="Folder for the runs and api.json; by default runs/NAME-compare."),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Runs at a time; by default as many as there are cores.")
@@ -52,7 +52,7 @@ def compare(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from aesm_dsl.api import compare
+    from aesm_dsl.api import compare as api
     from aesm_dsl.report.comparison import comparison_tables
 
     columns = (
@@ -66,17 +66,17 @@ def compare(
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         line = progress.add_task("runs", total=None, last="")
 
-        def watch(now: compare.Finished) -> None:
+        def watch(now: api.Finished) -> None:
             value = "" if now.mean_auc is None else f": mean AUC {now.mean_auc:.4f}"
             last = f"{now.architecture}, seed {now.seed}{value}"
             progress.update(line, total=now.runs, completed=now.done, last=last)
             if not screen.is_terminal:
                 say(f"{now.done} of {now.runs}: {last}")
 
-        found = compare.compare(
+        found = api.compare(
             spec,
             out,
-            rivals=compare.RIVALS if rivals is None else [one.strip() for one in rivals.split(",") if one.strip()],
+            rivals=api.RIVALS if rivals is None else [one.strip() for one in rivals.split(",") if one.strip()],
             seeds=seeds,
             jobs=jobs,
             device=device,

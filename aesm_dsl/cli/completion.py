@@ -49,13 +49,13 @@ def devices(incomplete: str) -> list[str]:
 
 def rivals(incomplete: str) -> list[str]:
     """One architecture more, behind the commas."""
-    from aesm_dsl.cli.arguments import Architecture
+    from aesm_dsl.spec.baseline import ARCHITECTURES
 
-    given, comma, begun = incomplete.rpartition(",")
+    before, comma, typed = incomplete.rpartition(",")
     return [
-        f"{given}{comma}{one.value}"
-        for one in Architecture
-        if one is not Architecture.aes and one.value.startswith(begun) and one.value not in given.split(",")
+        f"{before}{comma}{name}"
+        for name in ARCHITECTURES
+        if name != "aes" and name.startswith(typed) and name not in before.split(",")
     ]
 
 

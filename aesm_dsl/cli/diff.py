@@ -1,4 +1,4 @@
-"""The command that compares specs: diff."""
+"""The command `aesm diff`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def diff(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Say what differs between two specs, and what of a trained run would be kept, resized, new or lost."""
-    from aesm_dsl.api import diff
+    from aesm_dsl.api import diff as api
     from aesm_dsl.report.difference import fates_table, settings_table
 
-    found = diff.diff(old, new)
+    found = api.diff(old, new)
     if form is ResultFormat.json:
         print_json(found.to_data())
         return

@@ -1,4 +1,4 @@
-"""The command about what a run learnt to share, in numbers: experts."""
+"""The command `aesm experts`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ def experts(
     form: AsResult = ResultFormat.text,
 ) -> None:
     """Tell which experts the nodes of a run use: in how many, of which role, how evenly, and what is worth a look."""
-    from aesm_dsl.api import train
+    from aesm_dsl.api import usage as api
+    from aesm_dsl.api.load_run import load_run
     from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
 
-    loaded = train.load_run(run)
-    usage = train.usage(loaded, data, by=by, device=device)
+    loaded = load_run(run)
+    usage = api.usage(loaded, data, by=by, device=device)
     if form is ResultFormat.json:
         print_json(experts_data(usage))
         return

@@ -1,4 +1,4 @@
-"""The command about codes: explain."""
+"""The command `aesm explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command about a spec's layout: fmt."""
+"""The command `aesm fmt`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from aesm_dsl.cli import completion
-from aesm_dsl.cli.files import spec_files
+from aesm_dsl.cli.arguments import spec_files
 from aesm_dsl.cli.output import say, warn
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source

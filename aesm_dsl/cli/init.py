@@ -1,4 +1,4 @@
-"""The command that drafts a spec: init."""
+"""The command `aesm init`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command for editors: lsp."""
+"""The command `aesm lsp`."""
 
 from __future__ import annotations
 

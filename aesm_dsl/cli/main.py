@@ -11,13 +11,18 @@ import typer
 from aesm_dsl.cli import (
     check,
     compare,
+    compile,
     diff,
+    evaluate,
     experts,
     explain,
+    export,
     fmt,
     init,
     lsp,
     predict,
+    serve,
+    show,
     simulate,
     train,
     tune,
@@ -55,20 +60,20 @@ def options(
 app.command()(init.init)
 app.command()(check.check)
 app.command()(fmt.fmt)
-app.command()(check.show)
+app.command()(show.show)
 app.command()(explain.explain)
-app.command("compile")(train.compile_)
+app.command("compile")(compile.compile_)
 app.command()(simulate.simulate)
 app.command()(train.train)
 app.command()(diff.diff)
-app.command()(train.evaluate)
+app.command()(evaluate.evaluate)
 app.command()(compare.compare)
 app.command()(tune.tune)
 app.command()(predict.predict)
 app.command()(experts.experts)
 app.command()(visualize.visualize)
-app.command()(predict.export)
-app.command()(predict.serve)
+app.command()(export.export)
+app.command()(serve.serve)
 app.command()(lsp.lsp)
 
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aesm_dsl.training.fit import loss_meter
+from aesm_dsl.training.run import history
 
 
 @contextmanager
-def bar(console: Console) -> Iterator[Callable[[loss_meter.Progress], None]]:
+def bar(console: Console) -> Iterator[Callable[[history.Progress], None]]:
     """What to hand to training as `watch`. Off a terminal nothing is drawn."""
     columns = (
         TextColumn("train"),
@@ -25,7 +25,7 @@ def bar(console: Console) -> Iterator[Callable[[loss_meter.Progress], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         line = progress.add_task("train", total=None, losses="", speed="")
 
-        def watch(now: loss_meter.Progress) -> None:
+        def watch(now: history.Progress) -> None:
             losses = "  ".join(f"{name} {value:.4f}" for name, value in now.losses.items())
             speed = f"{now.rows / max(now.seconds, 1e-9):,.0f} rows/s"
             progress.update(line, total=now.steps, completed=now.step, losses=losses, speed=speed)

@@ -1,4 +1,4 @@
-"""The command that makes a simulated world."""
+"""The command `aesm simulate`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import typer
 
 from aesm_dsl.cli.arguments import Overwrite
 from aesm_dsl.cli.output import say
-from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.findings.error import AesmError
-from aesm_dsl.spec.spec_file import write_text
 
 
 class WorldName(StrEnum):
@@ -36,39 +33,18 @@ def simulate(
     overwrite: Overwrite = False,
 ) -> None:
     """Make a world with a known truth: train.parquet, test.parquet, truth.json and the spec that reads them."""
-    from aesm_dsl.api.simulate import world_spec
+    from aesm_dsl.api import simulate as api
 
-    folder = out or Path("data") / world.value
-    count = _count(rows)
-    if (folder / "train.parquet").exists() and not overwrite:
-        findings = Findings()
-        findings.add(
-            "E601",
-            f"`{folder}` holds a simulated world already",
-            help="`--overwrite` replaces it; `-o` names another folder",
-        )
-        raise AesmError(findings)
+    folder, count = out or Path("data") / world.value, _count(rows)
     try:
-        files, best = _write(world, folder, count, seed)
+        made = api.simulate(world.value, folder, rows=count, seed=seed, overwrite=overwrite)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--rows") from error
-    spec = folder / f"{world.value}.aesm"
-    write_text(spec, world_spec(world.value))
-    scores = ", ".join(f"{task} {value:.4f}" for task, value in best.items() if value is not None)
-    say(f"wrote {', '.join(map(str, files))}, {spec}\nthe best AUC any model can reach on the test rows: {scores}")
-
-
-def _write(world: WorldName, folder: Path, rows: int, seed: int) -> tuple[list[Path], dict[str, float | None]]:
-    """The world's files, and the best AUC of each task."""
-    if world is WorldName.groups:
-        from aesm_dsl.data.simulate.groups import write_groups
-
-        groups = write_groups(folder, rows, seed)
-        return [groups.train, groups.test, groups.truth], {"hit": groups.bayes_auc}
-    from aesm_dsl.data.simulate.fund_search import write_world
-
-    funds = write_world(folder, rows, seed)
-    return [funds.train, funds.test, funds.truth], funds.bayes_auc
+    scores = ", ".join(f"{task} {value:.4f}" for task, value in made.bayes_auc.items() if value is not None)
+    say(
+        f"wrote {', '.join(map(str, made.files))}, {made.spec}\n"
+        f"the best AUC any model can reach on the test rows: {scores}"
+    )
 
 
 def _count(text: str) -> int:

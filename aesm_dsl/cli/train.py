@@ -1,56 +1,17 @@
-"""Commands about a network: compile, train, evaluate."""
+"""The command `aesm train`."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aesm_dsl.cli import completion
-from aesm_dsl.cli.arguments import (
-    Arch,
-    AsResult,
-    Device,
-    Overrides,
-    Overwrite,
-    ResultFormat,
-    RunPath,
-    SpecPath,
-)
+from aesm_dsl.cli.arguments import Arch, AsResult, Device, Overrides, Overwrite, ResultFormat, SpecPath
 from aesm_dsl.cli.output import console, print_json, say, warn
-
-
-def compile_(
-    spec: SpecPath,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for plan.json, hierarchy.json and spec.aesm.")
-    ] = None,
-    arch: Arch = None,
-    form: AsResult = ResultFormat.text,
-    overrides: Overrides = None,
-) -> None:
-    """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
-    from aesm_dsl.api import train
-    from aesm_dsl.plan.cost import cost
-    from aesm_dsl.plan.tables import embedding_tables
-    from aesm_dsl.report.baseline import size_data
-    from aesm_dsl.report.tables import cost_data, layer_table
-
-    compiled = train.compile_spec(spec, out, overrides or (), arch=arch, warn=warn)
-    plan = compiled.plan
-    if form is ResultFormat.json:
-        size = {} if plan.baseline is None else {"size": size_data(plan, plan.baseline)}
-        tables = [asdict(table) for table in embedding_tables(plan)]
-        levels, paths = cost_data(cost(plan)), compiled.hierarchy.arrows()
-        print_json({"name": plan.name, "levels": levels, **size, "tables": tables, "paths": paths})
-    else:
-        console(sys.stdout).print(layer_table(plan))
-    if out is not None:
-        say(f"wrote {out / 'plan.json'}, {out / 'hierarchy.json'}, {out / 'spec.aesm'}")
 
 
 def train(
@@ -80,16 +41,16 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train a spec on its data; prints AUC and log loss of every leaf and task, and leaves a run folder."""
-    from aesm_dsl.api import train
+    from aesm_dsl.api import train as api
     from aesm_dsl.cli.progress import bar
     from aesm_dsl.report.baseline import size_data, size_line
     from aesm_dsl.report.tables import metrics_table
-    from aesm_dsl.training.distributed.launch import world
+    from aesm_dsl.training.distributed.launch import world_size
     from aesm_dsl.training.run.stop_signals import StoppedError
 
     try:
         with bar(console(sys.stderr)) as watch:
-            run = train.train(
+            run = api.train(
                 spec,
                 out,
                 arch=arch,
@@ -109,7 +70,7 @@ def train(
             *(["--mlflow"] if mlflow else []),
             *(f"--set={one}" for one in overrides or ()),
         ]
-        many = "" if world() == 1 else f", started by torchrun with {world()} processes again,"
+        many = "" if world_size() == 1 else f", started by torchrun with {world_size()} processes again,"
         say(f"{stopped}: `{shlex.join([*again, '--resume'])}`{many} goes on from there")
         raise typer.Exit(130) from stopped
     baseline = run.plan.baseline
@@ -122,29 +83,3 @@ def train(
         if baseline is not None:
             console(sys.stdout).print(size_line(run.plan, baseline))
     say(f"wrote {run.folder}")
-
-
-def evaluate(
-    run: RunPath,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="TABLE", help="Another table with labels.", autocompletion=completion.tables),
-    ] = None,
-    streamed: Annotated[
-        bool,
-        typer.Option("--streamed", help="In fixed memory, whatever the rows; AUC within a bound that is told."),
-    ] = False,
-    device: Device = "auto",
-    form: AsResult = ResultFormat.text,
-) -> None:
-    """Measure a run on the rows its training set aside, or on another table: every leaf and task."""
-    from aesm_dsl.api import train
-    from aesm_dsl.report.tables import metrics_table
-
-    loaded = train.load_run(run)
-    found = train.evaluate(loaded, data, device=device, streamed=streamed)
-    if form is ResultFormat.json:
-        print_json(found.to_dicts())
-    else:
-        title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
-        console(sys.stdout).print(metrics_table(found, title))

@@ -1,4 +1,4 @@
-"""The command that searches settings: tune."""
+"""The command `aesm tune`."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def tune(
 
     The same command goes on with a search that was interrupted, and may ask for more trials.
     """
-    from aesm_dsl.api import tune
+    from aesm_dsl.api import tune as api
 
-    def watch(now: tune.Tried) -> None:
+    def watch(now: api.Tried) -> None:
         value = {"pruned": "stopped early", "fail": "could not be trained"}.get(
             now.state
         ) or f"mean AUC {now.value:.4f}"
         best = "" if now.best is None else f" (best {now.best:.4f})"
         say(f"{now.number} of {now.trials}: {value}{best}: {'; '.join(now.settings)}")
 
-    found = tune.tune(
+    found = api.tune(
         spec,
         out,
         trials=trials,

@@ -1,4 +1,4 @@
-"""The command that draws: visualize."""
+"""The command `aesm visualize`."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def visualize(
     overrides: Overrides = None,
 ) -> None:
     """Draw the hierarchy of a spec, or which experts the nodes of a run learnt to share, or a page about a run."""
-    from aesm_dsl.api import visualize
+    from aesm_dsl.api import visualize as api
 
     default = what / "sharing.svg" if what.is_dir() else Path(f"{what.stem}.svg")
-    path = visualize.visualize(
+    path = api.visualize(
         what,
         out or default,
         form=form.value,

@@ -26,7 +26,7 @@ from aesm_dsl.plan.plan import Plan
 from aesm_dsl.serving.export import described_features
 from aesm_dsl.serving.export_inputs import named_inputs
 from aesm_dsl.training.run.folder import Run
-from aesm_dsl.training.train import nowhere
+from aesm_dsl.training.run.reporter import ignore
 
 Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -48,7 +48,7 @@ class Engine:
     def encode(self, frame: pl.DataFrame, findings: Findings) -> Batch | None:
         """The rows encoded, by the rules of training; None after telling what is wrong with them."""
         files = given(frame, "the request", findings)
-        reading = open_table(self.plan, files, findings, nowhere, labels=False) if files else None
+        reading = open_table(self.plan, files, findings, ignore, labels=False) if files else None
         if reading is None or findings.errors:
             return None
         checked = [chunk for _, chunk in reading.checked("test", None)]

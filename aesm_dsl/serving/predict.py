@@ -16,8 +16,10 @@ from aesm_dsl.data.reading.checked_rows import Checked, counted
 from aesm_dsl.data.reading.frames import Given
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.training.evaluate import find_table
+from aesm_dsl.training.preconditions import find_device
 from aesm_dsl.training.run.folder import Run
-from aesm_dsl.training.train import find_device, find_table, nowhere
+from aesm_dsl.training.run.reporter import ignore
 
 BATCH_ROWS = 4096
 """Rows that are scored together."""
@@ -47,7 +49,7 @@ def open_scores(
         return None
     common = [name for name in files[0].schema if all(name in file.schema for file in files)]
     keep = list(dict.fromkeys(name for one in keep for name in (common if one == "*" else [one])))
-    reading = open_table(run.plan, files, findings, nowhere, labels=False, keep=keep)
+    reading = open_table(run.plan, files, findings, ignore, labels=False, keep=keep)
     if findings.errors:
         return None
     return Scores(run, reading, place, keep, on_bad_row, watch, findings)

@@ -15,6 +15,7 @@ from aesm_dsl.findings.error import AesmError
 from aesm_dsl.findings.source import Source
 
 if TYPE_CHECKING:
+    from aesm_dsl.spec.model import Spec
     from aesm_dsl.syntax.tree import File
 
 
@@ -49,6 +50,18 @@ def read_tree(path: str | Path) -> File:
     if file is None or findings.errors:
         raise AesmError(findings)
     return file
+
+
+def data_roots(spec: Spec) -> list[Path]:
+    """The folders in which relative paths of tables are looked up, in this order.
+
+    They are the folder of the spec, the working folder, and the folder that the environment variable AESM_DATA names.
+    """
+    place = spec.places.of("")
+    beside = [Path(place.source.path).parent.absolute()] if place else []
+    named = os.environ.get("AESM_DATA")
+    roots = [*beside, Path.cwd(), *([Path(named).absolute()] if named else [])]
+    return list(dict.fromkeys(roots))
 
 
 def write_text(path: Path, text: str) -> None:

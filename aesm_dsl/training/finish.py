@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,55 +11,60 @@ import torch
 from aesm_dsl.data.prepare import Prepared, Tables
 from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.tables import sparse_homes
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
-from aesm_dsl.training.distributed.shards import gather
-from aesm_dsl.training.metrics.forecast import forecast, judge
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from aesm_dsl.training.distributed.shards import unshard_tables
+from aesm_dsl.training.job import Job
+from aesm_dsl.training.metrics.predictions import measure, predict_table
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.history import Epoch
-from aesm_dsl.training.run.resume import Job
 from aesm_dsl.training.sharing.dead_outputs import OutputMeter
 from aesm_dsl.version import VERSION
 
 
 def finish(
     network: AnyNetwork,
-    plan: Plan,
     prepared: Prepared,
-    device: torch.device,
     job: Job,
-    history: tuple[Epoch, ...],
-    said: dict[str, Any],
-    peers: Peers = ALONE,
+    training: Mapping[str, Any],
+    device: torch.device,
+    *,
+    history: tuple[Epoch, ...] = (),
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Run:
-    """The run, measured on the test rows; without any on the validation rows, else on the training rows.
+    """Measures a trained network: on the test rows; without any on the validation rows, else on the training rows.
 
-    plan     of the network, its tables as fitted
-    history  of the training, empty where nobody kept one
-    said     what run.json says of the training: "steps", "best step", "stopped early", "seconds"
     The network is left in evaluation mode, on the CPU.
+
+    Args:
+        network: the trained network, with the plan that it was fitted with.
+        prepared: its encoders and rows.
+        job: where the run goes, and the spec it is of.
+        training: what run.json says about the training: "steps", "best step", "stopped early", "seconds".
+        device: where the network is.
+        history: the epochs; empty if nobody kept them.
+        processes: the processes that trained together. Every one must call this.
     """
-    tables = prepared.tables
+    plan, tables = network.plan, prepared.tables
     part, measured = _measured(tables)
     with OutputMeter(network) as outputs:
-        found = forecast(network, measured, device, peers)
-    gather(network, peers)
-    usage = found.usage.with_dead_units(outputs.dead_units(peers))
+        predictions = predict_table(network, measured, device, processes)
+    unshard_tables(network, processes)
+    usage = predictions.usage.with_dead_units(outputs.dead_units(processes))
     info = {
         "aesm": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "device": str(device),
-        "processes": peers.world,
+        "processes": processes.world_size,
         "seed": plan.training.seed,
         "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
-        "parameters": sum(one.numel() for one in network.parameters()),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "sparse tables": sorted(sparse_homes(plan), key=str),
         "rows": {"train": len(tables.train), **_lengths(tables)},
         "measured on": part,
         "roots": [str(root) for root in job.roots],
-        **said,
+        **training,
     }
     return Run(
         job.folder,
@@ -66,8 +72,8 @@ def finish(
         plan,
         prepared.encoders,
         network.cpu(),
-        judge(network, found, peers),
-        peers.told(found.calibrations(plan)),
+        measure(network, predictions, processes),
+        processes.broadcast_object(predictions.calibrations(plan)),
         usage,
         history,
         info,

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.api.train import check, train
+from aesm_dsl.api.check import check
+from aesm_dsl.api.train import train
 from aesm_dsl.findings.error import AesmError
 
 SPEC = """\

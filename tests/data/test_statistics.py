@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.api.train import check, compile_spec
+from aesm_dsl.api.check import check
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.encoding import learners
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.learners import Histogram

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from aesm_dsl.api.train import read_source
 from aesm_dsl.findings.codes import pages
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.fix import apply
@@ -29,6 +28,7 @@ from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.format_text import shape, tidy
 from aesm_dsl.spec.load import load
+from aesm_dsl.spec.spec_file import read_source
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.parse import parse
 from tests.fuzz.mutate import Mutant

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aesm_dsl.api.train import check, compile_spec
+from aesm_dsl.api.check import check
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.findings.codes import pages
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.render import render

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aesm_dsl.api.train import compile_spec
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.findings.render import render
 from aesm_dsl.spec.json_schema import schema, text
 from aesm_dsl.spec.model import Spec

@@ -17,7 +17,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork, build
-from aesm_dsl.training.fit.combine import Weigh, backward, gradients, method
+from aesm_dsl.training.fit.combine import GradientWeighting, backward, gradient_weighting, gradients
 from aesm_dsl.training.fit.loop import fit
 from aesm_dsl.training.fit.loss import Loss, loss
 from tests.layers.baselines.plans import BASELINES, make_baseline, visit
@@ -27,9 +27,9 @@ from tests.pages import without
 ARCHITECTURES = ("aes", *BASELINES)
 
 
-def weigher(name: str) -> Weigh:
+def weigher(name: str) -> GradientWeighting:
     findings = Findings()
-    found = method(name, findings, lambda path: None)
+    found = gradient_weighting(name, findings, lambda path: None)
     assert not findings.items
     assert found is not None
     return found
@@ -152,9 +152,9 @@ def test_one_task_alone_has_no_conflict(architecture: str) -> None:
     label_BT[:, 1:] = float("nan")
     batch, parameters = replace(batch, label_BT=label_BT), list(network.parameters())
     results = []
-    for weigh in (None, weigher("pcgrad")):
+    for weighting in (None, weigher("pcgrad")):
         network.zero_grad()
-        backward(loss(network(batch), batch, network.plan), parameters, weigh)
+        backward(loss(network(batch), batch, network.plan), parameters, weighting)
         results.append([torch.zeros_like(one) if one.grad is None else one.grad.clone() for one in parameters])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
@@ -171,8 +171,8 @@ def test_aligned_mtl_makes_all_directions_count_alike() -> None:
 def test_a_method_that_is_not_installed_is_told_where_it_is_asked_for() -> None:
     findings, span = Findings(), Source("spec.aesm", "combine = pcgrad").span(0, 7)
     with without("torchjd"):
-        assert method("pcgrad", findings, {"train.combine": span}.get) is None
-        assert method("sum", Findings(), lambda path: None) is None
+        assert gradient_weighting("pcgrad", findings, {"train.combine": span}.get) is None
+        assert gradient_weighting("sum", Findings(), lambda path: None) is None
     (told,) = findings
     assert (told.code, told.span) == ("E607", span)
     assert "aesm-dsl[gradients]" in told.help[0]
@@ -182,7 +182,7 @@ def test_a_plan_is_not_trained_another_way_than_it_says() -> None:
     network = network_of("mmoe")
     network.plan = replace(network.plan, training=replace(network.plan.training, combine="pcgrad"))
     with pytest.raises(ValueError, match="pcgrad"):
-        fit(network, None, torch.device("cpu"))
+        fit(network, None)
 
 
 def test_large_tables_with_sparse_steps_are_trained_by_a_method_too(tmp_path: Path) -> None:

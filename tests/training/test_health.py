@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from aesm_dsl.api.load_run import load_run
 from aesm_dsl.api.simulate import world_spec
-from aesm_dsl.api.train import load_run, train
+from aesm_dsl.api.train import train
 from aesm_dsl.data.simulate.fund_search import write_world
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan

@@ -131,8 +131,8 @@ def learn(plan: Plan, compile: str | None, combine: str) -> tuple[list[list[floa
     plan = replace(plan, training=replace(plan.training, compile=compile, combine=combine))
     network = new_network(plan)
     stir(network)
-    weigh = (lambda gram_TT: 1 / (1 + gram_TT.diagonal().sqrt())) if combine != "sum" else None
-    stepper = Stepper(network, plan, CPU, weigh)
+    weighting = (lambda gram_TT: 1 / (1 + gram_TT.diagonal().sqrt())) if combine != "sum" else None
+    stepper = Stepper(network, CPU, weighting)
     losses = [stepper.step(make_batch(plan, 40 + step, seed=step), step / 4).tolist() for step in range(4)]
     return losses, stepper.measured.state_dict()
 

@@ -20,8 +20,8 @@ from aesm_dsl.training.fit.loss_meter import Progress
 from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.run.checkpoint import Checkpoints
 from aesm_dsl.training.run.folder import Run
-from aesm_dsl.training.run.run_in_progress import Unfinished
-from aesm_dsl.training.run.stop_signals import Stop, StoppedError
+from aesm_dsl.training.run.run_in_progress import RunInProgress
+from aesm_dsl.training.run.stop_signals import StoppedError, StopSignals
 from tests.conftest import PROJECT
 from tests.worlds import fund_world
 
@@ -63,7 +63,7 @@ def same(folder: Path, whole: Run) -> None:
         return [{**json.loads(line), "seconds": None} for line in lines]
 
     assert history(folder) == history(whole.folder)
-    assert not Unfinished.of(folder).folder.exists()
+    assert not RunInProgress.of(folder).folder.exists()
 
 
 def test_killed_twenty_times(spec: Path, whole: Run, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_changed_spec_and_changed_rows_are_refused(spec: Path, tmp_path: Path)
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(spec: Path, whole: Run, tmp_path: Path, damage: str) -> None:
     out, told = tmp_path / "run", []
     stopped(spec, out, 9, overrides=SMALL)
-    checkpoints = Unfinished.of(out).checkpoints
+    checkpoints = RunInProgress.of(out).checkpoints
     assert checkpoints.steps() == [8, 9]
     path = checkpoints.folder / "step-00000009.safetensors"
     data = bytearray(path.read_bytes())
@@ -193,7 +193,7 @@ def test_a_checkpoint_gives_back_what_it_was_given(tmp_path: Path) -> None:
 def test_a_second_signal_acts_as_ever() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
-        with Stop() as stop:
+        with StopSignals() as stop:
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.asked == signal.SIGINT
             with pytest.raises(KeyboardInterrupt):

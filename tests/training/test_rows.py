@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from aesm_dsl.training.metrics.auc import auc
-from aesm_dsl.training.metrics.forecast import Forecast
 from aesm_dsl.training.metrics.paired_rows_test import row_tests, sides
+from aesm_dsl.training.metrics.predictions import Predictions
 from aesm_dsl.training.sharing.usage import Usage
 from tests.report.cases import make_plan
 
@@ -17,7 +17,7 @@ PLAN = make_plan({"entry": {"a": "a", "b": "b"}})
 ROWS = 600
 
 
-def forecast(skill: float, seed: int) -> Forecast:
+def forecast(skill: float, seed: int) -> Predictions:
     """Scores that are as good as `skill` says, on rows that are the same for all seeds."""
     fixed = np.random.default_rng(0)
     label_RT = (fixed.random((ROWS, 2)) < 0.4).astype(float)
@@ -25,7 +25,7 @@ def forecast(skill: float, seed: int) -> Forecast:
     label_RT[:20, 1] = np.nan
     score_RT = skill * np.nan_to_num(label_RT) + fixed.normal(size=(ROWS, 2))
     score_RT += 0.3 * np.random.default_rng(seed).normal(size=(ROWS, 2))
-    return Forecast(score_RT - 10, -score_RT, label_RT, node_RL, np.ones(ROWS), Usage(()))
+    return Predictions(score_RT - 10, -score_RT, label_RT, node_RL, np.ones(ROWS), Usage(()))
 
 
 def test_the_difference_is_that_of_the_mean_aucs() -> None:

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from aesm_dsl import AesmError, evaluate, load_run, predict, train
-from aesm_dsl.training.distributed.shards import misfit
+from aesm_dsl.training.preconditions import torchrec_mismatch
 from tests.pages import without
 from tests.training.test_resume import same
 from tests.training.test_together import two_processes
@@ -148,7 +148,7 @@ def test_torchrec_does_not_load(of_two: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_versions_that_fit(torch: str, torchrec: str, fbgemm: str, odd: str | None) -> None:
-    found = misfit(torch, {"torchrec": torchrec, "fbgemm-gpu": fbgemm})
+    found = torchrec_mismatch(torch, {"torchrec": torchrec, "fbgemm-gpu": fbgemm})
     assert (found and found[0]) == odd
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aesm_dsl.api.train import compile_spec
+from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import Category

@@ -22,8 +22,8 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import AESLayer
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.training.distributed.process_group import ALONE, Peers, together
-from aesm_dsl.training.fit.combine import Weigh
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, join_group
+from aesm_dsl.training.fit.combine import GradientWeighting
 from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.run.stop_signals import StoppedError
 from aesm_dsl.training.train import new_network
@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 STEPS = 5
 
 
-def plans() -> dict[str, tuple[Plan, Weigh | None]]:
+def plans() -> dict[str, tuple[Plan, GradientWeighting | None]]:
     """Every way of learning that looks at more than one row, or keeps a state."""
     quiet = replace(TRAINING, noise=replace(TRAINING.noise, start=0.0), balance=0.5, rate=1e-2)
     plan = make_plan(layer=replace(LAYER, execution="loop"))
@@ -44,7 +44,7 @@ def plans() -> dict[str, tuple[Plan, Weigh | None]]:
         "lazy adam": (replace(quiet, sparse_from=0.0, weights="uncertainty", ema_decay=0.9), None),
         "combined": (replace(quiet, sparse_from=0.0, combine="aligned_mtl"), _by_size),
     }
-    return {name: (replace(plan, training=training), weigh) for name, (training, weigh) in many.items()}
+    return {name: (replace(plan, training=training), weighting) for name, (training, weighting) in many.items()}
 
 
 def _by_size(gram_TT: torch.Tensor) -> torch.Tensor:
@@ -66,13 +66,15 @@ def batches(plan: Plan) -> list[Batch]:
     return found
 
 
-def learn(plan: Plan, weigh: Weigh | None, given: Sequence[Batch], peers: Peers) -> tuple[list[Any], AnyNetwork]:
+def learn(
+    plan: Plan, weighting: GradientWeighting | None, given: Sequence[Batch], processes: ProcessGroup
+) -> tuple[list[Any], AnyNetwork]:
     network = new_network(plan).double()  # where sums in another order do not end in another selection
     stir(network)
     for layer in network.modules():
         if isinstance(layer, AESLayer):
             layer.gate.weight.data.mul_(3)
-    stepper = Stepper(network, plan, CPU, weigh, peers)
+    stepper = Stepper(network, CPU, weighting, processes)
     losses = [stepper.step(batch, place / STEPS).tolist() for place, batch in enumerate(given)]
     return losses, stepper.measured
 
@@ -81,17 +83,17 @@ def cut(batch: Batch, rows: slice) -> Batch:
     return Batch(*(part[rows] for part in batch.parts))
 
 
-def steps(peers: Peers) -> dict[str, Any]:
+def steps(processes: ProcessGroup) -> dict[str, Any]:
     """By plan: the losses of both, and how far the weights are apart in the end. The first takes 40 rows of 60."""
     found = {}
-    for name, (plan, weigh) in plans().items():
+    for name, (plan, weighting) in plans().items():
         given = batches(plan)
-        mine = slice(0, 40) if peers.first else slice(40, 60)
-        together_, network = learn(plan, weigh, [cut(one, mine) for one in given], peers)
-        alone, other = learn(plan, weigh, given, ALONE)
+        mine = slice(0, 40) if processes.is_first else slice(40, 60)
+        together_, network = learn(plan, weighting, [cut(one, mine) for one in given], processes)
+        alone, other = learn(plan, weighting, given, SINGLE_PROCESS)
         pairs = zip(network.state_dict().values(), other.state_dict().values(), strict=True)
         apart = max(float((one - two).abs().max()) for one, two in pairs)
-        copies = peers.gathered({key: value.numpy() for key, value in network.state_dict().items()})
+        copies = processes.gather_objects({key: value.numpy() for key, value in network.state_dict().items()})
         same = all((copies[0][key] == copy[key]).all() for copy in copies for key in copy)
         found[name] = {"together": together_, "alone": alone, "apart": apart, "the same weights": bool(same)}
     return found
@@ -133,10 +135,10 @@ def runs(spec: Path, folder: Path, rank: int) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    peers = together(CPU)
-    found = {"steps": steps(peers)}
-    found |= runs(folder / "fund_search.aesm", folder, peers.rank)
-    if peers.first:
+    processes = join_group(CPU)
+    found = {"steps": steps(processes)}
+    found |= runs(folder / "fund_search.aesm", folder, processes.rank)
+    if processes.is_first:
         (folder / "found.json").write_text(json.dumps(found))
 
 

@@ -15,26 +15,26 @@ FIRST_SAYS = 5.0
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
-def world() -> int:
+def world_size() -> int:
     """How many processes were started to train together; 1 without torchrun."""
     return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in VARIABLES) else 1
 
 
 def rank() -> int:
     """The number of this process, from 0: the first one tells and writes."""
-    return int(os.environ["RANK"]) if world() > 1 else 0
+    return int(os.environ["RANK"]) if world_size() > 1 else 0
 
 
 def refuse_many(command: str, place: Span | None) -> None:
     """Raises AesmError (E609) in every one of several processes, where a command trains many runs of one process."""
-    if world() == 1:
+    if world_size() == 1:
         return
     if rank() > 0:
         time.sleep(FIRST_SAYS)
     findings = Findings()
     findings.add(
         "E609",
-        f"`aesm {command}` takes one process, and torchrun has started {world()}",
+        f"`aesm {command}` takes one process, and torchrun has started {world_size()}",
         place,
         label="trained many times over, by itself",
         help=f"`aesm {command} SPEC` without torchrun; only `aesm train` shares one training among processes",

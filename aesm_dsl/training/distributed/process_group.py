@@ -1,7 +1,7 @@
-"""`Peers`: the processes that train one network together, as torchrun starts them, and what they tell each other.
+"""`ProcessGroup`: the processes that train one network together, and what they exchange.
 
-All that one process does alone is done by ALONE, which tells itself. Every method of `Peers` is a meeting: all
-processes call it, in the same order.
+torchrun starts them. A single process is a group too (SINGLE_PROCESS), whose exchanges give back what they are given.
+Every method of `ProcessGroup` is a collective operation: all processes call it, in the same order.
 
 Axes: R rows of a table, U of them that have a gradient, P of them that one process has alone, W width.
 """
@@ -19,88 +19,100 @@ from torch import Tensor
 from torch import distributed as dist
 
 from aesm_dsl.layers.sharded_embedding import OwnRows
-from aesm_dsl.training.distributed.launch import world
+from aesm_dsl.training.distributed.launch import world_size
 
 BUCKET_NUMBERS = 2**23
-"""Dense gradients are added in pieces of so many numbers (32 MiB), each copied into one tensor first."""
+"""Elements (32 MiB) of the buckets in which dense gradients are summed, each copied into one tensor first."""
 
-PATIENCE = timedelta(hours=2)
-"""How long the others are waited for: one may have to encode the tables, or to write a large checkpoint."""
+TIMEOUT = timedelta(hours=2)
+"""How long a process waits for the others: one may have to encode the tables, or to write a large checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class ProcessGroup:
     rank: int = 0
     """Of this process, from 0."""
-    world: int = 1
+    world_size: int = 1
     """How many there are."""
 
     @property
-    def first(self) -> bool:
-        """Whether this is the one that tells and writes."""
+    def is_first(self) -> bool:
+        """Whether this is the process that reports and writes files."""
         return self.rank == 0
 
-    def add(self, value: Tensor) -> Tensor:
-        """The sum of the tensors of all, in place of this one's."""
-        if self.world > 1:
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of the tensors of all processes; `value` is overwritten with it."""
+        if self.world_size > 1:
             dist.all_reduce(value)
         return value
 
-    def lowest(self, value: Tensor) -> Tensor:
-        """The least of the tensors of all, number by number, in place of this one's."""
-        if self.world > 1:
+    def minimum(self, value: Tensor) -> Tensor:
+        """The element-wise minimum of the tensors of all processes; `value` is overwritten with it."""
+        if self.world_size > 1:
             dist.all_reduce(value, dist.ReduceOp.MIN)
         return value
 
-    def most(self, count: int) -> int:
-        """The highest of the counts of all."""
-        return -int(self.lowest(torch.tensor(-count)))
+    def maximum(self, count: int) -> int:
+        """The highest of the counts of all processes."""
+        return -int(self.minimum(torch.tensor(-count)))
 
-    def same(self, value: Tensor) -> Tensor:
-        """The tensor of the first, in place of this one's."""
-        if self.world > 1:
+    def broadcast(self, value: Tensor) -> Tensor:
+        """The tensor of the first process; `value` is overwritten with it."""
+        if self.world_size > 1:
             dist.broadcast(value, 0)
         return value
 
-    def told(self, value: Any) -> Any:
-        """What the first has."""
-        if self.world == 1:
+    def broadcast_object(self, value: Any) -> Any:
+        """The object of the first process, pickled on the way."""
+        if self.world_size == 1:
             return value
         values = [value]
         dist.broadcast_object_list(values, 0, device=torch.device("cpu"))
         return values[0]
 
-    def gathered(self, value: Any) -> list[Any]:
-        """What all have, in order; of another process than the first an empty list."""
-        if self.world == 1:
+    def gather_objects(self, value: Any) -> list[Any]:
+        """In the first process the objects of all, by rank; in the others an empty list."""
+        if self.world_size == 1:
             return [value]
-        found = [None] * self.world if self.first else None
-        dist.gather_object(value, found, 0)
-        return found or []
+        values = [None] * self.world_size if self.is_first else None
+        dist.gather_object(value, values, 0)
+        return values or []
 
-    def whole(self, own_PW: Tensor, rows: int) -> Tensor:
-        """The table of so many rows whose parts the processes have, in order, all but the last ones equally large; on
-        the CPU. Of another process than the first it has the shape, and says nothing."""
-        each = -(-rows // self.world)
-        whole_RW = own_PW.new_empty(each * self.world, *own_PW.shape[1:], device="cpu")
+    def gather_table(self, own_PW: Tensor, rows: int) -> Tensor:
+        """Puts a table together whose rows are spread over the processes.
+
+        Args:
+            own_PW: this process's rows. The processes have consecutive rows, by rank, all but the last ones equally
+                many.
+            rows: R, rows of the whole table.
+
+        Returns:
+            whole_RW, on the CPU; in other processes than the first it has the right shape, and no meaning.
+        """
+        each = -(-rows // self.world_size)
+        whole_RW = own_PW.new_empty(each * self.world_size, *own_PW.shape[1:], device="cpu")
         part_PW = whole_RW.new_zeros(each, *own_PW.shape[1:])
         part_PW[: len(own_PW)] = own_PW
-        dist.gather(part_PW, list(torch.split(whole_RW, each)) if self.first else None)
+        dist.gather(part_PW, list(torch.split(whole_RW, each)) if self.is_first else None)
         return whole_RW[:rows]
 
-    def add_gradients(self, found: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor | None]:
-        """The sums of the gradients of all by parameter, None for one that no process has a gradient for.
+    def sum_gradients(self, found: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor | None]:
+        """The sum of the gradients of all processes, for every parameter; None where no process has a gradient.
 
-        Sums of sparse ones have every row once. All processes get the same bits: the weights stay equal. The gradient
-        of rows that one process has alone (OwnRows) is left as it is.
+        Sums of sparse gradients have every row once. All processes get the same bits, so that their weights stay equal.
+        The gradient of rows that one process has alone (OwnRows) is left as it is.
+
+        Args:
+            found: this process's gradient for every parameter, None where there is none.
+            parameters: the parameters, in the same order in every process.
         """
-        if self.world == 1:
+        if self.world_size == 1:
             return list(found)
         alone = [isinstance(one, OwnRows) for one in parameters]
         own = [one.coalesce() if one is not None and one.is_sparse else one for one in found]
         # 0 where there is none, 1 of a dense one, 2 + rows of a sparse one.
         kinds = torch.tensor([0 if one is None else 2 + one._nnz() if one.is_sparse else 1 for one in own])
-        of_all = [torch.empty_like(kinds) for _ in range(self.world)]
+        of_all = [torch.empty_like(kinds) for _ in range(self.world_size)]
         dist.all_gather(of_all, kinds)
         kinds = torch.stack(of_all).amax(dim=0)
         some = kinds.masked_fill(torch.tensor(alone), 0).tolist()
@@ -108,7 +120,7 @@ class Peers:
         dense = [place for place, kind in enumerate(some) if kind == 1]
         for bucket in _buckets(dense, [parameters[place].numel() for place in dense]):
             parts = [_flat(own[place], parameters[place]) for place in bucket]
-            whole = self.add(torch.cat(parts))
+            whole = self.sum(torch.cat(parts))
             for place, part in zip(bucket, torch.split(whole, [len(part) for part in parts]), strict=True):
                 total[place] = part.view_as(parameters[place])
         for place, kind in enumerate(some):
@@ -135,23 +147,23 @@ class Peers:
         return torch.sparse_coo_tensor(seen_U[None], sum_UW, table_RW.shape, is_coalesced=True, check_invariants=False)
 
 
-ALONE = Peers()
+SINGLE_PROCESS = ProcessGroup()
 
 
-def together(device: torch.device) -> Peers:
-    """All processes that torchrun, or whoever sets its variables, has started; ALONE without them.
+def join_group(device: torch.device) -> ProcessGroup:
+    """Joins the processes that torchrun, or whoever sets its variables, has started; SINGLE_PROCESS without them.
 
     Tensors on the CPU travel by gloo, those on CUDA by nccl. The connection stays until the process ends.
     """
-    if world() == 1:
-        return ALONE
+    if world_size() == 1:
+        return SINGLE_PROCESS
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         both = torch.cuda.is_available() and dist.is_nccl_available()
-        dist.init_process_group("cpu:gloo,cuda:nccl" if both else "gloo", timeout=PATIENCE)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if both else "gloo", timeout=TIMEOUT)
         atexit.register(dist.destroy_process_group)
-    return Peers(dist.get_rank(), dist.get_world_size())
+    return ProcessGroup(dist.get_rank(), dist.get_world_size())
 
 
 def _flat(gradient: Tensor | None, parameter: Tensor) -> Tensor:

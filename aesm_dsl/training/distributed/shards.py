@@ -10,8 +10,6 @@ Axes: R rows of a whole table, P of them a process's own, W width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from importlib import import_module, metadata
 from typing import Any
 
 import torch
@@ -20,68 +18,16 @@ from torch import Tensor, nn
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.sharded_embedding import Shard, shards
-from aesm_dsl.plan.plan import Plan
-from aesm_dsl.training.distributed import launch
-from aesm_dsl.training.distributed.process_group import Peers
+from aesm_dsl.training.distributed.process_group import ProcessGroup
 
 SETTING = "train.tables"
-WITHOUT = "or write `tables = local`"
 
 
-def tell_unshardable(plan: Plan, findings: Findings, locate: Locate) -> None:
-    """E607, E612 where the plan shards tables among processes that were started, and TorchRec cannot do it here."""
-    if not plan.training.sharded or launch.world() == 1:
-        return
-    try:
-        wrong = misfit(torch.__version__, versions())
-    except metadata.PackageNotFoundError as error:
-        findings.add(
-            "E607",
-            f"`tables = sharded` needs {error.name}, which is not installed",
-            locate(SETTING),
-            help=['`pip install "aesm-dsl[torchrec]"`; docs/scale.md has the way on CPUs', WITHOUT],
-        )
-        return
-    if wrong is not None:
-        findings.add("E612", wrong[0], locate(SETTING), help=[wrong[1], WITHOUT])
-        return
-    try:
-        import_module("torchrec.distributed.embedding")
-    except Exception as error:  # a library that was built for another torch fails in many ways
-        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        findings.add("E612", f"torchrec does not load here: {said}", locate(SETTING), help=WITHOUT)
-
-
-def versions() -> dict[str, str]:
-    """The installed versions of torchrec and fbgemm-gpu; raises PackageNotFoundError where there is none."""
-    installed = {"torchrec": metadata.version("torchrec")}
-    for name in ("fbgemm-gpu-cpu", "fbgemm-gpu"):
-        with suppress(metadata.PackageNotFoundError):
-            return {**installed, name: metadata.version(name)}
-    raise metadata.PackageNotFoundError("fbgemm-gpu")
-
-
-def misfit(torch_version: str, found: Mapping[str, str]) -> tuple[str, str] | None:
-    """What does not fit torch, and what to do; None where all fit.
-
-    Releases 1.X of torchrec and fbgemm are built for torch 2.(X + 5) alone, which their packages do not say.
-    """
-    torch_version = torch_version.partition("+")[0]
-    major, minor = (int(part) for part in torch_version.split(".")[:2])
-    wanted = f"{major - 1}.{minor - 5}"
-    odd = [f"{name} {version}" for name, version in found.items() if version.split(".")[:2] != wanted.split(".")]
-    if not odd:
-        return None
-    names = " ".join(f"{name}=={wanted}.*" for name in found)
-    verb = "does" if len(odd) == 1 else "do"
-    return f"{' and '.join(odd)} {verb} not fit torch {torch_version}", f"torch {torch_version} needs `{names}`"
-
-
-def tell_whole(network: nn.Module, peers: Peers, findings: Findings, locate: Locate) -> None:
+def tell_unsharded(network: nn.Module, processes: ProcessGroup, findings: Findings, locate: Locate) -> None:
     """W605 where no table of the network is sharded, though the plan says so."""
     if shards(network):
         return
-    alone = peers.world == 1
+    alone = processes.world_size == 1
     findings.add(
         "W605",
         "no embedding table is sharded",
@@ -91,20 +37,20 @@ def tell_whole(network: nn.Module, peers: Peers, findings: Findings, locate: Loc
     )
 
 
-def spread(network: nn.Module, peers: Peers, device: torch.device) -> None:
+def shard_tables(network: nn.Module, processes: ProcessGroup, device: torch.device) -> None:
     """Leaves of every sparse table this process's rows alone, in place.
 
     device  where the network goes from the CPU, on which it is
     """
     for parent, name, table in _tables(network, nn.Embedding):
-        if table.sparse and peers.world > 1:
-            setattr(parent, name, Shard(table, peers.rank, peers.world, device))
+        if table.sparse and processes.world_size > 1:
+            setattr(parent, name, Shard(table, processes.rank, processes.world_size, device))
 
 
-def gather(network: nn.Module, peers: Peers) -> None:
+def unshard_tables(network: nn.Module, processes: ProcessGroup) -> None:
     """Puts whole tables, on the CPU, in the place of all shards, in every process."""
     for parent, name, shard in _tables(network, Shard):
-        whole_RW = peers.same(peers.whole(shard.weight.detach(), shard.whole_rows))
+        whole_RW = processes.broadcast(processes.gather_table(shard.weight.detach(), shard.whole_rows))
         rows, width = whole_RW.shape
         setattr(parent, name, nn.Embedding(rows, width, sparse=True, _weight=whole_RW))
 
@@ -114,17 +60,19 @@ def _tables(network: nn.Module, kind: type[Any]) -> list[tuple[nn.Module, str, A
     return [(parent, name, one) for parent in parents for name, one in parent.named_children() if isinstance(one, kind)]
 
 
-def attend(network: nn.Module, lookups: int) -> None:
+def join_lookups(network: nn.Module, lookups: int) -> None:
     """Takes part in so many lookups of processes that have more rows than this one, in every sharded table."""
     for _ in range(lookups):
         for shard in shards(network).values():
             shard(torch.zeros(0, dtype=torch.int64, device=shard.weight.device))
 
 
-def whole_state(state: Mapping[str, Tensor], network: nn.Module, peers: Peers) -> dict[str, Tensor]:
+def whole_state(state: Mapping[str, Tensor], network: nn.Module, processes: ProcessGroup) -> dict[str, Tensor]:
     """The network's weights, those of the sharded tables whole; only in the first process. A meeting."""
     found = shards(network)
-    return {key: peers.whole(one, found[key].whole_rows) if key in found else one for key, one in state.items()}
+    return {
+        key: processes.gather_table(one, found[key].whole_rows) if key in found else one for key, one in state.items()
+    }
 
 
 def own_state(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
@@ -133,18 +81,24 @@ def own_state(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tens
     return {key: found[key].own(one) if key in found else one for key, one in state.items()}
 
 
-def whole_moments(optimizer: torch.optim.Optimizer, network: nn.Module, peers: Peers) -> dict[str, Any]:
+def whole_optimizer_state(
+    optimizer: torch.optim.Optimizer, network: nn.Module, processes: ProcessGroup
+) -> dict[str, Any]:
     """The optimiser's state, with what it keeps of the rows of sharded tables whole; only in the first process."""
     return _moments(
         optimizer.state_dict(),
         optimizer,
         network,
-        lambda shard, value: peers.whole(value, shard.whole_rows) if value.shape == shard.weight.shape else value,
+        lambda shard, value: (
+            processes.gather_table(value, shard.whole_rows) if value.shape == shard.weight.shape else value
+        ),
     )
 
 
-def own_moments(state: Mapping[str, Any], optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Any]:
-    """What `whole_moments` gave, of the sharded tables this process's rows."""
+def own_optimizer_state(
+    state: Mapping[str, Any], optimizer: torch.optim.Optimizer, network: nn.Module
+) -> dict[str, Any]:
+    """What `whole_optimizer_state` gave, of the sharded tables this process's rows."""
     return _moments(
         state,
         optimizer,

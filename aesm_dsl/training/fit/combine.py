@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.sharded_embedding import OwnRows
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.fit.loss import Loss
 
-Weigh = Callable[[Tensor], Tensor]
+GradientWeighting = Callable[[Tensor], Tensor]
 """gram_TT, the inner products of the tasks' gradients -> weight_T."""
 
 
-def method(name: str, findings: Findings, locate: Locate) -> Weigh | None:
+def gradient_weighting(name: str, findings: Findings, locate: Locate) -> GradientWeighting | None:
     """How a method weighs gradients; None for "sum", and after telling that torchjd is not installed (E607)."""
     if name == "sum":
         return None
@@ -43,25 +43,33 @@ def method(name: str, findings: Findings, locate: Locate) -> Weigh | None:
     return lambda gram_TT: len(gram_TT) * aligned(gram_TT)
 
 
-def backward(found: Loss, parameters: Sequence[nn.Parameter], weigh: Weigh | None = None, peers: Peers = ALONE) -> None:
+def backward(
+    found: Loss,
+    parameters: Sequence[nn.Parameter],
+    weighting: GradientWeighting | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> None:
     """Puts the gradient of the total into the `grad`, which held none, of every parameter that it depends on.
 
-    peers  processes whose losses are parts of one: what is put is the gradient of their sum
+    With a weighting the gradients of all tasks are held at once: T times the memory of one.
 
-    weigh  None adds the tasks' gradients g_t up. A method gives sum over t of weight_t g_t instead, on what the tasks
-           share: the elements that more than one task's gradient reaches. What one task alone reaches (its tower, or
-           its slice of a stack of towers) has that task's gradient, and auxiliary losses are added as they are.
-
-    With a method all tasks' gradients are held at once: T times the memory of one.
+    Args:
+        found: the losses of this process's rows.
+        parameters: all that is trained.
+        weighting: None adds the tasks' gradients g_t up. Otherwise the sum over t of weight_t g_t takes the place of
+            their sum in what the tasks share: the elements that more than one task's gradient reaches. What one task
+            alone reaches (its tower, or its slice of a stack of towers) has that task's gradient, and auxiliary losses
+            are added as they are.
+        processes: processes whose losses are parts of one: the gradient is that of their sum.
     """
-    if weigh is None:
+    if weighting is None:
         found.total.backward()  # type: ignore[no-untyped-call]
-        summed = peers.add_gradients([one.grad for one in parameters], parameters)
+        summed = processes.sum_gradients([one.grad for one in parameters], parameters)
         for parameter, gradient in zip(parameters, summed, strict=True):
             parameter.grad = gradient
         return
     values = [*found.weighted.values(), found.auxiliary]
-    of_value = [peers.add_gradients(gradients(one, parameters), parameters) for one in values]
+    of_value = [processes.sum_gradients(gradients(one, parameters), parameters) for one in values]
     pairs = [(one, own) for one, *own in zip(parameters, *of_value, strict=True)]
     reached = [(one, own) for one, own in pairs if any(part is not None for part in own)]
     parts = [_part(one, own) for one, own in reached]
@@ -69,19 +77,19 @@ def backward(found: Loss, parameters: Sequence[nn.Parameter], weigh: Weigh | Non
     shared = [(stack != 0).sum(dim=0) > 1 for stack in tasks]
     flat = [(stack * both).flatten(1) for stack, both in zip(tasks, shared, strict=True)]
     # A method may draw: the first process draws for all.
-    weight_T = peers.same(weigh(_gram(flat, [isinstance(one, OwnRows) for one, _ in reached], peers)))
+    weight_T = processes.broadcast(weighting(_gram(flat, [isinstance(one, OwnRows) for one, _ in reached], processes)))
     for (parameter, _), part, both in zip(reached, parts, shared, strict=True):
         stack, auxiliary = part.stack[:-1], part.stack[-1]
         settled = torch.where(both, torch.tensordot(weight_T, stack, dims=1), stack.sum(dim=0))
         parameter.grad = part.whole(settled + auxiliary)
 
 
-def _gram(flat: Sequence[Tensor], alone: Sequence[bool], peers: Peers) -> Tensor:
+def _gram(flat: Sequence[Tensor], alone: Sequence[bool], processes: ProcessGroup) -> Tensor:
     """gram_TT over all parameters; of those that are rows which each process has `alone`, over the rows of all."""
     gram_PTT = torch.stack([own @ own.T for own in flat])
     apart_P = torch.tensor(alone, device=gram_PTT.device)
     gram_TT = gram_PTT[~apart_P].sum(dim=0)
-    return gram_TT + peers.add(gram_PTT[apart_P].sum(dim=0)) if any(alone) else gram_TT
+    return gram_TT + processes.sum(gram_PTT[apart_P].sum(dim=0)) if any(alone) else gram_TT
 
 
 def gradients(value: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor | None, ...]:

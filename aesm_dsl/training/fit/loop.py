@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from aesm_dsl.data.prepare import Tables
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
 from aesm_dsl.training.distributed.shards import own_state, whole_state
-from aesm_dsl.training.fit.combine import Weigh
-from aesm_dsl.training.fit.loss_meter import LOOK_EVERY_STEPS, LossMeter, Progress
+from aesm_dsl.training.fit.combine import GradientWeighting
+from aesm_dsl.training.fit.loss_meter import LOOK_EVERY_STEPS, LossMeter
 from aesm_dsl.training.fit.step import Stepper, own_seed
-from aesm_dsl.training.metrics.forecast import forecast, judge
+from aesm_dsl.training.metrics.predictions import measure, predict_table
 from aesm_dsl.training.metrics.scores import ALL, mean
 from aesm_dsl.training.run.checkpoint import Checkpoint, Checkpoints
-from aesm_dsl.training.run.history import Epoch, Fitted
-from aesm_dsl.training.run.stop_signals import Stop, StoppedError
+from aesm_dsl.training.run.history import Epoch, FitResult
+from aesm_dsl.training.run.reporter import Reporter
+from aesm_dsl.training.run.stop_signals import StoppedError, StopSignals
 from aesm_dsl.training.sharing.gradient_shares import GradientMeter
 from aesm_dsl.training.sharing.health import health
 
@@ -28,45 +27,47 @@ SAMPLE_ROWS = 8192
 """Training rows on which the use of experts is looked at after every epoch where there are no validation rows."""
 
 
-def unwatched(progress: Progress) -> None:
-    """Looks at nothing."""
-
-
-def unheard(epoch: Epoch) -> None:
-    """Is told of an epoch, and does nothing."""
+UNREPORTED = Reporter()
 
 
 def fit(
     network: AnyNetwork,
     tables: Tables,
-    device: torch.device,
-    watch: Callable[[Progress], None] = unwatched,
-    weigh: Weigh | None = None,
+    reporter: Reporter = UNREPORTED,
+    *,
+    weighting: GradientWeighting | None = None,
     checkpoints: Checkpoints | None = None,
     start: Checkpoint | None = None,
-    stop: Stop | None = None,
-    peers: Peers = ALONE,
-    ended: Callable[[Epoch], None] = unheard,
-) -> Fitted:
-    """Trains the network in place, as its plan says. Raises DivergedError when the loss is no longer finite.
-
-    weigh        the method that the plan's `combine` names; None adds the tasks' gradients up
-    checkpoints  where checkpoints are kept; None keeps none
-    start        the checkpoint to go on from
-    stop         looked at after every step: once it was asked, a checkpoint is written and StoppedError raised
-    peers        processes that train together: each takes its share of the rows, the first alone watches and writes;
-                 weights, history and when to stop are the same in all
-    ended        called after every epoch, by the first of them
+    stop: StopSignals | None = None,
+) -> FitResult:
+    """Trains the network in place, on the device that it is on, as its plan says.
 
     The same plan, rows and seed give the same weights on a CPU, bit for bit, however often training was stopped on the
-    way. With validation rows and early stop the weights of the best epoch are put back at the end.
+    way. With validation rows and early stopping the network has the weights of the best epoch at the end.
+
+    Args:
+        network: the network, on its device.
+        tables: encoded training rows, and validation rows if there are any.
+        reporter: is told the progress and every epoch. Its processes train together: each takes its share of the rows,
+            the first alone reports and writes; weights, history and when to stop are the same in all.
+        weighting: the method that the plan's `combine` names; None adds the tasks' gradients up.
+        checkpoints: where checkpoints are kept; None keeps none.
+        start: the checkpoint to go on from.
+        stop: looked at after every step; once it was asked to stop, a checkpoint is written.
+
+    Raises:
+        DivergedError: the loss is no longer finite.
+        StoppedError: `stop` was asked to.
+        ValueError: the weighting is not the plan's.
     """
-    if (weigh is None) != (network.plan.training.combine == "sum"):
+    if (weighting is None) != (network.plan.training.combine == "sum"):
         raise ValueError(f"the plan combines gradients by {network.plan.training.combine!r}")
+    device = next(network.parameters()).device
     # Dropout draws from the global generators: they are seeded here and put back as they were.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(own_seed(network.plan.training.seed, peers))
-        training = _Training(network, tables, device, watch, weigh, checkpoints, stop, peers, ended)
+        torch.manual_seed(own_seed(network.plan.training.seed, reporter.processes))
+        training = _Training(network, tables, reporter, Stepper(network, device, weighting, reporter.processes))
+        training.checkpoints, training.stop = checkpoints, stop
         if start is not None:
             training.load(start)
         return training.run()
@@ -75,28 +76,18 @@ def fit(
 class _Training:
     """One training, from its first step or a checkpoint to its last."""
 
-    def __init__(
-        self,
-        network: AnyNetwork,
-        tables: Tables,
-        device: torch.device,
-        watch: Callable[[Progress], None],
-        weigh: Weigh | None,
-        checkpoints: Checkpoints | None,
-        stop: Stop | None,
-        peers: Peers,
-        ended: Callable[[Epoch], None],
-    ) -> None:
-        self.ended = ended
-        self.network, self.tables, self.device, self.watch, self.peers = network, tables, device, watch, peers
-        self.checkpoints, self.stop, self.plan = checkpoints, stop, network.plan.training
-        self.rows = tables.train if peers.world == 1 else tables.train.share(peers.rank, peers.world)
-        self.batch_rows = self.plan.batch_rows // peers.world
+    def __init__(self, network: AnyNetwork, tables: Tables, reporter: Reporter, stepper: Stepper) -> None:
+        self.network, self.tables, self.reporter, self.stepper = network, tables, reporter, stepper
+        self.checkpoints: Checkpoints | None = None
+        self.stop: StopSignals | None = None
+        self.processes, self.plan, self.device = reporter.processes, network.plan.training, stepper.device
+        rank, world_size = self.processes.rank, self.processes.world_size
+        self.rows = tables.train if world_size == 1 else tables.train.share(rank, world_size)
+        self.batch_rows = self.plan.batch_rows // world_size
         steps_an_epoch = math.ceil(len(self.rows) / self.batch_rows)
         self.steps = self.plan.steps or max(1, math.ceil((self.plan.epochs or 0.0) * steps_an_epoch))
-        self.stepper = Stepper(network, network.plan, device, weigh, peers)
         self.watched = tables.valid if tables.valid is not None else tables.train.sample(SAMPLE_ROWS, self.plan.seed)
-        self.fitted, self.best, self.waited = Fitted(), -math.inf, 0
+        self.fitted, self.best, self.waited = FitResult(), -math.inf, 0
         self.best_weights: dict[str, torch.Tensor] | None = None
         self.epoch, self.taken = 1, 0
         self.meter, self.gradients = self._meters()
@@ -117,7 +108,7 @@ class _Training:
             return self.steps
         return max(self.fitted.steps, round(self.fitted.steps / max(self.done, 1e-9)))
 
-    def run(self) -> Fitted:
+    def run(self) -> FitResult:
         fitted, training = self.fitted, self.plan
         while True:
             rows, seed = self.batch_rows, training.seed
@@ -151,7 +142,7 @@ class _Training:
         self.before = self.seconds = state["seconds"]
         self.best, self.waited = state["best"], state["waited"]
         self.best_weights = None if start.best is None else own_state(start.best, self.network)
-        self.fitted = Fitted(
+        self.fitted = FitResult(
             [Epoch.from_data(one) for one in state["history"]], start.step, state["best step"], stopped_early=False
         )
 
@@ -159,8 +150,8 @@ class _Training:
         fitted, training = self.fitted, self.plan
         self.meter.look(fitted.steps, self.planned, self.stepper.rows, self.seconds)
         network = self.stepper.measured
-        seen = forecast(network, self.watched, self.device, self.peers)
-        found = None if self.tables.valid is None else judge(network, seen, self.peers)
+        seen = predict_table(network, self.watched, self.device, self.processes)
+        found = None if self.tables.valid is None else measure(network, seen, self.processes)
         self._meet()
         value = None if found is None else mean(found, training.watched)
         value = -value if value is not None and training.watched in ("log_loss", "normalised_entropy") else value
@@ -179,8 +170,7 @@ class _Training:
                 None if found is None else mean(found, "mean_gauc"),
             )
         )
-        if self.peers.first:
-            self.ended(fitted.history[-1])
+        self.reporter.epoch_ended(fitted.history[-1])
         if value is None or training.patience_epochs is None:
             fitted.best_step = fitted.steps
         elif value > self.best:
@@ -199,9 +189,11 @@ class _Training:
         seconds, asked = self.before + now - self.began, self.stop is not None and bool(self.stop.asked)
         every, minutes = self.plan.checkpoint_steps, self.plan.checkpoint_minutes
         due = minutes is not None and now - self.saved >= 60 * minutes
-        if self.peers.world > 1:
-            said = torch.tensor([seconds * self.peers.first, due * self.peers.first, asked], dtype=torch.float64)
-            seconds, due, asked = self.peers.add(said).tolist()
+        if self.processes.world_size > 1:
+            said = torch.tensor(
+                [seconds * self.processes.is_first, due * self.processes.is_first, asked], dtype=torch.float64
+            )
+            seconds, due, asked = self.processes.sum(said).tolist()
         self.seconds, self.asked = seconds, bool(asked)
         self.due = bool(due) if every is None else self.fitted.steps % every == 0
 
@@ -212,8 +204,8 @@ class _Training:
             self.meter.look(self.fitted.steps, self.planned, self.stepper.rows, self.seconds)
             best, state = None, self._state()
             if self.best_weights is not None:
-                best = self.fitted.best_step, whole_state(self.best_weights, self.network, self.peers)
-            if self.peers.first:
+                best = self.fitted.best_step, whole_state(self.best_weights, self.network, self.processes)
+            if self.processes.is_first:
                 self.checkpoints.save(self.fitted.steps, state, best)
             self.saved = time.perf_counter()
         if self.asked:
@@ -235,4 +227,4 @@ class _Training:
 
     def _meters(self) -> tuple[LossMeter, GradientMeter]:
         names = [task.name for task in self.network.plan.tasks.tasks]
-        return LossMeter(names, self.watch if self.peers.first else unwatched), GradientMeter(self.network)
+        return LossMeter(names, self.reporter.watch), GradientMeter(self.network)

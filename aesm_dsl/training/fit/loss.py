@@ -10,7 +10,7 @@ from torch import Tensor
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,16 @@ class Loss:
 
 
 def loss(
-    prediction: Prediction, batch: Batch, plan: Plan, log_variance_T: Tensor | None = None, peers: Peers = ALONE
+    prediction: Prediction,
+    batch: Batch,
+    plan: Plan,
+    log_variance_T: Tensor | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Loss:
     """Weighted task losses, and the layers' auxiliary losses.
 
     log_variance_T  learnt s of each task; None: only the tasks' own weights count
-    peers           processes that each have a part of the batch: every loss is then this one's part of that of the
+    processes           processes that each have a part of the batch: every loss is then this one's part of that of the
                     whole batch, means over all its rows, and the parts of all sum to it
     A task that follows others is judged by the product of probabilities on all its labelled rows (entire
     space), not only on those where the task before it happened.
@@ -50,7 +54,7 @@ def loss(
     tasks, sizes = plan.tasks.tasks, [len(tally.counts) for tally in prediction.tallies]
     weight_B = batch.weight_B.to(prediction.log_probability[tasks[0].name].dtype)
     weight_T = (weight_B[:, None] * ~batch.label_BT.isnan()).sum(dim=0)
-    known = peers.add(torch.cat([weight_T, *(tally.counts for tally in prediction.tallies)]))
+    known = processes.sum(torch.cat([weight_T, *(tally.counts for tally in prediction.tallies)]))
     weight_T, *counts = torch.split(known, [len(tasks), *sizes])
     of_task = zip(tasks, batch.label_BT.unbind(1), weight_T.unbind(), strict=True)
     task_losses = {
@@ -62,7 +66,9 @@ def loss(
     weighted = {task.name: task.weight * task_losses[task.name] for task in plan.tasks.tasks}
     if log_variance_T is not None:
         uncertain = zip(weighted.items(), log_variance_T.unbind(), weight_T.unbind(), strict=True)
-        weighted = {name: by_uncertainty(value, s, weight > 0, peers.world) for (name, value), s, weight in uncertain}
+        weighted = {
+            name: by_uncertainty(value, s, weight > 0, processes.world_size) for (name, value), s, weight in uncertain
+        }
     training = plan.training
     specific, shared, balance = prediction.auxiliary(counts)
     auxiliary = training.specific_loss * specific + training.shared_loss * shared

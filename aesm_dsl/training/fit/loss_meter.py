@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from aesm_dsl.training.run.history import Progress
 
 LOOK_EVERY_STEPS = 20
 """Steps between looks at the loss. Each look waits for the device, so it is not done every step."""
@@ -26,19 +27,6 @@ class DivergedError(Exception):
         super().__init__(f"the loss of task `{task}` {how} at step {step}")
         self.step = step
         self.task = task
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where training stands, for whoever watches."""
-
-    step: int
-    steps: int
-    rows: int
-    """Rows seen since training began."""
-    seconds: float
-    losses: dict[str, float]
-    """Mean loss per task, in nats, since the last look."""
 
 
 class LossMeter:

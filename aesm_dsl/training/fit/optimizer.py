@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.layers.sharded_embedding import OwnRows
 from aesm_dsl.plan.training import TrainingPlan
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """As torch's Adam has them."""
@@ -66,10 +66,10 @@ def _sparse(tables: list[Tensor], training: TrainingPlan, decay: float) -> torch
 
 
 @torch.no_grad()
-def clip(parameters: Iterable[Tensor], most: float, peers: Peers = ALONE) -> None:
+def clip(parameters: Iterable[Tensor], most: float, processes: ProcessGroup = SINGLE_PROCESS) -> None:
     """Scales all gradients by one factor so that their norm, taken together, is at most `most`.
 
-    peers  processes with the same gradients, but for those of rows that each has alone: the rows of all count
+    processes  processes with the same gradients, but for those of rows that each has alone: the rows of all count
     """
     gradients: list[Tensor] = []
     apart: list[Tensor] = []
@@ -80,7 +80,7 @@ def clip(parameters: Iterable[Tensor], most: float, peers: Peers = ALONE) -> Non
             found.append(one.grad._values() if one.grad.is_sparse else one.grad)
     norm = nn.utils.get_total_norm(gradients)
     if apart:
-        norm = (norm**2 + peers.add(nn.utils.get_total_norm(apart) ** 2)).sqrt()
+        norm = (norm**2 + processes.sum(nn.utils.get_total_norm(apart) ** 2)).sqrt()
     scale = (most / (norm + 1e-6)).clamp(max=1.0)
     for gradient in gradients + apart:
         gradient.mul_(scale)

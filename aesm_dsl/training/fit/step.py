@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.plan.plan import Plan
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
-from aesm_dsl.training.distributed.shards import own_moments, own_state, whole_moments, whole_state
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from aesm_dsl.training.distributed.shards import own_optimizer_state, own_state, whole_optimizer_state, whole_state
 from aesm_dsl.training.fit.average import Average
-from aesm_dsl.training.fit.combine import Weigh, backward
+from aesm_dsl.training.fit.combine import GradientWeighting, backward
 from aesm_dsl.training.fit.compile import step_of, stepping
 from aesm_dsl.training.fit.hide_nodes import hide_nodes
 from aesm_dsl.training.fit.loss import loss
@@ -22,20 +21,26 @@ from aesm_dsl.training.fit.optimizer import clip, optimizers
 from aesm_dsl.training.fit.schedule import factor, sigma
 
 
-def own_seed(seed: int, peers: Peers) -> int:
+def own_seed(seed: int, processes: ProcessGroup) -> int:
     """The seed of what a process draws for its own rows; that of the first is the plan's."""
-    return seed + (peers.rank << 32)
+    return seed + (processes.rank << 32)
 
 
 class Stepper:
     """One optimisation step at a time, with everything that changes from step to step."""
 
     def __init__(
-        self, network: AnyNetwork, plan: Plan, device: torch.device, weigh: Weigh | None, peers: Peers = ALONE
+        self,
+        network: AnyNetwork,
+        device: torch.device,
+        weighting: GradientWeighting | None,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
-        training, self.weigh, self.peers = plan.training, weigh, peers
+        plan = network.plan
+        training, self.weighting, self.processes = plan.training, weighting, processes
+        self.device = device
         self.network, self.plan, self.rows = network, plan, 0
-        self.noise = torch.Generator(device).manual_seed(own_seed(training.seed, peers))
+        self.noise = torch.Generator(device).manual_seed(own_seed(training.seed, processes))
         self.optimizers = optimizers(network, training)
         self.run = stepping(network)
         self.log_variance_T: nn.Parameter | None = None
@@ -73,16 +78,16 @@ class Stepper:
         with step_of(self.plan.training):
             with low:
                 prediction = self.run(batch, noise)
-            found = loss(prediction, batch, self.plan, self.log_variance_T, self.peers)
-            backward(found, self.parameters, self.weigh, self.peers)
+            found = loss(prediction, batch, self.plan, self.log_variance_T, self.processes)
+            backward(found, self.parameters, self.weighting, self.processes)
         if self.plan.training.clip is not None:
-            clip(self.parameters, self.plan.training.clip, self.peers)
+            clip(self.parameters, self.plan.training.clip, self.processes)
         for optimizer in self.optimizers:
             optimizer.step()
         if self.average is not None:
             self.average.add(self.network)
-        self.rows += batch.rows * self.peers.world
-        return self.peers.add(torch.stack(list(found.task.values())).detach())
+        self.rows += batch.rows * self.processes.world_size
+        return self.processes.sum(torch.stack(list(found.task.values())).detach())
 
     def state_dict(self) -> dict[str, Any]:
         """All that the steps to come depend on, the network and all chance included: that of all processes.
@@ -96,22 +101,22 @@ class Stepper:
             "there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
         }
         return {
-            "network": whole_state(self.network.state_dict(), self.network, self.peers),
-            "optimizers": [whole_moments(one, self.network, self.peers) for one in self.optimizers],
-            "average": averaged and whole_state(averaged.network.state_dict(), self.network, self.peers),
+            "network": whole_state(self.network.state_dict(), self.network, self.processes),
+            "optimizers": [whole_optimizer_state(one, self.network, self.processes) for one in self.optimizers],
+            "average": averaged and whole_state(averaged.network.state_dict(), self.network, self.processes),
             "averaged": 0 if averaged is None else averaged.steps,
             "plateau": self.plateau.state_dict(),
             "lowered": self.lowered.param_groups[0]["lr"],
             "log variances": None if self.log_variance_T is None else self.log_variance_T.detach(),
             "rows": self.rows,
-            "chance": self.peers.gathered(chance),
+            "chance": self.processes.gather_objects(chance),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises RuntimeError, ValueError or KeyError for the state of another network."""
         self.network.load_state_dict(own_state(state["network"], self.network))
         for one, old in zip(self.optimizers, state["optimizers"], strict=True):
-            one.load_state_dict(own_moments(old, one, self.network))
+            one.load_state_dict(own_optimizer_state(old, one, self.network))
         self.groups = [group for one in self.optimizers for group in one.param_groups]
         if self.average is not None:
             self.average.network.load_state_dict(own_state(state["average"], self.network))
@@ -121,7 +126,7 @@ class Stepper:
         if self.log_variance_T is not None:
             self.log_variance_T.data.copy_(state["log variances"])
         self.rows = state["rows"]
-        chance = state["chance"][self.peers.rank]
+        chance = state["chance"][self.processes.rank]
         self.noise.set_state(chance["noise"])
         torch.set_rng_state(chance["here"])
         if chance["there"] is not None and self.noise.device.type == "cuda":

@@ -13,7 +13,7 @@ import numpy as np
 
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.metrics.auc import difference, right_sides
-from aesm_dsl.training.metrics.forecast import Forecast
+from aesm_dsl.training.metrics.predictions import Predictions
 from aesm_dsl.training.metrics.scores import ALL, SURE, Floats, leaf_rows
 
 Place = tuple[str, str]
@@ -41,7 +41,7 @@ class Sides:
     weight: dict[Place, Floats]
 
 
-def sides(plan: Plan, forecasts: Sequence[Forecast]) -> Sides | None:
+def sides(plan: Plan, forecasts: Sequence[Predictions]) -> Sides | None:
     """Of the runs of one architecture; None where they were not measured on the same rows."""
     first = forecasts[0]
     if any(not _same(first, one) for one in forecasts):
@@ -77,7 +77,7 @@ def row_tests(one: Sides, other: Sides) -> dict[Place, RowTest]:
     return found
 
 
-def _same(one: Forecast, other: Forecast) -> bool:
+def _same(one: Predictions, other: Predictions) -> bool:
     """Whether both are of the same rows, as far as nodes, labels and weights tell."""
     pairs = ((one.node_RL, other.node_RL), (one.label_RT, other.label_RT), (one.weight_R, other.weight_R))
     return all(np.array_equal(first, second, equal_nan=first.dtype.kind == "f") for first, second in pairs)

@@ -1,4 +1,4 @@
-"""`Epoch`, one pass over the training rows, and `Fitted`, all that a training tells of itself."""
+"""`Epoch`, one pass over the training rows, and `FitResult`, all that a training tells of itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aesm_dsl.training.sharing.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training stands, for whoever watches."""
+
+    step: int
+    steps: int
+    rows: int
+    """Rows seen since training began."""
+    seconds: float
+    losses: dict[str, float]
+    """Mean loss per task, in nats, since the last look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +50,7 @@ class Epoch:
 
 
 @dataclass(slots=True)
-class Fitted:
+class FitResult:
     """The history, and the step whose weights the network has now: the best one if training watched valid rows."""
 
     history: list[Epoch] = field(default_factory=list)

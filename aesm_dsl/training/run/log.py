@@ -1,4 +1,4 @@
-"""`Log`: a training as lines of JSON, and as event files for TensorBoard where that is installed.
+"""`TrainingLog`: a training as lines of JSON, and as event files for TensorBoard where that is installed.
 
 log.jsonl  a line for every look at the losses, and one for every epoch; appended to as it goes, never half a line
 events/    the same numbers for `tensorboard --logdir`
@@ -12,21 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aesm_dsl.training.fit.loss_meter import Progress
-from aesm_dsl.training.run.history import Epoch
-from aesm_dsl.training.run.mlflow_tracking import Track
+from aesm_dsl.training.run.history import Epoch, Progress
+from aesm_dsl.training.run.mlflow_tracking import MlflowTracker
 
 LINES, EVENTS = "log.jsonl", "events"
 
 
-class Log:
+class TrainingLog:
     """Written into a folder, within its `with` block; nowhere without one.
 
     after  the step of the checkpoint that training goes on from: what was written of later ones is taken back
     track  is told the same numbers
     """
 
-    def __init__(self, folder: Path | None, after: int, track: Track) -> None:
+    def __init__(self, folder: Path | None, after: int, track: MlflowTracker) -> None:
         self._file = self._events = None
         self._track = track
         if folder is not None:

@@ -1,4 +1,4 @@
-"""`Track`: a training in MLflow, where that is asked for: its settings, losses and metrics, the spec, the result.
+"""`MlflowTracker` logs a training to MLflow: its settings, losses and metrics, the spec, and where the run is.
 
 Where it is kept says MLflow's own variable MLFLOW_TRACKING_URI, in which experiment MLFLOW_EXPERIMENT_NAME (without it,
 one of the spec's name). A training that goes on after a stop goes on in the MLflow run that it began.
@@ -20,13 +20,13 @@ from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.metrics.scores import ALL, Score
 from aesm_dsl.training.run.stop_signals import StoppedError
 
-KEPT = "mlflow.json"
+RUN_FILE = "mlflow.json"
 """In the folder of an unfinished training: the MLflow run that it is told to."""
 
 MEASURES = ("auc", "gauc", "log_loss", "normalised_entropy", "calibration", "calibration_error")
 
 
-class Track:
+class MlflowTracker:
     """Within its `with` block one MLflow run is told how a training goes; nobody is where `mlflow` is None.
 
     Whatever MLflow raises ends the telling, with one warning (W604), and not the training.
@@ -53,7 +53,7 @@ class Track:
         """
         if self._mlflow is None:
             return
-        entities, kept = self._mlflow.entities, folder / KEPT
+        entities, kept = self._mlflow.entities, folder / RUN_FILE
 
         def go() -> None:
             self._client = client = self._mlflow.MlflowClient()
@@ -109,17 +109,23 @@ class Track:
             self._warn(notes)
 
 
-def tracking(asked: bool, findings: Findings, warn: Callable[[Findings], None]) -> Track:
-    """A `Track`; adds E607 where MLflow is asked for, and is not installed."""
-    if not asked:
-        return Track(None, warn)
+NO_TRACKER = MlflowTracker(None, lambda warnings: None)
+"""Logs nothing."""
+
+
+def mlflow_tracker(findings: Findings, warn: Callable[[Findings], None]) -> MlflowTracker:
+    """A tracker that logs to MLflow; adds E607 if it is not installed.
+
+    Args:
+        warn: called with one warning (W604) if MLflow cannot be reached.
+    """
     try:
         import mlflow
     except ImportError:
-        helps = ['`pip install "aesm-dsl[mlflow]"`', "or train without `--mlflow`"]
-        findings.add("E607", "`--mlflow` needs mlflow, which is not installed", help=helps)
-        return Track(None, warn)
-    return Track(mlflow, warn)
+        install = ['`pip install "aesm-dsl[mlflow]"`', "or train without `--mlflow`"]
+        findings.add("E607", "`--mlflow` needs mlflow, which is not installed", help=install)
+        return NO_TRACKER
+    return MlflowTracker(mlflow, warn)
 
 
 def _params(plan: Plan) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`Unfinished`: the folder of a run in training, beside its place: `runs/hotel.training` for `runs/hotel`.
+"""`RunInProgress`: the folder of a run in training, beside its place: `runs/hotel.training` for `runs/hotel`.
 
 spec.aesm     the resolved spec
 data.json     a digest of the rows that are trained on, as they are encoded, and the number of processes
@@ -27,7 +27,7 @@ ENDING = ".training"
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartRecord:
     """What a training is begun with, beside its spec."""
 
     rows: str
@@ -36,13 +36,13 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class RunInProgress:
     folder: Path
 
     @staticmethod
-    def of(run: Path) -> Unfinished:
+    def of(run: Path) -> RunInProgress:
         """That of a run's folder, whether there is one or not."""
-        return Unfinished(run.with_name(run.name + ENDING))
+        return RunInProgress(run.with_name(run.name + ENDING))
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -75,7 +75,7 @@ class Unfinished:
         elif run.exists() and not (run / "run.json").is_file() and any(run.iterdir()):
             findings.add("E601", f"`{run}` is not a run, so it is not replaced", help="`-o` names another folder")
 
-    def begin(self, spec: str, begun: Begun) -> None:
+    def begin(self, spec: str, begun: StartRecord) -> None:
         """An empty folder, but for the spec and what it was begun with."""
         self.remove()
         self.folder.mkdir(parents=True)
@@ -83,10 +83,10 @@ class Unfinished:
         (self.folder / "data.json").write_text(json.dumps(asdict(begun)) + "\n", encoding="utf-8")
 
     @property
-    def begun(self) -> Begun | None:
+    def begun(self) -> StartRecord | None:
         """What it was begun with; None where that cannot be read."""
         try:
-            return Begun(**json.loads((self.folder / "data.json").read_text(encoding="utf-8")))
+            return StartRecord(**json.loads((self.folder / "data.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -95,7 +95,7 @@ class Unfinished:
 
 
 @contextmanager
-def held(run: Path, findings: Findings) -> Iterator[None]:
+def locked(run: Path, findings: Findings) -> Iterator[None]:
     """Keeps other processes from training into the folder meanwhile; E601 where one does already."""
     path = run.with_name(f".{run.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,16 +114,16 @@ def held(run: Path, findings: Findings) -> Iterator[None]:
             lock.release()
 
 
-def free(run: Path) -> Path:
+def free_folder(run: Path) -> Path:
     """The folder, or the first of folder-2, folder-3, ... that neither exists nor is being trained."""
     number, found = 1, run
-    while found.exists() or Unfinished.of(found).folder.exists():
+    while found.exists() or RunInProgress.of(found).folder.exists():
         number += 1
         found = run.with_name(f"{run.name}-{number}")
     return found
 
 
-def latest(run: Path) -> Path:
+def latest_in_progress(run: Path) -> Path:
     """Of the folder, folder-2, folder-3, ... the one with the latest unfinished training; the folder without any."""
     name = re.compile(rf"{re.escape(run.name)}(-\d+)?{re.escape(ENDING)}")
     found = [one for one in run.parent.glob(f"*{ENDING}") if name.fullmatch(one.name)]
@@ -131,7 +131,7 @@ def latest(run: Path) -> Path:
     return run if newest is None else newest.with_name(newest.name.removesuffix(ENDING))
 
 
-def digest(tables: Tables) -> str:
+def rows_digest(tables: Tables) -> str:
     """SHA-256 of all rows of all parts, in their order, as they are encoded."""
     parts = {"train": tables.train, "valid": tables.valid, "test": tables.test}
     said = [f"{name} {part.stored.digest} {part.ranges}" for name, part in parts.items() if part is not None]

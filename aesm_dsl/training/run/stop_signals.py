@@ -1,4 +1,4 @@
-"""`Stop`: signals that ask training to stop, and `StoppedError`, that it did."""
+"""`StopSignals`: signals that ask training to stop, and `StoppedError`, that it did."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class StoppedError(Exception):
         self.step, self.steps = step, steps
 
 
-class Stop:
+class StopSignals:
     """Within its `with` block, the first SIGINT or SIGTERM only sets `asked`; the next one acts as ever.
 
     patient  whether further ones do nothing: torchrun sends several, and SIGKILL when it no longer waits

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from aesm_dsl.layers.experts import Block, Experts
 from aesm_dsl.layers.network import aes_layers
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 
 DEAD_UNIT = 1e-6
 """An output unit is dead when its values over all rows lie this close together: it tells no two rows apart."""
@@ -40,15 +40,15 @@ class OutputMeter:
         for handle in self._handles:
             handle.remove()
 
-    def dead_units(self, peers: Peers = ALONE) -> dict[tuple[str, int], tuple[float | None, ...]]:
+    def dead_units(self, processes: ProcessGroup = SINGLE_PROCESS) -> dict[tuple[str, int], tuple[float | None, ...]]:
         """By level and layer, per expert the share of its output units that are dead; None without two rows.
 
-        peers  processes that each have looked at rows: it is that of all
+        processes  processes that each have looked at rows: it is that of all
         """
         found = {}
         for key, layer in self._layers.items():
             rows_E, low_EF, high_EF = self._ranges.get(key) or _nothing(layer.experts)
-            rows_E, low_EF, high_EF = peers.add(rows_E), peers.lowest(low_EF), -peers.lowest(-high_EF)
+            rows_E, low_EF, high_EF = processes.sum(rows_E), processes.minimum(low_EF), -processes.minimum(-high_EF)
             share_E = ((high_EF - low_EF) <= DEAD_UNIT).double().mean(dim=1).tolist()
             found[key] = tuple(
                 share if rows > 1 else None for share, rows in zip(share_E, rows_E.tolist(), strict=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.plan.plan import TASKS, Plan
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.sharing.sharing_matrix import Sharing, sharing
 
 FORMAT = 1
@@ -191,10 +191,10 @@ class UsageMeter:
                 seen = self._flows.get((above, below))
                 self._flows[above, below] = sums if seen is None else seen.add_(sums)
 
-    def result(self, peers: Peers = ALONE) -> Usage:
+    def result(self, processes: ProcessGroup = SINGLE_PROCESS) -> Usage:
         """The usage of all rows added so far, every layer of the plan included. One copy to the host.
 
-        peers  processes that each have added rows: it is that of all
+        processes  processes that each have added rows: it is that of all
         """
         sizes = {key: (len(self._nodes[key[0]]), 1 + 3 * experts) for key, experts in self._experts.items()}
         parts = [self._sums[key].flatten() for key in self._experts if key in self._sums]
@@ -204,16 +204,18 @@ class UsageMeter:
             for key, size in sizes.items()
         ]
         layers = [
-            _usage(name, index, self._nodes[name], peers.add(table))
+            _usage(name, index, self._nodes[name], processes.sum(table))
             for (name, index), table in zip(self._experts, tables, strict=True)
         ]
-        return Usage(tuple(layers), self._summed(peers))
+        return Usage(tuple(layers), self._summed(processes))
 
-    def _summed(self, peers: Peers) -> tuple[Flow, ...]:
-        """The flows of all peers; none without rows."""
+    def _summed(self, processes: ProcessGroup) -> tuple[Flow, ...]:
+        """The flows of all processes; none without rows."""
         found = []
         for pair, size in self._sizes.items():
-            sums = peers.add(self._flows[pair].cpu() if pair in self._flows else torch.zeros(size, dtype=torch.float64))
+            sums = processes.sum(
+                self._flows[pair].cpu() if pair in self._flows else torch.zeros(size, dtype=torch.float64)
+            )
             if total := float(sums.sum()):
                 found.append(Flow(*pair, _table(sums / total)))
         return tuple(found)

@@ -13,8 +13,8 @@ from aesm_dsl.data.encoded_stream import Stream
 from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.training.distributed.process_group import ALONE, Peers
-from aesm_dsl.training.distributed.shards import attend
+from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from aesm_dsl.training.distributed.shards import join_lookups
 from aesm_dsl.training.metrics.calibration import Calibration, calibrations
 from aesm_dsl.training.metrics.scores import Floats, Score, Whole, scores
 from aesm_dsl.training.metrics.streamed_scores import Streamed
@@ -25,7 +25,7 @@ BATCH_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class Predictions:
     """Log of the probability of 1 and of 0, per row and task, what happened, and the usage of experts on the way."""
 
     yes_RT: Floats
@@ -43,25 +43,30 @@ class Forecast:
 
 
 @torch.no_grad()
-def forecast(
+def predict_table(
     network: AnyNetwork,
     table: EncodedTable | Stream,
     device: torch.device,
-    peers: Peers = ALONE,
+    processes: ProcessGroup = SINGLE_PROCESS,
     by: Segments | None = None,
-) -> Forecast:
-    """What the network says about every row, in the table's order; the network is left in evaluation mode.
+) -> Predictions:
+    """Predicts every row of a table, in the table's order. The network is left in evaluation mode.
 
-    peers  processes that have the same table, of which each looks at its share: the first gets the rows of all, share
-           by share, the others none; the usage is that of all rows in all of them
-    by     what the usage tells apart in place of the levels' own nodes
-    Of the table only one batch after the other is in memory, of the result all rows.
+    One batch of the table is in memory at a time; of the result all rows are.
+
+    Args:
+        network: the network, on `device`.
+        table: encoded rows.
+        device: where the batches go.
+        processes: processes that have the same table, of which each predicts its share. The first one gets the rows of
+            all, share by share, the others none; the usage is that of all rows in every one of them.
+        by: what the usage distinguishes in place of the nodes of the levels.
     """
     network.eval()
     missed = 0
-    if isinstance(table, EncodedTable) and peers.world > 1:
-        table = replace(table.share(peers.rank, peers.world), pad=0)
-        missed = peers.most(math.ceil(len(table) / BATCH_ROWS)) - math.ceil(len(table) / BATCH_ROWS)
+    if isinstance(table, EncodedTable) and processes.world_size > 1:
+        table = replace(table.share(processes.rank, processes.world_size), pad=0)
+        missed = processes.maximum(math.ceil(len(table) / BATCH_ROWS)) - math.ceil(len(table) / BATCH_ROWS)
     meter = UsageMeter(network.plan, by.names if by is not None else ())
     names = [task.name for task in network.plan.tasks.tasks]
     yes: list[torch.Tensor] = []
@@ -76,7 +81,7 @@ def forecast(
         no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
         users += [] if batch.user_B is None else [batch.user_B]
         known.append((batch.label_BT, batch.node_BL, batch.weight_B))
-    attend(network, missed)
+    join_lookups(network, missed)
     label, node, weight = zip(*known, strict=True) if known else ((), (), ())
     own = (
         _host(yes, len(names)),
@@ -86,13 +91,13 @@ def forecast(
         torch.cat(list(weight)).double().numpy() if weight else np.zeros(0),
         torch.cat(users).numpy() if users else np.zeros(0, np.int64),
     )
-    of_all = peers.gathered(own) or [tuple(part[:0] for part in own)]
+    of_all = processes.gather_objects(own) or [tuple(part[:0] for part in own)]
     yes_RT, no_RT, label_RT, node_RL, weight_R, user_R = (np.concatenate(one) for one in zip(*of_all, strict=True))
-    return Forecast(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(peers), user_R if users else None)
+    return Predictions(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(processes), user_R if users else None)
 
 
 @torch.no_grad()
-def judge_streamed(network: AnyNetwork, table: Stream, device: torch.device) -> tuple[Score, ...]:
+def measure_streamed(network: AnyNetwork, table: Stream, device: torch.device) -> tuple[Score, ...]:
     """The scores of all rows, in memory that does not grow with them (streamed.py)."""
     network.eval()
     found, names = Streamed(network.plan), [task.name for task in network.plan.tasks.tasks]
@@ -109,10 +114,10 @@ def judge_streamed(network: AnyNetwork, table: Stream, device: torch.device) -> 
     return found.scores()
 
 
-def judge(network: AnyNetwork, found: Forecast, peers: Peers = ALONE) -> tuple[Score, ...]:
+def measure(network: AnyNetwork, found: Predictions, processes: ProcessGroup = SINGLE_PROCESS) -> tuple[Score, ...]:
     """The scores of a forecast: those of the first process, in all."""
     parts = found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R, found.user_R
-    judged: tuple[Score, ...] = peers.told(scores(network.plan, *parts) if peers.first else None)
+    judged: tuple[Score, ...] = processes.broadcast_object(scores(network.plan, *parts) if processes.is_first else None)
     return judged
 
 

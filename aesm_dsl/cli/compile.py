@@ -1,0 +1,42 @@
+"""The command `aesm compile`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aesm_dsl.cli.arguments import Arch, AsResult, Overrides, ResultFormat, SpecPath
+from aesm_dsl.cli.output import console, print_json, say, warn
+
+
+def compile_(
+    spec: SpecPath,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for plan.json, hierarchy.json and spec.aesm.")
+    ] = None,
+    arch: Arch = None,
+    form: AsResult = ResultFormat.text,
+    overrides: Overrides = None,
+) -> None:
+    """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
+    from aesm_dsl.api import compile as api
+    from aesm_dsl.plan.cost import cost
+    from aesm_dsl.plan.tables import embedding_tables
+    from aesm_dsl.report.baseline import size_data
+    from aesm_dsl.report.tables import cost_data, layer_table
+
+    compiled = api.compile_spec(spec, out, overrides or (), arch=arch, warn=warn)
+    plan = compiled.plan
+    if form is ResultFormat.json:
+        size = {} if plan.baseline is None else {"size": size_data(plan, plan.baseline)}
+        tables = [asdict(table) for table in embedding_tables(plan)]
+        levels, paths = cost_data(cost(plan)), compiled.hierarchy.arrows()
+        print_json({"name": plan.name, "levels": levels, **size, "tables": tables, "paths": paths})
+    else:
+        console(sys.stdout).print(layer_table(plan))
+    if out is not None:
+        say(f"wrote {out / 'plan.json'}, {out / 'hierarchy.json'}, {out / 'spec.aesm'}")

@@ -1,0 +1,42 @@
+"""The command `aesm show`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from aesm_dsl.cli.arguments import Overrides, ShowFormat, SpecPath
+from aesm_dsl.cli.output import console, warn
+
+
+def show(
+    spec: SpecPath,
+    stage: Annotated[
+        str, typer.Option("--stage", help="Of `tree`, `spec`, `hierarchy`, `plan`; several with commas.")
+    ] = "spec",
+    form: Annotated[
+        ShowFormat, typer.Option("--format", help="In the language's words, or as JSON.")
+    ] = ShowFormat.aesm,
+    overrides: Overrides = None,
+) -> None:
+    """Print what a stage makes of a spec: its tree, the resolved spec with every value's origin, paths, or plan."""
+    from aesm_dsl.api.compile import compile_spec
+    from aesm_dsl.report.stages import STAGES, show_stage, show_tree
+    from aesm_dsl.report.tables import layer_table
+    from aesm_dsl.spec.spec_file import read_tree
+
+    stages = [one.strip() for one in stage.split(",")]
+    unknown = [one for one in stages if one not in STAGES]
+    if unknown:
+        raise typer.BadParameter(f"no stage `{unknown[0]}`; stages are {', '.join(STAGES)}", param_hint="--stage")
+    as_json = form is ShowFormat.json
+    compiled = None if stages == ["tree"] else compile_spec(spec, overrides=overrides or (), warn=warn)
+    for one in stages:
+        if one == "tree" or compiled is None:
+            sys.stdout.write(show_tree(read_tree(spec), as_json))
+        elif one == "plan" and not as_json:
+            console(sys.stdout).print(layer_table(compiled.plan))
+        else:
+            sys.stdout.write(show_stage(one, compiled, as_json))

@@ -1,0 +1,105 @@
+"""A run + rows -> its metrics on them, and its usage of experts: on the rows it was measured on, or on others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from aesm_dsl.data.encoded_stream import Stream
+from aesm_dsl.data.open_tables import Reading, open_table, open_tables, tell_no_data
+from aesm_dsl.data.reading.data_file import DataFile
+from aesm_dsl.data.reading.files import find
+from aesm_dsl.data.reading.frames import Given, given
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.training.metrics.predictions import Predictions, measure, measure_streamed, predict_table
+from aesm_dsl.training.preconditions import find_device
+from aesm_dsl.training.run.folder import Run, metrics_frame, nothing_selected
+from aesm_dsl.training.run.reporter import ignore
+from aesm_dsl.training.sharing.dead_outputs import OutputMeter
+from aesm_dsl.training.sharing.segments import Segments, segments
+from aesm_dsl.training.sharing.usage import Usage
+
+IN_MEMORY = "the table"
+"""What findings call rows that are in memory."""
+
+
+def evaluate_run(
+    run: Run, data: str | Path | Given, device: str, findings: Findings, *, streamed: bool = False
+) -> pl.DataFrame | None:
+    """Metrics per leaf and task: on the rows the run was measured on, or on another table with labels.
+
+    None after adding errors.
+    """
+    reading, part = _open_rows(run, data, findings, labels=True)
+    if streamed:
+        place = find_device(device, findings)
+        if place is None or reading is None or findings.errors:
+            return None
+        scores = measure_streamed(run.network.to(place), Stream(reading, run.encoders, part), place)
+        return None if findings.errors else metrics_frame(scores)
+    predictions = _predict(run, reading, part, device, findings)
+    return None if predictions is None else metrics_frame(measure(run.network, predictions))
+
+
+def predict_measured_rows(run: Run, device: str, findings: Findings) -> Predictions | None:
+    """What a run predicts for the rows that it was measured on, read again; None after adding errors."""
+    return _predict(run, *_open_rows(run, None, findings, labels=True), device, findings)
+
+
+def usage_run(run: Run, data: str | Path | Given, by: str | None, device: str, findings: Findings) -> Usage | None:
+    """Which experts the nodes use: on the rows the run was measured on, or on another table, with labels or without.
+
+    Counted batch by batch: what a batch selected is not kept.
+
+    Args:
+        by: a feature or level, whose values or nodes take the place of the nodes; None for the nodes.
+
+    Returns:
+        The usage; None after adding errors.
+    """
+    if run.plan.baseline is not None:
+        findings.extend(nothing_selected(run.plan.baseline.architecture))
+        return None
+    if data is None and by is None:
+        return run.usage
+    own = None if by is None else segments(run.plan, run.encoders, by, findings)
+    if findings.errors:
+        return None
+    with OutputMeter(run.network) as outputs:
+        rows = _open_rows(run, data, findings, labels=False)
+        predictions = _predict(run, *rows, device, findings, by=own)
+    if predictions is None:
+        return None
+    usage = predictions.usage.with_dead_units(outputs.dead_units())
+    return usage if by is None else usage.with_rows()
+
+
+def _predict(
+    run: Run, reading: Reading | None, part: str, device: str, findings: Findings, *, by: Segments | None = None
+) -> Predictions | None:
+    """What the run predicts for rows that are encoded as they are read; None after adding what is wrong with them."""
+    place = find_device(device, findings)
+    if place is None or reading is None or findings.errors:
+        return None
+    predictions = predict_table(run.network.to(place), Stream(reading, run.encoders, part), place, by=by)
+    return None if findings.errors else predictions
+
+
+def _open_rows(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> tuple[Reading | None, str]:
+    """The rows that the run was measured on, or another table, and which part they are; None after adding errors."""
+    if data is not None:
+        files = find_table(data, findings)
+        opened = None if findings.errors else open_table(run.plan, files, findings, ignore, labels=labels)
+        return opened, "test"
+    if tell_no_data(run.plan, findings):
+        return None, "test"
+    roots = [Path(root) for root in run.info["roots"]]
+    return open_tables(run.plan, roots, findings, ignore), str(run.info["measured on"])
+
+
+def find_table(data: str | Path | Given, findings: Findings) -> list[DataFile]:
+    """The files of a table, or rows in memory; adds E501, E502 or E505 if there are none."""
+    if isinstance(data, str | Path):
+        return find([str(data)], [Path.cwd()], None, findings)
+    return given(data, IN_MEMORY, findings)
