@@ -31,7 +31,7 @@ from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison
 from aesm_dsl.training.metrics.auc import auc as exact_auc
 from aesm_dsl.training.metrics.group_recovery import recovery
-from aesm_dsl.training.metrics.t_test import Mean, mean
+from aesm_dsl.training.metrics.t_test import MeanOfRuns, mean_of_runs
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.sharing.sharing_matrix import mean_matrix
 
@@ -147,7 +147,7 @@ def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
     for name, (every, small) in ahead.items():
         cells = []
         for values, of_aes in zip((every, small), ahead["aes"], strict=True):
-            less = mean([one - other for one, other in zip(of_aes, values, strict=True)])
+            less = mean_of_runs([one - other for one, other in zip(of_aes, values, strict=True)])
             cells += [f"{np.mean(values):.4f}", *(("", "") if name == "aes" else _cells(less))]
         table.add_row(name, *cells, recovered(runs[name], range(1, worlds + 1)) if name == "aes" else "")
     known = np.mean([of_true_groups(out, seed) for seed in range(1, worlds + 1)], axis=0)
@@ -230,7 +230,7 @@ def _table(title: str, more: str = "") -> Table:
     return table
 
 
-def _cells(less: Mean) -> tuple[str, str]:
+def _cells(less: MeanOfRuns) -> tuple[str, str]:
     return f"{less.value:+.4f}", "-" if less.p is None else f"{less.p:.3f}"
 
 

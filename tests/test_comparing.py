@@ -18,7 +18,7 @@ from aesm_dsl.api.simulate import world_spec
 from aesm_dsl.data.simulate.groups import write_groups
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison, verdict
-from aesm_dsl.training.metrics.t_test import mean
+from aesm_dsl.training.metrics.t_test import mean_of_runs
 from tests.conftest import PROJECT, within
 
 SMALL = ("train.length=8 steps", "train.batch=128 rows", "experts.repeat=1")
@@ -53,9 +53,9 @@ def test_the_leaderboard_says_what_the_runs_say(world: Path, found: Comparison) 
     own = {name: [auc_of(world / "out" / one, "all") for one in runs] for name, runs in found.runs.items()}
     assert [one.architecture for one in found.contenders] == sorted(own, key=lambda name: -np.mean(own[name]))
     for one in found.contenders:
-        assert one.auc == mean(own[one.architecture])
+        assert one.auc == mean_of_runs(own[one.architecture])
         expected = [a - b for a, b in zip(own["aes"], own[one.architecture], strict=True)]
-        assert one.behind == (None if one.architecture == "aes" else mean(expected))
+        assert one.behind == (None if one.architecture == "aes" else mean_of_runs(expected))
         parameters = sum(
             part.numel() for part in load_run(world / "out" / found.runs[one.architecture][0]).network.parameters()
         )
@@ -74,7 +74,7 @@ def test_the_seesaw_is_unified_minus_single_leaf_by_leaf(world: Path, found: Com
             )
             for seed in (7, 8)
         ]
-        assert one.gain == mean([unified - single for unified, single in pairs])
+        assert one.gain == mean_of_runs([unified - single for unified, single in pairs])
         assert one.verdict == verdict(one.gain)
         assert one.by_rows is not None
         assert one.by_rows.difference == pytest.approx(one.gain.value)
@@ -82,10 +82,10 @@ def test_the_seesaw_is_unified_minus_single_leaf_by_leaf(world: Path, found: Com
 
 
 def test_a_verdict_needs_a_small_p_and_takes_its_sign() -> None:
-    assert verdict(mean([0.010, 0.011, 0.012])) == "gain"
-    assert verdict(mean([-0.010, -0.011, -0.012])) == "loss"
-    assert verdict(mean([0.010, -0.011, 0.012])) == "even"
-    assert verdict(mean([0.1])) == "even"
+    assert verdict(mean_of_runs([0.010, 0.011, 0.012])) == "gain"
+    assert verdict(mean_of_runs([-0.010, -0.011, -0.012])) == "loss"
+    assert verdict(mean_of_runs([0.010, -0.011, 0.012])) == "even"
+    assert verdict(mean_of_runs([0.1])) == "even"
 
 
 def test_the_tables_and_the_file(world: Path, found: Comparison) -> None:

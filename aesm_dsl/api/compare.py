@@ -137,13 +137,13 @@ def _best(trials: Sequence[Trial]) -> int:
 def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[tuple[str, str], RowTest]]:
     """By rival the tests of AES against it on the rows both were measured on; none where these are no longer there."""
     from aesm_dsl.training.evaluate import predict_measured_rows
-    from aesm_dsl.training.metrics.paired_rows_test import row_tests, sides
+    from aesm_dsl.training.metrics.paired_rows_test import ranked_rows, row_tests
 
     seen = {}
     for name, own in runs.items():
         predictions = [predict_measured_rows(run, device, Findings()) for run in own]
         known = [one for one in predictions if one is not None]
-        seen[name] = sides(own[0].plan, known) if len(known) == len(own) else None
+        seen[name] = ranked_rows(own[0].plan, [one.rows for one in known]) if len(known) == len(own) else None
     unified = seen.pop(UNIFIED)
     if unified is None:
         return {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,3 @@ class BaselinePlan:
     @property
     def output(self) -> int:
         return self.hidden[-1]
-
-    @staticmethod
-    def from_values(values: dict[str, Any]) -> BaselinePlan:
-        """The plan whose fields a JSON object gives."""
-        lists = {name: tuple(values[name]) for name in ("hidden", "auxiliary")}
-        return BaselinePlan(**{**values, **lists})

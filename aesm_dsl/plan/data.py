@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 FILES = ("train", "valid", "test", "statistics")
 """The fields that name files."""
@@ -40,14 +39,3 @@ class DataPlan:
     """Files that say what encoders learn, in place of the training rows."""
     cache: str | None = None
     """Folder that encoded tables are kept in; None: the user's own for caches."""
-
-    @staticmethod
-    def from_values(values: dict[str, Any]) -> DataPlan:
-        """The plan whose fields a JSON object gives."""
-
-        def rows(value: Any) -> tuple[str, ...] | SplitPlan | None:
-            if isinstance(value, dict):
-                return SplitPlan(**value)
-            return tuple(value) if value is not None else None
-
-        return DataPlan(**{**values, **{part: rows(values[part]) for part in FILES if part in values}})

@@ -13,6 +13,7 @@ from typing import Any
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.data import DataPlan
 from aesm_dsl.plan.features import FeaturePlan, auto_width
+from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.plan.training import TrainingPlan
 
 TASKS = "tasks"
@@ -228,12 +229,16 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> Plan:
-        """The plan that `to_json` wrote. Raises ValueError for another format's version."""
+        """Reads the plan that `to_json` wrote.
+
+        Raises:
+            ValueError: the version of the format is another, or a field is not of its type.
+        """
         values: dict[str, Any] = json.loads(text)
-        found = values.pop("format", None)
-        if found != FORMAT:
-            raise ValueError(f"plan format {found}, this version reads format {FORMAT}")
-        return _plan(values)
+        version = values.pop("format", None)
+        if version != FORMAT:
+            raise ValueError(f"plan format {version}, this version reads format {FORMAT}")
+        return read_json(Plan, json.dumps(values))
 
 
 def _fed(layers: tuple[LayerPlan, ...], width: int) -> tuple[LayerPlan, ...]:
@@ -242,40 +247,3 @@ def _fed(layers: tuple[LayerPlan, ...], width: int) -> tuple[LayerPlan, ...]:
         return layers
     first = replace(layers[0], input=width, residual=layers[0].residual and width == layers[0].output)
     return (first, *layers[1:])
-
-
-def _plan(values: dict[str, Any]) -> Plan:
-    tasks = values["tasks"]
-    return Plan(
-        name=values["name"],
-        label=values["label"],
-        features=tuple(_feature(one) for one in values["features"]),
-        levels=tuple(_level(level) for level in values["levels"]),
-        tasks=TaskLevelPlan(
-            **{
-                **tasks,
-                "tasks": tuple(TaskPlan(**task) for task in tasks["tasks"]),
-                "layers": _layers(tasks["layers"]),
-                "tower": tuple(tasks["tower"]),
-            }
-        ),
-        training=TrainingPlan.from_values(values["training"]),
-        data=DataPlan.from_values(values["data"]) if values["data"] else None,
-        baseline=BaselinePlan.from_values(values["baseline"]) if values["baseline"] else None,
-    )
-
-
-def _feature(values: dict[str, Any]) -> FeaturePlan:
-    lists = {name: tuple(values.get(name, ())) for name in ("parts", "crossed")}
-    return FeaturePlan(**{**values, **lists})
-
-
-def _level(values: dict[str, Any]) -> LevelPlan:
-    nodes = tuple(
-        NodePlan(node["name"], node["label"], tuple(node["values"]), tuple(node["parents"])) for node in values["nodes"]
-    )
-    return LevelPlan(**{**values, "nodes": nodes, "layers": _layers(values["layers"])})
-
-
-def _layers(values: list[dict[str, Any]]) -> tuple[LayerPlan, ...]:
-    return tuple(LayerPlan(**{**layer, "hidden": tuple(layer["hidden"])}) for layer in values)

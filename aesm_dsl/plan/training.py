@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,3 @@ class TrainingPlan:
     """Type of a step's large products: "float32" or "bf16"."""
     compile: str | None = None
     """What compiles the network for its steps: "inductor"; None: nothing does."""
-
-    @staticmethod
-    def from_values(values: dict[str, Any]) -> TrainingPlan:
-        """The plan whose fields a JSON object gives."""
-        return TrainingPlan(**{**values, "noise": NoisePlan(**values["noise"])})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from aesm_dsl.training.metrics.calibration import Bin
+from aesm_dsl.training.metrics.t_test import normal_quantile
 
 Points = Sequence[tuple[float, float]]
 
@@ -156,7 +157,7 @@ def _svg(width: float, height: float, title: str, parts: Sequence[Markup], kind:
 
 def _wilson(one: Bin) -> tuple[float, float]:
     """The 95 % interval of a share, by its rows."""
-    z = 1.959964
+    z = normal_quantile()
     middle = one.seen + z * z / (2 * one.rows)
     reach = z * math.sqrt(one.seen * (1 - one.seen) / one.rows + z * z / (4 * one.rows**2))
     scale = 1 + z * z / one.rows

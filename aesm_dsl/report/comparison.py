@@ -8,7 +8,7 @@ from rich.table import Table
 
 from aesm_dsl.training.compare import SINGLE, UNIFIED, Comparison, Standing, verdict
 from aesm_dsl.training.metrics.scores import ALL
-from aesm_dsl.training.metrics.t_test import Mean
+from aesm_dsl.training.metrics.t_test import MeanOfRuns
 
 MARK = {"gain": "+", "loss": "-", "even": " "}
 
@@ -113,15 +113,15 @@ def _cell(one: Standing, best: float) -> str:
     return f"[bold]{text}[/bold]" if one.auc.value == best else text
 
 
-def _interval(value: Mean) -> str:
+def _interval(value: MeanOfRuns) -> str:
     return "-" if value.low is None else f"{value.low:.4f} to {value.high:.4f}"
 
 
-def _signed(value: Mean | None) -> str:
+def _signed(value: MeanOfRuns | None) -> str:
     return "" if value is None else f"{value.value:+.4f}"
 
 
-def _p(value: Mean | None) -> str:
+def _p(value: MeanOfRuns | None) -> str:
     if value is None:
         return ""
     return "-" if value.p is None else f"{value.p:.3f}"

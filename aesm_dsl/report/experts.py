@@ -7,8 +7,9 @@ from typing import Any
 from rich.table import Table
 
 from aesm_dsl.findings.diagnostic import quoted
+from aesm_dsl.training.sharing.layer_usage import LayerUsage
 from aesm_dsl.training.sharing.sharing_matrix import Sharing, sharing
-from aesm_dsl.training.sharing.usage import LayerUsage, Usage
+from aesm_dsl.training.sharing.usage import Usage
 
 DEAF = 0.5
 """A share of dead output units from which an expert is named."""

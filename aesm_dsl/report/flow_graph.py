@@ -20,7 +20,8 @@ from aesm_dsl.report.text_width import shortened, width_ems
 from aesm_dsl.training.sharing.sharing_matrix import sharing
 
 if TYPE_CHECKING:  # usage.py loads torch
-    from aesm_dsl.training.sharing.usage import LayerUsage, Usage
+    from aesm_dsl.training.sharing.layer_usage import LayerUsage
+    from aesm_dsl.training.sharing.usage import Usage
 
 ROOM, BOX_ROOM, MOST_ROOM = 760.0, 64.0, 1500.0
 """Width of the rows: at least this, more where there are many boxes side by side, and at most that."""

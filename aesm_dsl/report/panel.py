@@ -17,7 +17,7 @@ from aesm_dsl.report.text_width import plain, shortened, width_ems
 from aesm_dsl.training.sharing.sharing_matrix import ROLES, Sharing, sharing
 
 if TYPE_CHECKING:  # usage.py loads torch
-    from aesm_dsl.training.sharing.usage import LayerUsage
+    from aesm_dsl.training.sharing.layer_usage import LayerUsage
 
 HIDDEN = 0.02
 """Lines of less mean mixture weight are not drawn; experts left without one fold into "rarely used"."""

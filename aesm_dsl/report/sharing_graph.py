@@ -12,7 +12,8 @@ from aesm_dsl.report.text_width import plain, shortened, width_ems
 from aesm_dsl.training.sharing.sharing_matrix import DEAD
 
 if TYPE_CHECKING:  # usage.py loads torch
-    from aesm_dsl.training.sharing.usage import LayerUsage, Usage
+    from aesm_dsl.training.sharing.layer_usage import LayerUsage
+    from aesm_dsl.training.sharing.usage import Usage
 
 NARROWEST = 800.0
 """Least width of the page in points; the legend needs it."""

@@ -9,7 +9,7 @@ from aesm_dsl.plan.plan import TASKS, Plan
 from aesm_dsl.report.text_width import plain
 
 if TYPE_CHECKING:  # usage.py loads torch
-    from aesm_dsl.training.sharing.usage import LayerUsage
+    from aesm_dsl.training.sharing.layer_usage import LayerUsage
 
 
 @dataclass(frozen=True, slots=True)

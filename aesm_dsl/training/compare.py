@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.metrics.paired_rows_test import Place, RowTest
 from aesm_dsl.training.metrics.scores import ALL, Score
-from aesm_dsl.training.metrics.t_test import Mean, mean
+from aesm_dsl.training.metrics.t_test import MeanOfRuns, mean_of_runs
 from aesm_dsl.training.run.folder import Run
 
 FORMAT = 1
@@ -41,9 +42,9 @@ class Contender:
     """A row, with the experts that it selects at most."""
     rows_per_second: float
     """In training, of the median run; runs beside each other slow each other down."""
-    auc: Mean
+    auc: MeanOfRuns
     """Mean over the tasks of the AUC on all rows."""
-    behind: Mean | None
+    behind: MeanOfRuns | None
     """The AES model's minus this one's, seed by seed; None of AES itself."""
     settings: tuple[str, ...] = ()
     """The overrides it was given, where each architecture was given a choice."""
@@ -58,9 +59,9 @@ class Standing:
     architecture: str
     rows: int
     positives: int
-    auc: Mean
+    auc: MeanOfRuns
     log_loss: float | None
-    behind: Mean | None
+    behind: MeanOfRuns | None
     """The AES model's AUC minus this one's, seed by seed; None of AES itself."""
     by_rows: RowTest | None
     """The same by rows; None of AES itself, or where the runs were not measured on the same rows."""
@@ -75,7 +76,7 @@ class Swing:
     rows: int
     unified: float
     single: float
-    gain: Mean
+    gain: MeanOfRuns
     by_rows: RowTest | None
     """The gain by rows, as in `Standing`."""
     verdict: str
@@ -114,18 +115,7 @@ class Comparison:
         values: dict[str, Any] = json.loads(text)
         if (found := values.pop("format", None)) != FORMAT:
             raise ValueError(f"comparison format {found}, this version reads format {FORMAT}")
-        kinds: dict[str, type[Any]] = {"contenders": Contender, "standings": Standing, "seesaw": Swing}
-        lists = {name: tuple(_restored(kind, one) for one in values[name]) for name, kind in kinds.items()}
-        runs = {name: tuple(paths) for name, paths in values["runs"].items()}
-        return Comparison(**{**values, **lists, "folder": folder, "seeds": tuple(values["seeds"]), "runs": runs})
-
-
-def _restored(kind: type[Any], values: dict[str, Any]) -> Any:
-    parts = {
-        name: (RowTest if name == "by_rows" else Mean)(**one) for name, one in values.items() if isinstance(one, dict)
-    }
-    lists = {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
-    return kind(**{**values, **parts, **lists})
+        return read_json(Comparison, json.dumps({**values, "folder": str(folder)}))
 
 
 def comparison(
@@ -175,7 +165,7 @@ def _contender(
         int(runs[0].info["parameters"]) - total.parameters,
         total.selected,
         float(np.median(rows)),
-        mean(auc),
+        mean_of_runs(auc),
         None if name == UNIFIED else _difference(unified, auc),
         settings,
     )
@@ -193,7 +183,7 @@ def _standing(
         name,
         own[0].rows,
         own[0].positives,
-        mean(auc),
+        mean_of_runs(auc),
         float(np.mean(losses)) if losses else None,
         None if name == UNIFIED else _difference(unified, auc),
         by_rows,
@@ -211,15 +201,15 @@ def _seesaw(standings: Sequence[Standing]) -> tuple[Swing, ...]:
     return tuple(found)
 
 
-def verdict(difference: Mean) -> str:
+def verdict(difference: MeanOfRuns) -> str:
     """ "gain", "loss" or "even": what the paired test over the seeds says of a difference."""
     if difference.p is None or difference.p >= SURELY:
         return "even"
     return "gain" if difference.value > 0 else "loss"
 
 
-def _difference(one: Sequence[float], other: Sequence[float]) -> Mean:
-    return mean([first - second for first, second in zip(one, other, strict=True)])
+def _difference(one: Sequence[float], other: Sequence[float]) -> MeanOfRuns:
+    return mean_of_runs([first - second for first, second in zip(one, other, strict=True)])
 
 
 def _by_place(scores: Sequence[Score]) -> dict[Place, Score]:

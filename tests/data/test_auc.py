@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from aesm_dsl.training.metrics.auc import auc, auc_within, difference, right_sides
-from aesm_dsl.training.metrics.binned_scores import Cells
+from aesm_dsl.training.metrics.score_histogram import ScoreHistogram, TaskRows
 
 
 def delong(score: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float | None] | None:
     weight = np.ones(len(label)) if weight is None else np.asarray(weight, float)
     seen = weight > 0
     score = score[seen].astype(float)
-    return Cells.of(score, score, label[seen], weight[seen]).auc()
+    return ScoreHistogram.of(TaskRows(score, score, label[seen], weight[seen])).auc()
 
 
 def test_within_users_is_each_users_own() -> None:

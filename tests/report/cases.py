@@ -9,7 +9,8 @@ import networkx as nx
 
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
-from aesm_dsl.training.sharing.usage import LayerUsage, Usage
+from aesm_dsl.training.sharing.layer_usage import LayerUsage
+from aesm_dsl.training.sharing.usage import Usage
 
 ENTRIES = {"home": "主搜", "wealth": "理财TAB"}
 CARDS = {"hot": "热门基金", "product": "基金产品", "theme": "主题基金"}

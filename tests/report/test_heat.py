@@ -12,8 +12,9 @@ from aesm_dsl.report.axis_order import by_role, clustered
 from aesm_dsl.report.flow_graph import FAINTEST, flow_graph
 from aesm_dsl.report.heat_map import FADED, heat_map, training_map
 from aesm_dsl.report.sharing_graph import sharing_graph
+from aesm_dsl.training.sharing.layer_usage import Flow
 from aesm_dsl.training.sharing.sharing_matrix import mean_matrix, sharing
-from aesm_dsl.training.sharing.usage import Flow, Usage
+from aesm_dsl.training.sharing.usage import Usage
 from tests.report.cases import TASKS, fund_usage, make_layer, make_plan, statement
 
 GROUPED = [[0.5, 0.0, 0.5, 0.0], [0.5, 0.5, 0.0, 0.0], [0.4, 0.0, 0.6, 0.0], [0.5, 0.5, 0.0, 0.0]]

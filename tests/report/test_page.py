@@ -23,7 +23,7 @@ from aesm_dsl.training.compare import Comparison, Contender, Standing, Swing
 from aesm_dsl.training.metrics.calibration import Bin, Calibration
 from aesm_dsl.training.metrics.paired_rows_test import RowTest
 from aesm_dsl.training.metrics.scores import Score
-from aesm_dsl.training.metrics.t_test import mean
+from aesm_dsl.training.metrics.t_test import mean_of_runs
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.history import Epoch
 from aesm_dsl.training.sharing.health import health
@@ -102,7 +102,7 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def found(run: Run) -> Comparison:
-    gains = {"home": mean([0.01, 0.011, 0.012]), "wealth": mean([-0.01, -0.011, -0.012])}
+    gains = {"home": mean_of_runs([0.01, 0.011, 0.012]), "wealth": mean_of_runs([-0.01, -0.011, -0.012])}
     by_rows = RowTest(0.01, 0.001, 0.019, 0.0312)
     swings = tuple(
         Swing(leaf, "click", 500, 0.7, 0.69, gain, by_rows, "gain" if gain.value > 0 else "loss")
@@ -115,15 +115,17 @@ def found(run: Run) -> Comparison:
             name,
             500,
             50,
-            mean([0.7, 0.71]),
+            mean_of_runs([0.7, 0.71]),
             0.3,
-            None if name == "aes" else mean([0.01, 0.02]),
+            None if name == "aes" else mean_of_runs([0.01, 0.02]),
             by_rows,
         )
         for name in ("aes", "single")
     )
     contenders = tuple(
-        Contender(name, 100, 10, 200, 1e4, mean([0.7, 0.71]), None if name == "aes" else mean([0.01, 0.02]))
+        Contender(
+            name, 100, 10, 200, 1e4, mean_of_runs([0.7, 0.71]), None if name == "aes" else mean_of_runs([0.01, 0.02])
+        )
         for name in ("aes", "single")
     )
     runs = {"aes": ("runs/aes-7",), "single": ("runs/single-7",)}

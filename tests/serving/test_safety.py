@@ -90,7 +90,7 @@ JSON = {
     "another column": ("encoders.json", put("features", 0, "column", to="password"), "reads another column"),
     "no time zone": ("encoders.json", put("features", 4, "zone", to="../../etc/passwd"), "`encoders.json`: "),
     "division by zero": ("encoders.json", put("features", 2, "deviation", to=0.0), "divides by zero"),
-    "metrics": ("metrics.json", put(0, "auc", to="good"), "`metrics.json`: `auc` is `'good'`"),
+    "metrics": ("metrics.json", put(0, "auc", to="good"), "`metrics.json`: `[0].auc` is `'good'`"),
     "usage": ("usage.json", put("layers", 0, "nodes", to=3), "`usage.json`: "),
 }
 

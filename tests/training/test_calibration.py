@@ -7,7 +7,9 @@ from dataclasses import asdict
 
 import numpy as np
 
+from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.metrics.calibration import BINS, Calibration, calibrations
+from aesm_dsl.training.metrics.scores import PredictedRows
 from tests.report.cases import make_plan
 
 
@@ -20,7 +22,7 @@ def test_bins_are_what_a_plain_loop_finds() -> None:
     label_RT[:50, 1] = np.nan
     weight_R = chance.integers(0, 3, rows).astype(float)
     node_RL = (chance.random((rows, 1)) < 0.02).astype(np.int64)
-    found = calibrations(plan, np.log(p_RT), label_RT, node_RL, weight_R)
+    found = calibrations(plan, PredictedRows(np.log(p_RT), np.log1p(-p_RT), label_RT, node_RL, weight_R))
     assert [(one.leaf, one.task) for one in found] == [
         (leaf, task) for leaf in ("a", "b", "all") for task in ("click", "purchase")
     ]
@@ -40,11 +42,14 @@ def test_bins_are_what_a_plain_loop_finds() -> None:
             total = sum(weight for _, _, weight in own)
             assert np.isclose(part.foretold, sum(p * weight for p, _, weight in own) / total)
             assert np.isclose(part.seen, sum(label * weight for _, label, weight in own) / total)
-    restored = [Calibration.from_data(json.loads(json.dumps(asdict(one)))) for one in found]
+    restored = [read_json(Calibration, json.dumps(asdict(one))) for one in found]
     assert tuple(restored) == found
 
 
 def test_no_rows_no_bins() -> None:
     plan = make_plan({"entry": {"a": "a"}})
     none = np.zeros((0, 2))
-    assert all(not one.bins for one in calibrations(plan, none, none, np.zeros((0, 1), np.int64), np.zeros(0)))
+    assert all(
+        not one.bins
+        for one in calibrations(plan, PredictedRows(none, none, none, np.zeros((0, 1), np.int64), np.zeros(0)))
+    )

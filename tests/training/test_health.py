@@ -15,10 +15,12 @@ from aesm_dsl.api.train import train
 from aesm_dsl.data.simulate.fund_search import write_world
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.run.history import Epoch
 from aesm_dsl.training.sharing.health import Health, health, tell_collapse
+from aesm_dsl.training.sharing.layer_usage import LayerUsage
 from aesm_dsl.training.sharing.sharing_matrix import sharing
-from aesm_dsl.training.sharing.usage import LayerUsage, Usage
+from aesm_dsl.training.sharing.usage import Usage
 from tests.layers.plans import LAYER, make_plan, task
 from tests.report.cases import make_layer
 
@@ -125,7 +127,7 @@ def test_health_of_layers_and_its_way_through_json() -> None:
     assert (found[0].in_use, found[0].dead, found[0].gradient[:3]) == (2, (2, 3, 4, 5, 6, 7), (0.5, 0.5, 0.0))
     assert found[1].gradient == ()
     occupied = replace(found[0], occupied={1: "b"})
-    assert Health.from_data(json.loads(json.dumps(asdict(occupied)))) == occupied
+    assert read_json(Health, json.dumps(asdict(occupied))) == occupied
     epoch = Epoch(1, 10, 0.5, {"click": 0.7}, 0.6, {"click": 0.6}, (occupied, found[1]))
     assert Epoch.from_data(json.loads(json.dumps(asdict(epoch)))) == epoch
     old = {name: value for name, value in asdict(epoch).items() if name != "experts"}

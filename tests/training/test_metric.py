@@ -10,10 +10,15 @@ import torch
 
 from aesm_dsl.training.fit.loss import cross_entropy
 from aesm_dsl.training.metrics import streamed_scores
-from aesm_dsl.training.metrics.scores import ALL, Score, mean, score, scores
+from aesm_dsl.training.metrics.score_histogram import ScoreHistogram, TaskRows
+from aesm_dsl.training.metrics.scores import ALL, PredictedRows, Score, mean, score, scores
 from tests.layers.plans import make_plan, task
 
 PLAN = make_plan(levels=(("entry", 2),), tasks=(task("click"), task("buy")))
+
+
+def score_of(leaf: str, task: str, *rows: np.ndarray) -> Score:
+    return score(leaf, task, ScoreHistogram.of(TaskRows(*rows)))
 
 
 def rows(number: int, seed: int = 0) -> tuple[np.ndarray, ...]:
@@ -28,7 +33,9 @@ def rows(number: int, seed: int = 0) -> tuple[np.ndarray, ...]:
 
 def test_equals_plain_loops() -> None:
     yes_RT, no_RT, label_RT, node_RL, weight_R = rows(120)
-    found = {(one.leaf, one.task): one for one in scores(PLAN, yes_RT, no_RT, label_RT, node_RL, weight_R)}
+    found = {
+        (one.leaf, one.task): one for one in scores(PLAN, PredictedRows(yes_RT, no_RT, label_RT, node_RL, weight_R))
+    }
     assert set(found) == {(leaf, name) for leaf in ("entry0", "entry1", ALL) for name in ("click", "buy")}
     for (leaf, name), one in found.items():
         t = ("click", "buy").index(name)
@@ -53,7 +60,7 @@ def test_equals_plain_loops() -> None:
 
 def test_log_loss_is_the_loss_of_training() -> None:
     yes_RT, no_RT, label_RT, node_RL, weight_R = rows(200, 1)
-    found = [one for one in scores(PLAN, yes_RT, no_RT, label_RT, node_RL, weight_R) if one.leaf == ALL]
+    found = [one for one in scores(PLAN, PredictedRows(yes_RT, no_RT, label_RT, node_RL, weight_R)) if one.leaf == ALL]
     for t, one in enumerate(found):
         parts = (torch.tensor(part[:, t]) for part in (yes_RT, no_RT, label_RT))
         assert one.log_loss == pytest.approx(cross_entropy(*parts, torch.tensor(weight_R)).item())
@@ -62,24 +69,24 @@ def test_log_loss_is_the_loss_of_training() -> None:
 def test_always_saying_the_rate_has_normalised_entropy_and_calibration_one() -> None:
     label_R, weight_R = np.array([1.0, 0.0, 0.0, 1.0, 0.0]), np.array([1.0, 2.0, 0.5, 0.5, 1.0])
     rate = 1.5 / 5
-    one = score("all", "click", np.full(5, math.log(rate)), np.full(5, math.log(1 - rate)), label_R, weight_R)
+    one = score_of("all", "click", np.full(5, math.log(rate)), np.full(5, math.log(1 - rate)), label_R, weight_R)
     assert (one.normalised_entropy, one.calibration, one.auc) == (pytest.approx(1), pytest.approx(1), 0.5)
 
 
 def test_what_is_undefined_is_none() -> None:
     half = np.log([0.5, 0.5])
-    assert score("a", "t", half[:0], half[:0], half[:0], half[:0]) == Score("a", "t", 0, 0, *[None] * 7)
-    ones = score("a", "t", half, half, np.ones(2), np.ones(2))
+    assert score_of("a", "t", half[:0], half[:0], half[:0], half[:0]) == Score("a", "t", 0, 0, *[None] * 7)
+    ones = score_of("a", "t", half, half, np.ones(2), np.ones(2))
     assert (ones.auc, ones.auc_low, ones.normalised_entropy) == (None, None, None)
     assert (ones.log_loss, ones.calibration) == (pytest.approx(math.log(2)), pytest.approx(0.5))
-    zeros = score("a", "t", half, half, np.zeros(2), np.ones(2))
+    zeros = score_of("a", "t", half, half, np.zeros(2), np.ones(2))
     assert (zeros.calibration, zeros.rate) == (None, 0)
-    mixed = score("a", "t", half, half, np.array([1.0, 0.0]), np.ones(2))
+    mixed = score_of("a", "t", half, half, np.array([1.0, 0.0]), np.ones(2))
     assert (mixed.auc, mixed.auc_low, mixed.auc_high) == (0.5, None, None)
 
 
 def test_mean_auc_is_over_tasks_on_all_rows() -> None:
-    found = scores(PLAN, *rows(100))
+    found = scores(PLAN, PredictedRows(*rows(100)))
     expected = np.mean([one.auc for one in found if one.leaf == ALL])
     assert mean(found, "mean_auc") == pytest.approx(expected)
 
@@ -88,7 +95,7 @@ def test_calibration_error_is_that_of_twenty_groups() -> None:
     yes_R, no_R, label_R = (part[:, 0] for part in rows(500, 3)[:3])
     keep = np.flatnonzero(~np.isnan(label_R))[:360]
     yes_R, no_R, label_R = yes_R[keep], no_R[keep], label_R[keep]
-    one = score("a", "t", yes_R, no_R, label_R, np.ones(360))
+    one = score_of("a", "t", yes_R, no_R, label_R, np.ones(360))
     order = np.argsort(yes_R)
     groups = [order[start : start + 18] for start in range(0, 360, 18)]
     off = sum(abs(float(np.exp(yes_R[group]).sum() - label_R[group].sum())) for group in groups)
@@ -98,7 +105,11 @@ def test_calibration_error_is_that_of_twenty_groups() -> None:
 def test_gauc_is_the_mean_over_users_that_have_both_classes() -> None:
     yes_RT, no_RT, label_RT, node_RL, weight_R = rows(300, 5)
     user_R = np.random.default_rng(1).integers(0, 40, 300)  # NOBODY is one of them
-    found = [one for one in scores(PLAN, yes_RT, no_RT, label_RT, node_RL, weight_R, user_R) if one.leaf == ALL]
+    found = [
+        one
+        for one in scores(PLAN, PredictedRows(yes_RT, no_RT, label_RT, node_RL, weight_R, user_R))
+        if one.leaf == ALL
+    ]
     for t, one in enumerate(found):
         areas, weights = [], []
         for user in range(1, 40):
@@ -116,9 +127,9 @@ def test_gauc_is_the_mean_over_users_that_have_both_classes() -> None:
 def test_streamed_scores_are_those_of_the_rows_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamed_scores, "CELLS", 256)  # so coarse that it shows
     parts = (*rows(3000, 7), np.random.default_rng(1).integers(1, 200, 3000))
-    exact, meter = scores(PLAN, *parts), streamed_scores.Streamed(PLAN)
+    exact, meter = scores(PLAN, PredictedRows(*parts)), streamed_scores.StreamedScores(PLAN)
     for start in range(0, 3000, 700):
-        meter.add(*(part[start : start + 700] for part in parts))
+        meter.add(PredictedRows(*(part[start : start + 700] for part in parts)))
     for one, other in zip(meter.scores(), exact, strict=True):
         assert 0 < one.auc_off < 0.03
         assert 0 < abs(one.auc - other.auc) <= one.auc_off
@@ -134,18 +145,18 @@ def test_streamed_users_are_a_sample_once_there_are_too_many_rows(monkeypatch: p
     monkeypatch.setattr(streamed_scores, "KEPT_ROWS", 1000)
     draw, parts = np.random.default_rng(1), rows(4000, 7)
     user_R = draw.integers(1, 2**60, 400)[draw.integers(0, 400, 4000)]
-    meter = streamed_scores.Streamed(PLAN)
+    meter = streamed_scores.StreamedScores(PLAN)
     for start in range(0, 4000, 500):
-        meter.add(*(part[start : start + 500] for part in (*parts, user_R)))
-        assert meter._rows <= 1000
-    found, exact = meter.scores()[-1], scores(PLAN, *parts, user_R)[-1]
+        meter.add(PredictedRows(*(part[start : start + 500] for part in (*parts, user_R))))
+        assert meter._kept_rows <= 1000
+    found, exact = meter.scores()[-1], scores(PLAN, PredictedRows(*parts, user_R))[-1]
     assert 40 < found.users < exact.users / 2
     chosen_R = np.isin(user_R, np.concatenate([kept[0] for kept in meter._kept]))
-    of_them = scores(PLAN, *(part[chosen_R] for part in (*parts, user_R)))[-1]
+    of_them = scores(PLAN, PredictedRows(*(part[chosen_R] for part in (*parts, user_R))))[-1]
     assert (found.gauc, found.users) == (pytest.approx(of_them.gauc), of_them.users)
 
 
 def test_streamed_without_rows() -> None:
     none = np.zeros(0)
     empty = np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 1), np.int64), none
-    assert streamed_scores.Streamed(PLAN).scores() == scores(PLAN, *empty)
+    assert streamed_scores.StreamedScores(PLAN).scores() == scores(PLAN, PredictedRows(*empty))

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from aesm_dsl.training.metrics.auc import auc
-from aesm_dsl.training.metrics.paired_rows_test import row_tests, sides
-from aesm_dsl.training.metrics.predictions import Predictions
-from aesm_dsl.training.sharing.usage import Usage
+from aesm_dsl.training.metrics.paired_rows_test import ranked_rows, row_tests
+from aesm_dsl.training.metrics.scores import PredictedRows
 from tests.report.cases import make_plan
 
 PLAN = make_plan({"entry": {"a": "a", "b": "b"}})
 ROWS = 600
 
 
-def forecast(skill: float, seed: int) -> Predictions:
+def predicted(skill: float, seed: int) -> PredictedRows:
     """Scores that are as good as `skill` says, on rows that are the same for all seeds."""
     fixed = np.random.default_rng(0)
     label_RT = (fixed.random((ROWS, 2)) < 0.4).astype(float)
@@ -25,12 +24,12 @@ def forecast(skill: float, seed: int) -> Predictions:
     label_RT[:20, 1] = np.nan
     score_RT = skill * np.nan_to_num(label_RT) + fixed.normal(size=(ROWS, 2))
     score_RT += 0.3 * np.random.default_rng(seed).normal(size=(ROWS, 2))
-    return Predictions(score_RT - 10, -score_RT, label_RT, node_RL, np.ones(ROWS), Usage(()))
+    return PredictedRows(score_RT - 10, -score_RT, label_RT, node_RL, np.ones(ROWS))
 
 
 def test_the_difference_is_that_of_the_mean_aucs() -> None:
-    good, bad = [forecast(1.5, seed) for seed in (1, 2)], [forecast(0.5, seed) for seed in (3, 4)]
-    one, other = sides(PLAN, good), sides(PLAN, bad)
+    good, bad = [predicted(1.5, seed) for seed in (1, 2)], [predicted(0.5, seed) for seed in (3, 4)]
+    one, other = ranked_rows(PLAN, good), ranked_rows(PLAN, bad)
     assert one is not None
     assert other is not None
     tests = row_tests(one, other)
@@ -44,16 +43,16 @@ def test_the_difference_is_that_of_the_mean_aucs() -> None:
     back = row_tests(other, one)["all", "purchase"]
     assert back.difference == pytest.approx(-found.difference)
     assert back.p == pytest.approx(found.p)
-    alike = sides(PLAN, [forecast(1.5, seed) for seed in (5, 6)])
+    alike = ranked_rows(PLAN, [predicted(1.5, seed) for seed in (5, 6)])
     assert alike is not None
     assert row_tests(one, alike)["all", "click"].p > 0.01
 
 
 def test_other_rows_are_not_compared() -> None:
-    run = forecast(1.0, 1)
+    run = predicted(1.0, 1)
     moved = replace(run, label_RT=1 - run.label_RT)
-    assert sides(PLAN, [run, moved]) is None
-    one, other = sides(PLAN, [run]), sides(PLAN, [moved])
+    assert ranked_rows(PLAN, [run, moved]) is None
+    one, other = ranked_rows(PLAN, [run]), ranked_rows(PLAN, [moved])
     assert one is not None
     assert other is not None
     assert row_tests(one, other) == {}
@@ -61,10 +60,10 @@ def test_other_rows_are_not_compared() -> None:
 
 
 def test_a_class_without_rows_is_left_out() -> None:
-    run = forecast(1.0, 1)
+    run = predicted(1.0, 1)
     label_RT = run.label_RT.copy()
     label_RT[run.node_RL[:, 0] == 1, 0] = 0
-    one = sides(PLAN, [replace(run, label_RT=label_RT)])
+    one = ranked_rows(PLAN, [replace(run, label_RT=label_RT)])
     assert one is not None
     assert ("b", "click") not in one.right
     assert ("b", "purchase") in one.right

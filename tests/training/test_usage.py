@@ -11,7 +11,8 @@ import torch
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
-from aesm_dsl.training.sharing.usage import LayerUsage, Usage, UsageMeter
+from aesm_dsl.training.sharing.layer_usage import LayerUsage
+from aesm_dsl.training.sharing.usage import Usage, UsageMeter
 
 EXPERTS = {"entry": 5, "card": 3, "tasks": 4}
 NODES = {"entry": ("home", "wealth", "never"), "card": ("hot", "product"), "tasks": ("click", "purchase")}

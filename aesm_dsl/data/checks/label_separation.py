@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from aesm_dsl.data.rank_auc import rank_auc
 from aesm_dsl.data.reading.values import as_numbers, as_text
-from aesm_dsl.training.metrics.auc import auc
 
 SUSPICIOUS = 0.99
 """AUC of one column alone from which on it is told as a leak."""
@@ -50,5 +50,5 @@ def _auc(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any]) -> float | None:
     positives = int((label_R == 1).sum())
     if positives < LEAST or len(label_R) - positives < LEAST:
         return None
-    found = auc(score_R, label_R)
+    found = rank_auc(score_R, label_R)
     return None if found is None else max(found, 1 - found)

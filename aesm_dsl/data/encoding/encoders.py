@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from aesm_dsl.data.encoding.feature_encoders import Category, Cross, Date, Encoder, Id, List, Number, Shared, Value
+from aesm_dsl.plan.strict_json import read_json
 
 FORMAT = 3
 """Version of the encoders' JSON form; the hash and the rules of value.py belong to it."""
@@ -87,7 +88,11 @@ class Encoders:
 
     @staticmethod
     def from_json(text: str) -> Encoders:
-        """The encoders that `to_json` wrote, exactly. Raises ValueError for another format's version."""
+        """Reads the encoders that `to_json` wrote.
+
+        Raises:
+            ValueError: the version of the format is another, or a field is not of its type.
+        """
         stored: dict[str, Any] = json.loads(text)
         if stored.get("format") != FORMAT:
             raise ValueError(f"encoders of format {stored.get('format')}, this version reads format {FORMAT}")
@@ -109,9 +114,13 @@ class Encoders:
 
 
 def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Encoder:
-    kind: Any = next(one for one, name in KINDS.items() if name == values["kind"])
-    del values["kind"]
-    if "of" in values:
-        values["of"] = known[values["of"]] if isinstance(values["of"], str) else _restored(values["of"], known)
-    restored: Encoder = kind(**{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()})
-    return restored
+    """The encoder of these fields; one that uses another feature's takes that of `known`."""
+    kind: type[Encoder] = next(kind for kind, name in KINDS.items() if name == values["kind"])
+    fields = {name: value for name, value in values.items() if name != "kind"}
+    of = fields.get("of")
+    if of is None:
+        return read_json(kind, json.dumps(fields))
+    inner = known[of] if isinstance(of, str) else _restored(of, known)
+    # Read with the smallest encoder there is in its place: a vocabulary that features share stays one in memory.
+    outer: Any = read_json(kind, json.dumps({**fields, "of": asdict(Id("", "", 1))}))
+    return replace(outer, of=inner)  # type: ignore[no-any-return]

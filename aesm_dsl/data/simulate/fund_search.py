@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.rank_auc import rank_auc
 from aesm_dsl.data.simulate.fund_world import (
     CITIES,
     CLICK,
@@ -50,7 +51,6 @@ from aesm_dsl.data.simulate.fund_world import (
     funds,
     users,
 )
-from aesm_dsl.training.metrics.auc import auc
 
 CITY_MISSING, ASSETS_MISSING = 0.04, 0.05
 HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 9, 11, 12, 11, 10, 10, 11, 11, 10, 9, 9, 11, 14, 15, 11, 6)
@@ -136,8 +136,8 @@ def write_world(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> 
     train = frame.filter(pl.col("day") < first_test_day)
     test = frame.filter(pl.col("day") >= first_test_day)
     scores = {
-        "click": auc(test["truth_click"].to_numpy(), test["is_click"].to_numpy()),
-        "purchase": auc(test["truth_purchase"].to_numpy(), test["is_buy"].to_numpy()),
+        "click": rank_auc(test["truth_click"].to_numpy(), test["is_click"].to_numpy()),
+        "purchase": rank_auc(test["truth_purchase"].to_numpy(), test["is_buy"].to_numpy()),
     }
     folder.mkdir(parents=True, exist_ok=True)
     world = World(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", scores)
@@ -189,8 +189,8 @@ def _truth(
     for leaf in LEAVES:
         own = test.filter(entry=leaf.entry, card=leaf.card)
         best = {
-            "click": auc(own["truth_click"].to_numpy(), own["is_click"].to_numpy()),
-            "purchase": auc(own["truth_purchase"].to_numpy(), own["is_buy"].to_numpy()),
+            "click": rank_auc(own["truth_click"].to_numpy(), own["is_click"].to_numpy()),
+            "purchase": rank_auc(own["truth_purchase"].to_numpy(), own["is_buy"].to_numpy()),
         }
         # A leaf without a positive has no AUC; JSON has no NaN.
         known = {task: value if value == value else None for task, value in best.items()}

@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.rank_auc import rank_auc
 from aesm_dsl.data.simulate.fund_search import put
 from aesm_dsl.data.simulate.fund_world import Array, Whole
-from aesm_dsl.training.metrics.auc import auc
 
 SHARES = (0.40, 0.20, 0.12, 0.10, 0.08, 0.05, 0.03, 0.02)
 """Of all rows, by scenario."""
@@ -112,7 +112,7 @@ def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) ->
         raise ValueError(f"{rows} rows with a test share of {test_share} leave a table without rows")
     train, test = frame.head(rows - tested), frame.tail(tested)
     folder.mkdir(parents=True, exist_ok=True)
-    best = auc(test["truth"].to_numpy(), test["is_hit"].to_numpy())
+    best = rank_auc(test["truth"].to_numpy(), test["is_hit"].to_numpy())
     world = GroupWorld(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", best)
     put(world.train, lambda path: train.write_parquet(path))
     put(world.test, lambda path: test.write_parquet(path))
@@ -120,7 +120,7 @@ def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) ->
     scenarios = []
     for name, share, group, bias in zip(NAMES, SHARES, known.group_N.tolist(), known.bias_N.tolist(), strict=True):
         own = test.filter(scenario=name)
-        of_own = auc(own["truth"].to_numpy(), own["is_hit"].to_numpy())
+        of_own = rank_auc(own["truth"].to_numpy(), own["is_hit"].to_numpy())
         scenarios.append({"scenario": name, "share": share, "group": group, "bias": bias, "bayes_auc": of_own})
     text = json.dumps({"rows": rows, "seed": seed, "bayes_auc": best, "scenarios": scenarios}, indent=2) + "\n"
     put(world.truth, lambda path: path.write_text(text, encoding="utf-8"))

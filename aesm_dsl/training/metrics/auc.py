@@ -1,4 +1,7 @@
-"""Area under the ROC curve, exact: of all rows, and within users. Axes: R rows, U users, C cells of rows."""
+"""The AUC (area under the ROC curve), exact: of all rows and within users, its variance and its interval.
+
+Axes: R rows, U users, C cells of rows.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aesm_dsl.training.metrics.t_test import normal_quantile
+
 Floats = npt.NDArray[np.float64]
 
 
 def auc(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: npt.NDArray[Any] | None = None) -> float | None:
-    """Probability that a positive row scores above a negative one, ties counting half; None with one class only.
+    """Returns the probability that a positive row scores above a negative one, ties counting half.
 
-    weight_R  a pair of rows counts the product of both weights; without it every row counts 1
+    Args:
+        score_R: any scores, probabilities or not.
+        label_R: 1 for a positive row.
+        weight_R: a pair of rows counts the product of both weights; None counts every row once.
+
+    Returns:
+        None if there is one class only.
     """
     area_U, _ = auc_within(np.zeros(len(label_R), np.int64), score_R, label_R, weight_R)
     return float(area_U[0]) if len(area_U) else None
@@ -25,9 +36,9 @@ def auc_within(
     label_R: npt.NDArray[Any],
     weight_R: npt.NDArray[Any] | None = None,
 ) -> tuple[Floats, Floats]:
-    """The AUC of each user's rows and their weight, of users with both classes, in the order of their numbers.
+    """Returns the AUC within each user's rows, and the weight of these rows, in O(R log R).
 
-    In O(R log R): no pair of rows is looked at.
+    Only users with both classes are in it, in the order of their numbers.
     """
     weight_R = np.ones(len(label_R)) if weight_R is None else np.asarray(weight_R, np.float64)
     seen_R = weight_R > 0
@@ -56,7 +67,7 @@ def auc_within(
 
 
 def right_sides(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: Floats) -> tuple[float, Floats]:
-    """The AUC, and V of DeLong (1988): of each row the share of the other class that it is on the right side of.
+    """Returns the AUC and V of DeLong (1988): for each row, the share of the other class that it is ordered right with.
 
     Ties count half. Both classes have rows, and all weights are above 0.
     """
@@ -75,22 +86,43 @@ def right_sides(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: 
 def difference(
     one_R: Floats, other_R: Floats, label_R: npt.NDArray[Any], weight_R: Floats
 ) -> tuple[float, float | None]:
-    """AUC of one score minus that of another on the same rows, and its standard error, None where a class has one row.
+    """Returns the AUC of one score minus that of another on the same rows, and the standard error of the difference.
 
-    one_R, other_R  V of both (`right_sides`), or its mean over several scores
+    Args:
+        one_R: V of the first score (`right_sides`), or its mean over several scores.
+        other_R: V of the second.
+
+    Returns:
+        No standard error (None) if a class has one row.
     """
     less_R, positive_R = one_R - other_R, label_R == 1
     less = float(np.average(less_R[positive_R], weights=weight_R[positive_R]))
-    variances = [_variance(less_R[of_R] - less, weight_R[of_R]) for of_R in (positive_R, ~positive_R)]
+    variances = [
+        variance_of_mean(less_R[of_R] - less, weight_R[of_R] ** 2, float(weight_R[of_R].sum()), int(of_R.sum()))
+        for of_R in (positive_R, ~positive_R)
+    ]
     if any(one is None for one in variances):
         return less, None
     return less, float(sum(one for one in variances if one is not None) ** 0.5)
 
 
-def _variance(off_R: Floats, weight_R: Floats) -> float | None:
-    """Variance of the weighted mean of values that lie `off` it; None of one row, or of one that outweighs all."""
-    total, squares = weight_R.sum(), (weight_R**2).sum()
-    number = total**2 / squares
-    if len(off_R) < 2 or number <= 1:
+def variance_of_mean(off_C: Floats, squares_C: Floats, total: float, rows: int) -> float | None:
+    """Returns the variance of the weighted mean of values; None of one row, or of one that outweighs all others.
+
+    Args:
+        off_C: how far each value is from the mean.
+        squares_C: sum of the squared weights of the rows that have the value.
+        total: sum of all weights.
+        rows: how many rows there are.
+    """
+    number = total**2 / squares_C.sum()
+    if rows < 2 or number <= 1:
         return None
-    return float((weight_R**2 * off_R**2).sum() / total**2 * number / (number - 1))
+    return float((squares_C * off_C**2).sum() / total**2 * number / (number - 1))
+
+
+def auc_interval(area: float | None, error: float | None) -> tuple[float | None, float | None]:
+    """Returns the 95 % interval of an AUC by its standard error, within [0, 1]; None twice if either is None."""
+    if area is None or error is None:
+        return None, None
+    return max(0.0, area - normal_quantile() * error), min(1.0, area + normal_quantile() * error)

@@ -1,15 +1,13 @@
-"""`Calibration`: how often what was foretold happened, in bins of rows by their probability. Axes: R rows."""
+"""`Calibration`: predicted probability against observed frequency, in bins of rows. Axes: R rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.training.metrics.scores import ALL, Floats, Whole, leaf_rows
+from aesm_dsl.training.metrics.scores import Floats, PredictedRows, task_rows
 
 BINS = 10
 LEAST_ROWS = 20
@@ -18,13 +16,13 @@ LEAST_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Rows of about the same probability."""
+    """Rows of about the same predicted probability. The names of the fields are those of calibration.json."""
 
     rows: int
     foretold: float
-    """Weighted mean of their probability."""
+    """Predicted: weighted mean of the rows' probability."""
     seen: float
-    """Weighted share of positives among them."""
+    """Observed: weighted share of positives among the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +33,13 @@ class Calibration:
     task: str
     bins: tuple[Bin, ...]
 
-    @staticmethod
-    def from_data(values: Mapping[str, Any]) -> Calibration:
-        """The calibration that `dataclasses.asdict` and JSON made a dictionary of."""
-        return Calibration(**{**values, "bins": tuple(Bin(**one) for one in values["bins"])})
 
-
-def calibrations(
-    plan: Plan, yes_RT: Floats, label_RT: Floats, node_RL: Whole, weight_R: Floats
-) -> tuple[Calibration, ...]:
-    """Every leaf x task, in the order of `metric.scores`, and of the same rows.
-
-    yes_RT    log of the probability of 1
-    label_RT  0, 1, or NaN where missing
-    """
-    leaves = leaf_rows(plan, node_RL) if plan.levels else {}
-    found = []
-    for leaf, rows in {**leaves, ALL: np.arange(len(node_RL))}.items():
-        for position, task in enumerate(plan.tasks.tasks):
-            seen = rows[~np.isnan(label_RT[rows, position]) & (weight_R[rows] > 0)]
-            bins = _bins(np.exp(yes_RT[seen, position]), label_RT[seen, position], weight_R[seen])
-            found.append(Calibration(leaf, task.name, bins))
-    return tuple(found)
+def calibrations(plan: Plan, rows: PredictedRows) -> tuple[Calibration, ...]:
+    """Returns the calibration of every leaf and task, in the order of `scores`, and of the same rows."""
+    return tuple(
+        Calibration(leaf, task, _bins(np.exp(counted.yes_R), counted.label_R, counted.weight_R))
+        for leaf, task, counted in task_rows(plan, rows)
+    )
 
 
 def _bins(p_R: Floats, label_R: Floats, weight_R: Floats) -> tuple[Bin, ...]:

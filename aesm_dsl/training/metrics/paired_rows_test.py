@@ -13,8 +13,8 @@ import numpy as np
 
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.metrics.auc import difference, right_sides
-from aesm_dsl.training.metrics.predictions import Predictions
-from aesm_dsl.training.metrics.scores import ALL, SURE, Floats, leaf_rows
+from aesm_dsl.training.metrics.scores import Floats, PredictedRows, task_rows
+from aesm_dsl.training.metrics.t_test import normal_quantile
 
 Place = tuple[str, str]
 """A leaf, or "all", and a task."""
@@ -33,51 +33,58 @@ class RowTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """By place, of each row that counts: the share of the other class it is on the right side of, mean of the runs."""
+class RankedRows:
+    """What the runs of one architecture rank correctly, by leaf and task, of the rows that count there."""
 
     right: dict[Place, Floats]
+    """For each row the share of the other class that it ranks correctly against: V of DeLong, mean over the runs."""
     label: dict[Place, Floats]
     weight: dict[Place, Floats]
 
 
-def sides(plan: Plan, forecasts: Sequence[Predictions]) -> Sides | None:
-    """Of the runs of one architecture; None where they were not measured on the same rows."""
-    first = forecasts[0]
-    if any(not _same(first, one) for one in forecasts):
-        return None
-    found = Sides({}, {}, {})
-    leaves = leaf_rows(plan, first.node_RL) if plan.levels else {}
-    for leaf, rows in {**leaves, ALL: np.arange(len(first.node_RL))}.items():
-        for position, task in enumerate(plan.tasks.tasks):
-            seen = rows[~np.isnan(first.label_RT[rows, position]) & (first.weight_R[rows] > 0)]
-            label_R, weight_R = first.label_RT[seen, position], first.weight_R[seen]
-            if not 0 < label_R.sum() < len(label_R):
-                continue
-            place = leaf, task.name
-            parts = [right_sides(one.yes_RT[seen, position], label_R, weight_R)[1] for one in forecasts]
-            found.right[place] = np.mean(parts, axis=0)
-            found.label[place], found.weight[place] = label_R, weight_R
-    return found
+def ranked_rows(plan: Plan, runs: Sequence[PredictedRows]) -> RankedRows | None:
+    """Returns what the runs of one architecture rank correctly; None if they were not measured on the same rows.
 
-
-def row_tests(one: Sides, other: Sides) -> dict[Place, RowTest]:
-    """By place the paired test of DeLong, DeLong and Clarke-Pearson (1988) between means of runs.
-
-    Empty where both were not measured on the same rows; a place with one row of a class is left out.
+    Args:
+        plan: of the runs.
+        runs: what each run predicted.
     """
-    found = {}
-    for place, label_R in one.label.items():
-        if place not in other.label or not np.array_equal(label_R, other.label[place]):
+    first = runs[0]
+    if any(not _same_rows(first, rows) for rows in runs):
+        return None
+    ranked = RankedRows({}, {}, {})
+    for parts in zip(*(task_rows(plan, rows) for rows in runs), strict=True):
+        leaf, task, counted = parts[0]
+        label_R, weight_R = counted.label_R, counted.weight_R
+        if not 0 < label_R.sum() < len(label_R):
+            continue
+        place = leaf, task
+        ranked.right[place] = np.mean([right_sides(rows.yes_R, label_R, weight_R)[1] for *_, rows in parts], axis=0)
+        ranked.label[place], ranked.weight[place] = label_R, weight_R
+    return ranked
+
+
+def row_tests(first: RankedRows, second: RankedRows) -> dict[Place, RowTest]:
+    """Returns the paired test of DeLong, DeLong and Clarke-Pearson (1988) between means of runs, by leaf and task.
+
+    Empty if both were not measured on the same rows; without a leaf and task where a class has one row.
+    """
+    tests = {}
+    for place, label_R in first.label.items():
+        if place not in second.label or not np.array_equal(label_R, second.label[place]):
             return {}
-        less, error = difference(one.right[place], other.right[place], label_R, one.weight[place])
+        less, error = difference(first.right[place], second.right[place], label_R, first.weight[place])
         if error:
-            p = math.erfc(abs(less) / error / math.sqrt(2))
-            found[place] = RowTest(less, less - SURE * error, less + SURE * error, p)
-    return found
+            p, reach = math.erfc(abs(less) / error / math.sqrt(2)), normal_quantile() * error
+            tests[place] = RowTest(less, less - reach, less + reach, p)
+    return tests
 
 
-def _same(one: Predictions, other: Predictions) -> bool:
+def _same_rows(first: PredictedRows, second: PredictedRows) -> bool:
     """Whether both are of the same rows, as far as nodes, labels and weights tell."""
-    pairs = ((one.node_RL, other.node_RL), (one.label_RT, other.label_RT), (one.weight_R, other.weight_R))
-    return all(np.array_equal(first, second, equal_nan=first.dtype.kind == "f") for first, second in pairs)
+    pairs = (
+        (first.node_RL, second.node_RL),
+        (first.label_RT, second.label_RT),
+        (first.weight_R, second.weight_R),
+    )
+    return all(np.array_equal(one, other, equal_nan=one.dtype.kind == "f") for one, other in pairs)

@@ -16,8 +16,8 @@ from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.distributed.shards import join_lookups
 from aesm_dsl.training.metrics.calibration import Calibration, calibrations
-from aesm_dsl.training.metrics.scores import Floats, Score, Whole, scores
-from aesm_dsl.training.metrics.streamed_scores import Streamed
+from aesm_dsl.training.metrics.scores import Floats, PredictedRows, Score, scores
+from aesm_dsl.training.metrics.streamed_scores import StreamedScores
 from aesm_dsl.training.sharing.segments import Segments
 from aesm_dsl.training.sharing.usage import Usage, UsageMeter
 
@@ -26,20 +26,14 @@ BATCH_ROWS = 8192
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Log of the probability of 1 and of 0, per row and task, what happened, and the usage of experts on the way."""
+    """What a network predicted for rows, what was observed, and the usage of experts on the way."""
 
-    yes_RT: Floats
-    no_RT: Floats
-    label_RT: Floats
-    node_RL: Whole
-    weight_R: Floats
+    rows: PredictedRows
     usage: Usage
-    user_R: Whole | None = None
-    """As `metric.scores` has it; None where the rows came without users."""
 
     def calibrations(self, plan: Plan) -> tuple[Calibration, ...]:
-        """How often what was foretold happened, of every leaf x task."""
-        return calibrations(plan, self.yes_RT, self.label_RT, self.node_RL, self.weight_R)
+        """Predicted probability against observed frequency, of every leaf and task."""
+        return calibrations(plan, self.rows)
 
 
 @torch.no_grad()
@@ -92,33 +86,39 @@ def predict_table(
         torch.cat(users).numpy() if users else np.zeros(0, np.int64),
     )
     of_all = processes.gather_objects(own) or [tuple(part[:0] for part in own)]
-    yes_RT, no_RT, label_RT, node_RL, weight_R, user_R = (np.concatenate(one) for one in zip(*of_all, strict=True))
-    return Predictions(yes_RT, no_RT, label_RT, node_RL, weight_R, meter.result(processes), user_R if users else None)
+    yes_RT, no_RT, label_RT, node_RL, weight_R, user_R = (np.concatenate(part) for part in zip(*of_all, strict=True))
+    rows = PredictedRows(yes_RT, no_RT, label_RT, node_RL, weight_R, user_R if users else None)
+    return Predictions(rows, meter.result(processes))
 
 
 @torch.no_grad()
 def measure_streamed(network: AnyNetwork, table: Stream, device: torch.device) -> tuple[Score, ...]:
-    """The scores of all rows, in memory that does not grow with them (streamed.py)."""
+    """Predicts and scores all rows, in memory that does not grow with them (streamed_scores.py)."""
     network.eval()
-    found, names = Streamed(network.plan), [task.name for task in network.plan.tasks.tasks]
+    streamed, names = StreamedScores(network.plan), [task.name for task in network.plan.tasks.tasks]
     for batch in table.batches(BATCH_ROWS):
         prediction = network(batch.to(device))
-        found.add(
-            _host([torch.stack([prediction.log_probability[name] for name in names], dim=1)], len(names)),
-            _host([torch.stack([prediction.log_complement[name] for name in names], dim=1)], len(names)),
-            _host([batch.label_BT], len(names)),
-            batch.node_BL.numpy(),
-            batch.weight_B.double().numpy(),
-            None if batch.user_B is None else batch.user_B.numpy(),
+        streamed.add(
+            PredictedRows(
+                _host([torch.stack([prediction.log_probability[name] for name in names], dim=1)], len(names)),
+                _host([torch.stack([prediction.log_complement[name] for name in names], dim=1)], len(names)),
+                _host([batch.label_BT], len(names)),
+                batch.node_BL.numpy(),
+                batch.weight_B.double().numpy(),
+                None if batch.user_B is None else batch.user_B.numpy(),
+            )
         )
-    return found.scores()
+    return streamed.scores()
 
 
-def measure(network: AnyNetwork, found: Predictions, processes: ProcessGroup = SINGLE_PROCESS) -> tuple[Score, ...]:
-    """The scores of a forecast: those of the first process, in all."""
-    parts = found.yes_RT, found.no_RT, found.label_RT, found.node_RL, found.weight_R, found.user_R
-    judged: tuple[Score, ...] = processes.broadcast_object(scores(network.plan, *parts) if processes.is_first else None)
-    return judged
+def measure(
+    network: AnyNetwork, predictions: Predictions, processes: ProcessGroup = SINGLE_PROCESS
+) -> tuple[Score, ...]:
+    """Scores predictions. The first process computes the scores, and all return them."""
+    measured: tuple[Score, ...] = processes.broadcast_object(
+        scores(network.plan, predictions.rows) if processes.is_first else None
+    )
+    return measured
 
 
 def _host(parts: Sequence[torch.Tensor], tasks: int) -> Floats:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from aesm_dsl.data.batch import NOBODY
 from aesm_dsl.plan.plan import UNKNOWN, Plan
-from aesm_dsl.training.metrics.auc import auc_within
-from aesm_dsl.training.metrics.binned_scores import Cells
+from aesm_dsl.training.metrics.auc import auc_interval, auc_within
+from aesm_dsl.training.metrics.score_histogram import ScoreHistogram, TaskRows
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -26,8 +26,22 @@ ALL = "all"
 """Name of the leaf that stands for all rows."""
 
 
-SURE = 1.959964
-"""Standard errors on either side of a 95 % interval."""
+@dataclass(frozen=True, slots=True)
+class PredictedRows:
+    """What was predicted for rows, and what was observed."""
+
+    yes_RT: Floats
+    """Log of the probability of 1."""
+    no_RT: Floats
+    """Log of the probability of 0."""
+    label_RT: Floats
+    """0, 1, or NaN where missing."""
+    node_RL: Whole
+    """Each row's node on every level."""
+    weight_R: Floats
+    """From 0."""
+    user_R: Whole | None = None
+    """A number for each user, NOBODY if it is not known; None if the rows came without users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,53 +84,40 @@ class Score:
     """How far `auc` may be from that of the single rows, where they were counted in fixed memory; None: not at all."""
 
 
-def scores(
-    plan: Plan,
-    yes_RT: Floats,
-    no_RT: Floats,
-    label_RT: Floats,
-    node_RL: Whole,
-    weight_R: Floats,
-    user_R: Whole | None = None,
-) -> tuple[Score, ...]:
-    """Every leaf x task, leaves in the hierarchy's order, then all rows together.
-
-    yes_RT, no_RT  log of the probability of 1 and of 0
-    label_RT       0, 1, or NaN where missing
-    weight_R       from 0
-    user_R         a number for each user, NOBODY where it is not known; None: users are not looked at
-    """
-    found = []
-    for leaf, task, seen in parts(plan, label_RT, node_RL, weight_R):
-        position = [one.name for one in plan.tasks.tasks].index(task)
-        column = (seen, position)
-        own = score(leaf, task, yes_RT[column], no_RT[column], label_RT[column], weight_R[seen])
-        if user_R is not None:
-            own = with_users(own, user_R[seen], yes_RT[column], label_RT[column], weight_R[seen])
-        found.append(own)
-    return tuple(found)
+def scores(plan: Plan, rows: PredictedRows) -> tuple[Score, ...]:
+    """Returns the score of every leaf and task, leaves in the hierarchy's order, then of all rows together."""
+    return tuple(
+        with_users(score(leaf, task, ScoreHistogram.of(counted)), counted)
+        for leaf, task, counted in task_rows(plan, rows)
+    )
 
 
-def parts(plan: Plan, label_RT: Floats, node_RL: Whole, weight_R: Floats) -> Iterator[tuple[str, str, Whole]]:
-    """Every leaf and task, and the rows that count there: leaves in the hierarchy's order, then all rows together."""
-    leaves = leaf_rows(plan, node_RL) if plan.levels else {}
-    for leaf, rows in {**leaves, ALL: np.arange(len(node_RL))}.items():
-        for position, task in enumerate(plan.tasks.tasks):
-            yield leaf, task.name, rows[~np.isnan(label_RT[rows, position]) & (weight_R[rows] > 0)]
+def task_rows(plan: Plan, rows: PredictedRows) -> Iterator[tuple[str, str, TaskRows]]:
+    """Yields every leaf and task with the rows that count there: leaves in the hierarchy's order, then all together."""
+    leaves = leaf_rows(plan, rows.node_RL) if plan.levels else {}
+    for leaf, of_leaf in {**leaves, ALL: np.arange(len(rows.node_RL))}.items():
+        for column, task in enumerate(plan.tasks.tasks):
+            counted = of_leaf[~np.isnan(rows.label_RT[of_leaf, column]) & (rows.weight_R[of_leaf] > 0)]
+            yield (
+                leaf,
+                task.name,
+                TaskRows(
+                    rows.yes_RT[counted, column],
+                    rows.no_RT[counted, column],
+                    rows.label_RT[counted, column],
+                    rows.weight_R[counted],
+                    None if rows.user_R is None else rows.user_R[counted],
+                ),
+            )
 
 
-def score(leaf: str, task: str, yes_R: Floats, no_R: Floats, label_R: Floats, weight_R: Floats) -> Score:
-    """The score of rows that all count: every label is 0 or 1, every weight above 0."""
-    return score_cells(leaf, task, Cells.of(yes_R, no_R, label_R, weight_R))
-
-
-def score_cells(leaf: str, task: str, cells: Cells) -> Score:
-    """The score of the rows of the cells."""
+def score(leaf: str, task: str, cells: ScoreHistogram) -> Score:
+    """Returns the score of the rows of a histogram."""
     if not cells.rows:
         return Score(leaf, task, 0, 0, None, None, None, None, None, None, None)
     seen, rate = float(cells.positive_C.sum()), float(cells.positive_C.sum()) / cells.weight
     area, error = cells.auc() or (None, None)
-    low, high = _interval(area, error)
+    low, high = auc_interval(area, error)
     spent = cells.lost / cells.weight
     entropy = -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)) if 0 < cells.positives < cells.rows else None
     return Score(
@@ -135,24 +136,22 @@ def score_cells(leaf: str, task: str, cells: Cells) -> Score:
     )
 
 
-def with_users(own: Score, user_R: Whole, yes_R: Floats, label_R: Floats, weight_R: Floats) -> Score:
-    """The score with the AUC within users, of these rows."""
-    known_R = user_R != NOBODY
-    area_U, weight_U = auc_within(user_R[known_R], yes_R[known_R], label_R[known_R], weight_R[known_R])
+def with_users(own: Score, rows: TaskRows) -> Score:
+    """Returns the score with the AUC within users, if the rows have users."""
+    if rows.user_R is None:
+        return own
+    known_R = rows.user_R != NOBODY
+    area_U, weight_U = auc_within(
+        rows.user_R[known_R], rows.yes_R[known_R], rows.label_R[known_R], rows.weight_R[known_R]
+    )
     if not len(area_U):
         return replace(own, users=0)
     mean, error = float((weight_U * area_U).sum() / weight_U.sum()), None
     if len(area_U) > 1:
         off = float((weight_U**2 * (area_U - mean) ** 2).sum()) / float(weight_U.sum()) ** 2
         error = (off * len(area_U) / (len(area_U) - 1)) ** 0.5
-    low, high = _interval(mean, error)
+    low, high = auc_interval(mean, error)
     return replace(own, gauc=mean, gauc_low=low, gauc_high=high, users=len(area_U))
-
-
-def _interval(area: float | None, error: float | None) -> tuple[float | None, float | None]:
-    if area is None or error is None:
-        return None, None
-    return max(0.0, area - SURE * error), min(1.0, area + SURE * error)
 
 
 def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:

@@ -33,14 +33,15 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.metrics.calibration import Calibration
 from aesm_dsl.training.metrics.scores import Score
 from aesm_dsl.training.run.history import Epoch
 from aesm_dsl.training.run.log import EVENTS, LINES
 from aesm_dsl.training.run.validate_run import check_encoders, check_plan, load_network
+from aesm_dsl.training.sharing.layer_usage import LayerUsage
 from aesm_dsl.training.sharing.sharing_matrix import Sharing
-from aesm_dsl.training.sharing.usage import LayerUsage, Usage
-from aesm_dsl.typed import check_types
+from aesm_dsl.training.sharing.usage import Usage
 
 Part = TypeVar("Part")
 
@@ -200,10 +201,10 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             plan,
             _part(folder, "encoders.json", lambda text: check_encoders(Encoders.from_json(text), plan)),
             _part(folder, "weights.safetensors", lambda path: load_network(plan, path), reads=False),
-            _part(folder, "metrics.json", lambda text: tuple(_checked(Score(**one)) for one in json.loads(text))),
-            _part(folder, "calibration.json", _calibrations),
-            _part(folder, "usage.json", lambda text: _checked(Usage.from_json(text))),
-            _part(folder, "history.jsonl", lambda text: tuple(_epoch(line) for line in text.splitlines())),
+            _part(folder, "metrics.json", lambda text: read_json(tuple[Score, ...], text)),
+            _part(folder, "calibration.json", lambda text: read_json(tuple[Calibration, ...], text)),
+            _part(folder, "usage.json", Usage.from_json),
+            _part(folder, "history.jsonl", lambda text: tuple(read_json(Epoch, line) for line in text.splitlines())),
             info,
             _part(folder, "profile.json", _profile),
         )
@@ -224,24 +225,11 @@ def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = Tr
         raise _DamagedError(f"`{name}`: {_first_line(error)}") from error
 
 
-def _checked(value: Part) -> Part:
-    check_types(value)
-    return value
-
-
-def _calibrations(text: str) -> tuple[Calibration, ...]:
-    return tuple(_checked(Calibration.from_data(one)) for one in json.loads(text))
-
-
 def _profile(text: str) -> dict[str, Any]:
     found = json.loads(text)
     if not isinstance(found, dict):
         raise TypeError("no profile")
     return found
-
-
-def _epoch(line: str) -> Epoch:
-    return _checked(Epoch.from_data(json.loads(line)))
 
 
 def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.sharing.health import Health
 
 
@@ -45,8 +47,8 @@ class Epoch:
 
     @staticmethod
     def from_data(values: Mapping[str, Any]) -> Epoch:
-        """The epoch that `dataclasses.asdict` and JSON made a dictionary of."""
-        return Epoch(**{**values, "experts": tuple(Health.from_data(one) for one in values.get("experts", ()))})
+        """Reads what `to_data` gave, after JSON or before it. Raises ValueError for a field that is not of its type."""
+        return read_json(Epoch, json.dumps(values))
 
 
 @dataclass(slots=True)

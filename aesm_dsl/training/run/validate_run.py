@@ -20,7 +20,6 @@ from aesm_dsl.layers.build import AnyNetwork, build
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_tables
-from aesm_dsl.typed import check_types
 
 MOST_LEAVES = 1_000_000
 MOST_EXPERTS = 100_000
@@ -29,7 +28,6 @@ MOST_EXPERTS = 100_000
 
 def check_plan(plan: Plan) -> Plan:
     """The plan, if all of its numbers can be used."""
-    check_types(plan)
     names = [one.name for one in plan.features]
     for one in plan.features:
         _known(f"features `{one.name}`", [name for name in (one.table, *one.crossed) if name], names)
@@ -90,7 +88,6 @@ def check_encoders(encoders: Encoders, plan: Plan) -> Encoders:
     if [one.name for one in encoders.encoders] != [one.name for one in plan.features]:
         raise ValueError("they are not those of the plan's features")
     for encoder, feature in zip(encoders.encoders, plan.features, strict=True):
-        check_types(encoder, encoder.name)
         if encoder.rows != (feature.rows if feature.slots else 0) or encoder.slots != feature.slots:
             raise ValueError(f"`{encoder.name}` gives other ids than the plan has")
         if getattr(encoder, "column", "") != feature.column:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,14 +43,6 @@ class Health:
     """Rows of each node that were looked at; empty, as the next, in histories that were written without."""
     weight_NE: tuple[tuple[float, ...], ...] = ()
     """Mean mixture weight of each expert over each node's rows, to DIGITS."""
-
-    @staticmethod
-    def from_data(values: Mapping[str, Any]) -> Health:
-        """The health that `dataclasses.asdict` and JSON made a dictionary of."""
-        occupied = {int(expert): node for expert, node in values["occupied"].items()}
-        parts = {name: tuple(values.get(name, ())) for name in ("dead", "gradient", "rows_N")}
-        weight_NE = tuple(tuple(row) for row in values.get("weight_NE", ()))
-        return Health(**{**values, **parts, "occupied": occupied, "weight_NE": weight_NE})
 
 
 def health(usage: Usage, gradients: Mapping[tuple[str, int], tuple[float, ...]]) -> tuple[Health, ...]:

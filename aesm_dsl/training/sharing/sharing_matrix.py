@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # usage.py loads torch, and drawing a structure has no need of it
-    from aesm_dsl.training.sharing.usage import LayerUsage
+from aesm_dsl.training.sharing.layer_usage import LayerUsage
 
 DEAD = 0.001
 """An expert is dead when its mean mixture weight is below this at every node: under 0.1 % of any mixture."""

@@ -17,47 +17,13 @@ from torch import Tensor
 
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.plan.plan import TASKS, Plan
+from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from aesm_dsl.training.sharing.layer_usage import Flow, LayerUsage, Table
 from aesm_dsl.training.sharing.sharing_matrix import Sharing, sharing
 
 FORMAT = 1
 """Version of the usage's JSON form; a usage of another version is refused."""
-
-Table = tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LayerUsage:
-    """What the nodes of one layer used. A node that no row visited has zeros everywhere."""
-
-    level: str
-    """The level's name; the task level is "tasks"."""
-    layer: int
-    """Index in the level's stack, from 0."""
-    nodes: tuple[str, ...]
-    rows_N: tuple[int, ...]
-    """Rows seen of each node."""
-    specific_NE: Table
-    """Share of the node's rows that selected the expert as specific."""
-    shared_NE: Table
-    """Share of the node's rows that selected the expert as shared."""
-    weight_NE: Table
-    """Mean mixture weight of the expert over the node's rows."""
-    dead_units_E: tuple[float | None, ...] = ()
-    """Share of the expert's output units that are dead (see outputs.py), None where fewer than two rows ran it; empty
-    where nobody looked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Where rows go from the experts of a level's last layer: part of all rows, sums to 1 over both axes.
-
-    share  from each expert to each node of the level below; to each expert of the tasks' last layer, if that is "tasks"
-    """
-
-    above: str
-    below: str
-    share: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +106,8 @@ class Usage:
         found = values.get("format")
         if found != FORMAT:
             raise ValueError(f"usage format {found}, this version reads format {FORMAT}")
-        flows = [Flow(**{**flow, "share": _rows(flow["share"])}) for flow in values["flows"]]
-        return Usage(tuple(_layer(layer) for layer in values["layers"]), tuple(flows))
+        del values["format"]
+        return read_json(Usage, json.dumps(values))
 
 
 class UsageMeter:
@@ -263,13 +229,3 @@ def _usage(level: str, layer: int, nodes: tuple[str, ...], sums: Tensor) -> Laye
 
 def _table(values: Tensor) -> Table:
     return tuple(tuple(row) for row in values.tolist())
-
-
-def _rows(values: list[list[float]]) -> Table:
-    return tuple(tuple(row) for row in values)
-
-
-def _layer(values: dict[str, Any]) -> LayerUsage:
-    tables = {name: _rows(values[name]) for name in ("specific_NE", "shared_NE", "weight_NE")}
-    lists = {name: tuple(values.get(name, ())) for name in ("nodes", "rows_N", "dead_units_E")}
-    return LayerUsage(**{**values, **tables, **lists})

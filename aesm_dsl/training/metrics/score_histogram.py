@@ -1,7 +1,7 @@
-"""`Cells`: rows put together by what was foretold of them, and the measures of them. Axes: R rows, C cells.
+"""`ScoreHistogram`: rows gathered by their predicted probability, and the metrics that follow from it.
 
-A cell is one probability, where nothing is lost, or a range of them, where memory is to stay the same whatever the rows
-(streamed.py).
+A cell is one probability, where nothing is lost, or a range of probabilities, where memory must not grow with the rows
+(streamed_scores.py). Axes: R rows, C cells.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from aesm_dsl.training.metrics.auc import variance_of_mean
+
 Floats = npt.NDArray[np.float64]
 
 GROUPS = 20
@@ -18,8 +20,22 @@ GROUPS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
-    """Cells from the lowest probability to the highest. All rows in them count: a label of 0 or 1, a weight above 0."""
+class TaskRows:
+    """One task's predictions and labels, for rows that all count: every label is 0 or 1, every weight above 0."""
+
+    yes_R: Floats
+    """Log of the probability of 1."""
+    no_R: Floats
+    """Log of the probability of 0."""
+    label_R: Floats
+    weight_R: Floats
+    user_R: npt.NDArray[np.int64] | None = None
+    """A number for each user; None if users are not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreHistogram:
+    """Cells in order of probability, the lowest first."""
 
     positive_C: Floats
     """Weight of the rows with label 1."""
@@ -36,38 +52,34 @@ class Cells:
     positives: int
 
     @staticmethod
-    def of(yes_R: Floats, no_R: Floats, label_R: Floats, weight_R: Floats) -> Cells:
-        """A cell for each probability.
-
-        yes_R, no_R  log of the probability of 1 and of 0
-        """
-        _, place_R = np.unique(yes_R, return_inverse=True)
-        return Cells.at(place_R, int(place_R.max(initial=-1)) + 1, yes_R, no_R, label_R, weight_R)
+    def of(rows: TaskRows) -> ScoreHistogram:
+        """The histogram with a cell for every probability."""
+        _, cell_R = np.unique(rows.yes_R, return_inverse=True)
+        return ScoreHistogram.at(rows, cell_R, int(cell_R.max(initial=-1)) + 1)
 
     @staticmethod
-    def at(
-        place_R: npt.NDArray[np.int64], cells: int, yes_R: Floats, no_R: Floats, label_R: Floats, weight_R: Floats
-    ) -> Cells:
-        """So many cells, with each row in its place."""
+    def at(rows: TaskRows, cell_R: npt.NDArray[np.int64], cells: int) -> ScoreHistogram:
+        """The histogram with so many cells, and every row in its own."""
+        label_R, weight_R = rows.label_R, rows.weight_R
         one_R = label_R == 1
 
         def summed(value_R: Floats) -> Floats:
-            return np.bincount(place_R, value_R, cells).astype(np.float64)
+            return np.bincount(cell_R, value_R, cells).astype(np.float64)
 
-        return Cells(
+        return ScoreHistogram(
             summed(weight_R * one_R),
             summed(weight_R * ~one_R),
             summed(weight_R**2 * one_R),
             summed(weight_R**2 * ~one_R),
-            summed(weight_R * np.exp(yes_R)),
-            float((weight_R * -np.where(one_R, yes_R, no_R)).sum()),
+            summed(weight_R * np.exp(rows.yes_R)),
+            float((weight_R * -np.where(one_R, rows.yes_R, rows.no_R)).sum()),
             len(label_R),
             int(one_R.sum()),
         )
 
-    def plus(self, other: Cells) -> Cells:
+    def plus(self, other: ScoreHistogram) -> ScoreHistogram:
         """The rows of both, where both have the same cells."""
-        return Cells(
+        return ScoreHistogram(
             self.positive_C + other.positive_C,
             self.negative_C + other.negative_C,
             self.positive_squares_C + other.positive_squares_C,
@@ -83,14 +95,16 @@ class Cells:
         return float(self.positive_C.sum() + self.negative_C.sum())
 
     def auc(self) -> tuple[float, float | None] | None:
-        """The AUC, pairs within a cell counting half, and its standard error, None where a class has one row; None
-        altogether with one class only.
+        """Returns the AUC and its standard error; pairs within a cell count half.
 
         V_C = share of the other class that a row of the cell is on the right side of; AUC = mean of V of the positives
         variance = sum over both classes of  sum of w^2 (V - AUC)^2 / (sum of w)^2 * n / (n - 1)
         with n = (sum of w)^2 / sum of w^2
 
         With equal weights these are DeLong, DeLong and Clarke-Pearson (1988). Scaling all weights changes nothing.
+
+        Returns:
+            None if there is one class only; no standard error if a class has one row.
         """
         ones, zeros = self.positive_C.sum(), self.negative_C.sum()
         if not ones or not zeros:
@@ -99,30 +113,25 @@ class Cells:
         below_C = np.cumsum(self.negative_C) - self.negative_C / 2
         above_C = ones - np.cumsum(self.positive_C) + self.positive_C / 2
         area = float((self.positive_C * below_C).sum() / (ones * zeros))
-        of_ones = _variance(below_C / zeros - area, self.positive_squares_C, ones, self.positives)
-        of_zeros = _variance(above_C / ones - area, self.negative_squares_C, zeros, self.rows - self.positives)
+        of_ones = variance_of_mean(below_C / zeros - area, self.positive_squares_C, ones, self.positives)
+        of_zeros = variance_of_mean(above_C / ones - area, self.negative_squares_C, zeros, self.rows - self.positives)
         if of_ones is None or of_zeros is None:
             return area, None
         return area, float((of_ones + of_zeros) ** 0.5)
 
     def auc_off(self) -> float:
-        """How far the AUC of the rows can be from that of the cells: half the share of pairs within one cell."""
+        """Bound of the AUC's error that comes from the cells: half the share of pairs within one cell."""
         pairs = self.positive_C.sum() * self.negative_C.sum()
         return float((self.positive_C * self.negative_C).sum() / pairs / 2)
 
     def calibration_error(self) -> float:
-        """ECE: cells put into GROUPS of about equal weight, in order; the mean over rows of how far their group's mean
-        probability is from its share of positives."""
+        """Returns the expected calibration error (ECE).
+
+        The cells are put into GROUPS of about equal weight, in order of probability; it is the mean over rows of how
+        far their group's mean prediction is from its observed share of positives.
+        """
         weight_C = self.positive_C + self.negative_C
         middle_C = np.cumsum(weight_C) - weight_C / 2
         group_C = np.minimum((GROUPS * middle_C / weight_C.sum()).astype(np.int64), GROUPS - 1)
         off = np.bincount(group_C, self.foretold_C - self.positive_C)
         return float(np.abs(off).sum() / weight_C.sum())
-
-
-def _variance(off_C: Floats, squares_C: Floats, total: float, rows: int) -> float | None:
-    """Variance of the weighted mean of values that lie `off` it; None of one row, or of one that outweighs all."""
-    number = total**2 / squares_C.sum()
-    if rows < 2 or number <= 1:
-        return None
-    return float((squares_C * off_C**2).sum() / total**2 * number / (number - 1))
