@@ -13,13 +13,12 @@ from typer.testing import CliRunner
 from aesm_dsl.cli.main import app
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.findings.render import render
-
-from .conftest import PROJECT
-from .pages import whole
+from tests.conftest import PROJECT
+from tests.pages import whole
 
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 GENERATED = PROJECT / "docs" / "codes.md"
-"""Made from the pages about codes, whose examples tests/test_codes.py runs; its wrong examples stay wrong."""
+"""Made from the pages about codes, whose examples tests/findings/test_codes.py runs; its wrong examples stay wrong."""
 
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<remark>[^\n]*) -->\n)?```(?P<language>\w*) ?(?P<name>[^\n]*)\n(?P<text>.*?)^```$", re.M | re.S

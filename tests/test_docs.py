@@ -1,7 +1,7 @@
 """The documents hold: their specs check, their programs and commands run, what they point at exists.
 
 Specs, programs and commands of one document run in one folder, in the order in which they stand: what one makes, the
-next reads. docs/codes.md is made and run by tests/test_codes.py.
+next reads. docs/codes.md is made and run by tests/findings/test_codes.py.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ from aesm_dsl.findings.source import Source
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import format_file
 from aesm_dsl.syntax.parse import parse
-
-from .conftest import PROJECT
-from .documents import DOCUMENTS, GENERATED, Block, blocks, run, write_spec
+from tests.conftest import PROJECT
+from tests.documents import DOCUMENTS, GENERATED, Block, blocks, run, write_spec
 
 WRITTEN = [document for document in DOCUMENTS if document != GENERATED]
 BLOCKS = [block for document in WRITTEN for block in blocks(document)]

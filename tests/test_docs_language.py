@@ -9,10 +9,9 @@ from aesm_dsl.editor.vocabulary import help_of
 from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.kinds import Child
 from aesm_dsl.spec.model import Spec
-
-from .conftest import PROJECT
-from .documents import blocks, shown_anew
-from .reference import reference
+from tests.conftest import PROJECT
+from tests.documents import blocks, shown_anew
+from tests.reference import reference
 
 PAGE = PROJECT / "docs" / "language.md"
 MARK = "<!-- From here on made from the vocabulary; `make accept` writes it. -->\n"

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .conftest import PROJECT
+from tests.conftest import PROJECT
 
 FOLDER = PROJECT / "docs" / "pictures"
 NUMBER = re.compile(r"-?\d+\.?\d*")

@@ -13,8 +13,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.render import render
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.load import load
-
-from .conftest import PROJECT
+from tests.conftest import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

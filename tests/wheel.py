@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from .conftest import PROJECT
-from .documents import blocks, write_spec
+from tests.conftest import PROJECT
+from tests.documents import blocks, write_spec
 
 PACKAGE = PROJECT / "aesm_dsl"
 ADDED = {f"aesm_dsl/data/{world}.aesm": PROJECT / "specs" / f"{world}.aesm" for world in ("fund_search", "groups")}

@@ -6,8 +6,7 @@ import pytest
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.findings.source import Source, Span
-
-from .plans import Make
+from tests.data.plans import Make
 
 
 @pytest.fixture(scope="session")

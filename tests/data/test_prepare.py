@@ -28,8 +28,7 @@ from aesm_dsl.data.store.storage import FolderWriter, LostError
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import DataPlan, SplitPlan
 from aesm_dsl.plan.plan import Plan
-
-from .plans import Make, fit_encoders
+from tests.data.plans import Make, fit_encoders
 
 make = Make()
 ROWS = 1000

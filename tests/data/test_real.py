@@ -13,8 +13,7 @@ from aesm_dsl.data.prepare import prepare
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import DataPlan, SplitPlan
 from aesm_dsl.plan.plan import LevelPlan, NodePlan, Plan
-
-from .plans import LAYER, Make, fit_encoders
+from tests.data.plans import LAYER, Make, fit_encoders
 
 SEGMENTS = ("Online TA", "Offline TA/TO", "Groups", "Direct", "Corporate", "Complementary", "Aviation", "Undefined")
 

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.plan.plan import UNKNOWN
-
-from . import twin
-from .plans import LAYER, stir
+from tests.layers import twin
+from tests.layers.plans import LAYER, stir
 
 ROWS, TASKS = 9, 4
 

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from aesm_dsl.layers.embedding import Context, Embedding
 from aesm_dsl.plan.features import FeaturePlan
-
-from .plans import FEATURES, feature, make_batch, make_plan
+from tests.layers.plans import FEATURES, feature, make_batch, make_plan
 
 NO_VALUES = torch.empty(0, 0)
 

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from aesm_dsl.layers.experts import Experts
-
-from .plans import LAYER
+from tests.layers.plans import LAYER
 
 
 def as_modules(experts: Experts, e: int) -> nn.Sequential:

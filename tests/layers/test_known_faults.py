@@ -11,8 +11,7 @@ from torch import nn
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.network import Network
 from aesm_dsl.layers.selection import mixture, select
-
-from .plans import LAYER, make_batch, make_plan, stir
+from tests.layers.plans import LAYER, make_batch, make_plan, stir
 
 
 def test_a_negative_unselected_logit_does_not_win() -> None:

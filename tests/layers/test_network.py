@@ -11,8 +11,7 @@ from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.network import Network
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.plan.plan import Plan
-
-from .plans import LAYER, make_batch, make_plan, stir, task
+from tests.layers.plans import LAYER, make_batch, make_plan, stir, task
 
 
 def make_network(plan: Plan, seed: int = 0) -> Network:

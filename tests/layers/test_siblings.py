@@ -9,8 +9,7 @@ import torch
 from aesm_dsl.layers.network import Network
 from aesm_dsl.layers.siblings import Siblings
 from aesm_dsl.plan.plan import Plan
-
-from .plans import LAYER, make_batch, make_plan, stir
+from tests.layers.plans import LAYER, make_batch, make_plan, stir
 
 UNDER = ((0,), (0, 1), (1,), (0, 1, 2))
 """Parents of the four cards; entry 2 has the last card alone."""

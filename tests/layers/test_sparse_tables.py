@@ -14,8 +14,7 @@ from aesm_dsl.plan.tables import TablePlan, embedding_tables, sparse_homes
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.training.fit.loss import loss
 from tests.layers.baselines.plans import make_baseline, visit
-
-from .plans import make_plan
+from tests.layers.plans import make_plan
 
 
 def with_threshold(plan: Plan, least: float | None) -> Plan:

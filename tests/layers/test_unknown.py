@@ -14,8 +14,7 @@ from aesm_dsl.layers.embedding import Context
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import UNKNOWN, Plan
-
-from .plans import FEATURES, LAYER, make_batch, make_plan, stir
+from tests.layers.plans import FEATURES, LAYER, make_batch, make_plan, stir
 
 
 def unknown_plan(**changes: object) -> Plan:

@@ -12,8 +12,7 @@ from rich.console import Console
 from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
 from aesm_dsl.training.sharing.sharing_matrix import sharing
 from aesm_dsl.training.sharing.usage import Usage
-
-from .cases import make_layer
+from tests.report.cases import make_layer
 
 WEIGHT = [[0.6, 0.4, 0.0, 0.0], [0.0, 0.4, 0.6, 0.0]]
 

@@ -14,10 +14,9 @@ from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.plan import UNKNOWN, Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.training.fit.loss import loss
+from tests.layers.baselines import twin
+from tests.layers.baselines.plans import BASELINES, make_baseline, visit
 from tests.layers.plans import FUNNEL, make_plan, task
-
-from . import twin
-from .plans import BASELINES, make_baseline, visit
 
 ALONE = (task("click"),)
 
