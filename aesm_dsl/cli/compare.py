@@ -15,6 +15,7 @@ from aesm_dsl.cli.output import console, print_json, say, warn
 
 def compare(
     spec: SpecPath,
+    *,
     rivals: Annotated[
         str | None,
         typer.Option(

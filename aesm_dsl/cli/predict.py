@@ -30,6 +30,7 @@ def predict(
             autocompletion=completion.tables,
         ),
     ],
+    *,
     out: Annotated[
         Path, typer.Option("-o", "--out", help="A .parquet or .csv file: one probability per task and row.")
     ],

@@ -13,6 +13,7 @@ from aesm_dsl.cli.output import say
 
 def serve(
     run: RunPath,
+    *,
     model: Annotated[
         Path | None,
         typer.Option("--model", help="The run's export, a .onnx file: onnxruntime scores with it, faster than torch."),

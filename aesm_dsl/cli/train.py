@@ -16,6 +16,7 @@ from aesm_dsl.cli.output import console, print_json, say, warn
 
 def train(
     spec: SpecPath,
+    *,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/NAME, numbered.")
     ] = None,

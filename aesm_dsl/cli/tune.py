@@ -15,6 +15,7 @@ from aesm_dsl.cli.output import console, print_json, say, warn
 
 def tune(
     spec: SpecPath,
+    *,
     trials: Annotated[int, typer.Option("--trials", min=1, help="Trainings, earlier ones included.")] = 20,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder of the search; by default runs/NAME-tune.")

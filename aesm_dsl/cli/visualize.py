@@ -21,6 +21,7 @@ def visualize(
             autocompletion=completion.specs_and_runs,
         ),
     ],
+    *,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -12,7 +12,7 @@ from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.distributed.shards import own_optimizer_state, own_state, whole_optimizer_state, whole_state
-from aesm_dsl.training.fit.average import Average
+from aesm_dsl.training.fit.average import WeightAverage
 from aesm_dsl.training.fit.combine import GradientWeighting, backward
 from aesm_dsl.training.fit.compile import step_of, stepping
 from aesm_dsl.training.fit.hide_nodes import hide_nodes
@@ -50,7 +50,7 @@ class Stepper:
             self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
         self.groups = [group for one in self.optimizers for group in one.param_groups]
         self.parameters: list[nn.Parameter] = [one for group in self.groups for one in group["params"]]
-        self.average = None if training.ema_decay is None else Average(network, training.ema_decay)
+        self.average = None if training.ema_decay is None else WeightAverage(network, training.ema_decay)
         # Lowered by torch's own rule: it moves the rate of an optimiser, so it is given one, whose rate is a factor.
         self.lowered = torch.optim.SGD([torch.zeros(1)], lr=1.0)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
@@ -59,7 +59,7 @@ class Stepper:
     @property
     def measured(self) -> AnyNetwork:
         """The network whose weights count: the average where there is one."""
-        return self.network if self.average is None else self.average.network
+        return self.network if self.average is None else self.average.module
 
     def step(self, batch: Batch, done: float) -> Tensor:
         """The losses of the tasks, stacked, still on the device, of a step when a share `done` of training is over.
@@ -85,7 +85,7 @@ class Stepper:
         for optimizer in self.optimizers:
             optimizer.step()
         if self.average is not None:
-            self.average.add(self.network)
+            self.average.update_parameters(self.network)
         self.rows += batch.rows * self.processes.world_size
         return self.processes.sum(torch.stack(list(found.task.values())).detach())
 
@@ -103,7 +103,7 @@ class Stepper:
         return {
             "network": whole_state(self.network.state_dict(), self.network, self.processes),
             "optimizers": [whole_optimizer_state(one, self.network, self.processes) for one in self.optimizers],
-            "average": averaged and whole_state(averaged.network.state_dict(), self.network, self.processes),
+            "average": None if averaged is None else whole_state(averaged.module.state_dict(), self.network, self.processes),
             "averaged": 0 if averaged is None else averaged.steps,
             "plateau": self.plateau.state_dict(),
             "lowered": self.lowered.param_groups[0]["lr"],
@@ -119,7 +119,7 @@ class Stepper:
             one.load_state_dict(own_optimizer_state(old, one, self.network))
         self.groups = [group for one in self.optimizers for group in one.param_groups]
         if self.average is not None:
-            self.average.network.load_state_dict(own_state(state["average"], self.network))
+            self.average.module.load_state_dict(own_state(state["average"], self.network))
             self.average.steps = state["averaged"]
         self.plateau.load_state_dict(state["plateau"])
         self.lowered.param_groups[0]["lr"] = state["lowered"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from aesm_dsl import train
 from aesm_dsl.layers.network import Network
-from aesm_dsl.training.fit.average import Average
+from aesm_dsl.training.fit.average import WeightAverage
 from aesm_dsl.training.fit.optimizer import clip, optimizers
 from aesm_dsl.training.fit.schedule import factor
 from aesm_dsl.training.run.folder import Run
@@ -74,15 +74,15 @@ def test_gradients_are_clipped_together_sparse_ones_too() -> None:
 def test_the_average_is_that_of_a_loop() -> None:
     torch.manual_seed(0)
     network = Network(make_plan())
-    average, expected = Average(network, 0.9), dict(network.state_dict())
+    average, expected = WeightAverage(network, 0.9), dict(network.state_dict())
     for step in range(30):
         with torch.no_grad():
             for one in network.parameters():
                 one.add_(torch.randn_like(one))
-        average.add(network)
+        average.update_parameters(network)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = {name: decay * expected[name] + (1 - decay) * one for name, one in network.state_dict().items()}
-    for name, one in average.network.state_dict().items():
+    for name, one in average.module.state_dict().items():
         torch.testing.assert_close(one, expected[name])
 
 
