@@ -48,8 +48,8 @@ def profile(spec: SpecLike, overrides: Sequence[str] = ()) -> tuple[Findings, di
 
 def _check_tables(compiled: Compiled, findings: Findings, also: Sequence[Any]) -> None:
     """Checks the spec's tables; `also` are further surveys of their training rows."""
-    from aesm_dsl.data.open_tables import check_tables, tell_no_data
+    from aesm_dsl.data.open_tables import check_tables, report_no_data
 
-    if not tell_no_data(compiled.plan, findings):
+    if not report_no_data(compiled.plan, findings):
         check_tables(compiled.plan, data_roots(compiled.spec), findings, compiled.spec.places.of, also)
     name_paths(findings)

@@ -1,4 +1,4 @@
-"""`diff`: what a change of a spec does to a trained run."""
+"""`aesm diff`: what a change of a spec does to a trained run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aesm_dsl.api.compile import SpecLike, compile_spec
 from aesm_dsl.api.load_run import load_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
-from aesm_dsl.plan.anatomy import anatomy, tell_no_anatomy
+from aesm_dsl.plan.anatomy import anatomy, report_no_anatomy
 from aesm_dsl.plan.changes import Change, changes
 from aesm_dsl.plan.evolution import Fate, fates
 from aesm_dsl.plan.plan import Plan
@@ -20,49 +20,58 @@ if TYPE_CHECKING:
     from aesm_dsl.training.run.folder import Run
 
 
+FITTED_KINDS = ("category", "vectors")
+"""Kinds of features whose tables fitting sizes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Between an old spec or run, and a new one."""
+    """Difference between an old spec or run and a new one."""
 
     old: str
+    """File or folder of the old one."""
     new: str
-    """What they are called: their files or folders."""
+    """File or folder of the new one."""
     settings: tuple[Change, ...]
     fates: tuple[Fate, ...]
-    """Of every part of the network, by owner."""
+    """What happens to every part of the network, by owner."""
 
     @property
     def parameters(self) -> int:
-        """Numbers of the new network; vocabularies count as in the old one, since the new ones are not fitted yet."""
-        return sum(one.parameters for one in self.fates if one.state != "lost")
+        """Parameters of the new network. Vocabularies count as in the old one: the new ones are not fitted yet."""
+        return sum(fate.parameters for fate in self.fates if fate.state != "lost")
 
     @property
     def carried(self) -> int:
-        """How many of these a warm start takes from the old network."""
-        return sum(one.carried for one in self.fates)
+        """How many of them a warm start takes from the old network."""
+        return sum(fate.carried for fate in self.fates)
 
     def to_data(self) -> dict[str, Any]:
         return {**asdict(self), "parameters": self.parameters, "carried": self.carried}
 
 
 def diff(old: SpecLike | Run, new: SpecLike | Run) -> Difference:
-    """What differs between two specs, and what a warm start of the new one would keep of a run of the old one.
+    """Compares two specs: their settings, and what a warm start of the new one would keep of a run of the old one.
 
-    Each is a spec, or a run or its folder: that of the spec it was trained with. Raises AesmError (E620) for another
-    architecture than AES.
+    Args:
+        old: a spec, the path of one, a run, or its folder, which stands for the spec it was trained with.
+        new: the same.
+
+    Raises:
+        AesmError: one of them cannot be read, or is of another architecture than AES (E620).
     """
     (old_name, old_spec, before), (new_name, new_spec, after) = _read(old), _read(new)
     findings = Findings()
     for name, plan in ((old_name, before), (new_name, after)):
-        tell_no_anatomy(plan, name, findings)
+        report_no_anatomy(plan, name, findings)
     if findings.errors:
         raise AesmError(findings)
-    found = fates(anatomy(before), anatomy(_fitted(after, before)))
-    return Difference(old_name, new_name, tuple(changes(old_spec, new_spec)), tuple(found))
+    parts = fates(anatomy(before), anatomy(_fitted(after, before)))
+    return Difference(old_name, new_name, tuple(changes(old_spec, new_spec)), tuple(parts))
 
 
 def _read(what: SpecLike | Run) -> tuple[str, Spec, Plan]:
-    """What it is called, its resolved spec, its plan."""
+    """Its name, its resolved spec, and its plan."""
     if isinstance(what, str | Path) and Path(what).is_dir():
         what = load_run(what)
     if isinstance(what, str | Path | Spec):
@@ -72,9 +81,8 @@ def _read(what: SpecLike | Run) -> tuple[str, Spec, Plan]:
 
 
 def _fitted(plan: Plan, like: Plan) -> Plan:
-    """The plan with what fitting decides as in the other, where both have the feature as the same kind."""
-    kinds = ("category", "vectors")
-    known = {(one.name, one.kind): one for one in like.features if one.kind in kinds}
-    found = {one.name: known.get((one.name, one.kind), one) for one in plan.features}
-    rows, given = ({name: getattr(one, word) for name, one in found.items()} for word in ("rows", "given"))
-    return plan.with_rows(rows, given)
+    """The plan with the fitted sizes of another, for features that are of the same kind in both."""
+    fitted = {(feature.name, feature.kind): feature for feature in like.features if feature.kind in FITTED_KINDS}
+    features = [fitted.get((feature.name, feature.kind), feature) for feature in plan.features]
+    rows = {feature.name: feature.rows for feature in features}
+    return plan.with_rows(rows, {feature.name: feature.given for feature in features})

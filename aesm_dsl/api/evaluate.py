@@ -12,12 +12,12 @@ from aesm_dsl.findings.error import AesmError
 if TYPE_CHECKING:
     import polars as pl
 
-    from aesm_dsl.data.reading.frames import Given
+    from aesm_dsl.data.reading.frames import TableLike
     from aesm_dsl.training.run.folder import Run
 
 
 def evaluate(
-    run: Run | str | Path, data: str | Path | Given | None = None, *, device: str = "auto", streamed: bool = False
+    run: Run | str | Path, data: str | Path | TableLike | None = None, *, device: str = "auto", streamed: bool = False
 ) -> pl.DataFrame:
     """Measures a run per leaf and task: on the rows it was measured on after training, or on another table.
 

@@ -1,11 +1,11 @@
-"""`export`: a run as files that a server needs, written whole or not at all."""
+"""`aesm export`: a run as a model for a server, and the description of the model's inputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.load_run import load_run
+from aesm_dsl.api.load_run import as_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.spec_file import write_bytes, write_text
@@ -15,30 +15,41 @@ if TYPE_CHECKING:
 
 
 def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "onnx", overwrite: bool = False) -> Path:
-    """The path of the model that was written, `out` (by default NAME.onnx), with its description beside it.
+    """Exports a run as a model that a server runs without aesm, and a description of its inputs.
 
-    to  "onnx": any ONNX runtime runs it; needs the extra `export`. "pt2": an exported program, for torch alone
+    The description, a JSON file of the same name, says how columns become the model's inputs. Both files are written
+    whole or not at all.
 
-    The description, a JSON file of the same name, says how columns become the model's inputs. Raises ValueError for
-    another form.
+    Args:
+        run: a run, or its folder.
+        out: the model's file; None for NAME.onnx or NAME.pt2.
+        to: "onnx", for any ONNX runtime (extra `export`); or "pt2", a program of torch.export, for torch alone.
+        overwrite: replace files that exist.
+
+    Returns:
+        The path of the model.
+
+    Raises:
+        AesmError: a file exists, or the run cannot be exported.
+        ValueError: `to` is neither of the two.
     """
     from aesm_dsl.serving.export import description, model_bytes
 
     if to not in ("onnx", "pt2"):
         raise ValueError(f'a run is exported to "onnx" or "pt2", not {to!r}')
     findings = Findings()
-    loaded = load_run(run) if isinstance(run, str | Path) else run
+    loaded = as_run(run)
     file = Path(out) if out is not None else Path(f"{loaded.plan.name}.{to}")
-    described = file.with_suffix(".json")
+    description_file = file.with_suffix(".json")
     if file.suffix != f".{to}":
         findings.add("E630", f"`{file}` is no name of an export to {to}", help=f"its name ends with `.{to}`")
-    for path in (file, described):
+    for path in (file, description_file):
         if path.exists() and not overwrite:
-            helps = ["`--overwrite` replaces it", "`-o` names another file"]
-            findings.add("E601", f"`{path}` exists already", help=helps)
+            help = ["`--overwrite` replaces it", "`-o` names another file"]
+            findings.add("E601", f"`{path}` exists already", help=help)
     model = model_bytes(loaded, to, findings) if not findings.errors else None
     if model is None:
         raise AesmError(findings)
     write_bytes(file, model)
-    write_text(described, description(loaded, file.name, model))
+    write_text(description_file, description(loaded, file.name, model))
     return file

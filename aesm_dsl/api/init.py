@@ -1,23 +1,31 @@
-"""From a table to a first spec, the way into the pipeline."""
+"""`aesm init`: a first spec, drafted from a table."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from aesm_dsl.data.draft.infer_roles import draft as draft_of
+from aesm_dsl.data.draft.infer_roles import infer_roles
 from aesm_dsl.data.draft.write_spec import draft_spec
-from aesm_dsl.data.reading.files import find
+from aesm_dsl.data.reading.files import find_files
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.spec_file import write_text
 
 
-def draft(table: str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Path:
-    """Drafts a spec from a table and writes it to `out` (default: the table's name with .aesm); returns its path.
+def init(table: str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Path:
+    """Drafts a spec from a table, and writes it with a comment wherever something was guessed.
 
-    table      a parquet or csv file, a folder or glob of them
-    overwrite  replace a file that is there
+    Args:
+        table: a parquet or csv file, a folder or a glob of them.
+        out: the spec to write; None for the table's name with .aesm.
+        overwrite: replace a file that exists.
+
+    Returns:
+        The path of the spec.
+
+    Raises:
+        AesmError: the table cannot be read, no label is found in it, or the file exists.
     """
     findings = Findings()
     stem = Path(table).name.partition(".")[0].replace("*", "") or "model"
@@ -25,12 +33,12 @@ def draft(table: str | Path, out: str | Path | None = None, *, overwrite: bool =
     if path.exists() and not overwrite:
         findings.add("E601", f"`{path}` exists already", help=["`--overwrite` replaces it", "`-o` names another file"])
         raise AesmError(findings)
-    files = find([str(table)], [Path.cwd()], None, findings)
+    files = find_files([str(table)], [Path.cwd()], None, findings)
     if findings.errors:
         raise AesmError(findings)
-    found = draft_of(files, findings)
-    if found is None:
+    roles = infer_roles(files, findings)
+    if roles is None:
         raise AesmError(findings)
     beside = os.path.relpath(Path(table).absolute(), path.absolute().parent)
-    write_text(path, draft_spec(found, beside, stem))
+    write_text(path, draft_spec(roles, beside, stem))
     return path

@@ -15,7 +15,7 @@ from aesm_dsl.spec.spec_file import replaced
 if TYPE_CHECKING:
     import polars as pl
 
-    from aesm_dsl.data.reading.frames import Given
+    from aesm_dsl.data.reading.frames import TableLike
     from aesm_dsl.serving.predict import Scores
     from aesm_dsl.training.run.folder import Run
 
@@ -24,19 +24,28 @@ ENDINGS = (".parquet", ".csv")
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What was written."""
+    """What `predict_file` wrote."""
 
     rows: int
-    """Of the table."""
+    """Rows of the table."""
     bad: int
-    """Rows of it that were left out, or have no scores."""
+    """Rows that were left out, or have no scores, because training would refuse them."""
     warnings: Findings
 
 
-def predict(run: Run | str | Path, data: str | Path | Given, *, device: str = "auto") -> pl.DataFrame:
-    """The probability of every task for every row of a table, in its order: one float column per task.
+def predict(run: Run | str | Path, data: str | Path | TableLike, *, device: str = "auto") -> pl.DataFrame:
+    """Predicts the probability of every task for every row of a table, in the table's order.
 
-    The table needs the columns of features and levels; labels are not looked at.
+    Args:
+        run: a run, or its folder.
+        data: a table with the columns of features and levels (labels are not read): a path, or rows in memory.
+        device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
+
+    Returns:
+        One float column per task.
+
+    Raises:
+        AesmError: the run or the table cannot be read, or rows of it are wrong.
     """
     import polars as pl
 
@@ -44,10 +53,10 @@ def predict(run: Run | str | Path, data: str | Path | Given, *, device: str = "a
 
     findings = Findings()
     scores = open_scores(as_run(run), data, device, findings)
-    found = None if scores is None else pl.concat([scores.schema.to_frame(), *scores.frames()])
-    if found is None or findings.errors:
+    table = None if scores is None else pl.concat([scores.schema.to_frame(), *scores.frames()])
+    if table is None or findings.errors:
         raise AesmError(findings)
-    return found
+    return table
 
 
 def predict_file(
@@ -60,14 +69,22 @@ def predict_file(
     device: str = "auto",
     watch: Callable[[int], None] = lambda rows: None,
 ) -> Predicted:
-    """Writes the probability of every task for every row of a table, in its order, into a .parquet or .csv file.
+    """Writes the probability of every task for every row of a table, in its order, to a .parquet or .csv file.
 
-    keep        columns of the table that go with the scores; "*" are all of them
-    on_bad_row  what becomes of a row that training would refuse: "error", nothing is written; "skip", it is left out;
-                "null", its scores are null
-    watch       called with the rows so far
+    It reads and scores a few chunks of rows at a time. `out` appears once it is complete.
 
-    No more than a few chunks of rows are held at a time. `out` appears when it is complete.
+    Args:
+        run: a run, or its folder.
+        table: a file, folder or glob with the columns of features and levels.
+        out: the file to write.
+        keep: columns of the table to write beside the scores; "*" for all of them.
+        on_bad_row: what happens to a row that training would refuse: "error" writes nothing, "skip" leaves it out,
+            "null" gives it null scores.
+        device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
+        watch: called with the number of rows so far.
+
+    Raises:
+        AesmError: the run or the table cannot be read, rows of it are wrong, or the file cannot be written.
     """
     from aesm_dsl.serving.predict import open_scores
 
@@ -81,14 +98,16 @@ def predict_file(
         try:
             _write(scores, new, Path(out).suffix)
         except OSError as error:
-            said = str(error.strerror or error).strip().splitlines()[0]
-            findings.add("E631", f"`{out}` cannot be written: {said}", help="nothing of it is left; is the disk full?")
+            reason = str(error.strerror or error).strip().splitlines()[0]
+            findings.add(
+                "E631", f"`{out}` cannot be written: {reason}", help="nothing of it is left; is the disk full?"
+            )
             raise AesmError(findings) from None
     return Predicted(scores.rows, scores.bad, findings)
 
 
 def _tell_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
-    """Adds E631 where the scores cannot stand in that file, beside these columns."""
+    """Adds E631 if the scores cannot be written to that file together with the kept columns."""
     if out.suffix not in ENDINGS:
         findings.add("E631", f"`{out}` is no name of a table of scores", help="its name ends with .parquet or .csv")
     files = scores.reading.files["test"]
@@ -107,10 +126,11 @@ def _tell_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
 
 
 def _write(scores: Scores, new: Path, ending: str) -> None:
-    """Scores here, in the caller's thread, while another writes: scored in a thread of polars, memory grows."""
-    from aesm_dsl.serving.table_writer import Writer
+    """Scores in the caller's thread, while another thread writes."""
+    # Scored in a thread of polars, memory would grow with the rows.
+    from aesm_dsl.serving.table_writer import TableWriter
 
-    with Writer(new, ending, scores.schema) as writer:
+    with TableWriter(new, ending, scores.schema) as writer:
         for frame in scores.frames():
             writer.put(frame)
         if scores.findings.errors:

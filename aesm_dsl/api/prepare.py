@@ -1,4 +1,4 @@
-"""`prepare`: rows, encoders and network of a spec, for a training loop of one's own."""
+"""`prepare`: rows, encoders and network of a spec, for a training loop of your own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aesm_dsl.data.batch import Batch
     from aesm_dsl.data.encoding.encoders import Encoders
     from aesm_dsl.data.prepare import Prepared
-    from aesm_dsl.data.reading.frames import Given
+    from aesm_dsl.data.reading.frames import TableLike
     from aesm_dsl.data.store.encoded_table import EncodedTable
     from aesm_dsl.layers.build import AnyNetwork
     from aesm_dsl.layers.prediction import Prediction
@@ -29,27 +29,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Checked and encoded rows of a spec, and what a training loop needs beside them."""
+    """The checked and encoded rows of a spec, and what a training loop needs beside them."""
 
     plan: Plan
-    """With the embedding tables as large as the rows want them."""
+    """The plan, with embedding tables as large as the vocabularies."""
     encoders: Encoders
     train: EncodedTable
-    """`batches(rows, seed=, epoch=)` gives its batches, shuffled anew in every epoch."""
+    """Training rows. `batches(rows, seed=, epoch=)` gives batches, shuffled differently in every epoch."""
     valid: EncodedTable | None
+    """Validation rows. Without a seed, `batches(rows)` gives the rows in their own order."""
     test: EncodedTable | None
-    """Without a seed, `batches(rows)` gives the rows in their own order."""
+    """Test rows."""
     _prepared: Prepared = field(repr=False)
     _compiled: Compiled = field(repr=False)
 
     def network(self) -> AnyNetwork:
-        """A torch.nn.Module for these rows, freshly initialised from the spec's seed."""
+        """Returns a torch.nn.Module for these rows, freshly initialised from the spec's seed."""
         from aesm_dsl.training.train import fitted_network
 
         return fitted_network(self.plan, self._prepared)
 
     def loss(self, prediction: Prediction, batch: Batch) -> Loss:
-        """What training minimises (`total`), and of what it is made: see docs/method.md."""
+        """Returns the loss that training minimises (`total`), and its parts: see docs/method.md."""
         from aesm_dsl.training.fit.loss import loss
 
         return loss(prediction, batch, self.plan)
@@ -57,19 +58,26 @@ class Ready:
     def finish(self, network: AnyNetwork, out: str | Path, *, steps: int, overwrite: bool = False) -> Run:
         """Measures a trained network, and leaves a run folder that every command reads.
 
-        steps  of the optimiser, for the record
-        Raises ValueError for a network whose modules are not those of `network()`: a run folder holds plain weights,
-        and builds its network from the plan. Raises FileExistsError for a folder that exists, without `overwrite`.
+        Args:
+            network: the network of `network()`, trained.
+            out: the run folder.
+            steps: optimizer steps that were taken, for the record.
+            overwrite: replace the folder.
+
+        Raises:
+            ValueError: the network's parameters are not those of `network()`: a run folder holds plain weights, and the
+                network is built from its plan.
+            FileExistsError: the folder exists, and `overwrite` is False.
         """
         import torch
 
-        from aesm_dsl.layers.build import build
+        from aesm_dsl.layers.build import build_network
         from aesm_dsl.training.finish import finish
         from aesm_dsl.training.job import Job
         from aesm_dsl.training.run.folder import save_run
 
         with torch.device("meta"):
-            wanted = {name: tensor.shape for name, tensor in build(self.plan).state_dict().items()}
+            wanted = {name: tensor.shape for name, tensor in build_network(self.plan).state_dict().items()}
         held = {name: tensor.shape for name, tensor in network.state_dict().items()}
         if wanted != held:
             odd = sorted(name for name in wanted.keys() | held.keys() if wanted.get(name) != held.get(name))
@@ -84,28 +92,31 @@ class Ready:
 
 def prepare(
     spec: SpecLike,
-    data: Given = None,
+    data: TableLike = None,
     *,
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,
 ) -> Ready:
-    """The rows of a spec, checked, with encoders fitted on the training rows, and encoded: for a loop of one's own.
+    """Checks the rows of a spec, fits encoders on the training rows, and encodes them: for a training loop of your own.
 
-    data  the training rows, in place of the spec's files: a polars, pandas or Arrow table, a list of them, or a
-          function that returns an iterator of them
-    warn  called once with the warnings about the spec and its rows
-    Raises AesmError for whatever is wrong with the spec or the rows, all in one go.
+    Args:
+        spec: a `Spec`, or the path of a spec file.
+        data: the training rows, in place of the spec's files: a polars, pandas or Arrow table, a list of them, or a
+            function that returns an iterator of them.
+        overrides: settings that replace those of the file.
+        warn: called once, with the warnings about the spec and its rows.
+
+    Raises:
+        AesmError: the spec or the rows are wrong; the exception lists everything that is.
     """
     from aesm_dsl.training.train import fitted_plan, prepare_rows
 
     findings = Findings()
-    compiled = compile_spec(spec, overrides=overrides, warn=lambda told: findings.extend(told.items))
-    found = prepare_rows(compiled.plan, data_roots(compiled.spec), data, findings, compiled.spec.places.of)
-    if found is None or findings.errors:
+    compiled = compile_spec(spec, overrides=overrides, warn=lambda warnings: findings.extend(warnings.items))
+    prepared = prepare_rows(compiled.plan, data_roots(compiled.spec), data, findings, compiled.spec.places.of)
+    if prepared is None or findings.errors:
         name_paths(findings)
         raise AesmError(findings)
     warn(findings)
-    tables = found.tables
-    return Ready(
-        fitted_plan(compiled.plan, found), found.encoders, tables.train, tables.valid, tables.test, found, compiled
-    )
+    plan, tables = fitted_plan(compiled.plan, prepared), prepared.tables
+    return Ready(plan, prepared.encoders, tables.train, tables.valid, tables.test, prepared, compiled)

@@ -1,4 +1,4 @@
-"""`host`: a run behind an HTTP server, until it is told to stop."""
+"""`aesm serve`: a run behind an HTTP server, until it is stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.load_run import load_run
+from aesm_dsl.api.load_run import as_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aesm_dsl.training.run.folder import Run
 
 
-def host(
+def serve(
     run: Run | str | Path,
     model: str | Path | None = None,
     *,
@@ -26,34 +26,41 @@ def host(
     wait_ms: float = 0.0,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Serves a run by the Open Inference Protocol (v2, REST) until SIGINT or SIGTERM.
-
-    model       the run's exported model: it scores in onnxruntime, in place of the network in torch
-    address     where to listen; the default is for this machine alone. Port 0 takes a free one
-    batch_rows  rows of several requests that are scored together
-    wait_ms     how long rows wait for others to be scored with
-    ready       called with the server's URL once it listens
+    """Serves a run over HTTP by the Open Inference Protocol (v2, REST) until SIGINT or SIGTERM.
 
     Needs the extra `serve`.
+
+    Args:
+        run: a run, or its folder.
+        model: the run's exported model, which scores in onnxruntime; None scores with the network in torch.
+        address: where to listen; the default accepts connections from this machine only.
+        port: 0 takes a free one.
+        device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
+        batch_rows: rows of several requests that are scored together.
+        wait_ms: how long rows wait for others to be scored with, in milliseconds.
+        ready: called with the server's URL once it listens.
+
+    Raises:
+        AesmError: the run, the model, the device or the address cannot be used, or a library is missing.
     """
-    # The rows of a request are few: threads that hand them to each other take longer than the work. Too late where
-    # polars is loaded already.
+    # The rows of a request are few, and handing them between threads takes longer than the work on them. It has no
+    # effect if polars is loaded already.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from aesm_dsl.serving.engine import onnx_engine, torch_engine
     from aesm_dsl.training.preconditions import find_device
 
     findings = Findings()
-    loaded = load_run(run) if isinstance(run, str | Path) else run
+    loaded = as_run(run)
     try:
         from aesm_dsl.serving.server import Limits, listen, make_server
     except ModuleNotFoundError as error:
-        helps = "`pip install 'aesm-dsl[serve]'` installs what a server needs"
-        findings.add("E632", f"a server needs the library `{error.name}`, which is not installed", help=helps)
+        help = "`pip install 'aesm-dsl[serve]'` installs what a server needs"
+        findings.add("E632", f"a server needs the library `{error.name}`, which is not installed", help=help)
         raise AesmError(findings) from None
-    place = find_device(device, findings)
-    if place is None:
+    found_device = find_device(device, findings)
+    if found_device is None:
         raise AesmError(findings)
-    engine = torch_engine(loaded, place) if model is None else onnx_engine(loaded, Path(model), findings)
+    engine = torch_engine(loaded, found_device) if model is None else onnx_engine(loaded, Path(model), findings)
     if engine is None:
         raise AesmError(findings)
     try:

@@ -10,12 +10,12 @@ from aesm_dsl.api.compile import SpecLike, compile_or_tell
 from aesm_dsl.api.load_run import as_run, load_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
-from aesm_dsl.plan.changes import tell_changes
+from aesm_dsl.plan.changes import report_changes
 from aesm_dsl.spec.read_json import name_paths
 from aesm_dsl.spec.spec_file import data_roots
 
 if TYPE_CHECKING:
-    from aesm_dsl.data.reading.frames import Given
+    from aesm_dsl.data.reading.frames import TableLike
     from aesm_dsl.training.run.folder import Run
     from aesm_dsl.training.run.history import Epoch, Progress
 
@@ -24,7 +24,7 @@ def train(
     spec: SpecLike,
     out: str | Path | None = None,
     *,
-    data: Given = None,
+    data: TableLike = None,
     arch: str | None = None,
     device: str = "auto",
     overwrite: bool = False,
@@ -79,7 +79,7 @@ def train(
     folder = Path(out) if out is not None else (latest_in_progress if resume else free_folder)(Path("runs") / name)
     unfinished = RunInProgress.of(folder)
     if resume and unfinished.started:
-        tell_changes(unfinished.spec, compiled, unfinished.folder, findings)
+        report_changes(unfinished.spec, compiled, unfinished.folder, findings)
     elif resume and (folder / "run.json").is_file():
         return load_run(folder)
     unfinished.tell_taken(folder, overwrite, resume, findings)

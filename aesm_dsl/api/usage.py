@@ -10,13 +10,13 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 
 if TYPE_CHECKING:
-    from aesm_dsl.data.reading.frames import Given
+    from aesm_dsl.data.reading.frames import TableLike
     from aesm_dsl.training.run.folder import Run
     from aesm_dsl.training.sharing.usage import Usage
 
 
 def usage(
-    run: Run | str | Path, data: str | Path | Given | None = None, *, by: str | None = None, device: str = "auto"
+    run: Run | str | Path, data: str | Path | TableLike | None = None, *, by: str | None = None, device: str = "auto"
 ) -> Usage:
     """Counts which experts every node of a run uses: on the rows it was measured on, or on another table.
 

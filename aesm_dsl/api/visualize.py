@@ -1,4 +1,4 @@
-"""Pictures: a spec's structure, what a run learnt to share, and all that is known of a run as one page."""
+"""`aesm visualize`: pictures of a spec or a run, and the page about a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aesm_dsl.api.compile import SpecLike, compile_spec
-from aesm_dsl.api.load_run import load_run
+from aesm_dsl.api.load_run import as_run
 from aesm_dsl.api.usage import usage
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
@@ -32,18 +32,31 @@ def visualize(
     comparison: str | Path | None = None,
     overrides: Sequence[str] = (),
 ) -> Path:
-    """Draws a spec's hierarchy, or what a run learnt to share, into a .svg, .png, .pdf or .dot file; returns its path.
+    """Draws a spec's hierarchy, or what a run learnt to share, into a .svg, .png, .pdf or .dot file.
 
-    Of a run, a name that ends in .html makes one page of all that is known of it, which needs no other file.
+    For a run, a name that ends in .html makes one self-contained page of everything that is known about the run.
 
-    form        of a run: "graph", boxes and lines; "heat", a table of weights in colours, and the sharing matrix;
-                "flow", where rows go from level to level; "training", the weights epoch by epoch
-    by          of a graph or heat map: a level or feature as `usage` takes it; reads the rows the run was measured on
-    layers      of a run: "best" draws of each level the layer whose experts tell its nodes apart best, "first" and
-                "last" the one of that place, "all" every layer
-    comparison  for a page: the folder of a comparison, whose seesaw it shows; None takes the one that trained the run
+    Args:
+        what: a spec, the path of one, a run, or its folder.
+        out: the file to write.
+        form: for a run: "graph", boxes and lines; "heat", a table of weights in colours, and the sharing matrix;
+            "flow", where rows go from level to level; "training", the weights epoch by epoch.
+        by: for a graph or heat map: a level or feature, as `usage` takes it. Reads the rows the run was measured on.
+        layers: for a run: "best" draws the layer of each level whose experts distinguish its nodes best, "first" and
+            "last" the one at that position, "all" every layer.
+        comparison: for a page: the folder of the comparison whose seesaw it shows; None for the one that trained the
+            run.
+        overrides: settings that replace those of a spec's file.
+
+    Returns:
+        `out` as a path.
+
+    Raises:
+        AesmError: the picture cannot be drawn or written, or the run has nothing of that kind.
+        ValueError: no form has that name.
     """
-    from aesm_dsl.report.picture import DrawingError, draw, structure
+    from aesm_dsl.report.draw import DrawingError, draw
+    from aesm_dsl.report.structure_graph import structure
 
     out = Path(out)
     if isinstance(what, Spec) or (isinstance(what, str | Path) and not Path(what).is_dir()):
@@ -51,7 +64,7 @@ def visualize(
             raise _not_drawn("a page shows a run; of a spec there are .svg, .png, .pdf and .dot")
         dot = structure(compile_spec(what, overrides=overrides).hierarchy.graph)
     else:
-        run = load_run(what) if isinstance(what, str | Path) else what
+        run = as_run(what)
         if out.suffix.lower() == PAGE:
             return _write_page(run, out, comparison)
         if run.plan.baseline is not None:
@@ -60,8 +73,8 @@ def visualize(
             raise AesmError(nothing_selected(run.plan.baseline.architecture))
         if by is not None and form not in ("graph", "heat"):
             raise _not_drawn(f"`{by}` can stand in for the nodes of a graph or a heat map, not of a {form} picture")
-        seen = run.usage if by is None else usage(run, by=by)
-        dot = _learnt(run, seen, form, layers, by)
+        counted = run.usage if by is None else usage(run, by=by)
+        dot = _learnt(run, counted, form, layers, by)
     try:
         draw(dot, out)
     except (DrawingError, OSError) as error:
@@ -69,17 +82,19 @@ def visualize(
     return out
 
 
-def _learnt(run: Run, seen: Usage, form: str, layers: str, by: str | None) -> str:
-    """DOT of what a run learnt."""
-    from aesm_dsl.report.picture import flow_graph, heat_map, sharing_graph, training_map
+def _learnt(run: Run, usage: Usage, form: str, layers: str, by: str | None) -> str:
+    """What a run learnt, in DOT."""
+    from aesm_dsl.report.flow_graph import flow_graph
+    from aesm_dsl.report.heat_map import heat_map, training_map
+    from aesm_dsl.report.sharing_graph import sharing_graph
 
     if form == "flow":
-        return flow_graph(run.plan, seen)
+        return flow_graph(run.plan, usage)
     if form == "training":
         return training_map(run.plan, run.usages(), layers)
     if form not in ("graph", "heat"):
         raise ValueError(f'a run is drawn as "graph", "heat", "flow" or "training", not {form!r}')
-    return (sharing_graph if form == "graph" else heat_map)(run.plan, seen, layers, by)
+    return (sharing_graph if form == "graph" else heat_map)(run.plan, usage, layers, by)
 
 
 def _write_page(run: Run, out: Path, comparison: str | Path | None) -> Path:
@@ -94,14 +109,14 @@ def _write_page(run: Run, out: Path, comparison: str | Path | None) -> Path:
 
 
 def _compared(run: Run, folder: str | Path | None) -> Comparison | None:
-    """The comparison in a folder, else that which trained the run as one of its own, if there is one."""
+    """The comparison in a folder; without a folder the one that trained the run, if there is one."""
     from aesm_dsl.training.compare import Comparison
 
-    place = Path(folder) if folder is not None else run.folder.absolute().parent.parent
+    home = Path(folder) if folder is not None else run.folder.absolute().parent.parent
     try:
-        found = Comparison.from_json((place / "compare.json").read_text(encoding="utf-8"), place)
-        own = any(place / path == run.folder.absolute() for paths in found.runs.values() for path in paths)
-        return found if own or folder is not None else None
+        comparison = Comparison.from_json((home / "compare.json").read_text(encoding="utf-8"), home)
+        own = any(home / path == run.folder.absolute() for paths in comparison.runs.values() for path in paths)
+        return comparison if own or folder is not None else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         if folder is None:
             return None

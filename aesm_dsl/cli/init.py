@@ -25,7 +25,7 @@ def init(
     overwrite: Overwrite = False,
 ) -> None:
     """Draft a spec from a table: labels, levels, features and splits are guessed, each with a comment on why."""
-    from aesm_dsl.api.init import draft
+    from aesm_dsl.api.init import init
 
-    path = draft(table, out, overwrite=overwrite)
+    path = init(table, out, overwrite=overwrite)
     say(f"wrote {path}; look at every line, then: aesm check {path} --data")

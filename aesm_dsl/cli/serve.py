@@ -33,7 +33,7 @@ def serve(
     """Serve a run over HTTP by the Open Inference Protocol (v2, REST): raw values in, probabilities out."""
     from aesm_dsl.api import serve as api
 
-    api.host(
+    api.serve(
         run,
         model,
         address=host,

@@ -25,9 +25,11 @@ from aesm_dsl.report.charts import Curve, calibration_chart, curves_chart, inter
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.report.draw import DrawingError, drawn
 from aesm_dsl.report.experts import experts_sentences, experts_table
+from aesm_dsl.report.flow_graph import flow_graph
+from aesm_dsl.report.heat_map import heat_map, training_map
 from aesm_dsl.report.inline_svg import inline
-from aesm_dsl.report.picture import flow_graph, heat_map, sharing_graph, training_map
 from aesm_dsl.report.profile import advice, profile_tables
+from aesm_dsl.report.sharing_graph import sharing_graph
 from aesm_dsl.syntax.pygments_lexer import AesmLexer
 from aesm_dsl.training.compare import Comparison, Swing
 from aesm_dsl.training.metrics.scores import ALL, Score, mean

@@ -17,10 +17,10 @@ import polars as pl
 import torch
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.encoded_stream import batches_of
+from aesm_dsl.data.encoded_stream import encode_batches
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.open_tables import open_table
-from aesm_dsl.data.reading.frames import given
+from aesm_dsl.data.reading.frames import open_frames
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.serving.export import described_features
@@ -47,14 +47,14 @@ class Engine:
 
     def encode(self, frame: pl.DataFrame, findings: Findings) -> Batch | None:
         """The rows encoded, by the rules of training; None after telling what is wrong with them."""
-        files = given(frame, "the request", findings)
+        files = open_frames(frame, "the request", findings)
         reading = open_table(self.plan, files, findings, ignore, labels=False) if files else None
         if reading is None or findings.errors:
             return None
         checked = [chunk for _, chunk in reading.checked("test", None)]
         if findings.errors:
             return None
-        return joined([batch for chunk in checked for batch in batches_of(self.encoders, chunk, len(chunk))])
+        return joined([batch for chunk in checked for batch in encode_batches(self.encoders, chunk, len(chunk))])
 
 
 def joined(batches: list[Batch]) -> Batch:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from aesm_dsl.layers.baselines.network import LeafEmbeddings
 from aesm_dsl.layers.baselines.partition import PartitionNorm
 from aesm_dsl.layers.baselines.star import StarLinears
-from aesm_dsl.layers.leaf_rows import Leaves, Rows, sorted_rows
+from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows, sort_rows
 from aesm_dsl.layers.stacked_linears import Linears, Norms
 
 Linear = Callable[[Tensor, Tensor], nn.Module]
@@ -32,7 +32,7 @@ def replaced(network: nn.Module, by: Callable[[nn.Module], nn.Module | None]) ->
 
 def leaf_module(module: nn.Module, linear: Linear) -> nn.Module | None:
     """What stands in an exported graph, of a network that predicts, for a module of leaves; None for any other."""
-    if isinstance(module, Leaves):
+    if isinstance(module, LeafSorter):
         return _Leaves(module)
     if isinstance(module, PartitionNorm):
         return _PartitionNorm(module)
@@ -48,14 +48,14 @@ def leaf_module(module: nn.Module, linear: Linear) -> nn.Module | None:
 
 
 class _Leaves(nn.Module):
-    """`Rows` without sizes. A row on no path has a leaf that no parameters are of: where it picks some, that fails."""
+    """`SortedRows` without sizes. A row on no path has a leaf that no parameters are of: where it picks some, that fails."""
 
-    def __init__(self, leaves: Leaves) -> None:
+    def __init__(self, leaves: LeafSorter) -> None:
         super().__init__()
         self.leaves = leaves
 
-    def forward(self, node_BL: Tensor) -> Rows:
-        return sorted_rows(self.leaves.leaf(node_BL))
+    def forward(self, node_BL: Tensor) -> SortedRows:
+        return sort_rows(self.leaves.leaf(node_BL))
 
 
 DENSE_LEAVES = 32
@@ -79,7 +79,7 @@ class DenseLinears(nn.Module):
         self.register_buffer("weight_LGDH", weight_LGDH)
         self.register_buffer("bias_LG1H", bias_LGH.unsqueeze(2))
 
-    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+    def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
         y_LGBH = torch.matmul(h.unsqueeze(0), self.weight_LGDH) + self.bias_LG1H
         y_BGH = y_LGBH.transpose(1, 2)[rows.leaf_B, torch.arange(rows.leaf_B.shape[0], device=h.device)]
         return y_BGH.transpose(0, 1)
@@ -96,7 +96,7 @@ class GatheredLinears(nn.Module):
         self.register_buffer("weight_LGDH", weight_LGDH)
         self.register_buffer("bias_LGH", bias_LGH)
 
-    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+    def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
         product_BG1H = torch.matmul(h.transpose(0, 1).unsqueeze(2), self.weight_LGDH[rows.leaf_B])
         return (product_BG1H.squeeze(2) + self.bias_LGH[rows.leaf_B]).transpose(0, 1)
 
@@ -112,7 +112,7 @@ class _Norms(nn.Module):
         self.register_buffer("scale_LGH", norms.scale_LGH.detach())
         self.register_buffer("shift_LGH", norms.shift_LGH.detach())
 
-    def forward(self, h_GBH: Tensor, rows: Rows) -> Tensor:
+    def forward(self, h_GBH: Tensor, rows: SortedRows) -> Tensor:
         scale_GBH, shift_GBH = (one[rows.leaf_B].transpose(0, 1) for one in (self.scale_LGH, self.shift_LGH))
         return functional.layer_norm(h_GBH, h_GBH.shape[-1:]) * scale_GBH + shift_GBH
 
@@ -129,7 +129,7 @@ class _PartitionNorm(nn.Module):
         self.register_buffer("rate_LD", rate_LD.detach())
         self.register_buffer("offset_LD", offset_LD.detach())
 
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         return x_BD * self.rate_LD[rows.leaf_B] + self.offset_LD[rows.leaf_B]
 
 
@@ -140,6 +140,6 @@ class _Embeddings(nn.Module):
         super().__init__()
         self.embeddings = nn.ModuleList(embeddings)
 
-    def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: Rows) -> Tensor:
+    def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: SortedRows) -> Tensor:
         x_LBD = torch.stack([embedding(ids_BS, value_BV) for embedding in self.embeddings])
         return x_LBD[rows.leaf_B, torch.arange(rows.leaf_B.shape[0], device=x_LBD.device)]

@@ -19,8 +19,8 @@ from onnxscript import opset20 as operators
 from torch import Tensor, nn
 
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.layers.experts import EPSILON, Block, Experts
-from aesm_dsl.layers.leaf_rows import Rows
+from aesm_dsl.layers.experts import EPSILON, ExpertBlock, Experts
+from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.serving import onnx_experts, onnx_leaves
 from aesm_dsl.serving.export_inputs import Served, example_inputs
 from aesm_dsl.serving.export_modules import leaf_module, replaced
@@ -98,7 +98,7 @@ class _Linears(nn.Module):
         self.register_buffer("weight_LGDH", weight_LGDH)
         self.register_buffer("bias_LGH", bias_LGH)
 
-    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+    def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
         found: Tensor = torch.onnx.ops.symbolic(
             f"{DOMAIN}::{onnx_leaves.NAME}",
             (h, rows.leaf_B, self.weight_LGDH, self.bias_LGH),
@@ -115,7 +115,7 @@ class _Experts(nn.Module):
     def __init__(self, experts: Experts) -> None:
         super().__init__()
         self.plan = experts.plan
-        blocks = [_folded(block) for block in experts.blocks if isinstance(block, Block)]
+        blocks = [_folded(block) for block in experts.blocks if isinstance(block, ExpertBlock)]
         self.blocks = len(blocks)
         for place, tensor in enumerate(chain.from_iterable(blocks)):
             self.register_buffer(f"tensor{place}", tensor)
@@ -139,7 +139,7 @@ class _Experts(nn.Module):
         return found
 
 
-def _folded(block: Block) -> list[Tensor]:
+def _folded(block: ExpertBlock) -> list[Tensor]:
     """weight_EDH, bias_EH, and of layer norm its scale_EH and shift_EH; batch norm is folded into the Linear."""
     weight_EDH, bias_EH = block.weight_EDH.detach(), block.bias_EH.detach()
     if block.scale_EH is None or block.shift_EH is None:

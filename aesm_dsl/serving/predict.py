@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from aesm_dsl.data.encoded_stream import batches_of
-from aesm_dsl.data.open_tables import Reading, open_table
-from aesm_dsl.data.reading.checked_rows import Checked, counted
-from aesm_dsl.data.reading.frames import Given
+from aesm_dsl.data.encoded_stream import encode_batches
+from aesm_dsl.data.open_tables import TableReader, open_table
+from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
+from aesm_dsl.data.reading.frames import TableLike
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.training.evaluate import find_table
@@ -30,7 +30,7 @@ OF_ROWS = ("E504", "E506", "E507")
 
 def open_scores(
     run: Run,
-    data: str | Path | Given,
+    data: str | Path | TableLike,
     device: str,
     findings: Findings,
     keep: Sequence[str] = (),
@@ -60,7 +60,7 @@ class Scores:
     """The scores of a table's rows, in its order: `frames` goes through them once, counts and tells."""
 
     run: Run
-    reading: Reading
+    reading: TableReader
     device: torch.device
     keep: Sequence[str]
     on_bad_row: str
@@ -98,14 +98,14 @@ class Scores:
         of_rows = [one for one in self.findings if one.code in OF_ROWS]
         self.findings.items[:] = [one for one in self.findings if one.code not in OF_ROWS]
         what = "left out" if self.on_bad_row == "skip" else "without scores"
-        message = f"{counted(self.bad)} of {self.rows:,} {'is' if self.bad == 1 else 'are'} {what}"
+        message = f"{rows_text(self.bad)} of {self.rows:,} {'is' if self.bad == 1 else 'are'} {what}"
         self.findings.add("W631", message, help=[one.message for one in of_rows])
 
-    def _frame(self, network: torch.nn.Module, chunk: Checked, bad_R: Mask) -> pl.DataFrame:
+    def _frame(self, network: torch.nn.Module, chunk: CheckedRows, bad_R: Mask) -> pl.DataFrame:
         good = chunk.take(~bad_R, chunk.part) if bad_R.any() else chunk
         columns, start = {name: np.empty(len(good)) for name in self.tasks}, 0
         with torch.inference_mode():
-            for batch in batches_of(self.run.encoders, good, BATCH_ROWS):
+            for batch in encode_batches(self.run.encoders, good, BATCH_ROWS):
                 found = network(batch.to(self.device)).log_probability  # not what was selected, which is larger
                 for name, scores_R in columns.items():
                     scores_R[start : start + batch.rows] = found[name].double().exp().cpu().numpy()

@@ -1,4 +1,4 @@
-"""`Writer`: frames to a .parquet or .csv file, one after the other, written in a thread of its own."""
+"""`TableWriter`: frames to a .parquet or .csv file, one after the other, written in a thread of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _StoppedError(Exception):
     """The frames end before the table does."""
 
 
-class Writer:
+class TableWriter:
     """Takes frames in a `with`; at its end the file is complete, unless an error leaves it.
 
     ending  the kind of file, .csv or .parquet, whatever the path ends with
@@ -40,7 +40,7 @@ class Writer:
         self._frames: Queue[pl.DataFrame | _StoppedError | None] = Queue(1)
         self._thread = ThreadPoolExecutor(1, "write")
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> TableWriter:
         self._written: Future[None] = self._thread.submit(self._write)
         return self
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from aesm_dsl.data.encoded_stream import Stream
-from aesm_dsl.data.open_tables import Reading, open_table, open_tables, tell_no_data
+from aesm_dsl.data.encoded_stream import EncodedStream
+from aesm_dsl.data.open_tables import TableReader, open_table, open_tables, report_no_data
 from aesm_dsl.data.reading.data_file import DataFile
-from aesm_dsl.data.reading.files import find
-from aesm_dsl.data.reading.frames import Given, given
+from aesm_dsl.data.reading.files import find_files
+from aesm_dsl.data.reading.frames import TableLike, open_frames
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.training.metrics.predictions import Predictions, measure, measure_streamed, predict_table
 from aesm_dsl.training.preconditions import find_device
@@ -25,7 +25,7 @@ IN_MEMORY = "the table"
 
 
 def evaluate_run(
-    run: Run, data: str | Path | Given, device: str, findings: Findings, *, streamed: bool = False
+    run: Run, data: str | Path | TableLike, device: str, findings: Findings, *, streamed: bool = False
 ) -> pl.DataFrame | None:
     """Metrics per leaf and task: on the rows the run was measured on, or on another table with labels.
 
@@ -36,7 +36,7 @@ def evaluate_run(
         place = find_device(device, findings)
         if place is None or reading is None or findings.errors:
             return None
-        scores = measure_streamed(run.network.to(place), Stream(reading, run.encoders, part), place)
+        scores = measure_streamed(run.network.to(place), EncodedStream(reading, run.encoders, part), place)
         return None if findings.errors else metrics_frame(scores)
     predictions = _predict(run, reading, part, device, findings)
     return None if predictions is None else metrics_frame(measure(run.network, predictions))
@@ -47,7 +47,7 @@ def predict_measured_rows(run: Run, device: str, findings: Findings) -> Predicti
     return _predict(run, *_open_rows(run, None, findings, labels=True), device, findings)
 
 
-def usage_run(run: Run, data: str | Path | Given, by: str | None, device: str, findings: Findings) -> Usage | None:
+def usage_run(run: Run, data: str | Path | TableLike, by: str | None, device: str, findings: Findings) -> Usage | None:
     """Which experts the nodes use: on the rows the run was measured on, or on another table, with labels or without.
 
     Counted batch by batch: what a batch selected is not kept.
@@ -76,30 +76,32 @@ def usage_run(run: Run, data: str | Path | Given, by: str | None, device: str, f
 
 
 def _predict(
-    run: Run, reading: Reading | None, part: str, device: str, findings: Findings, *, by: Segments | None = None
+    run: Run, reading: TableReader | None, part: str, device: str, findings: Findings, *, by: Segments | None = None
 ) -> Predictions | None:
     """What the run predicts for rows that are encoded as they are read; None after adding what is wrong with them."""
     place = find_device(device, findings)
     if place is None or reading is None or findings.errors:
         return None
-    predictions = predict_table(run.network.to(place), Stream(reading, run.encoders, part), place, by=by)
+    predictions = predict_table(run.network.to(place), EncodedStream(reading, run.encoders, part), place, by=by)
     return None if findings.errors else predictions
 
 
-def _open_rows(run: Run, data: str | Path | Given, findings: Findings, *, labels: bool) -> tuple[Reading | None, str]:
+def _open_rows(
+    run: Run, data: str | Path | TableLike, findings: Findings, *, labels: bool
+) -> tuple[TableReader | None, str]:
     """The rows that the run was measured on, or another table, and which part they are; None after adding errors."""
     if data is not None:
         files = find_table(data, findings)
         opened = None if findings.errors else open_table(run.plan, files, findings, ignore, labels=labels)
         return opened, "test"
-    if tell_no_data(run.plan, findings):
+    if report_no_data(run.plan, findings):
         return None, "test"
     roots = [Path(root) for root in run.info["roots"]]
     return open_tables(run.plan, roots, findings, ignore), str(run.info["measured on"])
 
 
-def find_table(data: str | Path | Given, findings: Findings) -> list[DataFile]:
+def find_table(data: str | Path | TableLike, findings: Findings) -> list[DataFile]:
     """The files of a table, or rows in memory; adds E501, E502 or E505 if there are none."""
     if isinstance(data, str | Path):
-        return find([str(data)], [Path.cwd()], None, findings)
-    return given(data, IN_MEMORY, findings)
+        return find_files([str(data)], [Path.cwd()], None, findings)
+    return open_frames(data, IN_MEMORY, findings)

@@ -11,7 +11,7 @@ import torch
 from aesm_dsl.data.prepare import Prepared, Tables
 from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.plan.tables import sparse_homes
+from aesm_dsl.plan.tables import sparse_table_keys
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.distributed.shards import unshard_tables
 from aesm_dsl.training.job import Job
@@ -60,7 +60,7 @@ def finish(
         "seed": plan.training.seed,
         "architecture": plan.baseline.architecture if plan.baseline is not None else "aes",
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "sparse tables": sorted(sparse_homes(plan), key=str),
+        "sparse tables": sorted(sparse_table_keys(plan), key=str),
         "rows": {"train": len(tables.train), **_lengths(tables)},
         "measured on": part,
         "roots": [str(root) for root in job.roots],

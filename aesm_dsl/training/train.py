@@ -16,13 +16,13 @@ from typing import Any
 import torch
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.open_tables import tell_no_data
+from aesm_dsl.data.open_tables import report_no_data
 from aesm_dsl.data.prepare import Prepared, Tables, prepare
-from aesm_dsl.data.reading.frames import Given, given
-from aesm_dsl.data.store.storage import LostError
+from aesm_dsl.data.reading.frames import TableLike, open_frames
+from aesm_dsl.data.store.storage import RowsLostError
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.layers.build import AnyNetwork, build
-from aesm_dsl.layers.pretrained_vectors import fill
+from aesm_dsl.layers.build import AnyNetwork, build_network
+from aesm_dsl.layers.pretrained_vectors import fill_vectors
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.distributed.process_group import join_group
 from aesm_dsl.training.distributed.shards import shard_tables, tell_unsharded
@@ -45,7 +45,7 @@ from aesm_dsl.training.run.warm_start import start_from, tell_not_startable
 from aesm_dsl.training.sharing.health import tell_collapse
 
 
-def train_plan(plan: Plan, job: Job, reporter: Reporter, data: Given = None) -> Run | None:
+def train_plan(plan: Plan, job: Job, reporter: Reporter, data: TableLike = None) -> Run | None:
     """Reads and checks the data, fits encoders on the training rows, trains, measures, and writes the run folder.
 
     Started by torchrun, all processes train together: the first one alone warns, watches and writes, and all return
@@ -73,7 +73,7 @@ def train_plan(plan: Plan, job: Job, reporter: Reporter, data: Given = None) -> 
         lock = locked(job.folder, reporter.findings) if processes.is_first else nullcontext()
         with reporter.tracker, lock:
             return _train(plan, job, device, reporter, data) if reporter.agree() else None
-    except LostError as error:
+    except RowsLostError as error:
         span = reporter.locate("data.cache") or reporter.locate("data.train")
         again = "train again: they are made anew"
         reporter.findings.add(
@@ -82,7 +82,7 @@ def train_plan(plan: Plan, job: Job, reporter: Reporter, data: Given = None) -> 
         return None
 
 
-def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data: Given) -> Run | None:
+def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data: TableLike) -> Run | None:
     findings, locate, processes = reporter.findings, reporter.locate, reporter.processes
     weighting = gradient_weighting(plan.training.combine, findings, locate)
     tell_not_startable(plan, job.warm_start, findings)
@@ -167,10 +167,12 @@ def _fit(
             in_progress.remove()
 
 
-def prepare_rows(plan: Plan, roots: Sequence[Path], data: Given, findings: Findings, locate: Locate) -> Prepared | None:
+def prepare_rows(
+    plan: Plan, roots: Sequence[Path], data: TableLike, findings: Findings, locate: Locate
+) -> Prepared | None:
     """Encodes the rows of the plan's files, or of `data` in their place; None after adding errors."""
-    frames = [] if data is None else given(data, IN_MEMORY, findings)
-    if frames or (data is None and not tell_no_data(plan, findings)):
+    frames = [] if data is None else open_frames(data, IN_MEMORY, findings)
+    if frames or (data is None and not report_no_data(plan, findings)):
         return prepare(plan, roots, findings, locate, frames)
     return None
 
@@ -183,7 +185,7 @@ def fitted_plan(plan: Plan, prepared: Prepared) -> Plan:
 def fitted_network(plan: Plan, prepared: Prepared) -> AnyNetwork:
     """A new network of such a plan, with the vectors of files in its tables."""
     network = new_network(plan)
-    fill(network, {name: torch.from_numpy(table.vector_KG) for name, table in prepared.vectors.items()})
+    fill_vectors(network, {name: torch.from_numpy(table.vector_KG) for name, table in prepared.vectors.items()})
     return network
 
 
@@ -191,7 +193,7 @@ def new_network(plan: Plan) -> AnyNetwork:
     """The plan's network, initialised from its seed. torch's global random generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.training.seed)
-        return build(plan)
+        return build_network(plan)
 
 
 def _summary(result: FitResult) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 
 from aesm_dsl.api.check import check
 from aesm_dsl.api.compile import compile_spec
-from aesm_dsl.api.init import draft
 from aesm_dsl.api.train import train
 from aesm_dsl.cli.main import app
 from aesm_dsl.data.simulate.fund_search import write_world
@@ -29,7 +28,7 @@ def init(*arguments: str | Path) -> Result:
 
 def drafted(table: Path, folder: Path) -> Spec:
     """The spec that is drafted, after checking it and its rows."""
-    path = draft(table, folder / "spec.aesm")
+    path = init(table, folder / "spec.aesm")
     findings = check(path, data=True)
     assert not findings.errors, render(findings)
     assert CliRunner().invoke(app, ["fmt", "--check", str(path)]).exit_code == 0
@@ -118,7 +117,7 @@ AMOUNTS = ("capital_gains", "capital_losses", "weeks_worked")
 
 def test_a_draft_trains(tmp_path: Path) -> None:
     write_world(tmp_path, 2000, 1)
-    path = draft(tmp_path / "train.parquet", tmp_path / "spec.aesm")
+    path = init(tmp_path / "train.parquet", tmp_path / "spec.aesm")
     spec = Spec.parse(path.read_text())
     assert [(task.name, task.after) for task in spec.tasks.tasks][-1] == ("is_buy", "is_click")
     assert [level.name for level in spec.levels] == ["entry", "card"]
@@ -145,7 +144,7 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
     )
     made = made.with_columns(pl.col("clicked").alias("copy"), (pl.col("clicked") * 2).cast(pl.String).alias("said"))
     made.write_parquet(tmp_path / "t.parquet")
-    path = draft(tmp_path / "t.parquet", tmp_path / "spec.aesm")
+    path = init(tmp_path / "t.parquet", tmp_path / "spec.aesm")
     spec, text = Spec.parse(path.read_text()), path.read_text()
     assert set(features(spec)) == {"user_id", "price", "page"}
     for said in (
@@ -279,7 +278,7 @@ def test_nothing_is_replaced_unless_asked(tmp_path: Path, monkeypatch: pytest.Mo
     rows().write_parquet("t.parquet")
     Path("t.aesm").write_text("mine")
     with pytest.raises(AesmError, match=r"`t\.aesm` exists already"):
-        draft("t.parquet")
+        init("t.parquet")
     assert Path("t.aesm").read_text() == "mine"
     assert init("t.parquet", "--overwrite").exit_code == 0
     assert json.loads(CliRunner().invoke(app, ["check", "t.aesm", "--format", "json"]).stdout) == []
@@ -296,6 +295,6 @@ def test_tables_that_cannot_be_drafted(tmp_path: Path) -> None:
         "x.csv": "E501",
     }.items():
         with pytest.raises(AesmError) as caught:
-            draft(tmp_path / name, tmp_path / "spec.aesm")
+            init(tmp_path / name, tmp_path / "spec.aesm")
         assert [one.code for one in caught.value.findings] == [code]
     assert not (tmp_path / "spec.aesm").exists()

@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 import pytest
 
 from aesm_dsl.report import draw as drawing
-from aesm_dsl.report.picture import DrawingError, draw, sharing_graph, structure
+from aesm_dsl.report.draw import DrawingError, draw
+from aesm_dsl.report.sharing_graph import sharing_graph
+from aesm_dsl.report.structure_graph import structure
 from tests.report.cases import fund_hierarchy, fund_usage, make_hierarchy
 
 MAGIC = {".svg": b"<?xml", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".dot": b"digraph "}
@@ -189,6 +191,10 @@ def test_the_users_own_font_settings_are_left_alone(tmp_path: Path, monkeypatch:
 
 
 def test_loading_loads_no_engine_and_no_torch() -> None:
-    code = "import sys, aesm_dsl.report.picture as p; print({'torch', 'graphviz', 'pygraphviz'} & set(sys.modules))"
+    code = (
+        "import sys\n"
+        "from aesm_dsl.report import draw, flow_graph, heat_map, sharing_graph, structure_graph\n"
+        "print({'torch', 'graphviz', 'pygraphviz'} & set(sys.modules))"
+    )
     found = drawing.subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

@@ -9,7 +9,7 @@ import pytest
 
 from aesm_dsl.report.dot import page, span, words
 from aesm_dsl.report.draw import draw
-from aesm_dsl.report.picture import structure
+from aesm_dsl.report.structure_graph import structure
 from aesm_dsl.report.text_width import held, plain, shortened, width_ems
 from tests.report.cases import make_hierarchy
 from tests.report.test_draw import needs_chinese_font, needs_pygraphviz

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.layers.sharded_embedding import Shard, shards
+from aesm_dsl.layers.sharded_embedding import ShardedTable, sharded_tables
 from aesm_dsl.training.distributed.process_group import ProcessGroup
 
 SETTING = "train.tables"
@@ -25,7 +25,7 @@ SETTING = "train.tables"
 
 def tell_unsharded(network: nn.Module, processes: ProcessGroup, findings: Findings, locate: Locate) -> None:
     """W605 where no table of the network is sharded, though the plan says so."""
-    if shards(network):
+    if sharded_tables(network):
         return
     alone = processes.world_size == 1
     findings.add(
@@ -44,12 +44,12 @@ def shard_tables(network: nn.Module, processes: ProcessGroup, device: torch.devi
     """
     for parent, name, table in _tables(network, nn.Embedding):
         if table.sparse and processes.world_size > 1:
-            setattr(parent, name, Shard(table, processes.rank, processes.world_size, device))
+            setattr(parent, name, ShardedTable(table, processes.rank, processes.world_size, device))
 
 
 def unshard_tables(network: nn.Module, processes: ProcessGroup) -> None:
     """Puts whole tables, on the CPU, in the place of all shards, in every process."""
-    for parent, name, shard in _tables(network, Shard):
+    for parent, name, shard in _tables(network, ShardedTable):
         whole_RW = processes.broadcast(processes.gather_table(shard.weight.detach(), shard.whole_rows))
         rows, width = whole_RW.shape
         setattr(parent, name, nn.Embedding(rows, width, sparse=True, _weight=whole_RW))
@@ -63,13 +63,13 @@ def _tables(network: nn.Module, kind: type[Any]) -> list[tuple[nn.Module, str, A
 def join_lookups(network: nn.Module, lookups: int) -> None:
     """Takes part in so many lookups of processes that have more rows than this one, in every sharded table."""
     for _ in range(lookups):
-        for shard in shards(network).values():
+        for shard in sharded_tables(network).values():
             shard(torch.zeros(0, dtype=torch.int64, device=shard.weight.device))
 
 
 def whole_state(state: Mapping[str, Tensor], network: nn.Module, processes: ProcessGroup) -> dict[str, Tensor]:
     """The network's weights, those of the sharded tables whole; only in the first process. A meeting."""
-    found = shards(network)
+    found = sharded_tables(network)
     return {
         key: processes.gather_table(one, found[key].whole_rows) if key in found else one for key, one in state.items()
     }
@@ -77,7 +77,7 @@ def whole_state(state: Mapping[str, Tensor], network: nn.Module, processes: Proc
 
 def own_state(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """What `whole_state` gave, of the sharded tables this process's rows."""
-    found = shards(network)
+    found = sharded_tables(network)
     return {key: found[key].own(one) if key in found else one for key, one in state.items()}
 
 
@@ -110,7 +110,7 @@ def own_optimizer_state(
 def _moments(
     state: Mapping[str, Any], optimizer: torch.optim.Optimizer, network: nn.Module, change: Any
 ) -> dict[str, Any]:
-    known = {id(one.weight): one for one in shards(network).values()}
+    known = {id(one.weight): one for one in sharded_tables(network).values()}
     parameters = [one for group in optimizer.param_groups for one in group["params"]]
     kept = {}
     for place, values in state["state"].items():

@@ -7,7 +7,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aesm_dsl.layers.build import AnyNetwork
 
-
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 

@@ -103,7 +103,7 @@ class Stepper:
         return {
             "network": whole_state(self.network.state_dict(), self.network, self.processes),
             "optimizers": [whole_optimizer_state(one, self.network, self.processes) for one in self.optimizers],
-            "average": None if averaged is None else whole_state(averaged.module.state_dict(), self.network, self.processes),
+            "average": averaged and whole_state(averaged.module.state_dict(), self.network, self.processes),
             "averaged": 0 if averaged is None else averaged.steps,
             "plateau": self.plateau.state_dict(),
             "lowered": self.lowered.param_groups[0]["lr"],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from aesm_dsl.data.encoded_stream import Stream
+from aesm_dsl.data.encoded_stream import EncodedStream
 from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
@@ -39,7 +39,7 @@ class Predictions:
 @torch.no_grad()
 def predict_table(
     network: AnyNetwork,
-    table: EncodedTable | Stream,
+    table: EncodedTable | EncodedStream,
     device: torch.device,
     processes: ProcessGroup = SINGLE_PROCESS,
     by: Segments | None = None,
@@ -92,7 +92,7 @@ def predict_table(
 
 
 @torch.no_grad()
-def measure_streamed(network: AnyNetwork, table: Stream, device: torch.device) -> tuple[Score, ...]:
+def measure_streamed(network: AnyNetwork, table: EncodedStream, device: torch.device) -> tuple[Score, ...]:
     """Predicts and scores all rows, in memory that does not grow with them (streamed_scores.py)."""
     network.eval()
     streamed, names = StreamedScores(network.plan), [task.name for task in network.plan.tasks.tasks]

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.feature_encoders import Date
+from aesm_dsl.data.encoding.feature_encoders import DateEncoder
 from aesm_dsl.data.reading.timestamps import PARTS
-from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_tables
@@ -94,7 +94,7 @@ def check_encoders(encoders: Encoders, plan: Plan) -> Encoders:
             raise ValueError(f"`{encoder.name}` reads another column than the plan says")
         if getattr(encoder, "buckets", 1) < 1 or not getattr(encoder, "deviation", 1.0):
             raise ValueError(f"`{encoder.name}` divides by zero")
-        if isinstance(encoder, Date):
+        if isinstance(encoder, DateEncoder):
             ZoneInfo(encoder.zone or "UTC")
             if not set(encoder.parts) <= set(PARTS):
                 raise ValueError(f"`{encoder.name}` has parts that no date has")
@@ -111,7 +111,7 @@ def load_network(plan: Plan, weights: Path) -> AnyNetwork:
     if 4 * parameters > size:
         raise ValueError(f"its {size:,} bytes cannot hold the plan's {parameters:,} parameters")
     with torch.random.fork_rng(devices=[]):
-        network = build(plan)
+        network = build_network(plan)
     expected = {name: tuple(one.shape) for name, one in network.state_dict().items()}
     tensors = load_file(weights)
     found = {name: tuple(one.shape) for name, one in tensors.items()}

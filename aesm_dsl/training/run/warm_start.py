@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.feature_encoders import Category
+from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.network import Network
-from aesm_dsl.plan.anatomy import MEAN, Axis, Part, anatomy, tell_no_anatomy
-from aesm_dsl.plan.evolution import shared
+from aesm_dsl.plan.anatomy import MEAN, Axis, Part, anatomy, report_no_anatomy
+from aesm_dsl.plan.evolution import count_carried
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.run.folder import Run
 
@@ -22,8 +22,8 @@ from aesm_dsl.training.run.folder import Run
 def tell_not_startable(plan: Plan, run: Run | None, findings: Findings) -> None:
     """E620 where the plan, or the run that it is to start from, is of another architecture than AES."""
     if run is not None:
-        tell_no_anatomy(plan, "the spec", findings)
-        tell_no_anatomy(run.plan, str(run.folder), findings)
+        report_no_anatomy(plan, "the spec", findings)
+        report_no_anatomy(run.plan, str(run.folder), findings)
 
 
 def start_from(run: Run | None, network: AnyNetwork, encoders: Encoders) -> dict[str, Any]:
@@ -53,12 +53,12 @@ def warm_start(network: Network, encoders: Encoders, old: Network, old_encoders:
             was = before.get(part.name)
             if was is not None and len(was.axes) == len(part.axes):
                 _copy(_view(old_state[was.state], was), was.axes, _view(state[part.state], part), part.axes)
-                carried += shared(was, part)
+                carried += count_carried(was, part)
     return carried / sum(part.numel for part in parts)
 
 
 def vocabularies(encoders: Encoders) -> dict[str, tuple[str, ...]]:
-    return {one.name: one.values for one in encoders.encoders if isinstance(one, Category)}
+    return {one.name: one.values for one in encoders.encoders if isinstance(one, CategoryEncoder)}
 
 
 def _view(tensor: Tensor, part: Part) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from aesm_dsl.layers.experts import Block, Experts
+from aesm_dsl.layers.experts import ExpertBlock, Experts
 from aesm_dsl.layers.network import aes_layers
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 
@@ -63,7 +63,7 @@ class OutputMeter:
         return look
 
     def _look(self, key: tuple[str, int], experts: Experts, x_RD: Tensor, weight_RGE: Tensor) -> None:
-        blocks = [block for block in experts.blocks if isinstance(block, Block)]
+        blocks = [block for block in experts.blocks if isinstance(block, ExpertBlock)]
         runs_RE = (weight_RGE != 0).any(dim=1)
         rows_E = runs_RE.sum(dim=0)
         if key not in self._ranges:
@@ -81,12 +81,12 @@ class OutputMeter:
 def _nothing(experts: Experts) -> tuple[Tensor, Tensor, Tensor]:
     """Of experts that no row has run: rows_E, low_EF, high_EF."""
     last = experts.blocks[-1]
-    assert isinstance(last, Block)
+    assert isinstance(last, ExpertBlock)
     empty_EF = torch.full_like(last.bias_EH.detach(), torch.inf)
     return torch.zeros(len(empty_EF), dtype=torch.int64, device=empty_EF.device), empty_EF, -empty_EF
 
 
-def _one(block: Block, expert: int, h_RD: Tensor) -> Tensor:
+def _one(block: ExpertBlock, expert: int, h_RD: Tensor) -> Tensor:
     """h_RH of one expert: everything in a block is stacked by expert, so a stack of one is that expert."""
     stacks = {**dict(block.named_parameters()), **dict(block.named_buffers())}
     own = {name: stack[expert : expert + 1] for name, stack in stacks.items()}

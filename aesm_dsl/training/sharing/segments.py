@@ -13,7 +13,7 @@ from torch import Tensor
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.feature_encoders import Category, Encoder, Number, Shared
+from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder, Encoder, NumberEncoder, SharedEncoder
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.plan.plan import Plan
 
@@ -69,13 +69,13 @@ def segments(plan: Plan, encoders: Encoders, by: str, findings: Findings) -> Seg
 
 def _of_ids(encoder: Encoder) -> tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.int64]]] | None:
     """Names of the segments, and each id's segment; None for what has no values to name."""
-    if isinstance(encoder, Shared):
+    if isinstance(encoder, SharedEncoder):
         return _of_ids(encoder.of)
-    if isinstance(encoder, Category):
+    if isinstance(encoder, CategoryEncoder):
         kept = encoder.values[:MOST]
         places = [*range(2, 2 + len(kept)), *[1] * (len(encoder.values) - len(kept))]
         return (MISSING_NAME, OTHER_NAME, *kept), np.array([0, 1, *places], dtype=np.int64)
-    if isinstance(encoder, Number):
+    if isinstance(encoder, NumberEncoder):
         ranges = len(encoder.boundaries) + 1
         step = -(-ranges // MOST)
         starts = range(0, ranges, step)
