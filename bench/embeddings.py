@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.layers.build import build as build_network
+from aesm_dsl.layers.build import build_network as build_network
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.training.fit.loss import loss
 from aesm_dsl.training.fit.optimizer import LazyAdam, optimizers

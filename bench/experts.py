@@ -21,7 +21,7 @@ from rich.table import Table
 from torch import Tensor
 
 from aesm_dsl.layers.experts import Experts, run_dense, run_sparse
-from aesm_dsl.layers.sparse_experts import Groups, Pairs, Segments
+from aesm_dsl.layers.sparse_experts import GroupedPairs, Pairs, SegmentPairs
 from aesm_dsl.plan.cost import loop_pays
 from aesm_dsl.plan.plan import LayerPlan
 
@@ -112,15 +112,15 @@ class Case:
         self.weight_BGE = weight_BE.unsqueeze(1).requires_grad_()
         self.device, self.grouped = given.device, given.bf16
         with torch.no_grad():
-            pairs = Segments(weight_BE != 0)
+            pairs = SegmentPairs(weight_BE != 0)
             self.used, self.sizes = pairs.experts, pairs.sizes
             widths = (given.input, *given.hidden)
             self.inside = [torch.randn(sum(pairs.sizes), width, device=given.device, dtype=dtype) for width in widths]
 
     def ways(self) -> dict[str, Callable[[], Tensor]]:
-        found: dict[str, Callable[[], Tensor]] = {"loop": lambda: self.sparse(Segments)}
+        found: dict[str, Callable[[], Tensor]] = {"loop": lambda: self.sparse(SegmentPairs)}
         if self.grouped:
-            found["grouped"] = lambda: self.sparse(lambda runs_BE: Groups(runs_BE, self.plan.most(1)))
+            found["grouped"] = lambda: self.sparse(lambda runs_BE: GroupedPairs(runs_BE, self.plan.most(1)))
         if self.plan.experts <= DENSE_UP_TO or len(self.x_BD) < 256:
             found["dense"] = lambda: run_dense(self.experts.blocks, self.x_BD, self.weight_BGE)
         return found

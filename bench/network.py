@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.layers.build import build
+from aesm_dsl.layers.build import build_network
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.training.fit.loss import loss
@@ -142,7 +142,7 @@ def ours(
         text = text.replace(word, str(value))
     plan = compile_spec(Spec.parse(text)).plan
     torch.manual_seed(0)
-    network = build(plan).to(given.device)
+    network = build_network(plan).to(given.device)
     for name, parameter in network.named_parameters():
         if "gate" in name:  # as in a trained network, every row selects its own
             parameter.data.normal_(0, 0.3)

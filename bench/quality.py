@@ -26,7 +26,7 @@ from rich.table import Table
 from aesm_dsl import compare, load_run, predict, train
 from aesm_dsl.api.compare import RIVALS, Finished
 from aesm_dsl.api.simulate import world_spec
-from aesm_dsl.data.simulate.groups import truth, write_groups
+from aesm_dsl.data.simulate.groups import draw_truth, write_groups
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison
 from aesm_dsl.training.metrics.auc import auc as exact_auc
@@ -160,7 +160,7 @@ def of_true_groups(out: Path, seed: int) -> tuple[float, float]:
 
     The group's largest scenario stands for all of it.
     """
-    spec, groups = world(out, seed), truth(seed).groups
+    spec, groups = world(out, seed), draw_truth(seed).groups
     stands = {name: next(other for other in groups if groups[other] == group) for name, group in groups.items()}
     folder, run = out / f"true-{seed}", out / f"true-{seed}-single"
     if not (run / "run.json").is_file():
@@ -219,7 +219,7 @@ def recovered(runs: Sequence[Run], worlds: Sequence[int]) -> str:
     for run, seed in zip(runs, worlds, strict=True):
         matrices = [run.sharing("scenario", layer).matrix for layer in layers]
         both = mean_matrix(run.usage.level("scenario"))
-        found.append([recovery(one, truth(seed).groups) for one in (*matrices, both)])
+        found.append([recovery(one, draw_truth(seed).groups) for one in (*matrices, both)])
     return ", ".join(f"{value:.2f}" for value in np.mean(found, axis=0))
 
 

@@ -10,16 +10,16 @@ import torch
 
 from aesm_dsl.data.batch import NOBODY, Batch
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.open_tables import Reading
-from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.open_tables import TableReader
+from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.hashing import hash64
 
 
-class Stream:
+class EncodedStream:
     """The rows of one part, encoded as they are read: for looking at them once, in order. Adds what is wrong with them
     to the reading's findings once its last batch is out."""
 
-    def __init__(self, reading: Reading, encoders: Encoders, part: str) -> None:
+    def __init__(self, reading: TableReader, encoders: Encoders, part: str) -> None:
         self._reading, self._encoders, self._part = reading, encoders, part
 
     def batches(self, rows: int) -> Iterator[Batch]:
@@ -28,21 +28,21 @@ class Stream:
         splits = self._reading.splits() if source == "train" else None
         for part, chunk in self._reading.checked(source, splits, halt=True):
             if part == self._part:
-                yield from batches_of(self._encoders, chunk, rows, self._reading.user)
+                yield from encode_batches(self._encoders, chunk, rows, self._reading.user)
 
 
-def batches_of(encoders: Encoders, chunk: Checked, rows: int, user: str | None = None) -> Iterator[Batch]:
+def encode_batches(encoders: Encoders, chunk: CheckedRows, rows: int, user: str | None = None) -> Iterator[Batch]:
     """The chunk's rows, at most `rows` at a time; with the numbers of their users where a column of them is named."""
     ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
-    user_R = None if user is None else torch.from_numpy(users_of(chunk, user)[:, 0])
+    user_R = None if user is None else torch.from_numpy(user_numbers(chunk, user)[:, 0])
     for start in range(0, len(chunk), rows):
         cut = slice(start, start + rows)
         parts = ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut]
         yield Batch(*parts, None if user_R is None else user_R[cut])
 
 
-def users_of(chunk: Checked, user: str | None) -> npt.NDArray[np.int64]:
+def user_numbers(chunk: CheckedRows, user: str | None) -> npt.NDArray[np.int64]:
     """int64 (R, 1): the hash of each user, NOBODY where it is missing; (R, 0) without a column of users."""
     if user is None:
         return np.zeros((len(chunk), 0), np.int64)

@@ -1,4 +1,4 @@
-"""Files -> checked rows, chunk by chunk. `Reading` tells the room's story; prepare.py fits and encodes with it, and
+"""Files -> checked rows, chunk by chunk. `TableReader` tells the room's story; prepare.py fits and encodes with it, and
 stream.py makes batches of it.
 
 Every check runs over all rows before anything is told, so that one reading tells all that is wrong, each thing once.
@@ -12,29 +12,38 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from aesm_dsl.data.checks.columns import KEPT, Faults, Locate, NumberCheck, Use, check_columns, split_uses, uses
-from aesm_dsl.data.checks.constant_features import Blank
-from aesm_dsl.data.checks.duplicate_files import Copies
-from aesm_dsl.data.checks.duplicate_rows import Repeats
-from aesm_dsl.data.checks.funnels import Funnels
-from aesm_dsl.data.checks.label_support import TrainingRows
-from aesm_dsl.data.checks.leaks import Leaks
-from aesm_dsl.data.checks.leaves import Leaves
-from aesm_dsl.data.checks.targets import Target
-from aesm_dsl.data.checks.time_order import Moments, moment_columns
-from aesm_dsl.data.checks.unmatched_keys import Unmatched
+from aesm_dsl.data.checks.columns import (
+    ANYTHING,
+    ColumnUse,
+    FailedUses,
+    Locate,
+    NumberCheck,
+    check_columns,
+    column_uses,
+    split_column_uses,
+)
+from aesm_dsl.data.checks.constant_features import ConstantFeatures
+from aesm_dsl.data.checks.duplicate_files import DuplicateFiles
+from aesm_dsl.data.checks.duplicate_rows import DuplicateRows
+from aesm_dsl.data.checks.funnels import BrokenFunnels
+from aesm_dsl.data.checks.label_support import LabelSupport
+from aesm_dsl.data.checks.leaks import LabelLeaks
+from aesm_dsl.data.checks.leaves import LeafCounts
+from aesm_dsl.data.checks.targets import TargetReader
+from aesm_dsl.data.checks.time_order import TimeOrder, time_columns
+from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
 from aesm_dsl.data.encoding.splits import Splits
-from aesm_dsl.data.encoding.statistics import Strangers, learnt, statistics_files
+from aesm_dsl.data.encoding.statistics import UnmatchedStatistics, learn_from_statistics, statistics_files
 from aesm_dsl.data.encoding.vectors import read_vectors
-from aesm_dsl.data.reading.checked_rows import Checked, Survey
+from aesm_dsl.data.reading.checked_rows import CheckedRows, TableCheck
 from aesm_dsl.data.reading.data_file import DataFile
-from aesm_dsl.data.reading.files import Rows, chunks, find
+from aesm_dsl.data.reading.files import TableRows, find_files, read_chunks
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.data import DataPlan
 from aesm_dsl.plan.plan import Plan
 
 
-class Reading:
+class TableReader:
     """The rows of a plan's parts ("train", "valid", "test"), from files whose columns were checked (E503, E504).
 
     files   part -> its files
@@ -53,9 +62,9 @@ class Reading:
         keep: Sequence[str] = (),
     ) -> None:
         self.plan, self.files, self._findings, self._locate, self._labels = plan, files, findings, locate, labels
-        self._faults = Faults()
-        wanted = uses(plan, labels) + [Use("", column, "the result", KEPT) for column in keep]
-        self._wanted = {part: wanted + (split_uses(plan) if part == "train" else []) for part in files}
+        self._faults = FailedUses()
+        wanted = column_uses(plan, labels) + [ColumnUse("", column, "the result", ANYTHING) for column in keep]
+        self._wanted = {part: wanted + (split_column_uses(plan) if part == "train" else []) for part in files}
         check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._faults)
 
     @property
@@ -69,15 +78,15 @@ class Reading:
 
     def checked(
         self, part: str, splits: Splits | None, tell: bool = True, halt: bool = False
-    ) -> Iterator[tuple[str, Checked]]:
+    ) -> Iterator[tuple[str, CheckedRows]]:
         """The part's rows in order, in chunks; with splits, each chunk's rows by the part that they go to.
 
         tell  adds what is wrong with the rows (E504 to E509), once all are read
         halt  gives no more rows once anything is wrong with them, but reads on
         """
-        target = Target(self.plan, part, self._labels, self._locate, self._faults)
+        target = TargetReader(self.plan, part, self._labels, self._locate, self._faults)
         numbers = NumberCheck(part, self._wanted[part], self._locate, self._faults)
-        columns = [use.column for use in self._wanted[part]] + moment_columns(self.plan)
+        columns = [use.column for use in self._wanted[part]] + time_columns(self.plan)
         before, count = len(self._findings.errors), 0
         for rows in self._rows(part, columns):
             chunk = target.read(rows)
@@ -97,7 +106,7 @@ class Reading:
         numbers.tell(self._findings)
         target.tell(self._findings)
 
-    def survey(self, see: Callable[[Checked], None], surveys: Sequence[Survey]) -> Splits | None:
+    def survey(self, see: Callable[[CheckedRows], None], surveys: Sequence[TableCheck]) -> Splits | None:
         """Reads all rows once and tells all that is wrong with them; `see` gets the training rows, the surveys
         those of all parts.
 
@@ -120,26 +129,26 @@ class Reading:
             survey.tell(self._findings)
         return splits if len(self._findings.errors) == before else None
 
-    def warnings(self) -> tuple[Survey, ...]:
+    def warnings(self) -> tuple[TableCheck, ...]:
         """What looks at the rows to warn of what they cannot teach, or teach too easily."""
         plan, locate = self.plan, self._locate
-        copies = Copies(plan, locate)
+        copies = DuplicateFiles(plan, locate)
         return (
-            TrainingRows(plan, locate),
-            Blank(plan, locate),
-            Leaks(plan, locate),
-            Leaves(plan, locate),
-            Moments(plan, locate),
+            LabelSupport(plan, locate),
+            ConstantFeatures(plan, locate),
+            LabelLeaks(plan, locate),
+            LeafCounts(plan, locate),
+            TimeOrder(plan, locate),
             copies,
-            Repeats(plan, locate, copies),
-            Funnels(plan, locate),
+            DuplicateRows(plan, locate, copies),
+            BrokenFunnels(plan, locate),
         )
 
-    def _rows(self, part: str, columns: Sequence[str]) -> Iterator[Rows]:
-        return chunks(self.files[part], columns, self._locate(f"data.{part}"), self._findings)
+    def _rows(self, part: str, columns: Sequence[str]) -> Iterator[TableRows]:
+        return read_chunks(self.files[part], columns, self._locate(f"data.{part}"), self._findings)
 
 
-def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> Reading:
+def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> TableReader:
     """The files that the plan's data block names, for those parts whose files could all be opened; adds E501, E502 and
     what is wrong with their columns.
 
@@ -149,7 +158,7 @@ def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: L
     """
     if plan.data is None or not plan.data.train:
         raise ValueError("the plan names no data")
-    return Reading(plan, _find_parts(plan.data, roots, findings, locate), findings, locate)
+    return TableReader(plan, _find_parts(plan.data, roots, findings, locate), findings, locate)
 
 
 def open_table(
@@ -160,13 +169,13 @@ def open_table(
     *,
     labels: bool = True,
     keep: Sequence[str] = (),
-) -> Reading:
+) -> TableReader:
     """A separate table, read like test rows."""
-    return Reading(plan, {"test": list(files)}, findings, locate, labels=labels, keep=keep)
+    return TableReader(plan, {"test": list(files)}, findings, locate, labels=labels, keep=keep)
 
 
 def check_tables(
-    plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, also: Sequence[Survey] = ()
+    plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, also: Sequence[TableCheck] = ()
 ) -> None:
     """Everything that is wrong with the rows that the plan's data block names (E5), and warnings if nothing is (W5).
 
@@ -176,15 +185,17 @@ def check_tables(
     reading = open_tables(plan, roots, findings, locate)
     keys = {name: one.keys for name, one in read_vectors(plan, roots, findings, locate).items()}
     files = statistics_files(plan, roots, findings, locate)
-    known = Strangers(plan, learnt(plan, files, findings, locate) if files else {}, locate)
+    known = UnmatchedStatistics(plan, learn_from_statistics(plan, files, findings, locate) if files else {}, locate)
     if "train" in reading.files or len(findings.errors) > before:
         surveys = (
-            (*reading.warnings(), Unmatched(plan, keys, locate), known, *also) if len(findings.errors) == before else ()
+            (*reading.warnings(), UnmatchedKeys(plan, keys, locate), known, *also)
+            if len(findings.errors) == before
+            else ()
         )
         reading.survey(lambda chunk: None, surveys)
 
 
-def tell_no_data(plan: Plan, findings: Findings) -> bool:
+def report_no_data(plan: Plan, findings: Findings) -> bool:
     """Whether the plan names no data; it is told then (E307)."""
     if plan.data is None:
         findings.add("E307", "the spec does not say where the rows are", help='write `data { train = "..." }`')
@@ -198,7 +209,7 @@ def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locat
     for part, patterns in parts.items():
         if isinstance(patterns, tuple):
             before = len(findings.errors)
-            files = find(patterns, roots, locate(f"data.{part}"), findings)
+            files = find_files(patterns, roots, locate(f"data.{part}"), findings)
             if files and len(findings.errors) == before:
                 opened[part] = files
     return opened

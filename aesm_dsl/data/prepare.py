@@ -15,19 +15,19 @@ import torch
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.profile import Profile
-from aesm_dsl.data.checks.unmatched_keys import Keys, Unmatched
-from aesm_dsl.data.encoded_stream import users_of
+from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys, VectorKeys
+from aesm_dsl.data.encoded_stream import user_numbers
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.fitting import Fitting, encoders_of
+from aesm_dsl.data.encoding.fitting import EncoderFitting, make_encoders
 from aesm_dsl.data.encoding.splits import Splits
-from aesm_dsl.data.encoding.statistics import Strangers, learnt, statistics_files
-from aesm_dsl.data.encoding.vectors import Vectors, read_vectors
-from aesm_dsl.data.open_tables import Reading, open_tables
-from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.encoding.statistics import UnmatchedStatistics, learn_from_statistics, statistics_files
+from aesm_dsl.data.encoding.vectors import VectorTable, read_vectors
+from aesm_dsl.data.open_tables import TableReader, open_tables
+from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.store import cache
 from aesm_dsl.data.store.encoded_table import EncodedTable
-from aesm_dsl.data.store.storage import Array, Columns, Folder, FolderWriter, Held
+from aesm_dsl.data.store.storage import Array, Columns, FolderStorage, FolderWriter, MemoryStorage
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.plan import Plan
@@ -48,11 +48,11 @@ class Prepared:
     tables: Tables
     profile: dict[str, Any]
     """What the training rows are like: `Profile.report`."""
-    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    vectors: Mapping[str, VectorTable] = field(default_factory=dict)
     """By feature, of the features whose vectors are in a file."""
 
 
-class Fitted(NamedTuple):
+class FirstPass(NamedTuple):
     """What one pass over all rows has found out."""
 
     encoders: Encoders
@@ -60,7 +60,7 @@ class Fitted(NamedTuple):
     profile: dict[str, Any]
 
 
-class Writer(Protocol):
+class RowWriter(Protocol):
     def append(
         self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array, user_RU: Array
     ) -> None: ...
@@ -75,9 +75,9 @@ def prepare(
     returns  None after adding errors (E5); may add warnings (W5) about the training rows
     Raises ValueError for a plan without training data.
     """
-    before, places = len(findings.errors), Places(locate)
+    before, places = len(findings.errors), RecordedPlaces(locate)
     if given:
-        reading = Reading(plan, {"train": list(given)}, findings, places.of)
+        reading = TableReader(plan, {"train": list(given)}, findings, places.of)
     else:
         reading = open_tables(plan, roots, findings, places.of)
     vectors = read_vectors(plan, roots, findings, places.of)
@@ -89,13 +89,13 @@ def prepare(
     if given:
         found = _held(reading, statistics, keys, findings, places)
         return None if found is None else replace(found, vectors=vectors)
-    folder = cache.folder_of(plan, roots)
+    folder = cache.cache_folder(plan, roots)
     try:
         of_vectors = {f"vectors {name}": one.files for name, one in vectors.items()}
         files = {**reading.files, "statistics": statistics, **of_vectors}
-        key = cache.key_of(plan, files)
-        with cache.alone(folder, key) as entry:
-            if cache.used(entry):
+        key = cache.entry_key(plan, files)
+        with cache.lock_entry(folder, key) as entry:
+            if cache.use_entry(entry):
                 _tell(entry, findings, locate)
             elif not _make(reading, files, keys, entry, findings, places):
                 return None
@@ -112,7 +112,7 @@ def prepare(
         return None
 
 
-class Places:
+class RecordedPlaces:
     """Places in a spec, and what was asked for to get them: findings are kept with the keys, since a spec's text may
     move without meaning anything else."""
 
@@ -126,7 +126,7 @@ class Places:
         return span
 
 
-class HeldWriter:
+class MemoryWriter:
     """Keeps encoded rows in memory, chunk after chunk."""
 
     def __init__(self) -> None:
@@ -139,18 +139,18 @@ class HeldWriter:
         self._pieces.append(Columns(*(torch.from_numpy(array) for array in arrays)))
 
     def table(self) -> EncodedTable:
-        return EncodedTable.of(Held(Columns.joined(self._pieces)))
+        return EncodedTable.of(MemoryStorage(Columns.joined(self._pieces)))
 
 
 def _held(
-    reading: Reading, statistics: Sequence[DataFile], keys: Keys, findings: Findings, places: Places
+    reading: TableReader, statistics: Sequence[DataFile], keys: VectorKeys, findings: Findings, places: RecordedPlaces
 ) -> Prepared | None:
     before = len(findings.errors)
     fitted = _fit(reading, statistics, keys, findings, places)
     if fitted is None:
         return None
     encoders, splits, profile = fitted
-    writers = {part: HeldWriter() for part in ("train", *splits.parts)}
+    writers = {part: MemoryWriter() for part in ("train", *splits.parts)}
     _encode(reading, splits, encoders, writers)
     if len(findings.errors) > before:
         return None
@@ -158,19 +158,19 @@ def _held(
 
 
 def _fit(
-    reading: Reading, statistics: Sequence[DataFile], keys: Keys, findings: Findings, places: Places
-) -> Fitted | None:
+    reading: TableReader, statistics: Sequence[DataFile], keys: VectorKeys, findings: Findings, places: RecordedPlaces
+) -> FirstPass | None:
     """What the training rows, or the statistics, teach; None after telling what is wrong with any rows."""
     before, plan = len(findings.errors), reading.plan
-    known = learnt(plan, statistics, findings, places.of) if statistics else None
-    fitting = Fitting(plan)
+    known = learn_from_statistics(plan, statistics, findings, places.of) if statistics else None
+    fitting = EncoderFitting(plan)
     strangers, profile, unmatched = (
-        Strangers(plan, known or {}, places.of),
+        UnmatchedStatistics(plan, known or {}, places.of),
         Profile(plan),
-        Unmatched(plan, keys, places.of),
+        UnmatchedKeys(plan, keys, places.of),
     )
 
-    def see(chunk: Checked) -> None:
+    def see(chunk: CheckedRows) -> None:
         if known is None:
             fitting.update(chunk.rows.frame)
 
@@ -178,17 +178,17 @@ def _fit(
     if splits is None or len(findings.errors) > before:
         return None
     learners = None if known is None else [known.get(feature.name) for feature in plan.features]
-    encoders = fitting.finish() if learners is None else encoders_of(plan.features, learners)
-    return Fitted(encoders.with_keys(keys), splits, profile.report())
+    encoders = fitting.finish() if learners is None else make_encoders(plan.features, learners)
+    return FirstPass(encoders.with_keys(keys), splits, profile.report())
 
 
 def _make(
-    reading: Reading,
+    reading: TableReader,
     files: Mapping[str, Sequence[DataFile]],
-    keys: Keys,
+    keys: VectorKeys,
     entry: Path,
     findings: Findings,
-    places: Places,
+    places: RecordedPlaces,
 ) -> bool:
     """Fits, encodes and keeps the entry; False after adding errors. `files` has statistics and vectors too."""
     before = len(findings.items)
@@ -201,7 +201,7 @@ def _make(
         for one in findings.items[before:]
     ]
     errors = len(findings.errors)
-    with cache.new(entry) as making:
+    with cache.new_entry(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reading.files, *splits.parts))}
         try:
             _encode(reading, splits, encoders, writers)
@@ -212,21 +212,21 @@ def _make(
         if len(findings.errors) == errors:
             for name, values in (("findings.json", told), (PROFILE, profile)):
                 (making / name).write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
-            (making / cache.LAST).write_text(encoders.to_json(), encoding="utf-8")
+            (making / cache.LAST_FILE).write_text(encoders.to_json(), encoding="utf-8")
     return len(findings.errors) == errors
 
 
-def _encode(reading: Reading, splits: Splits, encoders: Encoders, writers: Mapping[str, Writer]) -> None:
+def _encode(reading: TableReader, splits: Splits, encoders: Encoders, writers: Mapping[str, RowWriter]) -> None:
     for part in reading.files:
         for to, chunk in reading.checked(part, splits if part == "train" else None, tell=False):
             ids_RS, value_RV = encoders.encode(chunk.rows.frame)
-            user_RU = users_of(chunk, reading.user)
+            user_RU = user_numbers(chunk, reading.user)
             writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R, user_RU)
 
 
 def _tell_changes(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:
     try:
-        changed = cache.key_of(plan, files) != key
+        changed = cache.entry_key(plan, files) != key
     except FileNotFoundError as error:
         findings.add("E502", f"`{error.filename}` was removed while it was read", help="train again once it is there")
         return
@@ -242,6 +242,6 @@ def _tell(entry: Path, findings: Findings, locate: Locate) -> None:
 
 
 def _kept(entry: Path) -> Prepared:
-    encoders = Encoders.from_json((entry / cache.LAST).read_text(encoding="utf-8"))
-    parts = {path.name: EncodedTable.of(Folder(path)) for path in entry.iterdir() if path.is_dir()}
+    encoders = Encoders.from_json((entry / cache.LAST_FILE).read_text(encoding="utf-8"))
+    parts = {path.name: EncodedTable.of(FolderStorage(path)) for path in entry.iterdir() if path.is_dir()}
     return Prepared(encoders, Tables(**parts), json.loads((entry / PROFILE).read_text(encoding="utf-8")))

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.layers.experts import Experts
-from aesm_dsl.layers.precision import exactly
-from aesm_dsl.layers.selection import Selection, Tally, mixture, select, within_budget
+from aesm_dsl.layers.precision import without_autocast
+from aesm_dsl.layers.selection import LossSums, Selection, mixture_weights, select_experts, within_budget
 from aesm_dsl.plan.plan import LayerPlan
 
 
@@ -69,16 +69,16 @@ class AESLayer(nn.Module):
 
     def forward(
         self, x: Tensor, context: Tensor, node: Tensor, noise: Noise | None = None, among: Tensor | None = None
-    ) -> tuple[Tensor, Selection, Tally]:
+    ) -> tuple[Tensor, Selection, LossSums]:
         gates = self.logits(x, context)
         noisy = _explore(gates, noise) if noise is not None and self.training else gates
         plan = self.plan
-        choice = select(noisy, node, plan.specific, plan.shared, among, plan.unknown)
+        choice = select_experts(noisy, node, plan.specific, plan.shared, among, plan.unknown)
         mixed = noisy if noise is not None and noise.mixture else gates
-        weight = mixture(mixed, node, choice.chosen, plan.temperature, among, plan.unknown)
+        weight = mixture_weights(mixed, node, choice.chosen, plan.temperature, among, plan.unknown)
         if plan.budget is not None and node.dim() == 2:
             choice = choice.only(within_budget(choice.chosen, weight, plan.budget))
-            weight = mixture(mixed, node, choice.chosen, plan.temperature)
+            weight = mixture_weights(mixed, node, choice.chosen, plan.temperature)
 
         shared_input = x.dim() < context.dim()
         per_row = context.shape[-2] if shared_input else 1
@@ -98,7 +98,7 @@ class AESLayer(nn.Module):
         """
         # The two halves of the product apart: an input shared by T tasks is multiplied once, not T times.
         weight_x, weight_c = self.gate.weight[:, : self.plan.input], self.gate.weight[:, self.plan.input :]
-        with exactly(x.device):
+        with without_autocast(x.device):
             from_x = functional.linear(x.to(weight_x.dtype), weight_x)
             from_context = functional.linear(context, weight_c, self.gate.bias)
         if x.dim() < context.dim():

@@ -1,15 +1,15 @@
-"""`build`: a plan's network, AES or a baseline. Everything right of it treats both alike."""
+"""`build_network`: a plan's network, AES or a baseline. Everything right of it treats both alike."""
 
 from __future__ import annotations
 
-from aesm_dsl.layers.baselines.network import Baseline
+from aesm_dsl.layers.baselines.network import BaselineNetwork
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.plan import Plan
 
-AnyNetwork = Network | Baseline
+AnyNetwork = Network | BaselineNetwork
 """Both have their `plan`, and give a `Prediction` for a `Batch`."""
 
 
-def build(plan: Plan) -> AnyNetwork:
+def build_network(plan: Plan) -> AnyNetwork:
     """The network of a plan's architecture, freshly drawn from torch's default generator."""
-    return Network(plan) if plan.baseline is None else Baseline(plan)
+    return Network(plan) if plan.baseline is None else BaselineNetwork(plan)

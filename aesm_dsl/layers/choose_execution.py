@@ -14,7 +14,7 @@ from aesm_dsl.plan.cost import loop_pays
 from aesm_dsl.plan.plan import LayerPlan
 
 
-def choose(plan: LayerPlan, x_BD: Tensor, gates: int) -> str:
+def choose_execution(plan: LayerPlan, x_BD: Tensor, gates: int) -> str:
     """The way, "dense", "loop" or "grouped": what the plan's `execution` says, else what costs least for such a batch.
 
     gates  gates per row: 1, or T where T tasks share the row's input

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.no_compile import apart
-from aesm_dsl.layers.pooling import Numbers, Pool
-from aesm_dsl.layers.pretrained_vectors import Vectors
+from aesm_dsl.layers.no_compile import no_compile
+from aesm_dsl.layers.pooling import NumberVectors, Pool
+from aesm_dsl.layers.pretrained_vectors import PretrainedVectors
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
-from aesm_dsl.plan.tables import Home, home, homes
+from aesm_dsl.plan.tables import TableKey, table_key, table_keys
 
 START_STD = 0.05
 """Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it
@@ -46,32 +46,32 @@ class Embedding(nn.Module):
     rows_S: Tensor
     least_S: Tensor
 
-    def __init__(self, features: tuple[FeaturePlan, ...], sparse: frozenset[Home] = frozenset()) -> None:
+    def __init__(self, features: tuple[FeaturePlan, ...], sparse: frozenset[TableKey] = frozenset()) -> None:
         super().__init__()
         self.features = features
         looking = [feature for feature in features if feature.slots]
-        places = homes(looking)
+        places = table_keys(looking)
         offsets = {}
         self.tables, self.sparse = nn.ModuleList(), [place in sparse for place in places]
         for place in places:
             above = 0
             for one in looking:
-                if home(one) == place and not one.table:
+                if table_key(one) == place and not one.table:
                     offsets[one.name] = above
                     above += one.rows
             if isinstance(place, int):
                 self.tables.append(_table(above, place, sparse=place in sparse))
             else:
                 owner = next(one for one in looking if one.name == place)
-                self.tables.append(Vectors(owner, START_STD, sparse=place in sparse))
+                self.tables.append(PretrainedVectors(owner, START_STD, sparse=place in sparse))
         self.pools = nn.ModuleList(Pool(one, START_STD) for one in features if one.pool)
         valued = [one.width for one in features if one.values]
-        self.numbers = Numbers(valued, START_STD) if valued else None
+        self.numbers = NumberVectors(valued, START_STD) if valued else None
         self.parts, self.counts = _parts(features, places)
         of_slot = [one for one in looking for _ in range(one.slots)]
         # Known from the plan, so they stay out of the state that a run saves.
         for name, values in (
-            ("order_S", [s for place in places for s, one in enumerate(of_slot) if home(one) == place]),
+            ("order_S", [s for place in places for s, one in enumerate(of_slot) if table_key(one) == place]),
             ("offset_S", [offsets[one.table or one.name] for one in of_slot]),
             ("rows_S", [one.rows for one in of_slot]),
             ("least_S", [PAD if one.pool else 0 for one in of_slot]),
@@ -165,13 +165,13 @@ class _Part:
     """Where the table's lookup gives the vector that attention asks with."""
 
 
-def _parts(features: Sequence[FeaturePlan], places: list[Home]) -> tuple[list[_Part], list[int]]:
+def _parts(features: Sequence[FeaturePlan], places: list[TableKey]) -> tuple[list[_Part], list[int]]:
     """The parts of x in order, and the ids of a row that each table looks up."""
     starts: dict[str, int] = {}
     counts, slot, number = [0] * len(places), 0, 0
     parts: list[_Part] = []
     for one in features:
-        table = places.index(home(one)) if one.slots else -1
+        table = places.index(table_key(one)) if one.slots else -1
         start = counts[table] if one.slots else number
         stop = start + (one.slots or one.width)
         before = parts[-1] if parts else None
@@ -196,7 +196,7 @@ def _look(table: nn.Module, rows_BS: Tensor) -> Tensor:
     return vector_BSW
 
 
-_look_apart = apart(_look)
+_look_apart = no_compile(_look)
 
 
 def _can_look(ids: Tensor) -> bool:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aesm_dsl.layers.choose_execution import choose
-from aesm_dsl.layers.no_compile import apart
-from aesm_dsl.layers.precision import exact
-from aesm_dsl.layers.sparse_experts import Groups, Pairs, Segments
+from aesm_dsl.layers.choose_execution import choose_execution
+from aesm_dsl.layers.no_compile import no_compile
+from aesm_dsl.layers.precision import full_precision
+from aesm_dsl.layers.sparse_experts import GroupedPairs, Pairs, SegmentPairs
 from aesm_dsl.plan.plan import LayerPlan
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": functional.silu, "relu": functional.relu}
@@ -41,18 +41,18 @@ class Experts(nn.Module):
         self.plan = plan
         widths = (plan.input, *plan.hidden)
         self.blocks = nn.ModuleList(
-            Block(plan.experts, before, after, plan.norm, plan.activation, plan.dropout)
+            ExpertBlock(plan.experts, before, after, plan.norm, plan.activation, plan.dropout)
             for before, after in pairwise(widths)
         )
 
     def forward(self, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
-        way = choose(self.plan, x_BD, weight_BGE.shape[1])
+        way = choose_execution(self.plan, x_BD, weight_BGE.shape[1])
         if way == "dense":
             return run_dense(self.blocks, x_BD, weight_BGE)
         runs_BE = (weight_BGE != 0).any(dim=1)
         if way == "loop":
             return run_segments(self.blocks, x_BD, weight_BGE, runs_BE)
-        return run_sparse(self.blocks, x_BD, weight_BGE, Groups(runs_BE, self.plan.most(weight_BGE.shape[1])))
+        return run_sparse(self.blocks, x_BD, weight_BGE, GroupedPairs(runs_BE, self.plan.most(weight_BGE.shape[1])))
 
 
 def run_dense(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
@@ -71,18 +71,18 @@ def run_sparse(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor, pairs: P
     """y_BGF, by running each expert on the rows that have a weight for it."""
     h_PD = x_BD.index_select(0, pairs.row_P)
     for block in blocks:
-        assert isinstance(block, Block)
+        assert isinstance(block, ExpertBlock)
         h_PD = block.on_pairs(h_PD, pairs)
     return pairs.mix(h_PD, weight_BGE)
 
 
-@apart
+@no_compile
 def run_segments(blocks: nn.ModuleList, x_BD: Tensor, weight_BGE: Tensor, runs_BE: Tensor) -> Tensor:
     """y_BGF, one expert after the other: as many rows as select it, which no graph knows before."""
-    return run_sparse(blocks, x_BD, weight_BGE, Segments(runs_BE))
+    return run_sparse(blocks, x_BD, weight_BGE, SegmentPairs(runs_BE))
 
 
-class Block(nn.Module):
+class ExpertBlock(nn.Module):
     """h_EBH from h_EBD: Linear -> norm -> activation -> dropout, each expert with parameters of its own.
 
     runs_EB  bool; the rows that run each expert. Batch norm takes its statistics from them alone, so that an
@@ -161,7 +161,7 @@ class Block(nn.Module):
 
 def _moments(h_EBH: Tensor, runs_EB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per expert over the rows that run it: how many (E, 1), the mean (E, H), the sum of squares about it (E, H)."""
-    h_EBH = exact(h_EBH)  # counted in bfloat16, 257 rows are 256
+    h_EBH = full_precision(h_EBH)  # counted in bfloat16, 257 rows are 256
     runs_EB1 = runs_EB.unsqueeze(-1).to(h_EBH.dtype)
     rows_E1 = runs_EB1.sum(dim=1)
     mean_EH = (h_EBH * runs_EB1).sum(dim=1) / rows_E1.clamp(min=1)

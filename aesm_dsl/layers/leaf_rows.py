@@ -1,4 +1,4 @@
-"""`Leaves`: which leaf of the hierarchy every row belongs to, and the rows sorted by it.
+"""`LeafSorter`: which leaf of the hierarchy every row belongs to, and the rows sorted by it.
 
 Axes: B rows, L scenario levels, N nodes of a level, P beginnings of paths.
 """
@@ -14,7 +14,7 @@ from aesm_dsl.plan.plan import UNKNOWN, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SortedRows:
     """The rows of a batch in the order of their leaves, as they came within a leaf."""
 
     order_B: Tensor
@@ -27,16 +27,16 @@ class Rows:
     """Rows of each leaf; none are known in an exported graph."""
 
 
-def sorted_rows(leaf_B: Tensor) -> Rows:
+def sort_rows(leaf_B: Tensor) -> SortedRows:
     """The rows of these leaves, in their order, without sizes."""
     leaf_B, order_B = leaf_B.sort(stable=True)
     back_B = torch.empty_like(order_B)
     back_B[order_B] = torch.arange(order_B.shape[0], device=order_B.device)
-    return Rows(order_B, back_B, leaf_B, [])
+    return SortedRows(order_B, back_B, leaf_B, [])
 
 
-class Leaves(nn.Module):
-    """`Rows` of node_BL. Raises ValueError for a row that is on no path of the hierarchy.
+class LeafSorter(nn.Module):
+    """`SortedRows` of node_BL. Raises ValueError for a row that is on no path of the hierarchy.
 
     A row with an unknown node, at a level that takes them, belongs to a leaf of its own, behind the others. The sizes
     of the leaves are looked at on the host: on a GPU this waits for the device, once a batch.
@@ -57,8 +57,8 @@ class Leaves(nn.Module):
             # Known from the plan, so it stays out of the state that a run saves.
             self.register_buffer(f"step_{depth}", torch.tensor(steps, dtype=torch.int64), persistent=False)
 
-    def forward(self, node_BL: Tensor) -> Rows:
-        rows = sorted_rows(self.leaf(node_BL))
+    def forward(self, node_BL: Tensor) -> SortedRows:
+        rows = sort_rows(self.leaf(node_BL))
         sizes = torch.bincount(rows.leaf_B, minlength=self.count + 1).tolist()
         if sizes[self.count]:
             lost = int(rows.order_B[-sizes[self.count]])

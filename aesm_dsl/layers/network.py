@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.embedding import Context, Embedding
-from aesm_dsl.layers.leaf_rows import Leaves
-from aesm_dsl.layers.precision import exact
+from aesm_dsl.layers.leaf_rows import LeafSorter
+from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.prediction import Prediction
-from aesm_dsl.layers.selection import Selection, Tally
+from aesm_dsl.layers.selection import LossSums, Selection
 from aesm_dsl.layers.siblings import Siblings
 from aesm_dsl.layers.stacked_linears import Towers
 from aesm_dsl.layers.tower import Tower, funnel
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
-from aesm_dsl.plan.tables import sparse_homes
+from aesm_dsl.plan.tables import sparse_table_keys
 
 
 class Network(nn.Module):
@@ -34,13 +34,13 @@ class Network(nn.Module):
         super().__init__()
         _refuse_misfit(plan)
         self.plan = plan
-        self.embedding = Embedding(plan.features, sparse_homes(plan))
+        self.embedding = Embedding(plan.features, sparse_table_keys(plan))
         self.context = Context(plan.levels, plan.tasks)
         self.levels = nn.ModuleList(_stack(level.layers) for level in plan.levels)
         self.siblings = Siblings(plan.levels)
         self.tasks = _stack(plan.tasks.layers)
         tasks = plan.tasks
-        self.leaves = Leaves(plan) if tasks.tower_per == "leaf" else None
+        self.leaves = LeafSorter(plan) if tasks.tower_per == "leaf" else None
         self.towers: nn.Module
         if self.leaves is not None:
             self.towers = Towers(plan, self.leaves.count, _output(plan))
@@ -54,7 +54,7 @@ class Network(nn.Module):
         context_of_level, context_BTC = self.context(batch.node_BL)
         among_of_level = self.siblings(batch.node_BL)
         selection: dict[str, tuple[Selection, ...]] = {}
-        tallies: list[Tally] = []
+        tallies: list[LossSums] = []
         for index, level in enumerate(self.plan.levels):
             node_B = batch.node_BL[:, index]
             h, chosen, seen = _climb(
@@ -70,7 +70,7 @@ class Network(nn.Module):
 
         # Without task layers the towers share one input.
         h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(tasks), -1)
-        logits = [exact(logit_B) for logit_B in self._logits(h_BTD, batch.node_BL)]
+        logits = [full_precision(logit_B) for logit_B in self._logits(h_BTD, batch.node_BL)]
         yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]
         return Prediction(
@@ -112,10 +112,10 @@ def _stack(layers: tuple[LayerPlan, ...]) -> nn.ModuleList:
 
 def _climb(
     layers: nn.Module, h: Tensor, context: Tensor, node: Tensor, noise: Noise | None, among: Tensor | None = None
-) -> tuple[Tensor, tuple[Selection, ...], list[Tally]]:
+) -> tuple[Tensor, tuple[Selection, ...], list[LossSums]]:
     """h, the selections and what the auxiliary losses are made of, after one level's stack of layers."""
     selections: list[Selection] = []
-    tallies: list[Tally] = []
+    tallies: list[LossSums] = []
     for layer in layers.children():
         h, selection, tally = layer(h, context, node, noise, among)
         selections.append(selection)

@@ -1,4 +1,4 @@
-"""`apart`: what torch.compile is to leave as it is."""
+"""`no_compile`: what torch.compile is to leave as it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
-def apart(function: Callable[Given, Found]) -> Callable[Given, Found]:
+def no_compile(function: Callable[Given, Found]) -> Callable[Given, Found]:
     """The function, which in a network that is compiled runs between two graphs and not in one.
 
     torch.compiler.disable says the same, but loads the compiler at once, for those too that compile nothing.

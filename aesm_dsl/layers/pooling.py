@@ -1,4 +1,4 @@
-"""`Pool`: the vectors of a list -> one vector; `Numbers`: values -> vectors.
+"""`Pool`: the vectors of a list -> one vector; `NumberVectors`: values -> vectors.
 
 Axes: B rows, S slots of one list, V values, W width of a vector, N widths of all numbers.
 """
@@ -56,7 +56,7 @@ class Pool(nn.Module):
         return weight_BS
 
 
-class Numbers(nn.Module):
+class NumberVectors(nn.Module):
     """vector_BN: value * slope + start of every feature that is used as a number, side by side.
 
     value_BV  scaled; NaN where missing: such a number has a learnt vector of its own

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aesm_dsl.layers.selection import Selection, Tally
+from aesm_dsl.layers.selection import LossSums, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Prediction:
     """log(1 - p), without cancellation."""
     selection: dict[str, tuple[Selection, ...]]
     """By level name, the task level under `TASKS`; one Selection per layer."""
-    tallies: tuple[Tally, ...]
+    tallies: tuple[LossSums, ...]
     """Of every layer, levels top down: what the auxiliary losses are made of. None of a network without selection."""
 
     @property

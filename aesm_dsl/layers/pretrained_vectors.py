@@ -1,4 +1,4 @@
-"""`Vectors`: ids -> vectors that were learnt elsewhere. Axes: K known keys, W width, G width that the file gives."""
+"""`PretrainedVectors`: ids -> vectors that were learnt elsewhere. Axes: K known keys, W width, G width that the file gives."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import OTHER
 
 
-class Vectors(nn.Module):
+class PretrainedVectors(nn.Module):
     """The vector of each id: of 2 and above a row of the file's table, turned to the feature's width by a trained
     matrix where the file's is another; of 0 (missing) and 1 (not in the file) a trained vector of its own.
 
     id       int64, of any shape; the result has one axis more
     trained  the table moves too, by sparse gradients where `sparse`; else it is a buffer: kept with the weights
-    The table is zero until `fill` puts the file's vectors in.
+    The table is zero until `fill_vectors` puts the file's vectors in.
     """
 
     def __init__(self, feature: FeaturePlan, start_std: float, *, sparse: bool) -> None:
@@ -50,9 +50,9 @@ class Vectors(nn.Module):
         return torch.where((id > OTHER).unsqueeze(-1), vector, absent)
 
 
-def fill(network: nn.Module, vectors: Mapping[str, Tensor]) -> None:
+def fill_vectors(network: nn.Module, vectors: Mapping[str, Tensor]) -> None:
     """Puts the files' vectors (feature name -> vector_KG) into a network's tables."""
     for module in network.modules():
-        if isinstance(module, Vectors):
+        if isinstance(module, PretrainedVectors):
             with torch.no_grad():
                 module.table_KG.copy_(vectors[module.name])

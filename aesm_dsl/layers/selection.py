@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aesm_dsl.plan.plan import UNKNOWN
 
-FEW = 4
+MOST_SEARCHED = 4
 """Up to so many experts are found by searching for the largest score again and again, more by a sort."""
 
 
@@ -41,7 +41,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class LossSums:
     """Sums over the rows of a layer, of which its auxiliary losses are made."""
 
     specific: Tensor
@@ -74,7 +74,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ExpertChoice:
     """Both sets of experts, before any weight is given, with the divergences they were chosen by."""
 
     specific: Tensor
@@ -95,31 +95,31 @@ class Choice:
         """bool (..., E): S, the union; an expert in both sets counts once."""
         return self.specific | self.shared
 
-    def tally(self) -> Tally:
+    def tally(self) -> LossSums:
         """What the auxiliary losses are made of."""
         picked_E, wanted_E = _claims(self.specific, self.specific_score)
         more_E, also_E = _claims(self.shared, self.shared_score)
         counts = torch.stack([self.specific.sum(), self.shared.sum()]).to(wanted_E.dtype)
-        return Tally(
+        return LossSums(
             torch.where(self.specific, self.specific_divergence, 0.0).sum(),
             torch.where(self.shared, self.shared_divergence, 0.0).sum(),
             wanted_E + also_E,
             torch.cat([counts, picked_E + more_E]),
         )
 
-    def only(self, kept: Tensor) -> Choice:
+    def only(self, kept: Tensor) -> ExpertChoice:
         """The same choice without the experts that are not kept."""
         return replace(self, specific=self.specific & kept, shared=self.shared & kept)
 
 
-def select(
+def select_experts(
     gates_BNE: Tensor,
     node_B: Tensor,
     specific: int,
     shared: int,
     among_BN: Tensor | None = None,
     unknown: bool = False,
-) -> Choice:
+) -> ExpertChoice:
     """Experts each row runs: its node's `specific` most specific and the `shared` most shared ones (eq. 4-6).
 
     gates_BNE  gate logits, noise included if there is any
@@ -131,20 +131,20 @@ def select(
     With one node there is nothing to compare and both divergences are 0: the experts with the largest gates
     are taken, the first `specific` of them as specific, the next `shared` as shared.
     """
-    logP_BNE = compare(gates_BNE, among_BN)
-    specific_BE, shared_BE = diverge(logP_BNE, node_B.clamp(min=0) if unknown else node_B, among_BN)
+    logP_BNE = compare_nodes(gates_BNE, among_BN)
+    specific_BE, shared_BE = divergences(logP_BNE, node_B.clamp(min=0) if unknown else node_B, among_BN)
     specific_score_BE, shared_score_BE = -specific_BE, -shared_BE
     only_one = gates_BNE.shape[-2] == 1
     if only_one or among_BN is not None:
-        own_BE = own_gates(gates_BNE, node_B, among_BN, unknown)
-        order_BE = largest(own_BE, specific + shared)
+        own_BE = gates_of_own_node(gates_BNE, node_B, among_BN, unknown)
+        order_BE = largest_scores(own_BE, specific + shared)
         first_BE = _mask(order_BE[..., :specific], specific_BE)
         next_BE = _mask(order_BE[..., specific:], specific_BE)
         if among_BN is None:
             specific_score_BE = shared_score_BE = own_BE
     if not only_one:
-        closest_BE = _mask(largest(specific_score_BE, specific), specific_BE)
-        evenest_BE = _mask(largest(shared_score_BE, shared), specific_BE)
+        closest_BE = _mask(largest_scores(specific_score_BE, specific), specific_BE)
+        evenest_BE = _mask(largest_scores(shared_score_BE, shared), specific_BE)
         if among_BN is not None:
             alone_B1 = among_BN.sum(dim=-1, keepdim=True) == 1
             # Not where: exported graphs have none of bools.
@@ -156,16 +156,16 @@ def select(
             first_BE, next_BE = closest_BE, evenest_BE
     if unknown:
         first_BE = first_BE & (node_B != UNKNOWN).unsqueeze(-1)
-    return Choice(first_BE, next_BE, specific_BE, shared_BE, specific_score_BE, shared_score_BE)
+    return ExpertChoice(first_BE, next_BE, specific_BE, shared_BE, specific_score_BE, shared_score_BE)
 
 
-def largest(score_BE: Tensor, count: int) -> Tensor:
+def largest_scores(score_BE: Tensor, count: int) -> Tensor:
     """Indices of the `count` largest scores, the largest first; of equal ones the lower index first.
 
     A sort where many are asked for; for a few, one search after the other is faster. topk does not say which of equal
     scores it takes.
     """
-    if count > FEW:
+    if count > MOST_SEARCHED:
         return score_BE.argsort(dim=-1, descending=True, stable=True)[..., :count]
     found_BE, left_BE = score_BE.new_zeros((*score_BE.shape[:-1], 0), dtype=torch.int64), score_BE.detach()
     for _ in range(min(count, score_BE.shape[-1])):
@@ -175,19 +175,19 @@ def largest(score_BE: Tensor, count: int) -> Tensor:
     return found_BE
 
 
-def compare(gates_BNE: Tensor, among_BN: Tensor | None = None) -> Tensor:
+def compare_nodes(gates_BNE: Tensor, among_BN: Tensor | None = None) -> Tensor:
     """logP_BNE: per expert, the log-softmax of its gate logits over the compared nodes (eq. 3), -inf on others."""
     if among_BN is not None:
         gates_BNE = gates_BNE.masked_fill(~among_BN.unsqueeze(-1), -math.inf)
     return torch.log_softmax(gates_BNE, dim=-2)
 
 
-def diverge(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def divergences(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """d_sp_BE and d_sh_BE: how far each expert is from the row's node alone, and all alike (eq. 4, 5).
 
     Both are closed forms on log-softmax. Through probabilities they are infinite as soon as one underflows.
     """
-    specific_BE = -of_node(logP_BNE, node_B)
+    specific_BE = -gather_node(logP_BNE, node_B)
     if among_BN is None:
         return specific_BE, -math.log(logP_BNE.shape[-2]) - logP_BNE.mean(dim=-2)
     nodes_B1 = among_BN.sum(dim=-1, keepdim=True)
@@ -195,7 +195,7 @@ def diverge(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None) ->
     return specific_BE, -nodes_B1.to(total_BE.dtype).log() - total_BE / nodes_B1
 
 
-def mixture(
+def mixture_weights(
     gates_BNE: Tensor,
     node_B: Tensor,
     chosen_BE: Tensor,
@@ -207,22 +207,24 @@ def mixture(
 
     Masked with -inf, not by a large product: a product turns an unselected negative logit into the winner.
     """
-    own_BE = own_gates(gates_BNE, node_B, among_BN, unknown)
+    own_BE = gates_of_own_node(gates_BNE, node_B, among_BN, unknown)
     if temperature != 1.0:
         own_BE = own_BE / temperature
     return own_BE.masked_fill(~chosen_BE, -math.inf).softmax(dim=-1)
 
 
-def own_gates(gates_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None, unknown: bool = False) -> Tensor:
+def gates_of_own_node(
+    gates_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None, unknown: bool = False
+) -> Tensor:
     """G_BE of each row's node; with `unknown`, for a row without one the mean over the nodes it is compared with."""
     if not unknown:
-        return of_node(gates_BNE, node_B)
+        return gather_node(gates_BNE, node_B)
     if among_BN is None:
         mean_BE = gates_BNE.mean(dim=-2)
     else:
         total_BE = gates_BNE.masked_fill(~among_BN.unsqueeze(-1), 0.0).sum(dim=-2)
         mean_BE = total_BE / among_BN.sum(dim=-1, keepdim=True)
-    known_BE = of_node(gates_BNE, node_B.clamp(min=0))
+    known_BE = gather_node(gates_BNE, node_B.clamp(min=0))
     return torch.where((node_B == UNKNOWN).unsqueeze(-1), mean_BE, known_BE)
 
 
@@ -242,7 +244,7 @@ def within_budget(chosen_BTE: Tensor, weight_BTE: Tensor, budget: int) -> Tensor
     return _mask(kept_BK, rank_BE).unsqueeze(-2)
 
 
-def of_node(values_BNE: Tensor, node_B: Tensor) -> Tensor:
+def gather_node(values_BNE: Tensor, node_B: Tensor) -> Tensor:
     """values_BE of each row's own node."""
     # gather, as take_along_dim nails the number of rows into an exported graph.
     index_B1E = node_B[..., None, None].expand(*node_B.shape, 1, values_BNE.shape[-1])

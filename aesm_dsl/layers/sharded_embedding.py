@@ -1,4 +1,4 @@
-"""`Shard`: those rows of a large embedding table that one of several processes has; the others have the rest.
+"""`ShardedTable`: those rows of a large embedding table that one of several processes has; the others have the rest.
 
 Ids travel to the processes that have their rows, and vectors back, by TorchRec's row-wise sharding: fbgemm sorts the
 ids by process, two exchanges carry them and the vectors, a third one the gradients. Between them a row is looked up
@@ -20,7 +20,7 @@ class OwnRows(nn.Parameter):
     """Rows that no other process has: what this one knows of their gradient is all of it."""
 
 
-class Shard(nn.Embedding):
+class ShardedTable(nn.Embedding):
     """id -> vector, as `whole` gives it, whichever process has the row: all call it together, each with its own ids.
 
     whole   the table; sparse. This process keeps the rows from `first` on, as many as TorchRec gives to each: the
@@ -90,6 +90,6 @@ class _Travel:
         return self  # holds the process group, which has no copy; a copy of the table may use it too
 
 
-def shards(network: nn.Module) -> dict[str, Shard]:
+def sharded_tables(network: nn.Module) -> dict[str, ShardedTable]:
     """The sharded tables of a network by the names of their weights, in the order in which it looks them up."""
-    return {f"{name}.weight": one for name, one in network.named_modules() if isinstance(one, Shard)}
+    return {f"{name}.weight": one for name, one in network.named_modules() if isinstance(one, ShardedTable)}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aesm_dsl.layers.precision import exact
+from aesm_dsl.layers.precision import full_precision
 
 
 class Pairs(ABC):
@@ -33,7 +33,7 @@ class Pairs(ABC):
 
     def moments(self, h_PH: Tensor, experts: int) -> tuple[Tensor, Tensor, Tensor]:
         """Per expert over its own pairs: how many (E, 1), the mean (E, H), the sum of squares about it (E, H)."""
-        h_PH = exact(h_PH)  # counted in bfloat16, 257 rows are 256
+        h_PH = full_precision(h_PH)  # counted in bfloat16, 257 rows are 256
         real_P1 = self.real(torch.ones_like(h_PH[:, :1]))
         rows_E1 = h_PH.new_zeros(experts, 1).index_add(0, self.expert_P, real_P1)
         total_EH = h_PH.new_zeros(experts, h_PH.shape[1]).index_add(0, self.expert_P, h_PH * real_P1)
@@ -55,7 +55,7 @@ class Pairs(ABC):
         return values_P
 
 
-class Segments(Pairs):
+class SegmentPairs(Pairs):
     """The pairs of each expert lie together, as many as there are: a matrix product for each expert that has any.
 
     On a GPU it waits for the device once or twice, for the number of pairs.
@@ -109,7 +109,7 @@ class Segments(Pairs):
         return mixed_SF.reshape(rows, gates, h_PF.shape[1])
 
 
-class Groups(Pairs):
+class GroupedPairs(Pairs):
     """The pairs of each expert lie together, B * K of them, the last ones padding: all experts in one grouped product.
 
     Sorts and counts on the device and never waits for it.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.layers.experts import ACTIVATIONS
-from aesm_dsl.layers.leaf_rows import Rows
+from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.plan.plan import Plan
 
 
@@ -33,15 +33,15 @@ class Linears(nn.Module):
         nn.init.uniform_(self.weight_LGDH, -bound, bound)
         nn.init.uniform_(self.bias_LGH, -bound, bound)
 
-    def forward(self, h: Tensor, rows: Rows) -> Tensor:
-        return linears(h, self.weight_LGDH, self.bias_LGH, rows)
+    def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
+        return apply_linears(h, self.weight_LGDH, self.bias_LGH, rows)
 
     def extra_repr(self) -> str:
         leaves, copies, before, after = self.weight_LGDH.shape
         return f"leaves={leaves}, copies={copies}, {before} -> {after}"
 
 
-def linears(h: Tensor, weight_LGDH: Tensor, bias_LGH: Tensor, rows: Rows) -> Tensor:
+def apply_linears(h: Tensor, weight_LGDH: Tensor, bias_LGH: Tensor, rows: SortedRows) -> Tensor:
     """y_GBH of `Linears` with these parameters: one batched product per leaf."""
     h_GBD = h.expand(weight_LGDH.shape[1], -1, -1)
     parts = h_GBD.split_with_sizes(rows.sizes, dim=1) if len(weight_LGDH) > 1 else (h_GBD,)
@@ -76,7 +76,7 @@ class MLPs(nn.Module):
         norms = widths[1:] if norm == "layer" else ()
         self.norms = nn.ModuleList(Norms(leaves, copies, width) for width in norms)
 
-    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+    def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
         for depth, linear in enumerate(self.linears):
             h = linear(h, rows)
             if self.norms:
@@ -93,7 +93,7 @@ class Norms(nn.Module):
         self.scale_LGH = nn.Parameter(torch.ones(leaves, copies, width))
         self.shift_LGH = nn.Parameter(torch.zeros(leaves, copies, width))
 
-    def forward(self, h_GBH: Tensor, rows: Rows) -> Tensor:
+    def forward(self, h_GBH: Tensor, rows: SortedRows) -> Tensor:
         h_GBH = functional.layer_norm(h_GBH, h_GBH.shape[-1:])
         parts = h_GBH.split_with_sizes(rows.sizes, dim=1) if len(self.scale_LGH) > 1 else (h_GBH,)
         of_leaf = zip(parts, self.scale_LGH.unbind(0), self.shift_LGH.unbind(0), strict=True)
@@ -111,6 +111,6 @@ class Towers(nn.Module):
         self.hidden = MLPs(leaves, len(tasks.tasks), widths, tasks.tower_activation, tasks.tower_dropout)
         self.head = Linears(leaves, len(tasks.tasks), widths[-1], 1)
 
-    def forward(self, h: Tensor, rows: Rows) -> Tensor:
+    def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
         logit_TB: Tensor = self.head(self.hidden(h, rows), rows).squeeze(-1)
         return logit_TB

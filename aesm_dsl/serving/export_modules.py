@@ -48,7 +48,7 @@ def leaf_module(module: nn.Module, linear: Linear) -> nn.Module | None:
 
 
 class _Leaves(nn.Module):
-    """`SortedRows` without sizes. A row on no path has a leaf that no parameters are of: where it picks some, that fails."""
+    """`SortedRows` without sizes. The leaf of a row on no path has no parameters: where it picks some, that fails."""
 
     def __init__(self, leaves: LeafSorter) -> None:
         super().__init__()

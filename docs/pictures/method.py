@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from aesm_dsl import compile_spec
-from aesm_dsl.layers.selection import compare, diverge, mixture, select
+from aesm_dsl.layers.selection import compare_nodes, divergences, mixture_weights, select_experts
 from aesm_dsl.plan.training import NoisePlan
 from aesm_dsl.report.draw import BROWSER_FONTS
 from aesm_dsl.report.text_width import held, width_ems
@@ -94,10 +94,10 @@ def sheet(title: str, about: str, height: float, parts: list[str]) -> str:
 def layer() -> str:
     """Equations 1 to 7 for one row."""
     node = torch.tensor([0])
-    chance_NE = compare(GATES_NE[None])[0].exp()
-    d_specific, d_shared = (found[0] for found in diverge(compare(GATES_NE[None]), node))
-    chosen = select(GATES_NE[None], node, SPECIFIC, SHARED)
-    weight = mixture(GATES_NE[None], node, chosen.chosen)[0]
+    chance_NE = compare_nodes(GATES_NE[None])[0].exp()
+    d_specific, d_shared = (found[0] for found in divergences(compare_nodes(GATES_NE[None]), node))
+    chosen = select_experts(GATES_NE[None], node, SPECIFIC, SHARED)
+    weight = mixture_weights(GATES_NE[None], node, chosen.chosen)[0]
     kind = {e: "specific" if chosen.specific[0, e] else "shared" for e in range(6) if chosen.chosen[0, e]}
     left, step = 282.0, 92.0
     middle = [left + step * (e + 0.5) for e in range(6)]
@@ -224,7 +224,7 @@ def noise() -> str:
     times = [step / steps for step in range(steps + 1)]
     share = []
     for done in times:
-        chosen = select(GATES_NE + sigma(NOISE, done) * epsilon, node, SPECIFIC, SHARED)
+        chosen = select_experts(GATES_NE + sigma(NOISE, done) * epsilon, node, SPECIFIC, SHARED)
         share.append(chosen.specific.double().mean(0).tolist())
     left, right = 262.0, 740.0
 

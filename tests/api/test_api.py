@@ -17,10 +17,10 @@ import aesm_dsl
 from aesm_dsl import AesmError, Spec, build_from_spec, evaluate, load_run, predict, train, usage, visualize
 from aesm_dsl.api.check import profile
 from aesm_dsl.api.simulate import world_spec
-from aesm_dsl.data.encoded_stream import Stream
+from aesm_dsl.data.encoded_stream import EncodedStream
 from aesm_dsl.data.open_tables import open_table
 from aesm_dsl.data.prepare import prepare
-from aesm_dsl.data.reading.frames import given as held
+from aesm_dsl.data.reading.frames import open_frames as held
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.training.metrics.auc import auc
 from aesm_dsl.training.run.folder import FILES, Run
@@ -434,7 +434,7 @@ def test_usage_over_any_table_is_counted_row_by_row(run: Run, world: Path) -> No
     found = usage(run, table, device="cpu")
     findings = Findings()
     reading = open_table(run.plan, held(table, "the table", findings), findings, lambda path: None, labels=False)
-    (batch,) = Stream(reading, run.encoders, "test").batches(90)
+    (batch,) = EncodedStream(reading, run.encoders, "test").batches(90)
     with torch.no_grad():
         selection = run.network.eval()(batch).selection
     for layer in found:

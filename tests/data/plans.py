@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.fitting import Fitting
+from aesm_dsl.data.encoding.fitting import EncoderFitting
 from aesm_dsl.plan.data import DataPlan
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
@@ -64,6 +64,6 @@ class Make:
 
 def fit_encoders(plan: Plan, frame: pl.DataFrame) -> Encoders:
     """Encoders learnt from training rows that are in memory as a whole."""
-    fitting = Fitting(plan)
+    fitting = EncoderFitting(plan)
     fitting.update(frame)
     return fitting.finish()

@@ -14,13 +14,14 @@ import pytest
 import torch
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.encoded_stream import Stream
-from aesm_dsl.data.encoding.encoders import Encoders, Number
+from aesm_dsl.data.encoded_stream import EncodedStream
+from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.feature_encoders import NumberEncoder
 from aesm_dsl.data.open_tables import check_tables, open_table, open_tables
 from aesm_dsl.data.prepare import Prepared, Tables, prepare
-from aesm_dsl.data.reading.checked_rows import Checked
-from aesm_dsl.data.reading.files import find
-from aesm_dsl.data.reading.frames import given
+from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.files import find_files
+from aesm_dsl.data.reading.frames import open_frames
 from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.findings.codes import pages
 from aesm_dsl.findings.diagnostic import Findings
@@ -43,7 +44,7 @@ GOOD: dict[str, list[Any]] = {
     "day": [1, 2, 3, 4],
 }
 
-ENCODERS = Encoders((Number("age", "age", 5, ()),))
+ENCODERS = Encoders((NumberEncoder("age", "age", 5, ()),))
 
 
 def plan(**data: Any) -> Plan:
@@ -98,7 +99,7 @@ def tables(folder: Path, made: Plan) -> Tables:
 
 def held(made: Plan, frame: pl.DataFrame) -> EncodedTable:
     findings = Findings()
-    found = prepare(made, [], findings, lambda key: None, given(frame, "rows", findings))
+    found = prepare(made, [], findings, lambda key: None, open_frames(frame, "rows", findings))
     assert found is not None
     return found.tables.train
 
@@ -311,8 +312,8 @@ def test_domain_seven_of_two_is_refused(locate: Locate) -> None:
     made = make.plan(levels=[make.level("domain", "d", {"0": (), "1": ()})])
     frame = pl.DataFrame({"age": [1, 2], "y": [0, 1], "d": [0, 7]})
     findings = Findings()
-    reading = open_table(made, given(frame, "request", findings), findings, locate, labels=False)
-    assert list(Stream(reading, ENCODERS, "test").batches(10)) == []
+    reading = open_table(made, open_frames(frame, "request", findings), findings, locate, labels=False)
+    assert list(EncodedStream(reading, ENCODERS, "test").batches(10)) == []
     (one,) = findings
     assert one.message == (
         "column `d` names no node of level `domain` in 1 row; the first is `7` in row 2 of `request`"
@@ -379,12 +380,12 @@ def test_row_weights(tmp_path: Path, locate: Locate) -> None:
 def test_the_column_of_users_is_read_where_rows_are_measured(tmp_path: Path, locate: Locate) -> None:
     write(tmp_path, who=["a", "b", "a", None])
     made = plan(user="who")
-    chunks: list[Checked] = []
+    chunks: list[CheckedRows] = []
     open_tables(made, [tmp_path], Findings(), locate).survey(chunks.append, ())
     assert [chunk.rows.frame["who"].to_list() for chunk in chunks] == [["a", "b", "a", None]]
     assert told(tmp_path, locate, plan(user="whom")) == [("E503", "no column `whom` in `train.parquet`", "data.user")]
     findings = Findings()
-    open_table(made, given(pl.DataFrame(GOOD, strict=False), "new", findings), findings, locate, labels=False)
+    open_table(made, open_frames(pl.DataFrame(GOOD, strict=False), "new", findings), findings, locate, labels=False)
     assert not findings.items
 
 
@@ -427,12 +428,14 @@ def test_scoring_needs_no_labels(tmp_path: Path, locate: Locate) -> None:
     write(tmp_path, "train.csv")
     write(tmp_path, "new.csv", y=None, amount=None, kind=None, w=None, extra=["p", "q", "r", "s"])
     findings = Findings()
-    files = find(["new.csv"], [tmp_path], None, findings)
+    files = find_files(["new.csv"], [tmp_path], None, findings)
     open_table(plan(), files, findings, locate)
     assert [one.code for one in findings] == ["E503"] * 4
     findings = Findings()
     encoders = prepared(tmp_path, plan(train=("train.csv",))).encoders
-    batches = list(Stream(open_table(plan(), files, findings, locate, labels=False), encoders, "test").batches(3))
+    batches = list(
+        EncodedStream(open_table(plan(), files, findings, locate, labels=False), encoders, "test").batches(3)
+    )
     assert not findings.items
     assert [batch.rows for batch in batches] == [3, 1]
     assert all(torch.isnan(batch.label_BT).all() for batch in batches)
@@ -446,8 +449,8 @@ def test_values_that_training_never_saw_find_a_slot(tmp_path: Path) -> None:
     encoders = prepared(tmp_path, made).encoders
     later = pl.DataFrame({**GOOD, "city": ["zzz"] * 4, "age": [10**9] * 4, "user": [2**62] * 4}, strict=False)
     findings = Findings()
-    reading = open_table(made, given(later, "later", findings), findings, lambda key: None)
-    (batch,) = Stream(reading, encoders, "test").batches(10)
+    reading = open_table(made, open_frames(later, "later", findings), findings, lambda key: None)
+    (batch,) = EncodedStream(reading, encoders, "test").batches(10)
     assert not findings.items
     assert batch.ids_BS[0, :2].tolist() == [3, 1]
     assert (batch.ids_BS < torch.tensor(list(encoders.rows().values()))).all()

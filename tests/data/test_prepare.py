@@ -22,9 +22,9 @@ from aesm_dsl.data import prepare as preparing
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.reading import files
-from aesm_dsl.data.reading.frames import given
-from aesm_dsl.data.store.cache_eviction import KEPT_DAYS
-from aesm_dsl.data.store.storage import FolderWriter, LostError
+from aesm_dsl.data.reading.frames import open_frames
+from aesm_dsl.data.store.cache_eviction import RETENTION_DAYS
+from aesm_dsl.data.store.storage import FolderWriter, RowsLostError
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import DataPlan, SplitPlan
 from aesm_dsl.plan.plan import Plan
@@ -93,13 +93,13 @@ def test_chunks_of_any_size_prepare_the_same(tmp_path: Path, monkeypatch: pytest
     assert 100 < len(once.tables.valid) < 220
     assert len(once.tables.train) + len(once.tables.valid) == 800
     first = replace(made, data=replace(made.data, cache=str(tmp_path / "other")))  # type: ignore[type-var]
-    monkeypatch.setattr(files.chunks, "__defaults__", (77,))
+    monkeypatch.setattr(files.read_chunks, "__defaults__", (77,))
     assert same(once, prepared(first, tmp_path))
     # The same rows from memory, cut in other places, and by hand.
     frames = [whole[start : start + 301] for start in range(0, ROWS, 301)]
     for data in (whole, frames, lambda: iter(frames), whole.lazy(), whole.to_dict()):
         findings = Findings()
-        found = prepare(made, [], findings, lambda key: None, given(data, "rows", findings))
+        found = prepare(made, [], findings, lambda key: None, open_frames(data, "rows", findings))
         assert not findings.errors
         assert found is not None
         assert same(once, found)
@@ -206,7 +206,7 @@ def test_tables_that_are_encoded_are_not_needed_any_more(tmp_path: Path) -> None
     (tmp_path / "train.parquet").unlink()
     assert sum(batch.rows for batch in found.tables.train.batches(64, seed=1)) == len(found.tables.train)
     shutil.rmtree(tmp_path / "cache")
-    with pytest.raises(LostError, match=re.escape(str(tmp_path / "cache"))):
+    with pytest.raises(RowsLostError, match=re.escape(str(tmp_path / "cache"))):
         list(found.tables.train.batches(64))
 
 
@@ -237,7 +237,7 @@ def test_entries_that_nobody_used_for_long_are_removed(tmp_path: Path) -> None:
     prepared(made, tmp_path)
     prepared(replace(made, training=replace(made.training, seed=8)), tmp_path)
     for number, name in enumerate(entries(tmp_path)):
-        age = time.time() - (KEPT_DAYS + 1) * 86_400 * number
+        age = time.time() - (RETENTION_DAYS + 1) * 86_400 * number
         os.utime(tmp_path / "cache" / name, (age, age))
     kept = entries(tmp_path)[0]
     prepared(replace(made, training=replace(made.training, seed=9)), tmp_path)
@@ -275,5 +275,5 @@ def test_what_is_no_table(tmp_path: Path) -> None:
         ([1, 2], "E502", "the table cannot be read as a table: `int` is no table"),
     ):
         findings = Findings()
-        assert given(data, "the table", findings) == []
+        assert open_frames(data, "the table", findings) == []
         assert [(one.code, one.message) for one in findings] == [(code, message)]

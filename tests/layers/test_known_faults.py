@@ -10,29 +10,29 @@ from torch import nn
 
 from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.network import Network
-from aesm_dsl.layers.selection import mixture, select
+from aesm_dsl.layers.selection import mixture_weights, select_experts
 from tests.layers.plans import LAYER, make_batch, make_plan, stir
 
 
 def test_a_negative_unselected_logit_does_not_win() -> None:
     gates_BNE = torch.randn(1000, 6, 8, generator=torch.Generator().manual_seed(0))
     node_B = torch.arange(1000) % 6
-    choice = select(gates_BNE, node_B, 2, 2)
-    weight_BE = mixture(gates_BNE, node_B, choice.chosen)
+    choice = select_experts(gates_BNE, node_B, 2, 2)
+    weight_BE = mixture_weights(gates_BNE, node_B, choice.chosen)
     assert (weight_BE[~choice.chosen] == 0).all()
     torch.testing.assert_close((weight_BE * choice.chosen).sum(1), torch.ones(1000))
     # all gates negative, the unselected most of all
     lowered = gates_BNE - 50
-    torch.testing.assert_close(mixture(lowered, node_B, choice.chosen), weight_BE, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(mixture_weights(lowered, node_B, choice.chosen), weight_BE, rtol=1e-3, atol=1e-5)
 
 
 def test_an_expert_in_both_sets_counts_once() -> None:
     # Expert 0 is the most shared (its gates differ least) and the most specific (others favour node 1).
     gates_BNE = torch.tensor([[[1.0, 0.5, -3.0], [0.9, 9.0, 3.0]]])
-    choice = select(gates_BNE, torch.tensor([0]), 1, 2)
+    choice = select_experts(gates_BNE, torch.tensor([0]), 1, 2)
     assert choice.specific.tolist() == [[True, False, False]]
     assert choice.shared.tolist() == [[True, False, True]]
-    weight_BE = mixture(gates_BNE, torch.tensor([0]), choice.chosen)
+    weight_BE = mixture_weights(gates_BNE, torch.tensor([0]), choice.chosen)
     expected = torch.tensor([1.0, -3.0]).softmax(0)
     assert weight_BE[0].tolist() == pytest.approx([expected[0].item(), 0.0, expected[1].item()])
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.layers.pretrained_vectors import Vectors, fill
+from aesm_dsl.layers.pretrained_vectors import PretrainedVectors, fill_vectors
 from aesm_dsl.plan.features import FeaturePlan
-from aesm_dsl.plan.tables import TablePlan, embedding_parameters, embedding_tables, sparse_homes
+from aesm_dsl.plan.tables import TablePlan, embedding_parameters, embedding_tables, sparse_table_keys
 from tests.layers.plans import feature, make_plan
 
 FILE = torch.arange(12.0).reshape(4, 3) / 7
@@ -30,8 +30,8 @@ IDS_BS = torch.tensor([[2, 5, -1, 1, 4, 3], [-1, -1, -1, 2, 1, 0], [0, 1, 2, 0, 
 @pytest.mark.parametrize("width", [3, 2])
 def test_each_id_has_the_vector_of_its_key(width: int, trained: bool) -> None:
     embedding = Embedding(features(width, trained=trained))
-    fill(embedding, {"fund": FILE})
-    (vectors,) = (one for one in embedding.tables if isinstance(one, Vectors))
+    fill_vectors(embedding, {"fund": FILE})
+    (vectors,) = (one for one in embedding.tables if isinstance(one, PretrainedVectors))
     assert (vectors.turn is None) == (width == 3)
     x_BD = embedding(IDS_BS, torch.empty(3, 0))
     for row in range(3):
@@ -54,8 +54,8 @@ def test_tables_and_sizes() -> None:
     assert embedding_tables(plan) == (TablePlan(2, 5, 1, False), TablePlan(3, 4, 5, False, "fund"))
     assert embedding_parameters(plan) == 5 * 2 + 4 * 3
     sparse = replace(plan, training=replace(plan.training, sparse_from=0.0))
-    assert sparse_homes(sparse) == {2, "fund"}
-    embedding = Embedding(sparse.features, sparse_homes(sparse))
+    assert sparse_table_keys(sparse) == {2, "fund"}
+    embedding = Embedding(sparse.features, sparse_table_keys(sparse))
     embedding(IDS_BS, torch.empty(3, 0)).sum().backward()
     weight = dict(embedding.named_parameters())["tables.1.trained.weight"]
     assert weight.grad is not None

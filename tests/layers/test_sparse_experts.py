@@ -11,9 +11,9 @@ from torch import Tensor, distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
 from aesm_dsl.layers.aes import AESLayer
-from aesm_dsl.layers.choose_execution import choose
+from aesm_dsl.layers.choose_execution import choose_execution
 from aesm_dsl.layers.experts import Experts, run_dense, run_sparse
-from aesm_dsl.layers.sparse_experts import Groups, Pairs, Segments
+from aesm_dsl.layers.sparse_experts import GroupedPairs, Pairs, SegmentPairs
 from aesm_dsl.plan.cost import loop_pays, loop_pays_from
 from aesm_dsl.plan.plan import LayerPlan
 from tests.layers.plans import LAYER
@@ -34,7 +34,7 @@ def drawn(rows: int, gates: int, experts: int, used: float, dtype: torch.dtype) 
 
 def pairs_of(way: str, weight_BGE: Tensor) -> Pairs:
     runs_BE = (weight_BGE != 0).any(dim=1)
-    return Segments(runs_BE) if way == "loop" else Groups(runs_BE, runs_BE.shape[1])
+    return SegmentPairs(runs_BE) if way == "loop" else GroupedPairs(runs_BE, runs_BE.shape[1])
 
 
 def results(experts: Experts, way: str, x_BD: Tensor, weight_BGE: Tensor, dy_BGF: Tensor) -> list[Tensor]:
@@ -124,7 +124,7 @@ def test_gradients() -> None:
 def test_only_what_is_selected_is_computed() -> None:
     """The rows that reach the first product are the selected pairs, no more."""
     weight_BGE = torch.tensor([[[0.5, 0.5, 0.0]], [[0.0, 1.0, 0.0]], [[0.0, 0.0, 0.0]]])
-    pairs = Segments((weight_BGE != 0).any(dim=1))
+    pairs = SegmentPairs((weight_BGE != 0).any(dim=1))
     assert pairs.row_P.tolist() == [0, 0, 1]
     assert pairs.expert_P.tolist() == [0, 1, 1]
     assert (pairs.experts, pairs.sizes) == ([0, 1], [1, 2])
@@ -153,11 +153,11 @@ def test_a_layer_runs_as_its_plan_says(way: str, monkeypatch: pytest.MonkeyPatch
     expected = AESLayer(replace(plan, execution="dense")).eval()
     expected.load_state_dict(layer.state_dict())
     ran = []
-    for kind in (Segments, Groups):
+    for kind in (SegmentPairs, GroupedPairs):
         monkeypatch.setattr(kind, "mix", lambda self, *args, kind=kind: ran.append(kind) or Pairs.mix(self, *args))
     for x in (x_BTD, x_BTD[:, 0]):  # an input per task, and one that the tasks share
         torch.testing.assert_close(layer(x, context_BTC, node_BT)[0], expected(x, context_BTC, node_BT)[0])
-    assert set(ran) == {"loop": {Segments}, "grouped": {Groups}, "dense": set()}[way]
+    assert set(ran) == {"loop": {SegmentPairs}, "grouped": {GroupedPairs}, "dense": set()}[way]
 
 
 @pytest.mark.parametrize("gates", [1, 2])
@@ -180,16 +180,18 @@ def test_bfloat16_under_autocast(norm: str, gates: int) -> None:
 
 def test_the_way_that_costs_least() -> None:
     large = LayerPlan(160, 8, 2, 64, (256, 128), 1, 1, "layer", "layer", "silu", 0.0)
-    assert choose(large, torch.zeros(4096, 160), 1) == "loop"
-    assert choose(replace(large, execution="dense"), torch.zeros(4096, 160), 1) == "dense"
-    assert choose(replace(large, experts=8), torch.zeros(1, 160), 1) == "dense"
-    assert choose(replace(large, experts=8), torch.zeros(4096, 160), 1) == "loop"
-    assert choose(replace(large, experts=8), torch.zeros(4096, 160), 4) == "dense"  # a row may run all of them
+    assert choose_execution(large, torch.zeros(4096, 160), 1) == "loop"
+    assert choose_execution(replace(large, execution="dense"), torch.zeros(4096, 160), 1) == "dense"
+    assert choose_execution(replace(large, experts=8), torch.zeros(1, 160), 1) == "dense"
+    assert choose_execution(replace(large, experts=8), torch.zeros(4096, 160), 1) == "loop"
+    assert (
+        choose_execution(replace(large, experts=8), torch.zeros(4096, 160), 4) == "dense"
+    )  # a row may run all of them
     # What torch has no grouped product for.
     grouped = replace(large, execution="grouped")
-    assert choose(grouped, torch.zeros(9, 160), 1) == "grouped"
-    assert choose(grouped, torch.zeros(9, 160).double(), 1) == "loop"
-    assert choose(replace(grouped, hidden=(30,)), torch.zeros(9, 160), 1) == "loop"
+    assert choose_execution(grouped, torch.zeros(9, 160), 1) == "grouped"
+    assert choose_execution(grouped, torch.zeros(9, 160).double(), 1) == "loop"
+    assert choose_execution(replace(grouped, hidden=(30,)), torch.zeros(9, 160), 1) == "loop"
     # A start costs more on a GPU.
     assert not loop_pays(replace(large, experts=8), 256, device="cuda")
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.plan.tables import TablePlan, embedding_tables, sparse_homes
+from aesm_dsl.plan.tables import TablePlan, embedding_tables, sparse_table_keys
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.training.fit.loss import loss
 from tests.layers.baselines.plans import make_baseline, visit
@@ -27,15 +27,15 @@ def test_one_table_a_width_and_the_large_ones_are_sparse() -> None:
     plan = make_plan()
     assert embedding_tables(with_threshold(plan, 0.0)) == (narrow, wide)
     assert embedding_tables(with_threshold(plan, 29 / 64)) == (replace(narrow, sparse=False), wide)
-    assert sparse_homes(with_threshold(plan, 30 / 64)) == frozenset()
-    assert sparse_homes(with_threshold(plan, None)) == frozenset()
+    assert sparse_table_keys(with_threshold(plan, 30 / 64)) == frozenset()
+    assert sparse_table_keys(with_threshold(plan, None)) == frozenset()
 
 
 def test_fitted_vocabularies_decide() -> None:
     plan = with_threshold(make_plan(), 29 / 64)
-    assert sparse_homes(plan) == {4}
+    assert sparse_table_keys(plan) == {4}
     rows = {feature.name: feature.rows for feature in plan.features}
-    assert sparse_homes(plan.with_rows({**rows, "fund": 10})) == frozenset()
+    assert sparse_table_keys(plan.with_rows({**rows, "fund": 10})) == frozenset()
 
 
 def gradients(network: AnyNetwork) -> dict[str, torch.Tensor]:
@@ -49,7 +49,7 @@ def gradients(network: AnyNetwork) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_gradients_are_those_of_dense_tables(architecture: str) -> None:
     plan = make_plan() if architecture == "aes" else make_baseline(architecture)
-    dense, sparse = build(plan), build(with_threshold(plan, 0.0))
+    dense, sparse = build_network(plan), build_network(with_threshold(plan, 0.0))
     sparse.load_state_dict(dense.state_dict())
     tables = [one for module in sparse.modules() if isinstance(module, Embedding) for one in module.tables]
     assert tables

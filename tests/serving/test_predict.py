@@ -58,7 +58,7 @@ def left(folder: Path) -> list[str]:
 def test_kept_columns_and_scores_in_the_order_of_the_table(
     kinds: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    monkeypatch.setattr(files.chunks, "__defaults__", (64,))
+    monkeypatch.setattr(files.read_chunks, "__defaults__", (64,))
     out, seen = tmp_path / f"scores.{ending}", []
     keep = ["row", "item"]
     done = predict_file(kinds, table, out, keep=keep, device="cpu", watch=seen.append)

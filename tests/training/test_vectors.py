@@ -10,7 +10,7 @@ import polars as pl
 import torch
 
 from aesm_dsl import export, load_run, predict, train
-from aesm_dsl.layers.pretrained_vectors import Vectors
+from aesm_dsl.layers.pretrained_vectors import PretrainedVectors
 from tests.conftest import PROJECT
 
 SPEC = """aesm = 1
@@ -54,7 +54,7 @@ def test_from_files_to_a_served_model(tmp_path: Path) -> None:
     scores = predict(run, table, device="cpu")
     assert predict(again, table, device="cpu").equals(scores)
 
-    found = {one.name: one for one in run.network.modules() if isinstance(one, Vectors)}
+    found = {one.name: one for one in run.network.modules() if isinstance(one, PretrainedVectors)}
     assert torch.equal(found["fund"].table_KG, torch.from_numpy(given))
     assert not torch.equal(found["word"].table_KG, torch.from_numpy(words))
     assert torch.allclose(found["word"].table_KG, torch.from_numpy(words), atol=0.1)

@@ -1,7 +1,7 @@
 """Do the tables have the columns that the plan uses, and are these of a fitting type?
 
-A `Use` is one reason to need a column. Findings: E503 column missing, E504 wrong type. What has failed here
-is remembered in `Faults`, so that no later stage tells the same thing again.
+A `ColumnUse` is one reason to need a column. Findings: E503 column missing, E504 wrong type. What has failed here
+is remembered in `FailedUses`, so that no later stage tells the same thing again.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.checked_rows import Checked, Tally
+from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
-from aesm_dsl.data.reading.lists import flat
-from aesm_dsl.data.reading.timestamps import as_moments
+from aesm_dsl.data.reading.lists import flatten
+from aesm_dsl.data.reading.timestamps import as_timestamps
 from aesm_dsl.data.reading.values import Mask, as_numbers
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.source import Span
@@ -26,13 +26,13 @@ from aesm_dsl.plan.plan import Plan
 Locate = Callable[[str], Span | None]
 """Dotted path of a setting (such as "level.card.column") -> its place in the spec, None where unknown."""
 
-KEPT, VALUE, ID, NUMBER, LABEL = "anything", "single values", "whole numbers or text", "numbers", "0 or 1"
+ANYTHING, SINGLE_VALUE, ID, NUMBER, LABEL = "anything", "single values", "whole numbers or text", "numbers", "0 or 1"
 DATE, LIST, TEXT_LIST = "dates", "lists", "lists or text"
 """What a use needs a column to hold, in the words of its findings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ColumnUse:
     key: str
     """Dotted path for `Locate`."""
     column: str
@@ -53,22 +53,22 @@ class Use:
 
 
 @dataclass(slots=True)
-class Faults:
+class FailedUses:
     """(part, key) of uses whose column is missing or of the wrong type."""
 
     known: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, part: str, use: Use) -> None:
+    def add(self, part: str, use: ColumnUse) -> None:
         self.known.add((part, use.key))
 
     def has(self, part: str, key: str) -> bool:
         return (part, key) in self.known
 
 
-def uses(plan: Plan, labels: bool) -> list[Use]:
+def column_uses(plan: Plan, labels: bool) -> list[ColumnUse]:
     """The columns that every table needs; those of labels, row weights and users only when `labels`."""
     wanted = [
-        Use(
+        ColumnUse(
             f"features.{one.group}.{one.name}",
             one.column,
             f"feature `{one.name}`",
@@ -78,40 +78,42 @@ def uses(plan: Plan, labels: bool) -> list[Use]:
         )
         for one in plan.reading
     ]
-    wanted += [Use(f"level.{one.name}.column", one.column, f"level `{one.name}`", VALUE) for one in plan.levels]
+    wanted += [
+        ColumnUse(f"level.{one.name}.column", one.column, f"level `{one.name}`", SINGLE_VALUE) for one in plan.levels
+    ]
     if labels:
         for task in plan.tasks.tasks:
             key, owner = f"tasks.task.{task.name}.label", f"task `{task.name}`"
-            wanted.append(Use(key, task.column, owner, _LABEL[task.rule]))
+            wanted.append(ColumnUse(key, task.column, owner, _LABEL[task.rule]))
         if plan.data is not None and plan.data.weight is not None:
-            wanted.append(Use("data.weight", plan.data.weight, "the row weight", NUMBER))
+            wanted.append(ColumnUse("data.weight", plan.data.weight, "the row weight", NUMBER))
         if plan.data is not None and plan.data.user is not None:
-            wanted.append(Use("data.user", plan.data.user, "the user of a row", ID))
+            wanted.append(ColumnUse("data.user", plan.data.user, "the user of a row", ID))
     return wanted
 
 
-def split_uses(plan: Plan) -> list[Use]:
+def split_column_uses(plan: Plan) -> list[ColumnUse]:
     """The columns that only the training table needs: those it is split by."""
     data = plan.data
     parts = {} if data is None else {"test": data.test, "valid": data.valid}
     return [
-        Use(f"data.{part}", rule.column, f"the {_PART[part]} split", VALUE)
+        ColumnUse(f"data.{part}", rule.column, f"the {_PART[part]} split", SINGLE_VALUE)
         for part, rule in parts.items()
         if isinstance(rule, SplitPlan) and rule.column is not None
     ]
 
 
 def check_columns(
-    tables: Mapping[str, tuple[Sequence[DataFile], Sequence[Use]]],
+    tables: Mapping[str, tuple[Sequence[DataFile], Sequence[ColumnUse]]],
     findings: Findings,
     locate: Locate,
-    faults: Faults,
+    faults: FailedUses,
 ) -> None:
     """Per column one E503 that names all files without it; per use at most one E504, for its first table.
 
     tables  part ("train", "valid", "test") -> its files and what they are used for
     """
-    lacking: dict[str, tuple[list[Use], list[DataFile]]] = {}
+    lacking: dict[str, tuple[list[ColumnUse], list[DataFile]]] = {}
     for part, (files, wanted) in tables.items():
         for use in wanted:
             without = [file for file in files if use.column not in file.schema]
@@ -137,21 +139,21 @@ class NumberCheck:
     """E504 for cells that are no numbers, or no dates, where these are needed: how many, and the first. Row weights
     come later."""
 
-    def __init__(self, part: str, wanted: Sequence[Use], locate: Locate, faults: Faults) -> None:
+    def __init__(self, part: str, wanted: Sequence[ColumnUse], locate: Locate, faults: FailedUses) -> None:
         self._part, self._locate, self._faults = part, locate, faults
         numbers = [use for use in wanted if use.single in _NOUN and use.key != "data.weight"]
-        self._tallies = {use: Tally() for use in numbers if not faults.has(part, use.key)}
+        self._tallies = {use: BadRows() for use in numbers if not faults.has(part, use.key)}
 
-    def update(self, chunk: Checked) -> Mask:
+    def update(self, chunk: CheckedRows) -> Mask:
         """bad_R, rows with such a cell."""
         bad_R = np.zeros(len(chunk), dtype=np.bool_)
         for use, tally in self._tallies.items():
             column = chunk.rows.frame[use.column]
             if use.inner:
-                values, row_I = flat(column, use.separator)
+                values, row_I = flatten(column, use.separator)
                 wrong_R = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
             else:
-                wrong_R = (as_numbers(column) if use.needs == NUMBER else as_moments(column, use.zone))[1]
+                wrong_R = (as_numbers(column) if use.needs == NUMBER else as_timestamps(column, use.zone))[1]
             tally.add(chunk.rows, use.column, wrong_R)
             bad_R |= wrong_R
         return bad_R
@@ -171,8 +173,15 @@ class NumberCheck:
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
 
-_FEATURE = {"category": VALUE, "id": ID, "vectors": VALUE, "number": NUMBER, "value": NUMBER, "date": DATE}
-_LABEL = {"as is": LABEL, "above": NUMBER, "equals": VALUE}
+_FEATURE = {
+    "category": SINGLE_VALUE,
+    "id": ID,
+    "vectors": SINGLE_VALUE,
+    "number": NUMBER,
+    "value": NUMBER,
+    "date": DATE,
+}
+_LABEL = {"as is": LABEL, "above": NUMBER, "equals": SINGLE_VALUE}
 _PART = {"test": "test", "valid": "validation"}
 _NOUN = {NUMBER: "number", DATE: "date"}
 _OTHER = {NUMBER: "text", DATE: "something else"}
@@ -190,7 +199,7 @@ def _needs(feature: FeaturePlan) -> tuple[str, str]:
 
 
 def _tell_missing(
-    column: str, owners: Sequence[Use], named: Sequence[DataFile], findings: Findings, locate: Locate
+    column: str, owners: Sequence[ColumnUse], named: Sequence[DataFile], findings: Findings, locate: Locate
 ) -> None:
     helps = [did_you_mean(column, named[0].schema) or f"its columns are {quoted(named[0].schema)}"]
     if len(owners) > 1:
@@ -199,7 +208,7 @@ def _tell_missing(
     findings.add("E503", message, locate(owners[0].key), label=f"{owners[0].owner} reads it", help=helps)
 
 
-def _tell_type(use: Use, wrong: Sequence[DataFile], findings: Findings, locate: Locate) -> None:
+def _tell_type(use: ColumnUse, wrong: Sequence[DataFile], findings: Findings, locate: Locate) -> None:
     held = _holds(use, wrong[0].schema[use.column])
     files = quoted((file.name for file in wrong), 3)
     message = f"{use.owner} needs {use.needs}, but column `{use.column}` of {files} holds {held}"
@@ -215,9 +224,9 @@ def _tell_type(use: Use, wrong: Sequence[DataFile], findings: Findings, locate: 
     findings.add("E504", message, locate(use.key), label=f"`{use.column}` holds {held}", help=helps)
 
 
-def _holds(use: Use, dtype: pl.DataType) -> str:
+def _holds(use: ColumnUse, dtype: pl.DataType) -> str:
     """What the column holds that does not fit, in words; empty where it fits."""
-    if use.needs == KEPT:
+    if use.needs == ANYTHING:
         return ""
     if use.needs in (LIST, TEXT_LIST) and isinstance(dtype, pl.List | pl.Array):
         inner = dtype.inner

@@ -1,4 +1,4 @@
-"""`Blank`: features that say nothing about the training rows.
+"""`ConstantFeatures`: features that say nothing about the training rows.
 
 Findings: W504 a column of one value, W505 a column of missing values, E512 when that is all there is. Memory: one value
 a column.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import Checked, shown
+from aesm_dsl.data.reading.checked_rows import CheckedRows, cell_text
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.features import FeaturePlan
@@ -34,18 +34,18 @@ class _Cells:
         return len(self.values) + self.missing > 1
 
 
-class Blank:
+class ConstantFeatures:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self._rows = plan, locate, 0
         self._cells = {feature.column: _Cells() for feature in plan.reading}
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         if chunk.part != "train":
             return
         self._rows += len(chunk)
         for column, cells in self._cells.items():
             if not cells.varies:
-                seen = as_cells(chunk.rows.frame[column]).unique()
+                seen = cells_as_text(chunk.rows.frame[column]).unique()
                 cells.missing |= seen.null_count() > 0
                 cells.values.update(seen.drop_nulls().head(2).to_list())
 
@@ -68,7 +68,7 @@ class Blank:
                 message = f"column `{feature.column}` is missing in all {self._rows:,} training rows"
                 findings.add("W505", message, place, label="says nothing", help=_DELETE)
             else:
-                value = shown(next(iter(cells.values)))
+                value = cell_text(next(iter(cells.values)))
                 message = f"column `{feature.column}` is {value} in all {self._rows:,} training rows"
                 findings.add("W504", message, place, label="says nothing", help=_DELETE)
 
@@ -80,7 +80,7 @@ def _key(feature: FeaturePlan) -> str:
     return f"features.{feature.group}.{feature.name}"
 
 
-def as_cells(column: pl.Series) -> pl.Series:
+def cells_as_text(column: pl.Series) -> pl.Series:
     """The cells as text; lists as the text of their items, null where empty."""
     if not column.dtype.is_nested():
         return as_text(column)

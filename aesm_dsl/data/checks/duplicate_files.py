@@ -1,4 +1,4 @@
-"""`Copies`: files that hold the rows of another file once more (W510), within a part or from one part to the next.
+"""`DuplicateFiles`: files that hold the rows of another file once more (W510), within a part or from one part to the next.
 
 Rows are compared in the columns of features, levels and labels. Memory: one number a file. Rows that look alike here
 and there are no mistake: different events may look the same.
@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import Checked, counted
-from aesm_dsl.data.reading.hashing import mix
+from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
+from aesm_dsl.data.reading.hashing import splitmix64
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.plan import Plan
@@ -29,7 +29,7 @@ class _File:
     """Sum of the hashes of its rows with their numbers: files of the same rows in the same order have the same one."""
 
 
-class Copies:
+class DuplicateFiles:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
         self._columns = list(
@@ -43,7 +43,7 @@ class Copies:
         self.told = False
         """Whether a file holds the rows of another."""
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         if not len(chunk):
             return
         split = isinstance(getattr(self._plan.data, chunk.part, None), SplitPlan)
@@ -51,8 +51,8 @@ class Copies:
         rows = chunk.rows
         number_R = np.arange(rows.start, rows.start + len(rows)) if rows.number_R is None else rows.number_R
         file.rows += len(rows)
-        hash_R = plain(rows.frame.select(self._columns)).hash_rows(seed=1).to_numpy()
-        file.digest = (file.digest + int(mix(hash_R ^ mix(number_R.astype(np.uint64))).sum())) % 2**64
+        hash_R = categories_as_text(rows.frame.select(self._columns)).hash_rows(seed=1).to_numpy()
+        file.digest = (file.digest + int(splitmix64(hash_R ^ splitmix64(number_R.astype(np.uint64))).sum())) % 2**64
 
     def tell(self, findings: Findings) -> None:
         first: dict[tuple[int, int], tuple[str, str]] = {}
@@ -63,7 +63,7 @@ class Copies:
             if name == other:
                 message = f"`{name}` is read as {_PART[other_part]} rows and as {_PART[part]} rows"
             else:
-                message = f"`{name}` holds the {counted(file.rows)} of `{other}` once more"
+                message = f"`{name}` holds the {rows_text(file.rows)} of `{other}` once more"
             label = "read twice" if part == other_part else f"they are {_PART[other_part]} rows too"
             self.told = True
             findings.add("W510", message, self._locate(f"data.{part}"), label=label, help="name rows once")
@@ -72,6 +72,6 @@ class Copies:
 _PART = {"train": "training", "valid": "validation", "test": "test"}
 
 
-def plain(frame: pl.DataFrame) -> pl.DataFrame:
+def categories_as_text(frame: pl.DataFrame) -> pl.DataFrame:
     """Categories as text: their codes differ from file to file."""
     return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))

@@ -1,19 +1,19 @@
-"""`Funnels`: rows in which a task happened without the task that it follows. Warning W512."""
+"""`BrokenFunnels`: rows in which a task happened without the task that it follows. Warning W512."""
 
 from __future__ import annotations
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import Checked, Tally
+from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 
 
-class Funnels:
+class BrokenFunnels:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._tasks, self._locate = plan.tasks.tasks, locate
-        self._tallies = {place: Tally() for place, task in enumerate(self._tasks) if task.after is not None}
+        self._tallies = {place: BadRows() for place, task in enumerate(self._tasks) if task.after is not None}
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         for place, tally in self._tallies.items():
             task = self._tasks[place]
             assert task.after is not None

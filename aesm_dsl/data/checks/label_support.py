@@ -1,4 +1,4 @@
-"""`TrainingRows`: what the training rows cannot teach.
+"""`LabelSupport`: what the training rows cannot teach.
 
 Warnings: W501 a task without positives or negatives, W502 a node without rows, W503 rows of unknown nodes.
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 import numpy as np
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import Checked, counted, shown
+from aesm_dsl.data.reading.checked_rows import CheckedRows, cell_text, rows_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.plan import UNKNOWN, LevelPlan, Plan
 
 
-class TrainingRows:
+class LabelSupport:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self.rows = plan, locate, 0
         self._ones_T = np.zeros(len(plan.tasks.tasks), dtype=np.int64)
         self._zeros_T = np.zeros(len(plan.tasks.tasks), dtype=np.int64)
         self._levels = [_Nodes(level) for level in plan.levels]
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         self.rows += len(chunk)
         self._ones_T += (chunk.label_RT == 1).sum(axis=0)
         self._zeros_T += (chunk.label_RT == 0).sum(axis=0)
@@ -44,12 +44,12 @@ class _Nodes:
         self._level, self._rows_N = level, np.zeros(len(level.nodes), dtype=np.int64)
         self._strange, self._first = 0, ""
 
-    def update(self, chunk: Checked, place: int) -> None:
+    def update(self, chunk: CheckedRows, place: int) -> None:
         node_R = chunk.node_RL[:, place]
         strange_R = node_R == UNKNOWN
         self._rows_N += np.bincount(node_R[~strange_R], minlength=len(self._rows_N))
         if strange_R.any():
-            self._first = self._first or shown(chunk.rows.frame[self._level.column][int(strange_R.argmax())])
+            self._first = self._first or cell_text(chunk.rows.frame[self._level.column][int(strange_R.argmax())])
             self._strange += int(strange_R.sum())
 
     def tell(self, findings: Findings, locate: Locate, rows: int) -> None:
@@ -62,7 +62,7 @@ class _Nodes:
         if self._strange:
             findings.add(
                 "W503",
-                f"column `{level.column}` names no node of level `{level.name}` in {counted(self._strange)} of the "
+                f"column `{level.column}` names no node of level `{level.name}` in {rows_text(self._strange)} of the "
                 f"{rows:,} training rows; the first is {self._first}",
                 locate(f"level.{level.name}.unknown"),
                 label="they run on the shared experts alone",

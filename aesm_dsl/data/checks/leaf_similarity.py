@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.leaves import LeafIndex
-from aesm_dsl.data.reading.sample import Sample
+from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.plan.plan import Plan
 
 LEAST = 30
@@ -24,7 +24,7 @@ BUCKETS = 16
 """A number's values are put into as many buckets of equal traffic."""
 
 
-def likeness(plan: Plan, sample: Sample, rows_N: Sequence[int]) -> list[dict[str, Any]]:
+def leaf_similarity(plan: Plan, sample: RowSample, rows_N: Sequence[int]) -> list[dict[str, Any]]:
     """Per leaf and task: `alike`, the correlation of the label with a score that the other leaves teach, over the one
     with a score that the leaf's own rows teach, both on rows that taught neither; None without enough rows to say.
 

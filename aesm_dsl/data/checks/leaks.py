@@ -1,27 +1,27 @@
-"""`Leaks`: features that tell a label on their own (W506), looked for in a sample of the training rows."""
+"""`LabelLeaks`: features that tell a label on their own (W506), looked for in a sample of the training rows."""
 
 from __future__ import annotations
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.label_separation import SUSPICIOUS, separation
-from aesm_dsl.data.reading.checked_rows import Checked
-from aesm_dsl.data.reading.sample import Sample
+from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.findings.diagnostic import Findings, Related
 from aesm_dsl.plan.plan import Plan
 
 
-class Leaks:
+class LabelLeaks:
     def __init__(self, plan: Plan, locate: Locate) -> None:
-        self._plan, self._locate, self.sample = plan, locate, Sample(plan)
+        self._plan, self._locate, self.sample = plan, locate, RowSample(plan)
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         self.sample.update(chunk)
 
     def tell(self, findings: Findings) -> None:
         _tell(self._plan, self.sample, findings, self._locate)
 
 
-def _tell(plan: Plan, sample: Sample, findings: Findings, locate: Locate) -> None:
+def _tell(plan: Plan, sample: RowSample, findings: Findings, locate: Locate) -> None:
     """One W506 per feature: the task that it tells best, where the AUC of it alone is above SUSPICIOUS.
 
     A feature that reads a label's own column is told as W103 already.

@@ -1,4 +1,4 @@
-"""`Leaves`: rows and labels of every leaf of the hierarchy. Exact, in memory of leaves x tasks.
+"""`LeafCounts`: rows and labels of every leaf of the hierarchy. Exact, in memory of leaves x tasks.
 
 Warnings: W507 leaves whose labels are too few for a task, W508 paths without training rows.
 Axes: R rows, L levels, N leaves, T tasks.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import Checked, counted
+from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import UNKNOWN, Plan
 
@@ -42,7 +42,7 @@ class LeafIndex:
         return np.where(known_R, self._order_N[place_R], UNKNOWN)
 
 
-class Leaves:
+class LeafCounts:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
         self.index = LeafIndex(plan)
@@ -51,7 +51,7 @@ class Leaves:
         self.ones_NT = np.zeros((leaves, tasks), dtype=np.int64)
         self.zeros_NT = np.zeros((leaves, tasks), dtype=np.int64)
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         if chunk.part != "train":
             return
         leaf_R = self.index.of(chunk.node_RL)
@@ -72,7 +72,7 @@ class Leaves:
             if not len(poor) or not ones_N.sum() or not zeros_N.sum():
                 continue
             named = [
-                f"`{self.index.names[leaf]}` ({counted(int(self.rows_N[leaf]))}, {ones_N[leaf]:,} positive)"
+                f"`{self.index.names[leaf]}` ({rows_text(int(self.rows_N[leaf]))}, {ones_N[leaf]:,} positive)"
                 for leaf in poor[np.argsort(self.rows_N[poor], kind="stable")][:SHOWN]
             ]
             findings.add(

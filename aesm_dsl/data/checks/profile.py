@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.checks.constant_features import as_cells
-from aesm_dsl.data.checks.leaf_similarity import likeness
+from aesm_dsl.data.checks.constant_features import cells_as_text
+from aesm_dsl.data.checks.leaf_similarity import leaf_similarity
 from aesm_dsl.data.checks.leaves import LeafIndex
-from aesm_dsl.data.checks.user_overlap import Users
-from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.checks.user_overlap import UserOverlap
+from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.hashing import hash64
-from aesm_dsl.data.reading.sample import Sample
+from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.data.reading.values import Mask, is_missing
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import UNKNOWN, Plan
@@ -29,7 +29,7 @@ FORMAT = 1
 
 class Profile:
     def __init__(self, plan: Plan) -> None:
-        self._plan, self._index, self._sample = plan, LeafIndex(plan), Sample(plan)
+        self._plan, self._index, self._sample = plan, LeafIndex(plan), RowSample(plan)
         leaves, tasks, features = len(self._index.names), len(plan.tasks.tasks), len(plan.reading)
         sizes = [len(level.nodes) for level in plan.levels]
         self._rows: dict[str, int] = {}
@@ -42,9 +42,9 @@ class Profile:
         self._node_rows = [np.zeros(size, dtype=np.int64) for size in sizes]
         self._missing_F = np.zeros(features, dtype=np.int64)
         self._missing = [np.zeros((size, features), dtype=np.int64) for size in sizes]
-        self._users = [Users(size) for size in sizes]
+        self._users = [UserOverlap(size) for size in sizes]
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         self._rows[chunk.part] = self._rows.get(chunk.part, 0) + len(chunk)
         if chunk.part != "train" or not len(chunk):
             return
@@ -91,10 +91,10 @@ class Profile:
             "leaves": leaves,
             "levels": [self._level(place) for place in range(len(plan.levels))],
             "missing": self._shares(self._missing_F, self._rows.get("train", 0)),
-            "likeness": likeness(plan, self._sample, self._rows_N.tolist()),
+            "likeness": leaf_similarity(plan, self._sample, self._rows_N.tolist()),
         }
 
-    def _tasks(self, chunk: Checked) -> None:
+    def _tasks(self, chunk: CheckedRows) -> None:
         leaf_R = self._index.of(chunk.node_RL)
         known_RT = ~np.isnan(chunk.label_RT)
         ones_RT = chunk.label_RT == 1
@@ -139,5 +139,5 @@ class Profile:
 def _missing(column: pl.Series) -> Mask:
     """The empty cells; of lists those in which nothing is."""
     if column.dtype.is_nested():
-        return as_cells(column).is_null().to_numpy()
+        return cells_as_text(column).is_null().to_numpy()
     return is_missing(column)

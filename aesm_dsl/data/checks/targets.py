@@ -11,26 +11,26 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.checks.columns import Faults, Locate
-from aesm_dsl.data.reading.checked_rows import Checked, Floats, Nodes, Tally, counted
-from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.data.checks.columns import FailedUses, Locate
+from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, Floats, Nodes, rows_text
+from aesm_dsl.data.reading.files import TableRows
 from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.plan.plan import UNKNOWN, LevelPlan, Plan, TaskPlan
 
 Node = np.ndarray[tuple[int], np.dtype[np.int64]]
 
-STRANGERS = 10_000
+MOST_UNKNOWN_VALUES = 10_000
 """Different values without a node that are counted, per level; beyond that the rarer half is forgotten."""
 
 
-class Target:
-    """Rows of one part -> `Checked` rows; remembers what is wrong with them, and tells it once all are read.
+class TargetReader:
+    """Rows of one part -> `CheckedRows` rows; remembers what is wrong with them, and tells it once all are read.
 
     labels  False where rows are only scored: columns of labels and row weights are then not looked at
     """
 
-    def __init__(self, plan: Plan, part: str, labels: bool, locate: Locate, faults: Faults) -> None:
+    def __init__(self, plan: Plan, part: str, labels: bool, locate: Locate, faults: FailedUses) -> None:
         self._plan, self._part = plan, part
         tasks, weight = plan.tasks.tasks, plan.data.weight if plan.data is not None else None
         self._levels = {
@@ -47,7 +47,7 @@ class Target:
         }
         self._weight = _Weight(weight, locate) if labels and weight and not faults.has(part, "data.weight") else None
 
-    def read(self, rows: Rows) -> Checked:
+    def read(self, rows: TableRows) -> CheckedRows:
         """The rows with their nodes, labels and weights; only to be used when nothing is told at the end."""
         tasks = self._plan.tasks.tasks
         node_RL = np.full((len(rows), len(self._plan.levels)), UNKNOWN, dtype=np.int64)
@@ -59,7 +59,9 @@ class Target:
         for place, label in self._labels.items():
             label_RT[:, place] = label.read(rows)
         weight_R = np.ones(len(rows), dtype=np.float32) if self._weight is None else self._weight.read(rows)
-        return Checked(self._part, rows, node_RL, within(label_RT, tasks), weight_R, self._misplaced(node_RL))
+        return CheckedRows(
+            self._part, rows, node_RL, mask_sample_space(label_RT, tasks), weight_R, self._misplaced(node_RL)
+        )
 
     def _misplaced(self, node_RL: Nodes) -> Mask:
         """bad_R, rows whose node or path is wrong."""
@@ -85,7 +87,7 @@ class Target:
             self._weight.tell(findings)
 
 
-def within(label_RT: Floats, tasks: Sequence[TaskPlan]) -> Floats:
+def mask_sample_space(label_RT: Floats, tasks: Sequence[TaskPlan]) -> Floats:
     """The labels with NaN where a row lies outside a task's sample space.
 
     With `where`, a row counts for a task if that other task's label is 1, and the row counts for it in turn.
@@ -107,7 +109,7 @@ class _Tallied:
     """A check that counts the rows that are wrong."""
 
     def __init__(self) -> None:
-        self._tally = Tally()
+        self._tally = BadRows()
 
     @property
     def bad(self) -> bool:
@@ -126,7 +128,7 @@ class _Level(_Tallied):
         self._missing = 0
         self._strangers = pl.DataFrame(schema={"value": pl.String, "count": pl.Int64})
 
-    def read(self, rows: Rows) -> Node:
+    def read(self, rows: TableRows) -> Node:
         """node_R, UNKNOWN where the value names no node."""
         text = as_text(rows.frame[self._level.column])
         node_R = text.replace_strict(self._known, self._places, default=UNKNOWN, return_dtype=pl.Int64).to_numpy()
@@ -138,7 +140,7 @@ class _Level(_Tallied):
             counts = text.filter(pl.Series(lost)).drop_nulls().rename("value").value_counts()
             both = pl.concat([self._strangers, counts.cast(self._strangers.schema)])
             both = both.group_by("value").agg(pl.col("count").sum()).sort("count", "value", descending=[True, False])
-            self._strangers = both.head(STRANGERS // 2) if both.height > STRANGERS else both
+            self._strangers = both.head(MOST_UNKNOWN_VALUES // 2) if both.height > MOST_UNKNOWN_VALUES else both
         return node_R
 
     def lost(self, node_R: Node) -> Mask:
@@ -158,7 +160,7 @@ class _Level(_Tallied):
             label=f"not all values of `{self._level.column}` are nodes",
             help=[
                 f"values without a node: {quoted(named)}" if named else "",
-                f"{counted(self._missing)} with a missing value" if self._missing else "",
+                f"{rows_text(self._missing)} with a missing value" if self._missing else "",
                 did_you_mean(named[0], self._index) if named else "",
                 f"the nodes' values are {quoted(self._index)}",
                 "`unknown = shared` in the level lets such rows run on the shared experts",
@@ -183,7 +185,7 @@ class _Paths:
         lacking_R: Mask = (pair_R2 != UNKNOWN).all(axis=1) & self._lacks_PN[parent_R, child_R]
         return lacking_R
 
-    def read(self, pair_R2: Nodes, rows: Rows) -> None:
+    def read(self, pair_R2: Nodes, rows: TableRows) -> None:
         code_R = np.where(self.lacking(pair_R2), pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1], UNKNOWN)
         codes, firsts, counts = np.unique(code_R, return_index=True, return_counts=True)
         for code, first, count in zip(codes.tolist(), firsts.tolist(), counts.tolist(), strict=True):
@@ -200,7 +202,7 @@ class _Paths:
             parent, child = divmod(code, len(self._level.nodes))
             upper, node = self._above.nodes[parent].name, self._level.nodes[child]
             message = (
-                f"{counted(count)} on the path `{upper} > {node.name}` "
+                f"{rows_text(count)} on the path `{upper} > {node.name}` "
                 f"(columns `{self._above.column}`, `{self._level.column}`), "
                 f"which the hierarchy lacks; the first is {place}"
             )
@@ -222,7 +224,7 @@ class _Label(_Tallied):
         super().__init__()
         self._minus_one, self._above_one = False, False
 
-    def read(self, rows: Rows) -> Numbers | Floats:
+    def read(self, rows: TableRows) -> Numbers | Floats:
         """label_R, NaN where missing."""
         task, column = self._task, rows.frame[self._task.column]
         if task.rule == "equals":
@@ -262,7 +264,7 @@ class _Weight(_Tallied):
         super().__init__()
         self._column, self._locate = column, locate
 
-    def read(self, rows: Rows) -> Floats:
+    def read(self, rows: TableRows) -> Floats:
         values, _ = as_numbers(rows.frame[self._column])
         self._tally.add(rows, self._column, ~(np.isfinite(values) & (values >= 0)))
         return values.astype(np.float32)

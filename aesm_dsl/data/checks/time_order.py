@@ -1,4 +1,4 @@
-"""`Moments`: whether the rows that are measured on come after those that are learnt from (W509).
+"""`TimeOrder`: whether the rows that are measured on come after those that are learnt from (W509).
 
 Looked at are the columns that a split goes by, in parts that are files of their own. Memory: two numbers a column.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import Checked, counted, shown
+from aesm_dsl.data.reading.checked_rows import CheckedRows, cell_text, rows_text
 from aesm_dsl.data.reading.values import as_numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import SplitPlan
@@ -31,7 +31,7 @@ class _Range:
     """Rows that come before the last training row."""
 
 
-def moment_columns(plan: Plan) -> list[str]:
+def time_columns(plan: Plan) -> list[str]:
     """The columns that say when a row happened: a split takes the last rows by them, or those from a value on."""
     data = plan.data
     rules = [] if data is None else [data.valid, data.test]
@@ -39,14 +39,14 @@ def moment_columns(plan: Plan) -> list[str]:
     return list(dict.fromkeys(column for column in found if column is not None))
 
 
-class Moments:
+class TimeOrder:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
         self._seen: dict[tuple[str, str], _Range] = {}
         self._text: set[str] = set()
 
-    def update(self, chunk: Checked) -> None:
-        for column in moment_columns(self._plan):
+    def update(self, chunk: CheckedRows) -> None:
+        for column in time_columns(self._plan):
             if column not in chunk.rows.frame.columns or not len(chunk):
                 continue
             cells = chunk.rows.frame[column]
@@ -62,10 +62,10 @@ class Moments:
             if values[least] < seen.low:
                 seen.low, seen.first = (
                     float(values[least]),
-                    f"{shown(as_text(cells)[least])} in {chunk.rows.place(least)}",
+                    f"{cell_text(as_text(cells)[least])} in {chunk.rows.place(least)}",
                 )
             if values[most] > seen.high:
-                seen.high, seen.last = float(values[most]), shown(as_text(cells)[most])
+                seen.high, seen.last = float(values[most]), cell_text(as_text(cells)[most])
 
     def tell(self, findings: Findings) -> None:
         for (part, column), seen in self._seen.items():
@@ -76,7 +76,7 @@ class Moments:
             if seen.low < learnt.high:
                 findings.add(
                     "W509",
-                    f"{counted(seen.early)} to {_DONE[part]} {'comes' if seen.early == 1 else 'come'} before the "
+                    f"{rows_text(seen.early)} to {_DONE[part]} {'comes' if seen.early == 1 else 'come'} before the "
                     f"training rows end: by `{column}`, the earliest is {seen.first}, and training rows go on to "
                     f"{learnt.last}",
                     self._locate(f"data.{part}"),

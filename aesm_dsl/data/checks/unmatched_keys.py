@@ -1,4 +1,4 @@
-"""`Unmatched`: whether the training rows hold the keys that files of vectors have (W513). Memory follows the keys."""
+"""`UnmatchedKeys`: whether the training rows hold the keys that files of vectors have (W513). Memory follows the keys."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import Checked
-from aesm_dsl.data.reading.lists import flat
+from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.plan import Plan
 
-Keys = Mapping[str, tuple[str, ...]]
+VectorKeys = Mapping[str, tuple[str, ...]]
 """Feature -> the keys of its file of vectors."""
 
 ENOUGH = 1_000_000
@@ -22,8 +22,8 @@ FEW = 0.5
 """Share of the values that must have a vector."""
 
 
-class Unmatched:
-    def __init__(self, plan: Plan, keys: Keys, locate: Locate) -> None:
+class UnmatchedKeys:
+    def __init__(self, plan: Plan, keys: VectorKeys, locate: Locate) -> None:
         self._locate = locate
         self._features = [one for one in plan.features if one.kind == "vectors" and (one.table or one.name) in keys]
         self._keys = {name: pl.Series(own, dtype=pl.String) for name, own in keys.items()}
@@ -32,12 +32,12 @@ class Unmatched:
         self._found = dict(self._seen)
         self._strange: dict[str, str] = {}
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         for one in self._features:
             if chunk.part != "train" or self._seen[one.name] >= ENOUGH:
                 continue
             column = chunk.rows.frame[one.column]
-            text = as_text(flat(column, one.separator)[0] if one.take else column).drop_nulls()
+            text = as_text(flatten(column, one.separator)[0] if one.take else column).drop_nulls()
             strange = text.filter(~text.is_in(self._keys[one.table or one.name].implode()))
             self._seen[one.name] += len(text)
             self._found[one.name] += len(text) - len(strange)

@@ -1,4 +1,4 @@
-"""`Users`: how many users each node of a level has, and how many two nodes share, from the smallest hashes of each.
+"""`UserOverlap`: how many users each node of a level has, and how many two nodes share, from the smallest hashes of each.
 
 A node keeps its K smallest hashes. With h the K-th of them as a share of all hashes, it has about (K - 1) / h users
 (Bar-Yossef et al. 2002); of the K smallest hashes of two nodes together, the share that is in both estimates users of
@@ -15,7 +15,7 @@ KEPT = 4096
 """K."""
 
 
-class Users:
+class UserOverlap:
     def __init__(self, nodes: int) -> None:
         self._smallest = [np.zeros(0, dtype=np.uint64) for _ in range(nodes)]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.lists import flat
-from aesm_dsl.data.reading.timestamps import as_moments
+from aesm_dsl.data.reading.lists import flatten
+from aesm_dsl.data.reading.timestamps import as_timestamps
 from aesm_dsl.data.reading.values import as_numbers, as_text
 
 LABEL = re.compile(
@@ -110,12 +110,12 @@ class Column:
     @property
     def values(self) -> Column:
         """A list's values, one behind the other."""
-        return Column.of(flat(self.cells, self.separator)[0])
+        return Column.of(flatten(self.cells, self.separator)[0])
 
     @property
     def longest(self) -> int:
         """The most values that a list has."""
-        return int(np.bincount(flat(self.cells, self.separator)[1], minlength=1).max())
+        return int(np.bincount(flatten(self.cells, self.separator)[1], minlength=1).max())
 
     @property
     def words(self) -> list[str]:
@@ -174,7 +174,7 @@ class Column:
     @property
     def date_parts(self) -> tuple[Literal["hour", "weekday"], ...]:
         """Of moments: the parts that come again, hours where there are several, weekdays from two weeks on."""
-        moments = as_moments(self.cells, "")[0].drop_nulls()
+        moments = as_timestamps(self.cells, "")[0].drop_nulls()
         if not len(moments):
             return ()
         days = (moments.max() - moments.min()).days  # type: ignore[operator, union-attr]
@@ -191,7 +191,7 @@ class Column:
 
 
 def _list(cells: pl.Series, separator: str) -> Column:
-    values, row_I = flat(cells, separator)
+    values, row_I = flatten(cells, separator)
     text = as_text(values).drop_nulls()
     missing = 1 - len(np.unique(row_I)) / max(1, len(cells))
     return Column(cells.name, cells, "list", text.n_unique(), missing, separator)

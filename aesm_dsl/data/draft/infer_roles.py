@@ -1,4 +1,4 @@
-"""A table -> `Draft`: what each of its columns is probably for, and why. draft_spec.py makes a spec of it.
+"""A table -> `TableDraft`: what each of its columns is probably for, and why. draft_spec.py makes a spec of it.
 
 A sample of the rows is looked at for most of it; nodes and paths are those of all rows.
 """
@@ -15,9 +15,9 @@ import polars as pl
 
 from aesm_dsl.data.checks.label_separation import SUSPICIOUS, separation
 from aesm_dsl.data.draft.column import KEY, LABEL, LATER, SCENARIO, TIME, USER, WEIGHT, Column
-from aesm_dsl.data.draft.shared_values import shared
+from aesm_dsl.data.draft.shared_values import shared_values
 from aesm_dsl.data.reading.checked_rows import Floats
-from aesm_dsl.data.reading.data_file import DataFile, attempt, scan
+from aesm_dsl.data.reading.data_file import DataFile, read_or_report, scan
 from aesm_dsl.data.reading.values import as_numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 
@@ -30,7 +30,7 @@ LEAST_SUBSET = 50
 
 
 @dataclass(slots=True)
-class Task:
+class TaskGuess:
     column: str
     rate: float
     value: str | None = None
@@ -40,7 +40,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Level:
+class LevelGuess:
     column: str
     values: list[str]
     """Most frequent first."""
@@ -50,10 +50,10 @@ class Level:
 
 
 @dataclass(slots=True)
-class Draft:
+class TableDraft:
     rows: int
-    tasks: list[Task] = field(default_factory=list)
-    levels: list[Level] = field(default_factory=list)
+    tasks: list[TaskGuess] = field(default_factory=list)
+    levels: list[LevelGuess] = field(default_factory=list)
     features: list[Column] = field(default_factory=list)
     shared: dict[str, str] = field(default_factory=dict)
     """Column of a feature -> the column of another one whose things it holds too."""
@@ -69,18 +69,18 @@ class Draft:
     """Column that says which part a row belongs to, and the values that mean "valid" and "test"."""
 
 
-def draft(files: Sequence[DataFile], findings: Findings) -> Draft | None:
+def infer_roles(files: Sequence[DataFile], findings: Findings) -> TableDraft | None:
     """What the columns that all files have are for; None after telling that they cannot be read (E502), that there are
     no rows (E505) or that no column looks like a label (E511)."""
     shared = [name for name in files[0].schema if all(name in file.schema for file in files)]
-    table = attempt(lambda: _Table(files, shared), files[0].path, files[0].name, None, findings)
+    table = read_or_report(lambda: _Table(files, shared), files[0].path, files[0].name, None, findings)
     if table is None:
         return None
     named = quoted((file.name for file in files), 3)
     if not table.rows:
         findings.add("E505", f"no rows in {named}")
         return None
-    found = Draft(table.rows)
+    found = TableDraft(table.rows)
     columns = _useful([Column.of(table.sample[name]) for name in shared], found)
     columns = _parts(columns, found)
     columns, label_RT = _labels(columns, found)
@@ -119,7 +119,7 @@ class _Table:
         return texts.group_by(columns).agg(pl.col("len").sum()).sort("len", *columns, descending=True)
 
 
-def _useful(columns: Sequence[Column], found: Draft) -> list[Column]:
+def _useful(columns: Sequence[Column], found: TableDraft) -> list[Column]:
     left = []
     for column in columns:
         if column.kind == "nested":
@@ -142,7 +142,7 @@ def _useful(columns: Sequence[Column], found: Draft) -> list[Column]:
     return left
 
 
-def _parts(columns: Sequence[Column], found: Draft) -> list[Column]:
+def _parts(columns: Sequence[Column], found: TableDraft) -> list[Column]:
     for column in columns:
         if values := column.part_values:
             found.part_column, found.parts = column.name, values
@@ -150,25 +150,25 @@ def _parts(columns: Sequence[Column], found: Draft) -> list[Column]:
     return list(columns)
 
 
-def _labels(columns: Sequence[Column], found: Draft) -> tuple[list[Column], list[Floats]]:
+def _labels(columns: Sequence[Column], found: TableDraft) -> tuple[list[Column], list[Floats]]:
     """Columns of 0 and 1 that are called like labels, else the last one, else the last column of two values."""
     binary = [column for column in columns if column.is_binary]
     chosen = [column for column in binary if LABEL.search(column.name.casefold())] or binary[-1:]
     label_RT: list[Floats] = [as_numbers(column.cells)[0].astype(np.float32) for column in chosen]
     for column, label_R in zip(chosen, label_RT, strict=True):
-        found.tasks.append(Task(column.name, float(np.nanmean(label_R))))
+        found.tasks.append(TaskGuess(column.name, float(np.nanmean(label_R))))
     if not chosen:
         for column in [one for one in columns if one.kind == "text" and one.distinct == 2][-1:]:
             text = as_text(column.cells)
             value = str(text.drop_nulls().value_counts().sort("count", text.name)[text.name][0])
             label_R = (text == value).cast(pl.Float32).fill_null(np.nan).to_numpy()
             chosen, label_RT = [column], [label_R]
-            found.tasks.append(Task(column.name, float(np.nanmean(label_R)), value))
+            found.tasks.append(TaskGuess(column.name, float(np.nanmean(label_R)), value))
     _funnel(found, label_RT)
     return [column for column in columns if column not in chosen], label_RT
 
 
-def _funnel(found: Draft, label_RT: Sequence[Floats]) -> None:
+def _funnel(found: TableDraft, label_RT: Sequence[Floats]) -> None:
     """A task follows the rarest one whose positives contain all of its own."""
     ones_TR = [label_R == 1 for label_R in label_RT]
     for task, ones_R in zip(found.tasks, ones_TR, strict=True):
@@ -181,7 +181,7 @@ def _funnel(found: Draft, label_RT: Sequence[Floats]) -> None:
         task.after = min(around)[1] if around else None
 
 
-def _leaks(columns: Sequence[Column], label_RT: Sequence[Floats], found: Draft) -> list[Column]:
+def _leaks(columns: Sequence[Column], label_RT: Sequence[Floats], found: TableDraft) -> list[Column]:
     left = []
     for column in columns:
         told = []
@@ -198,7 +198,7 @@ def _leaks(columns: Sequence[Column], label_RT: Sequence[Floats], found: Draft) 
     return left
 
 
-def _time(columns: Sequence[Column], found: Draft) -> list[Column]:
+def _time(columns: Sequence[Column], found: TableDraft) -> list[Column]:
     """The rows are split by the last moment that most rows have. Of all moments only the parts that come again are
     features."""
     times = [one for one in columns if one.kind == "time"]
@@ -214,7 +214,7 @@ def _time(columns: Sequence[Column], found: Draft) -> list[Column]:
     return [one for one in columns if one.name not in found.left_out]
 
 
-def _levels(columns: Sequence[Column], found: Draft, table: _Table) -> list[Column]:
+def _levels(columns: Sequence[Column], found: TableDraft, table: _Table) -> list[Column]:
     """At most two columns of few values whose names say where a row happened, the one of fewer values on top."""
 
     def score(column: Column) -> int:
@@ -228,7 +228,7 @@ def _levels(columns: Sequence[Column], found: Draft, table: _Table) -> list[Colu
         counts = table.counts([column.name])
         known = counts.drop_nulls()
         missing = int(counts["len"].sum()) - int(known["len"].sum())
-        levels.append(Level(column.name, known[column.name].to_list(), missing=missing))
+        levels.append(LevelGuess(column.name, known[column.name].to_list(), missing=missing))
     for above, level in pairwise(levels):
         for value, parent, _ in table.counts([level.column, above.column]).drop_nulls().rows():
             level.parents.setdefault(value, []).append(parent)
@@ -236,8 +236,8 @@ def _levels(columns: Sequence[Column], found: Draft, table: _Table) -> list[Colu
     return [one for one in columns if one not in chosen]
 
 
-def _features(columns: Sequence[Column], label_RT: Sequence[Floats], found: Draft) -> None:
-    found.shared = shared(columns)
+def _features(columns: Sequence[Column], label_RT: Sequence[Floats], found: TableDraft) -> None:
+    found.shared = shared_values(columns)
     for column in columns:
         found.features.append(column)
         if column.may_grow:

@@ -17,7 +17,7 @@ COMMON = 0.2
 """Share of a column's values that the other has too, in a sample."""
 
 
-def shared(columns: Sequence[Column]) -> dict[str, str]:
+def shared_values(columns: Sequence[Column]) -> dict[str, str]:
     """Column -> the column whose things it holds as well: both are called alike, and have values in common."""
     found: dict[str, str] = {}
     for column in columns:

@@ -1,4 +1,4 @@
-"""`Draft` -> a spec in the language, with a comment wherever something was guessed."""
+"""`TableDraft` -> a spec in the language, with a comment wherever something was guessed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aesm_dsl.data.draft.column import Column
-from aesm_dsl.data.draft.infer_roles import Draft, Level
+from aesm_dsl.data.draft.infer_roles import LevelGuess, TableDraft
 from aesm_dsl.data.draft.shared_values import is_history
 from aesm_dsl.findings.diagnostic import fold
 from aesm_dsl.spec.data import Data, Split
@@ -42,7 +42,7 @@ LARGE_ROWS = 1_000_000
 """Rows from which on the default batch is used."""
 
 
-def draft_spec(draft: Draft, table: str, name: str) -> str:
+def draft_spec(draft: TableDraft, table: str, name: str) -> str:
     """The spec's text.
 
     table  the table as the spec names it: relative to the spec's folder
@@ -101,7 +101,7 @@ class _Names:
         return free
 
 
-def _features(members: dict[str, Column], draft: Draft) -> dict[str, FeatureDefinition]:
+def _features(members: dict[str, Column], draft: TableDraft) -> dict[str, FeatureDefinition]:
     called = {column.name: name for name, column in members.items()}
     return {name: _feature(name, one, called.get(draft.shared.get(one.name, ""))) for name, one in members.items()}
 
@@ -150,7 +150,7 @@ def _seen(column: Column) -> str:
     return values + (f", {column.missing:.1%} missing" if column.missing else "")
 
 
-def _levels(levels: Iterable[Level], names: dict[str, str]) -> tuple[LevelBlock, ...]:
+def _levels(levels: Iterable[LevelGuess], names: dict[str, str]) -> tuple[LevelBlock, ...]:
     made: list[LevelBlock] = []
     above: dict[str, str] = {}
     for level in levels:
@@ -182,7 +182,7 @@ def _task(task: Any, names: dict[str, str]) -> Task:
     return Task(name=names[task.column], label=label, **_given(after=names.get(task.after)))
 
 
-def _data(draft: Draft, table: str) -> Data:
+def _data(draft: TableDraft, table: str) -> Data:
     given = _given(user=draft.user)
     if draft.time is not None:
         given["test"], given["valid"] = (Split(call="split", last=share, by=draft.time.name) for share in (0.2, 0.1))

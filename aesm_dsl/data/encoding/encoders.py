@@ -14,21 +14,31 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.encoding.feature_encoders import Category, Cross, Date, Encoder, Id, List, Number, Shared, Value
+from aesm_dsl.data.encoding.feature_encoders import (
+    CategoryEncoder,
+    CrossEncoder,
+    DateEncoder,
+    Encoder,
+    IdEncoder,
+    ListEncoder,
+    NumberEncoder,
+    SharedEncoder,
+    ValueEncoder,
+)
 from aesm_dsl.plan.strict_json import read_json
 
 FORMAT = 3
 """Version of the encoders' JSON form; the hash and the rules of value.py belong to it."""
 
 KINDS: dict[type[Encoder], str] = {
-    Category: "category",
-    Id: "id",
-    Number: "number",
-    Value: "value",
-    Date: "date",
-    Shared: "shared",
-    List: "list",
-    Cross: "cross",
+    CategoryEncoder: "category",
+    IdEncoder: "id",
+    NumberEncoder: "number",
+    ValueEncoder: "value",
+    DateEncoder: "date",
+    SharedEncoder: "shared",
+    ListEncoder: "list",
+    CrossEncoder: "cross",
 }
 
 Slots = np.ndarray[tuple[int, int], np.dtype[np.int32 | np.int64]]
@@ -56,13 +66,13 @@ class Encoders:
         for encoder in self.encoders:
             own_RS = ids[encoder.name] = ids_RS[:, s : s + encoder.slots]
             s += encoder.slots
-            if isinstance(encoder, Value):
+            if isinstance(encoder, ValueEncoder):
                 value_RV[:, v] = encoder.values(frame[encoder.column])
                 v += 1
-            elif not isinstance(encoder, Cross):
+            elif not isinstance(encoder, CrossEncoder):
                 own_RS[:] = encoder.ids(frame[encoder.column]).reshape(own_RS.shape)
         for encoder in self.encoders:
-            if isinstance(encoder, Cross):
+            if isinstance(encoder, CrossEncoder):
                 ids[encoder.name][:, 0] = encoder.ids([ids[name] for name in encoder.crossed])
         return ids_RS, value_RV
 
@@ -74,9 +84,13 @@ class Encoders:
         """The same with the keys of files of vectors (feature name -> keys) as the vocabularies of their features."""
 
         def told(encoder: Encoder) -> Encoder:
-            if isinstance(encoder, Category) and encoder.name in keys:
+            if isinstance(encoder, CategoryEncoder) and encoder.name in keys:
                 return replace(encoder, values=keys[encoder.name])
-            if isinstance(encoder, Shared | List) and isinstance(encoder.of, Category) and encoder.of.name in keys:
+            if (
+                isinstance(encoder, SharedEncoder | ListEncoder)
+                and isinstance(encoder.of, CategoryEncoder)
+                and encoder.of.name in keys
+            ):
                 return replace(encoder, of=replace(encoder.of, values=keys[encoder.of.name]))
             return encoder
 
@@ -122,5 +136,5 @@ def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Encoder:
         return read_json(kind, json.dumps(fields))
     inner = known[of] if isinstance(of, str) else _restored(of, known)
     # Read with the smallest encoder there is in its place: a vocabulary that features share stays one in memory.
-    outer: Any = read_json(kind, json.dumps({**fields, "of": asdict(Id("", "", 1))}))
+    outer: Any = read_json(kind, json.dumps({**fields, "of": asdict(IdEncoder("", "", 1))}))
     return replace(outer, of=inner)  # type: ignore[no-any-return]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.encoding.quantiles import bucket
-from aesm_dsl.data.reading.hashing import Hashes, hash64, mix
-from aesm_dsl.data.reading.lists import flat, in_slots
-from aesm_dsl.data.reading.timestamps import PARTS, as_moments, part_ids
+from aesm_dsl.data.encoding.quantiles import bucket_of
+from aesm_dsl.data.reading.hashing import Hashes, hash64, splitmix64
+from aesm_dsl.data.reading.lists import fill_slots, flatten
+from aesm_dsl.data.reading.timestamps import PARTS, as_timestamps, part_ids
 from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.plan.plan import MISSING, OTHER
 
@@ -22,7 +22,7 @@ Ids = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
+class CategoryEncoder:
     """0 missing, 1 outside the vocabulary, 2... its values, most frequent first."""
 
     name: str
@@ -46,7 +46,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Id:
+class IdEncoder:
     """0 missing, 1...`buckets` the value's hash modulo `buckets`, plus 1."""
 
     name: str
@@ -67,7 +67,7 @@ class Id:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberEncoder:
     """0 missing, 1... the quantile bucket. `rows` is as planned; few distinct values leave some unused."""
 
     name: str
@@ -81,11 +81,11 @@ class Number:
 
     def ids(self, column: pl.Series) -> Ids:
         values, _ = as_numbers(column)
-        return np.where(np.isnan(values), MISSING, bucket(values, self.boundaries) + 1)
+        return np.where(np.isnan(values), MISSING, bucket_of(values, self.boundaries) + 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class ValueEncoder:
     """The number itself: less the mean, in deviations, at most MOST_DEVIATIONS either way; NaN where missing.
 
     scale  "standard"; "log", of sign(x) log(1 + |x|); or "none": as it is
@@ -106,7 +106,7 @@ class Value:
         return 0
 
     def values(self, column: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        values = (rescaled(as_numbers(column)[0], self.scale) - self.mean) / self.deviation
+        values = (rescale(as_numbers(column)[0], self.scale) - self.mean) / self.deviation
         if self.scale != "none":
             values = values.clip(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         with np.errstate(over="ignore"):
@@ -114,14 +114,14 @@ class Value:
         return np.where(np.isfinite(small), small, np.float32(np.nan))
 
 
-def rescaled(values: Numbers, scale: str) -> Numbers:
+def rescale(values: Numbers, scale: str) -> Numbers:
     """The numbers as their mean and deviation are taken of them; NaN where they are not finite."""
     values = np.where(np.isfinite(values), values, np.nan)
     return np.sign(values) * np.log1p(np.abs(values)) if scale == "log" else values
 
 
 @dataclass(frozen=True, slots=True)
-class Date:
+class DateEncoder:
     """A slot for each part, its ids below those of the part before: 0 missing, 1... the part's values."""
 
     name: str
@@ -138,7 +138,7 @@ class Date:
         return len(self.parts)
 
     def ids(self, column: pl.Series) -> Ids:
-        moments, _ = as_moments(column, self.zone)
+        moments, _ = as_timestamps(column, self.zone)
         above, columns = 0, []
         for part in self.parts:
             columns.append(part_ids(moments, part) + above)
@@ -146,17 +146,17 @@ class Date:
         return np.stack(columns, axis=1)
 
 
-Single = Category | Id | Number
+SingleIdEncoder = CategoryEncoder | IdEncoder | NumberEncoder
 """What makes one id of one value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedEncoder:
     """What another feature's encoder makes of this column."""
 
     name: str
     column: str
-    of: Single
+    of: SingleIdEncoder
 
     @property
     def rows(self) -> int:
@@ -171,12 +171,12 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class List:
+class ListEncoder:
     """The ids of a list's values, missing ones left out: the first ones, or the last ones from the newest on."""
 
     name: str
     column: str
-    of: Single
+    of: SingleIdEncoder
     slots: int
     last: bool
     separator: str
@@ -186,14 +186,14 @@ class List:
         return self.of.rows
 
     def ids(self, column: pl.Series) -> Ids:
-        values, row_I = flat(column, self.separator)
+        values, row_I = flatten(column, self.separator)
         ids_I = self.of.ids(values)
         there = ids_I != MISSING
-        return in_slots(ids_I[there], row_I[there], len(column), self.slots, self.last)
+        return fill_slots(ids_I[there], row_I[there], len(column), self.slots, self.last)
 
 
 @dataclass(frozen=True, slots=True)
-class Cross:
+class CrossEncoder:
     """0 where one of the features is missing, 1...`buckets` the hash of their ids modulo `buckets`, plus 1."""
 
     name: str
@@ -215,7 +215,7 @@ class Cross:
         for ids_RS in parts:
             missing |= ids_RS[:, 0] == MISSING
             for ids_R in ids_RS.T:
-                hashes = mix(hashes ^ ids_R.astype(np.uint64))
+                hashes = splitmix64(hashes ^ ids_R.astype(np.uint64))
         return _bucketed(hashes, missing, self.buckets)
 
 
@@ -224,4 +224,13 @@ def _bucketed(hashes: Hashes, missing: Mask, buckets: int) -> Ids:
     return np.where(missing, MISSING, (hashes % np.uint64(buckets)).astype(np.int64) + 1)
 
 
-Encoder = Category | Id | Number | Value | Date | Shared | List | Cross
+Encoder = (
+    CategoryEncoder
+    | IdEncoder
+    | NumberEncoder
+    | ValueEncoder
+    | DateEncoder
+    | SharedEncoder
+    | ListEncoder
+    | CrossEncoder
+)

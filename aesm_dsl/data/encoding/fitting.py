@@ -1,4 +1,4 @@
-"""`Fitting`: training rows, chunk by chunk -> `Encoders`. Memory follows the vocabularies, not the rows.
+"""`EncoderFitting`: training rows, chunk by chunk -> `Encoders`. Memory follows the vocabularies, not the rows.
 
 What is learnt does not depend on how the rows are cut into chunks: counts are whole numbers, a sample is drawn by the
 rows' numbers, and whatever is rounded or forgotten is so at every BLOCK-th row, wherever a chunk ends.
@@ -13,20 +13,20 @@ import polars as pl
 
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import (
-    Category,
-    Cross,
-    Date,
+    CategoryEncoder,
+    CrossEncoder,
+    DateEncoder,
     Encoder,
-    Id,
-    List,
-    Number,
-    Shared,
-    Single,
-    Value,
+    IdEncoder,
+    ListEncoder,
+    NumberEncoder,
+    SharedEncoder,
+    SingleIdEncoder,
+    ValueEncoder,
 )
-from aesm_dsl.data.encoding.learners import Counts, Histogram, Learner, Moments, Sample
+from aesm_dsl.data.encoding.learners import Learner, MeanAndDeviation, NumberHistogram, NumberSample, VocabularyCounts
 from aesm_dsl.data.reading.hashing import Hashes
-from aesm_dsl.data.reading.lists import flat
+from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
@@ -36,7 +36,7 @@ VOCABULARY = 2_000_000
 """Different values of a column that are counted exactly, or four times the feature's `limit` where that is more."""
 
 
-class Fitting:
+class EncoderFitting:
     """Encoders in the making.
 
     first_row  the number of the first row among all training rows. Parts of the rows can be read by several fittings
@@ -60,7 +60,7 @@ class Fitting:
             if self._row % BLOCK == 0:
                 self._settle()
 
-    def merge(self, other: Fitting) -> None:
+    def merge(self, other: EncoderFitting) -> None:
         """Adds what another fitting of the same plan has learnt from rows behind these."""
         for fitting in (self, other):
             fitting._settle()
@@ -72,7 +72,7 @@ class Fitting:
     def finish(self) -> Encoders:
         """The encoders that the rows so far teach."""
         self._settle()
-        return encoders_of(self._features, self._learners)
+        return make_encoders(self._features, self._learners)
 
     def _settle(self) -> None:
         for learner in self._learners:
@@ -80,7 +80,7 @@ class Fitting:
                 learner.settle()
 
 
-def encoders_of(features: Sequence[FeaturePlan], learners: Sequence[Learner | Histogram | None]) -> Encoders:
+def make_encoders(features: Sequence[FeaturePlan], learners: Sequence[Learner | NumberHistogram | None]) -> Encoders:
     """The encoders that the features' learners have learnt."""
     found: dict[str, Encoder] = {}
     pairs = list(zip(features, learners, strict=True))
@@ -95,7 +95,7 @@ def _cells(column: pl.Series, feature: FeaturePlan, row: int) -> tuple[pl.Series
     number_R = np.arange(row, row + len(column), dtype=np.uint64)
     if not feature.take:
         return column, number_R
-    values, row_I = flat(column, feature.separator)
+    values, row_I = flatten(column, feature.separator)
     place_I = np.arange(len(row_I)) - np.searchsorted(row_I, row_I)
     return values, number_R[row_I] + (place_I.astype(np.uint64) << np.uint64(44))
 
@@ -106,43 +106,47 @@ def new_learner(feature: FeaturePlan) -> Learner | None:
         return None
     match feature.kind:
         case "category":
-            return Counts(max(VOCABULARY, 4 * feature.rows))
+            return VocabularyCounts(max(VOCABULARY, 4 * feature.rows))
         case "number":
-            return Sample()
+            return NumberSample()
         case "value" if feature.scale != "none":
-            return Moments(feature.scale)
+            return MeanAndDeviation(feature.scale)
         case "id" | "date" | "value" | "cross" | "vectors":
             return None
         case kind:
             raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
 
 
-def _encoder(feature: FeaturePlan, learner: Learner | Histogram | None, known: dict[str, Encoder]) -> Encoder:
+def _encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None, known: dict[str, Encoder]) -> Encoder:
     """The feature's encoder; `known` has those of all features that others share."""
     one = known[feature.table] if feature.table else _single(feature, learner)
     if feature.take:
-        assert isinstance(one, Single)
-        return List(feature.name, feature.column, one, feature.slots, feature.take == "last", feature.separator)
+        assert isinstance(one, SingleIdEncoder)
+        return ListEncoder(feature.name, feature.column, one, feature.slots, feature.take == "last", feature.separator)
     if feature.table:
-        assert isinstance(one, Single)
-        return Shared(feature.name, feature.column, one)
+        assert isinstance(one, SingleIdEncoder)
+        return SharedEncoder(feature.name, feature.column, one)
     return one
 
 
-def _single(feature: FeaturePlan, learner: Learner | Histogram | None) -> Encoder:
+def _single(feature: FeaturePlan, learner: Learner | NumberHistogram | None) -> Encoder:
     name, column = feature.name, feature.column
     match learner:
-        case Counts():
+        case VocabularyCounts():
             often = learner.ranked().filter(pl.col("rows") >= feature.min_count)
-            return Category(name, column, tuple(often["value"].head(max(feature.rows - 2, 0)).to_list()))
-        case Sample() | Histogram():
-            return Number(name, column, feature.rows, learner.boundaries(feature.rows - 1))
-        case Moments():
-            return Value(name, column, feature.scale, learner.mean, learner.deviation)
+            return CategoryEncoder(name, column, tuple(often["value"].head(max(feature.rows - 2, 0)).to_list()))
+        case NumberSample() | NumberHistogram():
+            return NumberEncoder(name, column, feature.rows, learner.boundaries(feature.rows - 1))
+        case MeanAndDeviation():
+            return ValueEncoder(name, column, feature.scale, learner.mean, learner.deviation)
     if feature.kind == "id":
-        return Id(name, column, feature.rows - 1)
+        return IdEncoder(name, column, feature.rows - 1)
     if feature.kind == "vectors":
-        return Category(name, column, ())  # until its keys are put in
+        return CategoryEncoder(name, column, ())  # until its keys are put in
     if feature.kind == "cross":
-        return Cross(name, feature.crossed, feature.rows - 1)
-    return Date(name, column, feature.parts, feature.zone) if feature.parts else Value(name, column, "none", 0.0, 1.0)
+        return CrossEncoder(name, feature.crossed, feature.rows - 1)
+    return (
+        DateEncoder(name, column, feature.parts, feature.zone)
+        if feature.parts
+        else ValueEncoder(name, column, "none", 0.0, 1.0)
+    )

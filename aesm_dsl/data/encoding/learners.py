@@ -9,16 +9,16 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.encoding.feature_encoders import rescaled
-from aesm_dsl.data.encoding.quantiles import boundaries, cut
-from aesm_dsl.data.reading.hashing import Hashes, mix
+from aesm_dsl.data.encoding.feature_encoders import rescale
+from aesm_dsl.data.encoding.quantiles import cut_counts, quantile_boundaries
+from aesm_dsl.data.reading.hashing import Hashes, splitmix64
 from aesm_dsl.data.reading.values import Numbers, as_numbers, as_text
 
 SAMPLE = 1_000_000
 """Numbers of a column that its quantiles are taken from: all of them up to so many, else a random sample."""
 
 
-class Counts:
+class VocabularyCounts:
     """How often each value of a column occurs, as text: exactly up to `most` different values. Beyond that the rarer
     half is forgotten when settling, so that a value may be counted too low."""
 
@@ -48,7 +48,7 @@ class Counts:
             self.counted = self.ranked().head(self.most // 2)
 
     def merge(self, other: Learner) -> None:
-        assert isinstance(other, Counts)
+        assert isinstance(other, VocabularyCounts)
         self._parts.append(other.counted)
 
     def ranked(self) -> pl.DataFrame:
@@ -56,7 +56,7 @@ class Counts:
         return self.counted.sort("rows", "value", descending=[True, False])
 
 
-class Sample:
+class NumberSample:
     """The finite numbers of a column: the SAMPLE ones whose own numbers have the smallest hashes."""
 
     def __init__(self) -> None:
@@ -65,11 +65,11 @@ class Sample:
         self._parts: list[tuple[Hashes, Numbers]] = []
 
     def boundaries(self, buckets: int) -> tuple[float, ...]:
-        return boundaries(self._values, buckets)
+        return quantile_boundaries(self._values, buckets)
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values, _ = as_numbers(column)
-        keys = mix(number_R)
+        keys = splitmix64(number_R)
         kept = np.isfinite(values)
         if len(self._keys) == SAMPLE:
             kept &= keys < self._keys.max()
@@ -86,11 +86,11 @@ class Sample:
             self._keys, self._values = self._keys[smallest], self._values[smallest]
 
     def merge(self, other: Learner) -> None:
-        assert isinstance(other, Sample)
+        assert isinstance(other, NumberSample)
         self._parts.append((other._keys, other._values))
 
 
-class Histogram:
+class NumberHistogram:
     """How often numbers occur, as it was counted elsewhere: up to SAMPLE different ones as they are, and beyond that of
     every two neighbours the larger one, for both."""
 
@@ -104,7 +104,7 @@ class Histogram:
         return len(self._values) > 0
 
     def boundaries(self, buckets: int) -> tuple[float, ...]:
-        return cut(self._values, self._rows, buckets)
+        return cut_counts(self._values, self._rows, buckets)
 
     def add(self, counted: pl.DataFrame) -> None:
         """What was counted elsewhere: `value` and `count`."""
@@ -123,8 +123,8 @@ class Histogram:
             self._rows = np.add.reduceat(self._rows, first)
 
 
-class Moments:
-    """Mean and deviation of a column's finite numbers, `rescaled`; those of parts are put together as Chan, Golub and
+class MeanAndDeviation:
+    """Mean and deviation of a column's finite numbers, `rescale`; those of parts are put together as Chan, Golub and
     LeVeque (1979) do."""
 
     def __init__(self, scale: str) -> None:
@@ -142,7 +142,7 @@ class Moments:
         return (self.squares / self.count) ** 0.5 or 1.0 if self.count else 1.0
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
-        values = rescaled(as_numbers(column)[0], self.scale)
+        values = rescale(as_numbers(column)[0], self.scale)
         self._parts.append(values[~np.isnan(values)])
 
     def add(self, counted: pl.DataFrame) -> None:
@@ -160,7 +160,7 @@ class Moments:
                     self._add(len(values), mean, float(((values - mean) ** 2).sum()))
 
     def merge(self, other: Learner) -> None:
-        assert isinstance(other, Moments)
+        assert isinstance(other, MeanAndDeviation)
         if other.count:
             self._add(other.count, other.mean, other.squares)
 
@@ -171,4 +171,4 @@ class Moments:
         self.count = total
 
 
-Learner = Counts | Sample | Moments
+Learner = VocabularyCounts | NumberSample | MeanAndDeviation

@@ -7,7 +7,7 @@ import numpy as np
 from aesm_dsl.data.reading.values import Numbers
 
 
-def boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
+def quantile_boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
     """At most `buckets` - 1 distinct boundaries, ascending; bucket k holds boundary[k-1] < x <= boundary[k].
 
     Every boundary is a value of the column. With no more distinct values than buckets, each has its own.
@@ -15,11 +15,13 @@ def boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
     value that alone holds more than its part takes a bucket for itself and the rest is spread over the other
     ones (plain quantiles would waste every boundary that falls on it). NaN and infinities are left out.
     """
-    return cut(*np.unique(values[np.isfinite(values)], return_counts=True), buckets)
+    return cut_counts(*np.unique(values[np.isfinite(values)], return_counts=True), buckets)
 
 
-def cut(distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], buckets: int) -> tuple[float, ...]:
-    """`boundaries` of ascending values, each of which occurs so often."""
+def cut_counts(
+    distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], buckets: int
+) -> tuple[float, ...]:
+    """`quantile_boundaries` of ascending values, each of which occurs so often."""
     below = np.cumsum(counts)
     ends: list[int] = []
     start = done = 0
@@ -38,6 +40,6 @@ def cut(distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], b
     return tuple(float(value) for value in distinct[ends]) if ends else ()
 
 
-def bucket(values: Numbers, edges: tuple[float, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def bucket_of(values: Numbers, edges: tuple[float, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Each value's bucket from 0; infinities fall into the end buckets, what NaN gives means nothing."""
     return np.searchsorted(np.asarray(edges, dtype=np.float64), values, side="left").astype(np.int64)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.checks.columns import Faults, Locate
-from aesm_dsl.data.encoding.value_counts import Order
-from aesm_dsl.data.reading.checked_rows import Checked, counted
-from aesm_dsl.data.reading.files import Rows
-from aesm_dsl.data.reading.hashing import Hashes, mix
+from aesm_dsl.data.checks.columns import FailedUses, Locate
+from aesm_dsl.data.encoding.value_counts import OrderedCounts
+from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
+from aesm_dsl.data.reading.files import TableRows
+from aesm_dsl.data.reading.hashing import Hashes, splitmix64
 from aesm_dsl.data.reading.values import Mask, as_numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import SplitPlan
@@ -23,7 +23,7 @@ from aesm_dsl.plan.plan import Plan
 
 PARTS = {"test": "test", "valid": "validation"}
 
-Read = Callable[[Sequence[str]], Iterator[Rows]]
+ReadColumns = Callable[[Sequence[str]], Iterator[TableRows]]
 """Columns -> the rows of the training table with these columns, from the start."""
 
 
@@ -33,11 +33,11 @@ class Splits:
     read  what rules that must know a whole column first (`last`) read it with
     """
 
-    def __init__(self, plan: Plan, faults: Faults, read: Read) -> None:
+    def __init__(self, plan: Plan, faults: FailedUses, read: ReadColumns) -> None:
         data, self._read = plan.data, read
         rules = {} if data is None else {"test": data.test, "valid": data.valid}
         self._splits = [
-            Split(part, rule, plan.training.seed)
+            SplitRule(part, rule, plan.training.seed)
             for part, rule in rules.items()
             if isinstance(rule, SplitPlan) and not faults.has("train", f"data.{part}")
         ]
@@ -49,7 +49,7 @@ class Splits:
     def parts(self) -> list[str]:
         return [split.part for split in self._splits]
 
-    def divide(self, chunk: Checked) -> Iterator[Checked]:
+    def divide(self, chunk: CheckedRows) -> Iterator[CheckedRows]:
         """The chunk's rows by part, the training rows first; parts without a row are left out."""
         masks = list(self._masks(chunk.rows, self._splits))
         left = ~np.logical_or.reduce([np.zeros(len(chunk), dtype=np.bool_), *masks])
@@ -75,7 +75,7 @@ class Splits:
         split.settle()
 
     @staticmethod
-    def _masks(rows: Rows, splits: Sequence[Split]) -> Iterator[Mask]:
+    def _masks(rows: TableRows, splits: Sequence[SplitRule]) -> Iterator[Mask]:
         left = np.ones(len(rows), dtype=np.bool_)
         for split in splits:
             taken = split.take(rows, left)
@@ -83,7 +83,7 @@ class Splits:
             yield taken
 
 
-class Split:
+class SplitRule:
     """One rule.
 
     "last" compares numbers and dates by value, text by its characters; it takes the group of largest values whose size
@@ -94,7 +94,7 @@ class Split:
 
     def __init__(self, part: str, rule: SplitPlan, seed: int) -> None:
         self.part, self.rule = part, rule
-        self._seed, self._order = seed, Order()
+        self._seed, self._order = seed, OrderedCounts()
         self._seen = self._taken = 0
         self._held = ""
         self._least: float | str | None = None
@@ -108,7 +108,7 @@ class Split:
     def fails(self) -> bool:
         return self._taken in (0, self._seen) and self._seen > 0
 
-    def look(self, rows: Rows, left_R: Mask) -> None:
+    def look(self, rows: TableRows, left_R: Mask) -> None:
         assert self.rule.column is not None
         self._order.add(rows.frame[self.rule.column].filter(pl.Series(left_R)))
 
@@ -117,14 +117,14 @@ class Split:
         if self.rule.kind == "last":
             self._least = self._order.least(self.rule.share or 0.0)
 
-    def take(self, rows: Rows, left_R: Mask) -> Mask:
+    def take(self, rows: TableRows, left_R: Mask) -> Mask:
         """The rows that it takes of those that are left."""
         taken = self.decide(rows) & left_R
         self._seen += int(left_R.sum())
         self._taken += int(taken.sum())
         return taken
 
-    def decide(self, rows: Rows) -> Mask:
+    def decide(self, rows: TableRows) -> Mask:
         rule = self.rule
         if rule.kind == "random":
             return _random(rule.share or 0.0, rows, self._seed, 1 if self.part == "test" else 2)
@@ -151,7 +151,7 @@ class Split:
             message = f"the {name} split cannot compare column `{column}` ({self._held}) with `{self.rule.value}`"
             findings.add("E504", message, span, help="compare dates with an ISO date, numbers with a number")
         elif self.fails:
-            what = f"all {counted(self._seen)}, leaving none to train on" if self._taken else "no rows"
+            what = f"all {rows_text(self._seen)}, leaving none to train on" if self._taken else "no rows"
             of = f" by column `{column}`" if column else ""
             helps = "" if self.rule.kind == "random" else self._order.range
             findings.add("E505", f"the {name} split{of} takes {what}", span, label="no rows", help=helps)
@@ -169,10 +169,10 @@ class Split:
         return str(value) if text else None
 
 
-def _random(share: float, rows: Rows, seed: int, part: int) -> Mask:
+def _random(share: float, rows: TableRows, seed: int, part: int) -> Mask:
     """The rows whose hash of (seed, part, row number) lies in the lowest share of all hashes."""
-    start: Hashes = mix(mix(np.array([seed % 2**64], dtype=np.uint64)) ^ np.uint64(part))
-    keys: Hashes = mix(np.arange(rows.first, rows.first + len(rows), dtype=np.uint64) ^ start)
+    start: Hashes = splitmix64(splitmix64(np.array([seed % 2**64], dtype=np.uint64)) ^ np.uint64(part))
+    keys: Hashes = splitmix64(np.arange(rows.first, rows.first + len(rows), dtype=np.uint64) ^ start)
     taken: Mask = keys < np.uint64(int(share * 2**64))
     return taken
 

@@ -17,23 +17,23 @@ import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.encoding.fitting import new_learner
-from aesm_dsl.data.encoding.learners import Counts, Histogram, Moments, Sample
-from aesm_dsl.data.reading.checked_rows import Checked, Tally
+from aesm_dsl.data.encoding.learners import MeanAndDeviation, NumberHistogram, NumberSample, VocabularyCounts
+from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
-from aesm_dsl.data.reading.files import Rows, chunks, find
-from aesm_dsl.data.reading.lists import flat
+from aesm_dsl.data.reading.files import TableRows, find_files, read_chunks
+from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
 KEY = "data.statistics"
-Known = Counts | Histogram | Moments
+StatisticsLearner = VocabularyCounts | NumberHistogram | MeanAndDeviation
 """What statistics teach."""
-COLUMNS: dict[type[Known], tuple[str, ...]] = {
-    Counts: ("count", "value"),
-    Histogram: ("count", "value"),
-    Moments: ("count", "mean", "deviation"),
+COLUMNS: dict[type[StatisticsLearner], tuple[str, ...]] = {
+    VocabularyCounts: ("count", "value"),
+    NumberHistogram: ("count", "value"),
+    MeanAndDeviation: ("count", "mean", "deviation"),
 }
 """The columns that a feature's rows fill, beside `feature`."""
 
@@ -48,10 +48,12 @@ _EXPECTED = {
 def statistics_files(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> list[DataFile]:
     """The files that the plan's data block names; adds E501 and E502."""
     named = plan.data.statistics if plan.data is not None else None
-    return find(named, roots, locate(KEY), findings) if named else []
+    return find_files(named, roots, locate(KEY), findings) if named else []
 
 
-def learnt(plan: Plan, files: Sequence[DataFile], findings: Findings, locate: Locate) -> dict[str, Known]:
+def learn_from_statistics(
+    plan: Plan, files: Sequence[DataFile], findings: Findings, locate: Locate
+) -> dict[str, StatisticsLearner]:
     """Feature -> what the files teach of it, for all features that have something to learn; adds E502, E503, E513."""
     features = {feature.name: feature for feature in plan.features}
     found = {name: learner for name, feature in features.items() if (learner := _learner(feature)) is not None}
@@ -59,7 +61,7 @@ def learnt(plan: Plan, files: Sequence[DataFile], findings: Findings, locate: Lo
     if not found or _tell_missing(columns, files, findings, locate):
         return found
     before, reading = len(findings.errors), _Reading(found)
-    for rows in chunks(files, columns, locate(KEY), findings):
+    for rows in read_chunks(files, columns, locate(KEY), findings):
         reading.update(rows)
     reading.tell(findings, locate)
     if len(findings.errors) == before:
@@ -69,25 +71,25 @@ def learnt(plan: Plan, files: Sequence[DataFile], findings: Findings, locate: Lo
     return found
 
 
-class Strangers:
+class UnmatchedStatistics:
     """Features none of whose values in the training rows is one that the statistics know (E513)."""
 
-    def __init__(self, plan: Plan, learners: Mapping[str, Known], locate: Locate) -> None:
+    def __init__(self, plan: Plan, learners: Mapping[str, StatisticsLearner], locate: Locate) -> None:
         self._locate = locate
         self._known = {
             feature.name: (feature, learner.counted["value"])
             for feature in plan.features
-            if isinstance(learner := learners.get(feature.name), Counts)
+            if isinstance(learner := learners.get(feature.name), VocabularyCounts)
         }
         self._seen = dict.fromkeys(self._known, 0)
         self._first: dict[str, str] = {}
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         if chunk.part != "train":
             return
         for name, (feature, known) in list(self._known.items()):
             column = chunk.rows.frame[feature.column]
-            text = as_text(flat(column, feature.separator)[0] if feature.take else column).drop_nulls()
+            text = as_text(flatten(column, feature.separator)[0] if feature.take else column).drop_nulls()
             self._seen[name] += len(text)
             if len(text):
                 self._first.setdefault(name, text[0])
@@ -110,13 +112,13 @@ class Strangers:
 class _Reading:
     """Rows of statistics, chunk by chunk, into the learners of the features that they are about."""
 
-    def __init__(self, learners: Mapping[str, Known]) -> None:
+    def __init__(self, learners: Mapping[str, StatisticsLearner]) -> None:
         self._learners = learners
-        self._wrong = {column: Tally() for column in _EXPECTED}
+        self._wrong = {column: BadRows() for column in _EXPECTED}
         self.others: set[str] = set()
         """Features that were spoken of though there is nothing to learn of them; a few."""
 
-    def update(self, rows: Rows) -> None:
+    def update(self, rows: TableRows) -> None:
         names = as_text(rows.frame["feature"])
         self.others.update(names.filter(~names.is_in(list(self._learners))).drop_nulls().unique().head(100))
         for kind in COLUMNS:
@@ -132,12 +134,12 @@ class _Reading:
                 label = f"`{column}` is {_EXPECTED[column]}"
                 findings.add("E513", message, locate(KEY), label=label, help="`aesm explain E513` shows such a table")
 
-    def _learn(self, kind: type[Known], rows: Rows) -> None:
+    def _learn(self, kind: type[StatisticsLearner], rows: TableRows) -> None:
         """Rows of features of one kind of learner."""
         cells: dict[str, pl.Series] = {"feature": as_text(rows.frame["feature"])}
         sound_R = np.ones(len(rows), dtype=np.bool_)
         for column in COLUMNS[kind]:
-            if kind is Counts and column == "value":
+            if kind is VocabularyCounts and column == "value":
                 cells[column] = as_text(rows.frame[column])
                 continue
             values_R, bad_R = as_numbers(rows.frame[column])
@@ -160,9 +162,9 @@ def _wrong(column: str, values_R: Numbers, bad_R: Mask) -> Mask:
     return wrong_R | (values_R != np.floor(values_R)) if column == "count" else wrong_R
 
 
-def _learner(feature: FeaturePlan) -> Known | None:
+def _learner(feature: FeaturePlan) -> StatisticsLearner | None:
     learner = new_learner(feature)
-    return Histogram() if isinstance(learner, Sample) else learner
+    return NumberHistogram() if isinstance(learner, NumberSample) else learner
 
 
 def _tell_missing(columns: Sequence[str], files: Sequence[DataFile], findings: Findings, locate: Locate) -> bool:

@@ -1,4 +1,4 @@
-"""`Order`: a whole column's values in order with how often each occurs, learnt chunk by chunk."""
+"""`OrderedCounts`: a whole column's values in order with how often each occurs, learnt chunk by chunk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ the rows, so that memory stays bounded and no place in the order is off by more 
 GROUPS = 500_000
 
 
-class Order:
+class OrderedCounts:
     """By number where all cells read as numbers or dates, else by the characters of their text."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Files of vectors that were learnt elsewhere -> `Vectors`: their keys and numbers.
+"""Files of vectors that were learnt elsewhere -> `VectorTable`: their keys and numbers.
 
 Findings: E501 and E502 for the file, E503 and E504 for its columns, E514 for what it holds. Axes: K keys, G width.
 """
@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import shown
-from aesm_dsl.data.reading.data_file import DataFile, attempt, scan
-from aesm_dsl.data.reading.files import find, named
+from aesm_dsl.data.reading.checked_rows import cell_text
+from aesm_dsl.data.reading.data_file import DataFile, read_or_report, scan
+from aesm_dsl.data.reading.files import expand_pattern, find_files
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.source import Span
@@ -27,7 +27,7 @@ NUMPY = ".npy"
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class VectorTable:
     keys: tuple[str, ...]
     """As text (value.as_text), each once."""
     vector_KG: np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -38,7 +38,7 @@ class Vectors:
         return self.vector_KG.shape[1]
 
 
-def read_vectors(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, Vectors]:
+def read_vectors(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, VectorTable]:
     """By feature, the vectors of the features that have a file of them; without those that have errors."""
     found = {}
     for feature in plan.features:
@@ -51,17 +51,17 @@ def read_vectors(plan: Plan, roots: Sequence[Path], findings: Findings, locate: 
     return found
 
 
-def _read(feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findings: Findings) -> Vectors | None:
+def _read(feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findings: Findings) -> VectorTable | None:
     if feature.file.endswith(NUMPY):
         return _numpy(feature, roots, span, findings)
-    files = find([feature.file], roots, span, findings)
+    files = find_files([feature.file], roots, span, findings)
     if not files:
         return None
     vector = _columns(feature, files, span, findings)
     if vector is None:
         return None
     frames = [
-        attempt(lambda: scan(file).select(feature.key, vector).collect(), file.path, file.name, span, findings)  # noqa: B023
+        read_or_report(lambda: scan(file).select(feature.key, vector).collect(), file.path, file.name, span, findings)  # noqa: B023
         for file in files
     ]
     sound = [frame for frame in frames if frame is not None]
@@ -99,8 +99,8 @@ def _columns(feature: FeaturePlan, files: Sequence[DataFile], span: Span | None,
     return vector
 
 
-def _numpy(feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findings: Findings) -> Vectors | None:
-    places = named(feature.file, roots, span, findings)
+def _numpy(feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findings: Findings) -> VectorTable | None:
+    places = expand_pattern(feature.file, roots, span, findings)
     if not places:
         return None
     if len(places) > 1:
@@ -132,7 +132,7 @@ def _checked(
     files: tuple[DataFile, ...],
     span: Span | None,
     findings: Findings,
-) -> Vectors | None:
+) -> VectorTable | None:
     names = quoted((file.name for file in files), 3)
     lengths = lists.list.len().fill_null(0)
     width = int(lengths[0]) if len(lengths) else 0
@@ -143,11 +143,11 @@ def _checked(
         wrong = f"{keys.null_count():,} of {len(keys):,} keys in {names} are missing"
     elif twice.any():
         again = keys.filter(twice)
-        wrong = f"{again.n_unique():,} keys in {names} occur more than once, the first is {shown(again[0])}"
+        wrong = f"{again.n_unique():,} keys in {names} occur more than once, the first is {cell_text(again[0])}"
     elif odd is not None:
         wrong = (
-            f"the vectors in {names} differ in width: {width} numbers for {shown(keys[0])}, "
-            f"{lengths[odd]} for {shown(keys[odd])}"
+            f"the vectors in {names} differ in width: {width} numbers for {cell_text(keys[0])}, "
+            f"{lengths[odd]} for {cell_text(keys[odd])}"
         )
     if wrong:
         helps = "write the file with one vector of one width for every key"
@@ -164,7 +164,7 @@ def _finite(
     files: tuple[DataFile, ...],
     span: Span | None,
     findings: Findings,
-) -> Vectors | None:
+) -> VectorTable | None:
     names, label = quoted((file.name for file in files), 3), f"the vectors of `{feature.name}`"
     if not vector_KG.size:
         findings.add("E514", f"no vectors in {names}", span, label=label, help="write a vector for every key")
@@ -172,7 +172,7 @@ def _finite(
     bad_K = ~np.isfinite(vector_KG).all(axis=1)
     if bad_K.any():
         message = f"{int(bad_K.sum()):,} of {len(keys):,} vectors in {names} hold numbers that are missing or infinite"
-        helps = f"the first is that of {shown(keys[int(bad_K.argmax())])}; leave such keys out of the file"
+        helps = f"the first is that of {cell_text(keys[int(bad_K.argmax())])}; leave such keys out of the file"
         findings.add("E514", message, span, label=label, help=helps)
         return None
-    return Vectors(tuple(keys.to_list()), vector_KG, files)
+    return VectorTable(tuple(keys.to_list()), vector_KG, files)

@@ -1,4 +1,4 @@
-"""`Checked`: a chunk of rows with what the plan makes of them, and `Survey`: what looks at all chunks before it speaks.
+"""`CheckedRows`: a chunk of rows with what the plan makes of them, and `TableCheck`: what looks at all chunks before it speaks.
 
 Axes: R rows, L levels, T tasks.
 """
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.data.reading.files import TableRows
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
 
@@ -20,10 +20,10 @@ Nodes = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedRows:
     part: str
     """"train", "valid" or "test"."""
-    rows: Rows
+    rows: TableRows
     node_RL: Nodes
     """Each row's node at every level, UNKNOWN where its value names none."""
     label_RT: Floats
@@ -36,23 +36,23 @@ class Checked:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, chosen: Mask, part: str) -> Checked:
+    def take(self, chosen: Mask, part: str) -> CheckedRows:
         """The rows where `chosen` is true, in their order, as rows of a part."""
         rows = self.rows.take(chosen)
         bad_R = None if self.bad_R is None else self.bad_R[chosen]
-        return Checked(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen], bad_R)
+        return CheckedRows(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen], bad_R)
 
 
-class Survey(Protocol):
+class TableCheck(Protocol):
     """Sees every chunk of the rows it is about, in order, and tells once what it found in all of them."""
 
-    def update(self, chunk: Checked) -> None: ...
+    def update(self, chunk: CheckedRows) -> None: ...
 
     def tell(self, findings: Findings) -> None: ...
 
 
 @dataclass(slots=True)
-class Tally:
+class BadRows:
     """How many of all rows are wrong, and which is the first."""
 
     seen: int = 0
@@ -62,7 +62,7 @@ class Tally:
     place: str = ""
     """Where the first bad row is, in words."""
 
-    def add(self, rows: Rows, column: str, bad_R: Mask) -> None:
+    def add(self, rows: TableRows, column: str, bad_R: Mask) -> None:
         self.seen += len(rows)
         if bad_R.any():
             first = int(bad_R.argmax())
@@ -72,18 +72,18 @@ class Tally:
 
     @property
     def counted(self) -> str:
-        return counted(self.bad)
+        return rows_text(self.bad)
 
     @property
     def first(self) -> str:
-        return f"the first is {shown(self.value)} in {self.place}"
+        return f"the first is {cell_text(self.value)} in {self.place}"
 
 
-def counted(rows: int) -> str:
+def rows_text(rows: int) -> str:
     return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
-def shown(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """A cell as a finding shows it."""
     value = value.to_list() if isinstance(value, pl.Series) else value
     return "a missing value" if value is None or value == "" else f"`{value}`"

@@ -54,7 +54,7 @@ def open_file(path: Path, name: str, span: Span | None, findings: Findings) -> D
         helps = "a missing value is an empty cell, with its separator; a row may not end early"
         findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
         return None
-    return attempt(lambda: _described(path, name), path, name, span, findings)
+    return read_or_report(lambda: _described(path, name), path, name, span, findings)
 
 
 def _foreign(path: Path) -> str:
@@ -70,7 +70,9 @@ def _foreign(path: Path) -> str:
     return f"its columns are separated by {other.decode()!r}" if other and b"," not in head else ""
 
 
-def attempt(reading: Callable[[], Read], file: Path, name: str, span: Span | None, findings: Findings) -> Read | None:
+def read_or_report(
+    reading: Callable[[], Read], file: Path, name: str, span: Span | None, findings: Findings
+) -> Read | None:
     """What `reading` returns, or None after adding E502."""
     try:
         return reading()
@@ -134,7 +136,7 @@ def _separator(path: Path) -> str:
     return "\t" if ".tsv" in path.suffixes else ","
 
 
-def frames_of(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+def read_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
     """Its rows with these columns, at most `rows` at a time."""
     if file.frames is not None:
         for frame in file.frames():

@@ -1,4 +1,4 @@
-"""Finding data files and reading them: paths as written -> `DataFile`s -> `Rows`, chunk by chunk.
+"""Finding data files and reading them: paths as written -> `DataFile`s -> `TableRows`, chunk by chunk.
 
 parquet (.parquet, .pq), Arrow (.arrow, .feather, .ipc) and csv (.csv, .tsv, also .gz), one file, several, globs, or
 folders of them, here or at a URL (remote.py). Folders called `name=value` on a file's way add a column to it.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.data_file import DataFile, attempt, frames_of, open_file
+from aesm_dsl.data.reading.data_file import DataFile, open_file, read_frames, read_or_report
 from aesm_dsl.data.reading.file_endings import KINDS
 from aesm_dsl.data.reading.remote import fetch, is_remote
 from aesm_dsl.data.reading.values import Mask
@@ -24,11 +24,11 @@ from aesm_dsl.findings.source import Span
 CHUNK_ROWS = 2**16
 """Rows that are looked at together."""
 
-Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+RowNumbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TableRows:
     """Rows of one file, which remember where they come from. R rows."""
 
     frame: pl.DataFrame
@@ -37,7 +37,7 @@ class Rows:
     """Rows of the file before these."""
     first: int = 0
     """Rows of the whole table before these."""
-    number_R: Numbers | None = None
+    number_R: RowNumbers | None = None
     """The rows of the file before each row; None where they follow each other without a gap."""
 
     def __len__(self) -> int:
@@ -48,13 +48,13 @@ class Rows:
         number = self.start + row if self.number_R is None else int(self.number_R[row])
         return f"row {number + 1} of `{self.file}`"
 
-    def take(self, chosen: Mask) -> Rows:
+    def take(self, chosen: Mask) -> TableRows:
         """The rows where `chosen` is true, in their order."""
         number_R = np.arange(self.start, self.start + len(self)) if self.number_R is None else self.number_R
-        return Rows(self.frame.filter(pl.Series(chosen)), self.file, self.start, self.first, number_R[chosen])
+        return TableRows(self.frame.filter(pl.Series(chosen)), self.file, self.start, self.first, number_R[chosen])
 
 
-def find(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, findings: Findings) -> list[DataFile]:
+def find_files(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, findings: Findings) -> list[DataFile]:
     """The files that the patterns mean, in order of patterns and then of names; each once.
 
     A relative pattern is tried under each root; the first root where anything matches wins. A folder means all parquet
@@ -63,13 +63,15 @@ def find(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, find
     """
     found: dict[Path, str] = {}
     for pattern in patterns:
-        for path, name in named(pattern, roots, span, findings):
+        for path, name in expand_pattern(pattern, roots, span, findings):
             found.setdefault(path, name)
     opened = [open_file(path, name, span, findings) for path, name in found.items()]
     return [file for file in opened if file is not None]
 
 
-def named(pattern: str, roots: Sequence[Path], span: Span | None, findings: Findings) -> list[tuple[Path, str]]:
+def expand_pattern(
+    pattern: str, roots: Sequence[Path], span: Span | None, findings: Findings
+) -> list[tuple[Path, str]]:
     """The files that a pattern means, and what findings call them; adds E501 where there are none."""
     if is_remote(pattern):
         return fetch(pattern, KINDS, span, findings)
@@ -82,13 +84,13 @@ def named(pattern: str, roots: Sequence[Path], span: Span | None, findings: Find
     return matches
 
 
-def chunks(
+def read_chunks(
     files: Sequence[DataFile],
     columns: Sequence[str] | None,
     span: Span | None,
     findings: Findings,
     rows: int = CHUNK_ROWS,
-) -> Iterator[Rows]:
+) -> Iterator[TableRows]:
     """All rows of the files in order, never of two files and at most `rows` at a time: memory follows `rows`.
 
     They have these columns (those that every file has), or all columns when None. Each column has its file's type:
@@ -99,9 +101,9 @@ def chunks(
     first = 0
     for file in files:
         start = 0
-        frames = frames_of(file, wanted, rows)
-        while (frame := attempt(lambda: next(frames, None), file.path, file.name, span, findings)) is not None:  # noqa: B023
-            yield Rows(frame, file.name, start, first)
+        frames = read_frames(file, wanted, rows)
+        while (frame := read_or_report(lambda: next(frames, None), file.path, file.name, span, findings)) is not None:  # noqa: B023
+            yield TableRows(frame, file.name, start, first)
             start, first = start + frame.height, first + frame.height
 
 

@@ -12,15 +12,15 @@ import polars as pl
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.findings.diagnostic import Findings
 
-Frame = Any
+FrameLike = Any
 """A polars DataFrame or LazyFrame, a pandas DataFrame, whatever speaks Arrow (`__arrow_c_stream__`), or a mapping of
 columns to their values."""
-Given = Any
-"""A `Frame`, an iterable of them that can be gone through again (a list; no generator), or a function that returns one
+TableLike = Any
+"""A `FrameLike`, an iterable of them that can be gone through again (a list; no generator), or a function that returns one
 at every call. Of an iterable one frame after the other is in memory."""
 
 
-def given(data: Given, name: str, findings: Findings) -> list[DataFile]:
+def open_frames(data: TableLike, name: str, findings: Findings) -> list[DataFile]:
     """The data as one file called `name`; nothing after adding E502 where it is no table."""
     helps = "pass a polars, pandas or Arrow table, a list of them, or a function that returns an iterator of them"
     if isinstance(data, Iterator):
@@ -39,7 +39,7 @@ def given(data: Given, name: str, findings: Findings) -> list[DataFile]:
     return [DataFile(Path(name), name, schema, frames)]
 
 
-def _frames(data: Given) -> Iterator[pl.DataFrame]:
+def _frames(data: TableLike) -> Iterator[pl.DataFrame]:
     if isinstance(data, pl.LazyFrame):
         yield from data.collect_batches(maintain_order=True)
     elif _is_frame(data):
@@ -56,7 +56,7 @@ def _is_frame(data: Any) -> bool:
     return isinstance(data, pl.DataFrame | Mapping) or hasattr(data, "__arrow_c_stream__") or hasattr(data, "iloc")
 
 
-def _frame(data: Frame) -> pl.DataFrame:
+def _frame(data: FrameLike) -> pl.DataFrame:
     if isinstance(data, pl.DataFrame):
         return data
     if hasattr(data, "iloc"):  # pandas, which need not be installed

@@ -24,14 +24,14 @@ def hash64(column: pl.Series) -> tuple[Hashes, Mask]:
     """Each cell's hash, and which cells are missing (their hash means nothing)."""
     dtype = column.dtype
     if dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128):
-        return mix(_bits(column)), column.is_null().to_numpy()
+        return splitmix64(_bits(column)), column.is_null().to_numpy()
     text = as_text(column)
     hashes = np.zeros(len(text), dtype=np.uint64)
     left = text.is_not_null().to_numpy().copy()
     for whole in (pl.Int64, pl.UInt64):
         numbers = text.cast(whole, strict=False)
         plain = left & (numbers.cast(pl.String) == text).fill_null(False).to_numpy()
-        hashes[plain] = mix(_bits(numbers)[plain])
+        hashes[plain] = splitmix64(_bits(numbers)[plain])
         left &= ~plain
     if left.any():
         words = text.filter(pl.Series(left))
@@ -41,7 +41,7 @@ def hash64(column: pl.Series) -> tuple[Hashes, Mask]:
     return hashes, text.is_null().to_numpy()
 
 
-def mix(bits: Hashes) -> Hashes:
+def splitmix64(bits: Hashes) -> Hashes:
     """The first output of SplitMix64 for each seed; modulo 2^64 throughout."""
     z = bits + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

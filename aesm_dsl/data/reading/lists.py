@@ -15,7 +15,7 @@ Lists = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Whole = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def flat(column: pl.Series, separator: str) -> tuple[pl.Series, Whole]:
+def flatten(column: pl.Series, separator: str) -> tuple[pl.Series, Whole]:
     """All values one behind the other, and the row of each; nothing for rows without a list.
 
     Text is cut at the separator, spaces around a value left out. What is neither a list nor text with a separator is a
@@ -36,7 +36,7 @@ def flat(column: pl.Series, separator: str) -> tuple[pl.Series, Whole]:
     return values, np.repeat(np.arange(len(column), dtype=np.int64), lengths)
 
 
-def in_slots(ids_I: Whole, row_I: Whole, rows: int, count: int, last: bool) -> Lists:
+def fill_slots(ids_I: Whole, row_I: Whole, rows: int, count: int, last: bool) -> Lists:
     """ids_RS: of each row its first `count` ids, or its last ones from the newest on; PAD behind them."""
     number_R = np.bincount(row_I, minlength=rows)
     place_I = np.arange(len(row_I)) - (np.cumsum(number_R) - number_R)[row_I]

@@ -16,7 +16,7 @@ from typing import Any
 
 import platformdirs
 
-from aesm_dsl.data.store.cache_eviction import remove_old, touch
+from aesm_dsl.data.store.cache_eviction import evict_expired, mark_used
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
 
@@ -81,8 +81,8 @@ def _copied(system: Any, path: str) -> Path:
             os.replace(new / copy.name, copy)
         finally:
             shutil.rmtree(new, ignore_errors=True)
-        remove_old(folder, copy.parent)
-    touch(copy.parent)
+        evict_expired(folder, copy.parent)
+    mark_used(copy.parent)
     return copy
 
 

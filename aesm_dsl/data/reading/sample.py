@@ -1,4 +1,4 @@
-"""`Sample`: a fixed number of training rows, drawn by their numbers: the same however the rows come in chunks."""
+"""`RowSample`: a fixed number of training rows, drawn by their numbers: the same however the rows come in chunks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.checked_rows import Checked
-from aesm_dsl.data.reading.hashing import mix
+from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.hashing import splitmix64
 from aesm_dsl.data.reading.values import as_numbers, as_text
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
@@ -20,7 +20,7 @@ SINGLE = ("category", "id", "vectors", "number", "value")
 """Kinds of features that may have one value a row; dates and lists are not sampled."""
 
 
-class Sample:
+class RowSample:
     """Holds at most 2 `rows` rows; `frame()` gives those with the smallest hashes of their numbers, in order.
 
     Its columns: "text FEATURE", and "value FEATURE" for numbers; "label TASK"; "node LEVEL".
@@ -35,12 +35,12 @@ class Sample:
     def features(self) -> Sequence[FeaturePlan]:
         return [feature for feature in self._plan.features if feature.kind in SINGLE and not feature.take]
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         if chunk.part != "train":
             return
         number_R = np.arange(self._seen, self._seen + len(chunk), dtype=np.uint64)
         self._seen += len(chunk)
-        key_R = mix(number_R)
+        key_R = splitmix64(number_R)
         chosen_R = key_R <= np.uint64(self._limit)
         if not chosen_R.any():
             return

@@ -1,4 +1,4 @@
-"""Dates and times of a column, and their parts. What counts as one stands in `as_moments`."""
+"""Dates and times of a column, and their parts. What counts as one stands in `as_timestamps`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARTS = {"hour": 24, "weekday": 7, "day": 31, "month": 12}
 _OFFSET = r"(?:Z|[+-]\d\d:?\d\d)$"
 
 
-def as_moments(column: pl.Series, zone: str) -> tuple[pl.Series, Mask]:
+def as_timestamps(column: pl.Series, zone: str) -> tuple[pl.Series, Mask]:
     """Local datetimes, null where missing, and which cells are there but are no date (null as well).
 
     Dates, datetimes, ISO text ("2024-01-31", "2024-01-31 09:30", "2024-01-31T09:30:00.5+08:00") and seconds since

@@ -45,11 +45,11 @@ from aesm_dsl.data.simulate.fund_world import (
     TYPE_AGE,
     TYPES,
     Array,
-    Funds,
-    Users,
+    SimulatedFunds,
+    SimulatedUsers,
     Whole,
-    funds,
-    users,
+    draw_funds,
+    draw_users,
 )
 
 CITY_MISSING, ASSETS_MISSING = 0.04, 0.05
@@ -73,8 +73,8 @@ def simulate(rows: int, seed: int) -> pl.DataFrame:
 
     Users and funds depend on the seed only, not on `rows`.
     """
-    people = users(np.random.default_rng([seed, 0]))
-    shelf = funds(np.random.default_rng([seed, 1]))
+    people = draw_users(np.random.default_rng([seed, 0]))
+    shelf = draw_funds(np.random.default_rng([seed, 1]))
     chance = np.random.default_rng([seed, 2])
     leaf = chance.choice(len(LEAVES), rows, p=[one.share for one in LEAVES])
     user = chance.choice(len(people.id), rows, p=people.traffic)
@@ -141,15 +141,17 @@ def write_world(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> 
     }
     folder.mkdir(parents=True, exist_ok=True)
     world = World(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", scores)
-    put(world.train, lambda path: train.write_parquet(path))
-    put(world.test, lambda path: test.write_parquet(path))
+    write_atomically(world.train, lambda path: train.write_parquet(path))
+    write_atomically(world.test, lambda path: test.write_parquet(path))
     truth = _truth(rows, seed, first_test_day, test, scores)
     text = json.dumps(truth, ensure_ascii=False, indent=2) + "\n"
-    put(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomically(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
     return world
 
 
-def _signals(people: Users, shelf: Funds, user: Whole, fund: Whole, z: Array, position: Whole, hour: Whole) -> Array:
+def _signals(
+    people: SimulatedUsers, shelf: SimulatedFunds, user: Whole, fund: Whole, z: Array, position: Whole, hour: Whole
+) -> Array:
     """The signals s_RS that do not depend on a group: all but the last, taste."""
     age = (people.age[user] - 38) / 11
     fund_risk = shelf.risk[fund]
@@ -208,7 +210,7 @@ def _truth(
     }
 
 
-def put(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """The file under a temporary name beside it, then in its place at once."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -84,7 +84,7 @@ TYPE_AGE = (1.2, 1.0, 0.2, -0.6, -1.2, -1.4)
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
+class SimulatedUsers:
     """U users, the busiest first."""
 
     id: Whole
@@ -99,7 +99,7 @@ class Users:
 
 
 @dataclass(frozen=True, slots=True)
-class Funds:
+class SimulatedFunds:
     """K funds, the most shown first."""
 
     id: Whole
@@ -113,7 +113,7 @@ class Funds:
     """rank to the power -0.9, normalised."""
 
 
-def users(chance: np.random.Generator) -> Users:
+def draw_users(chance: np.random.Generator) -> SimulatedUsers:
     """Half of a user's factors come from the city, half are personal: unit variance each."""
     age = np.clip(np.rint(chance.normal(38, 11, USERS)), 18, 80).astype(np.int64)
     city = chance.choice(len(CITIES), USERS, p=_zipf(len(CITIES), 0.7))
@@ -122,10 +122,10 @@ def users(chance: np.random.Generator) -> Users:
     factor = np.sqrt(0.5) * (chance.normal(size=(len(CITIES), LATENT))[city] + chance.normal(size=(USERS, LATENT)))
     # Ids beyond 2^32, as real ones are: whoever stores them as floats merges users.
     ids = 88_000_000_000 + chance.permutation(USERS * 7)[:USERS]
-    return Users(ids, age, city, risk, assets, factor, _zipf(USERS, 0.8))
+    return SimulatedUsers(ids, age, city, risk, assets, factor, _zipf(USERS, 0.8))
 
 
-def funds(chance: np.random.Generator) -> Funds:
+def draw_funds(chance: np.random.Generator) -> SimulatedFunds:
     """Half of a fund's factors come from its type, half are its own: unit variance each."""
     kind = chance.choice(len(TYPES), FUNDS, p=TYPE_SHARE)
     yields = np.take(TYPE_YIELD, kind) + np.take(TYPE_SPREAD, kind) * chance.normal(size=FUNDS)
@@ -133,7 +133,7 @@ def funds(chance: np.random.Generator) -> Funds:
     risk = np.clip(np.take(TYPE_RISK, kind) + chance.integers(-1, 2, FUNDS), 1, 5)
     factor = np.sqrt(0.5) * (chance.normal(size=(len(TYPES), LATENT))[kind] + chance.normal(size=(FUNDS, LATENT)))
     ids = chance.permutation(100_000)[:FUNDS]
-    return Funds(ids, kind, yields.round(4), fee.round(4), risk, factor, _zipf(FUNDS, 0.9))
+    return SimulatedFunds(ids, kind, yields.round(4), fee.round(4), risk, factor, _zipf(FUNDS, 0.9))
 
 
 def _zipf(count: int, power: float) -> Array:

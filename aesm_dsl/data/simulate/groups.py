@@ -27,7 +27,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.rank_auc import rank_auc
-from aesm_dsl.data.simulate.fund_search import put
+from aesm_dsl.data.simulate.fund_search import write_atomically
 from aesm_dsl.data.simulate.fund_world import Array, Whole
 
 SHARES = (0.40, 0.20, 0.12, 0.10, 0.08, 0.05, 0.03, 0.02)
@@ -69,7 +69,7 @@ class GroupWorld:
     """AUC of the true probability on the test rows: what no model can beat but by luck."""
 
 
-def truth(seed: int) -> Truth:
+def draw_truth(seed: int) -> Truth:
     """Each run of three scenarios, the largest first, has one of every group, in an order of its own."""
     chance = np.random.default_rng([seed, 0])
     group_N = np.concatenate([chance.permutation(GROUPS) for _ in range(-(-len(SHARES) // GROUPS))])[: len(SHARES)]
@@ -80,8 +80,8 @@ def truth(seed: int) -> Truth:
 
 
 def simulate_groups(rows: int, seed: int) -> pl.DataFrame:
-    """`rows` rows: scenario, x1 ... x6, c1, c2, is_hit and `truth`, the probability of a hit; same seed, same rows."""
-    known, chance = truth(seed), np.random.default_rng([seed, 1])
+    """`rows` rows: scenario, x1 ... x6, c1, c2, is_hit and `draw_truth`, the probability of a hit; same seed, same rows."""
+    known, chance = draw_truth(seed), np.random.default_rng([seed, 1])
     node_R = chance.choice(len(SHARES), rows, p=SHARES)
     x_RX = chance.normal(size=(rows, NUMBERS))
     c_RC = chance.integers(0, VALUES, (rows, CATEGORIES))
@@ -114,16 +114,16 @@ def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) ->
     folder.mkdir(parents=True, exist_ok=True)
     best = rank_auc(test["truth"].to_numpy(), test["is_hit"].to_numpy())
     world = GroupWorld(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", best)
-    put(world.train, lambda path: train.write_parquet(path))
-    put(world.test, lambda path: test.write_parquet(path))
-    known = truth(seed)
+    write_atomically(world.train, lambda path: train.write_parquet(path))
+    write_atomically(world.test, lambda path: test.write_parquet(path))
+    known = draw_truth(seed)
     scenarios = []
     for name, share, group, bias in zip(NAMES, SHARES, known.group_N.tolist(), known.bias_N.tolist(), strict=True):
         own = test.filter(scenario=name)
         of_own = rank_auc(own["truth"].to_numpy(), own["is_hit"].to_numpy())
         scenarios.append({"scenario": name, "share": share, "group": group, "bias": bias, "bayes_auc": of_own})
     text = json.dumps({"rows": rows, "seed": seed, "bayes_auc": best, "scenarios": scenarios}, indent=2) + "\n"
-    put(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomically(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
     return world
 
 

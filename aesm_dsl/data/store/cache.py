@@ -25,23 +25,23 @@ from filelock import FileLock
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.file_endings import PARQUET
 from aesm_dsl.data.reading.parquet_footer import footer
-from aesm_dsl.data.store.cache_eviction import remove_old, touch
+from aesm_dsl.data.store.cache_eviction import evict_expired, mark_used
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.version import VERSION
 
 FORMAT = 3
 """Version of the entries' form; the rules of value.py, split.py and fitting.py belong to it."""
-LAST = "encoders.json"
+LAST_FILE = "encoders.json"
 """The file that is written last: a folder without it never becomes an entry."""
 
 
-def folder_of(plan: Plan, roots: Sequence[Path]) -> Path:
+def cache_folder(plan: Plan, roots: Sequence[Path]) -> Path:
     """The folder that the plan names, beside the spec if relative, else the user's own for aesm's caches."""
     named = plan.data.cache if plan.data is not None else None
     return roots[0] / named if named is not None else platformdirs.user_cache_path("aesm") / "tables"
 
 
-def key_of(plan: Plan, files: Mapping[str, Sequence[DataFile]]) -> str:
+def entry_key(plan: Plan, files: Mapping[str, Sequence[DataFile]]) -> str:
     """Raises OSError when a file is gone."""
     data = asdict(plan.data) if plan.data is not None else {}
     decides = {
@@ -59,7 +59,7 @@ def key_of(plan: Plan, files: Mapping[str, Sequence[DataFile]]) -> str:
 
 
 @contextmanager
-def alone(folder: Path, key: str) -> Iterator[Path]:
+def lock_entry(folder: Path, key: str) -> Iterator[Path]:
     """The entry's folder, while no other process makes the same one. Raises OSError where it cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{key}.lock"):
@@ -67,24 +67,24 @@ def alone(folder: Path, key: str) -> Iterator[Path]:
 
 
 @contextmanager
-def new(entry: Path) -> Iterator[Path]:
+def new_entry(entry: Path) -> Iterator[Path]:
     """A folder that becomes the entry if its LAST file is there when the block ends, and else leaves nothing behind."""
     making = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", dir=entry.parent))
     try:
         yield making
-        if (making / LAST).exists():
+        if (making / LAST_FILE).exists():
             making.chmod(0o755)
             os.replace(making, entry)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    remove_old(entry.parent, entry)
+    evict_expired(entry.parent, entry)
 
 
-def used(entry: Path) -> bool:
+def use_entry(entry: Path) -> bool:
     """Whether there is such an entry; notes that it was used."""
     if not entry.is_dir():
         return False
-    touch(entry)
+    mark_used(entry)
     return True
 
 

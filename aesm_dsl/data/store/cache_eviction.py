@@ -8,18 +8,18 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-KEPT_DAYS = 14
+RETENTION_DAYS = 14
 
 
-def touch(path: Path) -> None:
+def mark_used(path: Path) -> None:
     """Notes that a file or folder is used, where that may be written."""
     with suppress(OSError):
         os.utime(path)
 
 
-def remove_old(folder: Path, but: Path) -> None:
+def evict_expired(folder: Path, but: Path) -> None:
     """Removes what nothing has used for KEPT_DAYS."""
-    oldest = time.time() - KEPT_DAYS * 86_400
+    oldest = time.time() - RETENTION_DAYS * 86_400
     for path in folder.iterdir():
         with suppress(OSError):
             if path != but and path.stat().st_mtime < oldest:

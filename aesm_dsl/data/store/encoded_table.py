@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.store.prefetch import ahead
-from aesm_dsl.data.store.storage import Columns, Held, Range, Stored
+from aesm_dsl.data.store.prefetch import prefetch
+from aesm_dsl.data.store.storage import Columns, MemoryStorage, Range, Storage
 
 BLOCK_ROWS = 16_384
 """Rows that are read in one go and stay together on their way into a window."""
@@ -26,14 +26,14 @@ STRIPES = 64
 
 @dataclass(frozen=True, slots=True)
 class EncodedTable:
-    stored: Stored
+    stored: Storage
     ranges: tuple[Range, ...]
     """The rows of it that are this table's, in this order."""
     pad: int = 0
     """Rows behind the last one that count for nothing (weight 0, no label), so that all workers take equal steps."""
 
     @staticmethod
-    def of(stored: Stored) -> EncodedTable:
+    def of(stored: Storage) -> EncodedTable:
         """All rows of it."""
         return EncodedTable(stored, ((0, stored.rows),))
 
@@ -48,7 +48,7 @@ class EncodedTable:
     ) -> EncodedTable:
         """Rows in memory; what the tensors are says `Columns`."""
         users = torch.zeros(len(weight_R), 0, dtype=torch.int64) if user_RU is None else user_RU
-        return EncodedTable.of(Held(Columns(ids_RS, value_RV, node_RL, label_RT, weight_R, users)))
+        return EncodedTable.of(MemoryStorage(Columns(ids_RS, value_RV, node_RL, label_RT, weight_R, users)))
 
     def __len__(self) -> int:
         return sum(stop - start for start, stop in self.ranges) + self.pad
@@ -62,7 +62,7 @@ class EncodedTable:
         ends = torch.tensor([0, *(stop - start for start, stop in self.ranges)]).cumsum(0)
         place_K = torch.searchsorted(ends, rows_K, right=True) - 1
         starts = torch.tensor([start for start, _ in self.ranges])
-        return EncodedTable.of(Held(self.stored.pick(rows_K - ends[place_K] + starts[place_K])))
+        return EncodedTable.of(MemoryStorage(self.stored.pick(rows_K - ends[place_K] + starts[place_K])))
 
     def sample(self, rows: int, seed: int) -> EncodedTable:
         """At most so many of its rows, drawn once, in memory."""
@@ -99,7 +99,7 @@ class EncodedTable:
         """
         if rows < 1:
             raise ValueError(f"a batch needs at least 1 row, not {rows}")
-        return ahead(self._batches(rows, seed, epoch, skip))
+        return prefetch(self._batches(rows, seed, epoch, skip))
 
     def _batches(self, rows: int, seed: int | None, epoch: int, skip: int) -> Iterator[Batch]:
         pieces: list[Columns] = []

@@ -1,4 +1,4 @@
-"""`ahead`: a thread that makes the next items while the last one is in use."""
+"""`prefetch`: a thread that makes the next items while the last one is in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def ahead(items: Iterator[Item], depth: int = 3) -> Iterator[Item]:
+def prefetch(items: Iterator[Item], depth: int = 3) -> Iterator[Item]:
     """The same items in the same order, made up to `depth` ahead by a thread of their own.
 
     An error of `items` is raised where its item would have come. A reader that stops early stops the thread.

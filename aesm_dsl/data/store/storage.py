@@ -1,4 +1,4 @@
-"""`Columns`: encoded rows as tensors, and where they lie: in memory (`Held`) or in a folder of .npy files (`Folder`).
+"""`Columns`: encoded rows as tensors, and where they lie: in memory (`MemoryStorage`) or in a folder of .npy files (`FolderStorage`).
 
 A file of a folder is a plain .npy with the rows as its first axis, named as in NAMES. It is written
 front to back and read in pieces, so that neither way of using it needs more memory than a piece.
@@ -22,7 +22,7 @@ Range = tuple[int, int]
 """Rows from the first up to, but without, the second."""
 
 
-class LostError(Exception):
+class RowsLostError(Exception):
     """Encoded rows are not where they were written any more."""
 
 
@@ -61,7 +61,7 @@ class Columns:
         return pieces[0] if len(pieces) == 1 else Columns(*map(torch.cat, zip(*(p.parts for p in pieces), strict=True)))
 
 
-class Stored(Protocol):
+class Storage(Protocol):
     """Where encoded rows lie."""
 
     @property
@@ -83,7 +83,7 @@ class Stored(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class MemoryStorage:
     columns: Columns
 
     @property
@@ -109,7 +109,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class FolderStorage:
     path: Path
 
     @property
@@ -137,7 +137,7 @@ class Folder:
 
 
 class FolderWriter:
-    """Writes the rows of a `Folder`, chunk after chunk."""
+    """Writes the rows of a `FolderStorage`, chunk after chunk."""
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True)
@@ -210,7 +210,7 @@ class _Npy:
                 shape, _, dtype = np.lib.format.read_array_header_1_0(file)
                 return _Npy(path, dtype, shape, file.tell())
         except (FileNotFoundError, ValueError) as error:
-            raise LostError(path) from error
+            raise RowsLostError(path) from error
 
     @property
     def rows(self) -> int:
@@ -232,6 +232,6 @@ class _Npy:
                 while at < end:
                     got = file.readinto(room[at:end])
                     if not got:
-                        raise LostError(self.path)
+                        raise RowsLostError(self.path)
                     at += got
         return found

@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.baselines.plain import bottoms
-from aesm_dsl.layers.leaf_rows import Rows
-from aesm_dsl.layers.precision import exact
+from aesm_dsl.layers.baselines.plain import bottom_mlps
+from aesm_dsl.layers.leaf_rows import SortedRows
+from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.stacked_linears import Linears, Towers
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
@@ -25,14 +25,14 @@ class MMoE(nn.Module):
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
         leaves, tasks = baseline.leaves, len(plan.tasks.tasks)
-        self.experts = bottoms(plan.width, baseline, copies=baseline.experts)
+        self.experts = bottom_mlps(plan.width, baseline, copies=baseline.experts)
         self.gates = Linears(leaves, tasks, plan.width, baseline.experts)
         self.towers = Towers(plan, leaves, baseline.output)
 
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         x_1BD = x_BD.unsqueeze(0)
         y_EBF = self.experts(x_1BD, rows)
-        weight_TBE = exact(self.gates(x_1BD, rows)).softmax(dim=-1)
+        weight_TBE = full_precision(self.gates(x_1BD, rows)).softmax(dim=-1)
         h_TBF = torch.einsum("tbe,ebf->tbf", weight_TBE, y_EBF)
         logit_TB: Tensor = self.towers(h_TBF, rows)
         return logit_TB

@@ -1,4 +1,4 @@
-"""Plan -> `Baseline`: the network of an architecture that is not AES.
+"""Plan -> `BaselineNetwork`: the network of an architecture that is not AES.
 
 Axes: B rows, F features, D width of x, T tasks.
 """
@@ -17,14 +17,14 @@ from aesm_dsl.layers.baselines.plain import ESMM, SharedBottom, Single
 from aesm_dsl.layers.baselines.ple import PLE
 from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.layers.leaf_rows import Leaves, Rows
-from aesm_dsl.layers.precision import exact
+from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows
+from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.tower import funnel
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.plan.tables import sparse_homes
+from aesm_dsl.plan.tables import sparse_table_keys
 
 BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "shared_bottom": SharedBottom,
@@ -34,19 +34,19 @@ BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "esmm": ESMM,
     "single": Single,
 }
-"""By architecture: x_BD and `Rows` -> logit_TB."""
+"""By architecture: x_BD and `SortedRows` -> logit_TB."""
 
 
 class LeafEmbeddings(nn.ModuleList):
     """x_BD: each row by the `Embedding` of its leaf, or by the one of all leaves."""
 
-    def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: Rows) -> Tensor:
+    def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: SortedRows) -> Tensor:
         sizes = rows.sizes if len(self) > 1 else [ids_BS.shape[0]]
         parts = zip(self, ids_BS.split_with_sizes(sizes), value_BV.split_with_sizes(sizes), strict=True)
         return torch.cat([embedding(ids, values) for embedding, ids, values in parts])
 
 
-class Baseline(nn.Module):
+class BaselineNetwork(nn.Module):
     """`Prediction` for a `Batch`: embedding, the architecture's body on rows sorted by leaf, funnel.
 
     Parameters are drawn from torch's default generator, as is dropout. `noise` has nothing to act on: no gate selects.
@@ -58,9 +58,9 @@ class Baseline(nn.Module):
         if plan.baseline is None:
             raise ValueError(f"the plan of {plan.name} is one of AES")
         self.plan = plan
-        self.leaves = Leaves(plan)
+        self.leaves = LeafSorter(plan)
         single = plan.baseline.architecture == "single"
-        copies, sparse = plan.baseline.leaves if single else 1, sparse_homes(plan)
+        copies, sparse = plan.baseline.leaves if single else 1, sparse_table_keys(plan)
         self.embeddings = LeafEmbeddings(Embedding(plan.features, sparse) for _ in range(copies))
         self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
 
@@ -68,7 +68,7 @@ class Baseline(nn.Module):
         rows = self.leaves(batch.node_BL)
         x_BD = self.embeddings(batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B], rows)
         logit_TB: Tensor = self.body(x_BD, rows)
-        logits = exact(logit_TB).index_select(1, rows.back_B).unbind(0)
+        logits = full_precision(logit_TB).index_select(1, rows.back_B).unbind(0)
         tasks = self.plan.tasks.tasks
         yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.leaf_rows import Rows
-from aesm_dsl.layers.no_compile import apart
+from aesm_dsl.layers.leaf_rows import SortedRows
+from aesm_dsl.layers.no_compile import no_compile
 
 KEPT = 0.9
 """How much earlier batches of a leaf count after one more, as batch norm's momentum of 0.1."""
@@ -45,8 +45,8 @@ class PartitionNorm(nn.Module):
         self.register_buffer("mean_PD", torch.zeros(leaves + 1, width))
         self.register_buffer("squares_PD", torch.zeros(leaves + 1, width))
 
-    @apart
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    @no_compile
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         if self.training and len(x_BD):
             rate_LD, offset_LD = self._affine(*self._moments(x_BD, rows.sizes))
         else:

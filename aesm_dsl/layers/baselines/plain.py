@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.layers.embedding import START_STD
-from aesm_dsl.layers.leaf_rows import Rows
+from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.layers.stacked_linears import MLPs, Towers
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
@@ -23,10 +23,10 @@ class SharedBottom(nn.Module):
 
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
-        self.bottom = bottoms(plan.width, baseline)
+        self.bottom = bottom_mlps(plan.width, baseline)
         self.towers = Towers(plan, baseline.leaves, baseline.output)
 
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows), rows)
         return logit_TB
 
@@ -43,10 +43,10 @@ class ESMM(nn.Module):
         super().__init__()
         self.leaf = nn.Embedding(baseline.leaves, baseline.embed)
         nn.init.normal_(self.leaf.weight, std=START_STD)
-        self.bottom = bottoms(plan.width + baseline.embed, baseline, copies=len(plan.tasks.tasks))
+        self.bottom = bottom_mlps(plan.width + baseline.embed, baseline, copies=len(plan.tasks.tasks))
         self.towers = Towers(plan, 1, baseline.output)
 
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         x_BD = torch.cat([x_BD, self.leaf(rows.leaf_B)], dim=1)
         logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows), rows)
         return logit_TB
@@ -62,15 +62,15 @@ class Single(nn.Module):
 
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
-        self.bottom = bottoms(plan.width, baseline, leaves=baseline.leaves)
+        self.bottom = bottom_mlps(plan.width, baseline, leaves=baseline.leaves)
         self.towers = Towers(plan, baseline.leaves, baseline.output)
 
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         logit_TB: Tensor = self.towers(self.bottom(x_BD.unsqueeze(0), rows), rows)
         return logit_TB
 
 
-def bottoms(before: int, baseline: BaselinePlan, *, leaves: int = 1, copies: int = 1) -> MLPs:
+def bottom_mlps(before: int, baseline: BaselinePlan, *, leaves: int = 1, copies: int = 1) -> MLPs:
     """The MLPs below the towers, or experts."""
     widths = (before, *baseline.hidden)
     return MLPs(leaves, copies, widths, baseline.activation, baseline.dropout, baseline.norm)

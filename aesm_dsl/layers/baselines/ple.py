@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.baselines.plain import bottoms
-from aesm_dsl.layers.leaf_rows import Rows
-from aesm_dsl.layers.precision import exact
+from aesm_dsl.layers.baselines.plain import bottom_mlps
+from aesm_dsl.layers.leaf_rows import SortedRows
+from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.stacked_linears import Linears, Towers
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
@@ -28,7 +28,7 @@ class PLE(nn.Module):
         )
         self.towers = Towers(plan, baseline.leaves, baseline.output)
 
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         own = shared = x_BD.unsqueeze(0)
         for layer in self.layers:
             own, shared = layer(own, shared, rows)
@@ -53,18 +53,18 @@ class PLELayer(nn.Module):
         super().__init__()
         leaves, tasks = baseline.leaves, len(plan.tasks.tasks)
         self.tasks, self.count, self.last = tasks, baseline.specific, last
-        self.specific = bottoms(before, baseline, leaves=leaves, copies=tasks * baseline.specific)
-        self.shared = bottoms(before, baseline, copies=baseline.shared)
+        self.specific = bottom_mlps(before, baseline, leaves=leaves, copies=tasks * baseline.specific)
+        self.shared = bottom_mlps(before, baseline, copies=baseline.shared)
         self.gates = Linears(leaves, tasks, before, baseline.specific + baseline.shared)
         if not last:
             self.gate_specific = Linears(leaves, 1, before, tasks * baseline.specific)
             self.gate_shared = Linears(1, 1, before, baseline.shared)
 
-    def forward(self, own: Tensor, shared: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    def forward(self, own: Tensor, shared: Tensor, rows: SortedRows) -> tuple[Tensor, Tensor]:
         h_TBD = own.expand(self.tasks, -1, -1)
         specific_XBF = self.specific(h_TBD.repeat_interleave(self.count, dim=0), rows)
         shared_KBF = self.shared(shared, rows)
-        weight_TBE = exact(self.gates(h_TBD, rows)).softmax(dim=-1)
+        weight_TBE = full_precision(self.gates(h_TBD, rows)).softmax(dim=-1)
         specific_TSBF = specific_XBF.unflatten(0, (self.tasks, self.count))
         mixed_TBF = torch.einsum("tbs,tsbf->tbf", weight_TBE[..., : self.count], specific_TSBF)
         mixed_TBF = mixed_TBF + torch.einsum("tbk,kbf->tbf", weight_TBE[..., self.count :], shared_KBF)
@@ -72,4 +72,4 @@ class PLELayer(nn.Module):
             return mixed_TBF, shared
         gate_1BE = torch.cat([self.gate_specific(shared, rows), self.gate_shared(shared, rows)], dim=-1)
         all_EBF = torch.cat([specific_XBF, shared_KBF])
-        return mixed_TBF, torch.einsum("tbe,ebf->tbf", exact(gate_1BE).softmax(dim=-1), all_EBF)
+        return mixed_TBF, torch.einsum("tbe,ebf->tbf", full_precision(gate_1BE).softmax(dim=-1), all_EBF)

@@ -14,8 +14,8 @@ from torch.nn import functional
 from aesm_dsl.layers.baselines.partition import PartitionNorm
 from aesm_dsl.layers.embedding import START_STD
 from aesm_dsl.layers.experts import ACTIVATIONS
-from aesm_dsl.layers.leaf_rows import Rows
-from aesm_dsl.layers.stacked_linears import Linears, MLPs, linears
+from aesm_dsl.layers.leaf_rows import SortedRows
+from aesm_dsl.layers.stacked_linears import Linears, MLPs, apply_linears
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
 
@@ -45,7 +45,7 @@ class STAR(nn.Module):
         self.auxiliary = MLPs(1, 1, auxiliary, baseline.activation, baseline.dropout)
         self.auxiliary_head = Linears(1, 1, auxiliary[-1], len(tasks.tasks))
 
-    def forward(self, x_BD: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
         h = self.norm(x_BD, rows).unsqueeze(0)
         for linear in self.bottom:
             h = functional.dropout(self.activation(linear(h, rows)), self.dropout, self.training)
@@ -70,8 +70,8 @@ class StarLinears(nn.Module):
         self.factor_LGDH = nn.Parameter(torch.ones(leaves, copies, before, after))
         self.bias_LGH = nn.Parameter(torch.zeros(leaves, copies, after))
 
-    def forward(self, h: Tensor, rows: Rows) -> Tensor:
-        return linears(h, *self.of_leaves(), rows)
+    def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
+        return apply_linears(h, *self.of_leaves(), rows)
 
     def of_leaves(self) -> tuple[Tensor, Tensor]:
         """weight_LGDH, bias_LGH: what each leaf's Linears amount to."""

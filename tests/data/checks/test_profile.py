@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from aesm_dsl.cli.main import app
 from aesm_dsl.data.checks.profile import Profile
-from aesm_dsl.data.checks.user_overlap import KEPT, Users
-from aesm_dsl.data.reading.checked_rows import Checked
-from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.data.checks.user_overlap import KEPT, UserOverlap
+from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.files import TableRows
 from aesm_dsl.data.reading.hashing import hash64
 from aesm_dsl.plan.data import DataPlan
 from aesm_dsl.plan.plan import Plan
@@ -43,7 +43,9 @@ def report(frame: pl.DataFrame, at: tuple[int, ...] = ()) -> dict[str, Any]:
         nodes = rows["page"].replace_strict({"home": 0, "cart": 1}, return_dtype=pl.Int64).to_numpy()[:, None]
         labels = rows.select(pl.col("click", "buy").cast(pl.Float32).fill_null(np.nan)).to_numpy()
         assert nodes.shape[1] == len(made.levels)
-        profile.update(Checked("train", Rows(rows, "t.csv", start), nodes, labels, np.ones(len(nodes), np.float32)))
+        profile.update(
+            CheckedRows("train", TableRows(rows, "t.csv", start), nodes, labels, np.ones(len(nodes), np.float32))
+        )
     return profile.report()
 
 
@@ -93,7 +95,7 @@ def test_a_task_that_never_varies_has_no_correlation() -> None:
 
 
 def test_users_beyond_the_sketch_are_estimated() -> None:
-    users = Users(2)
+    users = UserOverlap(2)
     one, other = range(100_000), range(60_000, 110_000)
     for start in range(0, 100_000, 9_999):
         users.update(0, hash64(pl.Series(one[start : start + 9_999]))[0])

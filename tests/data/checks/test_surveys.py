@@ -14,17 +14,17 @@ import pytest
 
 from aesm_dsl.data.checks import duplicate_rows
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.checks.constant_features import Blank
-from aesm_dsl.data.checks.duplicate_files import Copies
-from aesm_dsl.data.checks.duplicate_rows import Repeats
+from aesm_dsl.data.checks.constant_features import ConstantFeatures
+from aesm_dsl.data.checks.duplicate_files import DuplicateFiles
+from aesm_dsl.data.checks.duplicate_rows import DuplicateRows
 from aesm_dsl.data.checks.label_separation import separation
-from aesm_dsl.data.checks.leaks import Leaks
-from aesm_dsl.data.checks.leaves import LeafIndex, Leaves
-from aesm_dsl.data.checks.time_order import Moments
+from aesm_dsl.data.checks.leaks import LabelLeaks
+from aesm_dsl.data.checks.leaves import LeafCounts, LeafIndex
+from aesm_dsl.data.checks.time_order import TimeOrder
 from aesm_dsl.data.open_tables import check_tables
-from aesm_dsl.data.reading.checked_rows import Checked, Survey
-from aesm_dsl.data.reading.files import Rows
-from aesm_dsl.data.reading.sample import Sample
+from aesm_dsl.data.reading.checked_rows import CheckedRows, TableCheck
+from aesm_dsl.data.reading.files import TableRows
+from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import DataPlan, SplitPlan
 from aesm_dsl.plan.plan import UNKNOWN, Plan
@@ -36,14 +36,14 @@ CUTS = [(), (1, 2), (7, 350, 399)]
 
 def cut(
     frame: pl.DataFrame, plan: Plan, label_RT: Any, node_RL: Any, at: Sequence[int], part: str = "train"
-) -> list[Checked]:
+) -> list[CheckedRows]:
     """The rows in chunks that end at these rows."""
     label_RT, node_RL = np.asarray(label_RT, np.float32), np.asarray(node_RL, np.int64)
     ends = [0, *at, frame.height]
     return [
-        Checked(
+        CheckedRows(
             part,
-            Rows(frame[start:stop], "t.csv", start, start),
+            TableRows(frame[start:stop], "t.csv", start, start),
             node_RL[start:stop].reshape(stop - start, len(plan.levels)),
             label_RT[start:stop].reshape(stop - start, len(plan.tasks.tasks)),
             np.ones(stop - start, np.float32),
@@ -52,7 +52,7 @@ def cut(
     ]
 
 
-def told(survey: Survey, chunks: Sequence[Checked]) -> list[tuple[str, str, str]]:
+def told(survey: TableCheck, chunks: Sequence[CheckedRows]) -> list[tuple[str, str, str]]:
     findings = Findings()
     for chunk in chunks:
         survey.update(chunk)
@@ -75,16 +75,16 @@ def test_features_that_say_nothing(at: Sequence[int], locate: Locate) -> None:
     )
     labels, nodes = [0, 1] * 200, np.zeros((400, 0))
     chunks = cut(frame, plan, labels, nodes, at)
-    assert told(Blank(plan, locate), chunks) == [
+    assert told(ConstantFeatures(plan, locate), chunks) == [
         ("W504", "column `a` is `x` in all 400 training rows", "features.user.a"),
         ("W505", "column `b` is missing in all 400 training rows", "features.user.b"),
         ("W504", "column `e` is `p\0q` in all 400 training rows", "features.user.e"),
     ]
     blank = make.plan(plan.features[:2])
-    assert told(Blank(blank, locate), chunks) == [
+    assert told(ConstantFeatures(blank, locate), chunks) == [
         ("E512", "no feature tells one of the 400 training rows from another", "features.user.a")
     ]
-    assert told(Blank(blank, locate), [replace(chunk, part="test") for chunk in chunks]) == []
+    assert told(ConstantFeatures(blank, locate), [replace(chunk, part="test") for chunk in chunks]) == []
 
 
 @pytest.mark.parametrize("at", CUTS)
@@ -110,7 +110,7 @@ def test_a_feature_that_tells_the_label_is_a_leak_and_an_id_is_none(at: Sequence
         "gap": "number",
     }
     plan = make.plan([make.feature(name, kind, 9) for name, kind in kinds.items()])
-    found = told(Leaks(plan, locate), cut(frame, plan, label, np.zeros((400, 0)), at))
+    found = told(LabelLeaks(plan, locate), cut(frame, plan, label, np.zeros((400, 0)), at))
     assert [(code, span.rpartition(".")[2]) for code, _, span in found] == [
         ("W506", name) for name in ("above", "middle", "word", "gap")
     ]
@@ -128,7 +128,7 @@ def test_a_sample_is_the_same_however_rows_are_cut() -> None:
     frame = pl.DataFrame({"a": [str(place) for place in range(5000)]})
     drawn = []
     for at in ((), range(100, 5000, 100), (4999,)):
-        sample = Sample(plan, 50)
+        sample = RowSample(plan, 50)
         for chunk in cut(frame, plan, np.zeros(5000), np.zeros((5000, 0)), tuple(at)):
             sample.update(chunk)
         drawn.append(sample.frame())
@@ -164,7 +164,7 @@ def test_leaves_with_few_labels_and_paths_never_taken(at: Sequence[int], locate:
     labels = [0, 1] * 600 + [1] * 9 + [0] * 3
     frame = pl.DataFrame({"age": range(1212)})
     findings = Findings()
-    survey = Leaves(plan, locate)
+    survey = LeafCounts(plan, locate)
     for chunk in cut(frame, plan, labels, nodes, at):
         survey.update(chunk)
     survey.tell(findings)
@@ -177,14 +177,14 @@ def test_leaves_with_few_labels_and_paths_never_taken(at: Sequence[int], locate:
     # `f` has no rows at all, which is told of the node; once it has, its other path is a gap.
     wide = make.plan(levels=[plan.levels[0], make.level("card", "card", {"f": (0, 1), "g": (0, 1)})])
     plain = [[0, 0]] * 600 + [[0, 1]] * 600 + [[1, 1]] * 60
-    found = told(Leaves(wide, locate), cut(pl.DataFrame({"age": range(1260)}), wide, [0, 1] * 630, plain, at))
+    found = told(LeafCounts(wide, locate), cut(pl.DataFrame({"age": range(1260)}), wide, [0, 1] * 630, plain, at))
     assert found == [("W508", "1 of 4 paths to level `card` have no training rows", "level.card")]
 
 
 def test_a_small_table_is_a_trial(locate: Locate) -> None:
     plan = levels()
     frame = pl.DataFrame({"age": range(20)})
-    assert told(Leaves(plan, locate), cut(frame, plan, [0, 1] * 10, [[0, 1]] * 20, ())) == []
+    assert told(LeafCounts(plan, locate), cut(frame, plan, [0, 1] * 10, [[0, 1]] * 20, ())) == []
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_rows_to_measure_on_come_later(train: list[Any], test: list[Any], told_o
         for part, days in (("train", train), ("valid", train[-1:]), ("test", test))
         for chunk in cut(pl.DataFrame({"day": days}), plan, [0] * len(days), np.zeros((len(days), 0)), (1,), part)
     ]
-    found = told(Moments(plan, locate), chunks)
+    found = told(TimeOrder(plan, locate), chunks)
     assert len(found) == (told_of != "")
     for code, message, span in found:
         assert (code, span) == ("W509", "data.test")
@@ -220,13 +220,13 @@ def test_a_file_that_holds_the_rows_of_another(at: Sequence[int], locate: Locate
     plan = make.plan(data=DataPlan(("*.csv",), None, ("test.csv",), None))
     frame = pl.DataFrame({"age": range(400), "y": [0, 1] * 200, "day": range(400)})
 
-    def named(name: str, rows: pl.DataFrame, part: str = "train") -> list[Checked]:
+    def named(name: str, rows: pl.DataFrame, part: str = "train") -> list[CheckedRows]:
         chunks = cut(rows, plan, rows["y"], np.zeros((400, 0)), at, part)
         return [replace(chunk, rows=replace(chunk.rows, file=name)) for chunk in chunks]
 
     later = frame.with_columns(day=pl.col("day") + 1)
     files = [*named("a", frame), *named("b", later), *named("c", frame.reverse()), *named("a", frame, "test")]
-    assert told(Copies(plan, locate), files) == [
+    assert told(DuplicateFiles(plan, locate), files) == [
         ("W510", "`b` holds the 400 rows of `a` once more", "data.train"),
         ("W510", "`a` is read as training rows and as test rows", "data.test"),
     ]
@@ -236,7 +236,7 @@ def test_a_file_that_holds_the_rows_of_another(at: Sequence[int], locate: Locate
         for chunk in named("a", frame)
         for side, part in enumerate(("train", "test"))
     ]
-    assert told(Copies(split, locate), [*halves, *named("b", frame)]) == [
+    assert told(DuplicateFiles(split, locate), [*halves, *named("b", frame)]) == [
         ("W510", "`b` holds the 400 rows of `a` once more", "data.train")
     ]
 
@@ -251,8 +251,8 @@ def test_rows_that_were_written_more_than_once(locate: Locate, monkeypatch: pyte
     repeated = [row for row, cells in enumerate(frame.iter_rows()) if cells in seen or seen.add(cells)]  # type: ignore[func-returns-value]
 
     def found(plan: Plan, frame: pl.DataFrame, at: Sequence[int]) -> list[tuple[str, str, str]]:
-        copies = Copies(plan, locate)
-        return told(Repeats(plan, locate, copies), cut(frame, plan, frame["y"], np.zeros((frame.height, 0)), at))
+        copies = DuplicateFiles(plan, locate)
+        return told(DuplicateRows(plan, locate, copies), cut(frame, plan, frame["y"], np.zeros((frame.height, 0)), at))
 
     for at in CUTS:
         ((code, message, span),) = found(plan, frame, at)
@@ -266,7 +266,7 @@ def test_rows_that_were_written_more_than_once(locate: Locate, monkeypatch: pyte
         assert found(replace(plan, data=other), frame, ()) == []
     assert found(plan, frame.unique(maintain_order=True), (7,)) == []
     # Of a large table a part is looked at, all copies of a row or none.
-    monkeypatch.setattr(duplicate_rows, "KEPT", 1000)
+    monkeypatch.setattr(duplicate_rows, "MOST_HASHES", 1000)
     large = pl.DataFrame({"age": 1, "who": 1, "y": 0, "day": np.arange(40_000) % 30_000})
     ((_, message, _),) = found(plan, large, range(999, 40_000, 999))
     about = int(message.split()[1].replace(",", ""))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.quantiles import boundaries, bucket
+from aesm_dsl.data.encoding.quantiles import bucket_of, quantile_boundaries
 from aesm_dsl.plan.features import FeaturePlan
 from tests.data.plans import Make, fit_encoders
 
@@ -131,10 +131,10 @@ def test_few_distinct_values_have_a_bucket_each_however_tied() -> None:
 
 def test_a_heavy_tie_leaves_the_other_buckets_to_the_rest() -> None:
     values = np.concatenate([np.zeros(9000), np.arange(1, 1001)])
-    edges = boundaries(values, 16)
+    edges = quantile_boundaries(values, 16)
     assert edges[0] == 0
     assert len(edges) == 15
-    assert np.bincount(bucket(values, edges))[1:].max() <= 70
+    assert np.bincount(bucket_of(values, edges))[1:].max() <= 70
 
 
 @pytest.mark.parametrize("values", [[], [3.0], [3.0] * 50, [math.nan], [math.inf, -math.inf], [1e308, -1e308]])
@@ -158,12 +158,12 @@ def test_dates_datetimes_and_booleans_are_numbers() -> None:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=60), st.integers(1, 12))
 def test_boundaries_are_distinct_ascending_values(values: list[float], buckets: int) -> None:
-    edges = boundaries(np.array(values, dtype=np.float64), buckets)
+    edges = quantile_boundaries(np.array(values, dtype=np.float64), buckets)
     assert len(edges) <= max(buckets - 1, 0)
     assert list(edges) == sorted(set(edges))
     assert set(edges) <= set(values)
     if len(set(values)) <= buckets:
-        assert len(set(bucket(np.array(values), edges).tolist())) == len(set(values))
+        assert len(set(bucket_of(np.array(values), edges).tolist())) == len(set(values))
 
 
 # all --------------------------------------------------------------------------------------------------------

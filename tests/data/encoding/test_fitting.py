@@ -8,7 +8,7 @@ import pytest
 
 from aesm_dsl.data.encoding import fitting as module
 from aesm_dsl.data.encoding import learners
-from aesm_dsl.data.encoding.fitting import Fitting
+from aesm_dsl.data.encoding.fitting import EncoderFitting
 from tests.data.plans import Make, fit_encoders
 
 make = Make()
@@ -34,7 +34,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", [1, 7, 32, 100])
 def test_chunks_of_any_size_teach_the_same(size: int) -> None:
     frame = table(300)
-    fitting = Fitting(PLAN)
+    fitting = EncoderFitting(PLAN)
     for start in range(0, 300, size):
         fitting.update(frame[start : start + size])
     assert fitting.finish() == fit_encoders(PLAN, frame)
@@ -43,7 +43,7 @@ def test_chunks_of_any_size_teach_the_same(size: int) -> None:
 @pytest.mark.usefixtures("small")
 def test_parts_that_begin_at_a_block_merge_into_one() -> None:
     frame = table(300)
-    first, second = Fitting(PLAN), Fitting(PLAN, first_row=160)
+    first, second = EncoderFitting(PLAN), EncoderFitting(PLAN, first_row=160)
     first.update(frame[:160])
     second.update(frame[160:])
     first.merge(second)

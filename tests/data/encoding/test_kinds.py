@@ -12,9 +12,9 @@ import pytest
 
 from aesm_dsl.data.encoding import fitting, learners
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.fitting import Fitting
+from aesm_dsl.data.encoding.fitting import EncoderFitting
 from aesm_dsl.data.open_tables import open_table
-from aesm_dsl.data.reading.frames import given
+from aesm_dsl.data.reading.frames import open_frames
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.plan.plan import Plan
@@ -179,14 +179,14 @@ def test_chunks_teach_the_same_of_every_kind(monkeypatch: pytest.MonkeyPatch) ->
     x = chance.lognormal(size=300)
     z = [[str(k) for k in chance.geometric(0.3, size)] for size in chance.integers(0, 4, 300)]
     frame = pl.DataFrame({"x": x, "y": x, "z": z})
-    whole = Fitting(plan)
+    whole = EncoderFitting(plan)
     whole.update(frame)
     for size in (1, 7, 100):
-        chunks = Fitting(plan)
+        chunks = EncoderFitting(plan)
         for start in range(0, 300, size):
             chunks.update(frame[start : start + size])
         assert chunks.finish() == whole.finish()
-    first, second = Fitting(plan), Fitting(plan, first_row=160)
+    first, second = EncoderFitting(plan), EncoderFitting(plan, first_row=160)
     first.update(frame[:160])
     second.update(frame[160:])
     first.merge(second)
@@ -215,7 +215,7 @@ def test_chunks_teach_the_same_of_every_kind(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_column_that_does_not_fit_is_told(feature: str, cells: pl.Series, told: str) -> None:
     findings = Findings()
     frame = pl.DataFrame({"x": cells})
-    reading = open_table(plan_of(feature), given(frame, "t", findings), findings, lambda path: None, labels=False)
+    reading = open_table(plan_of(feature), open_frames(frame, "t", findings), findings, lambda path: None, labels=False)
     if not findings.errors:
         reading.survey(lambda chunk: None, ())
     (finding,) = findings.errors

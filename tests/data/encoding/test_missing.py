@@ -14,7 +14,7 @@ from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.vectors import read_vectors
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.plan.tables import sparse_homes
+from aesm_dsl.plan.tables import sparse_table_keys
 from aesm_dsl.spec.features import KINDS
 from tests.data.encoding.test_kinds import plan_of
 from tests.data.plans import fit_encoders
@@ -69,7 +69,7 @@ def test_missing_and_unknown(kind: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, expected)
 
     fitted = plan.with_rows(encoders.rows(), dict.fromkeys(keys, 16))
-    embedding = Embedding(fitted.features, sparse_homes(fitted))
+    embedding = Embedding(fitted.features, sparse_table_keys(fitted))
     ids_RS, value_RV = encoders.encode(table(nothing, blank))
     x_BD = embedding(torch.from_numpy(ids_RS).long(), torch.from_numpy(value_RV))
     assert x_BD.isfinite().all()

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data.checks.columns import Faults, Locate
+from aesm_dsl.data.checks.columns import FailedUses, Locate
 from aesm_dsl.data.encoding import value_counts
 from aesm_dsl.data.encoding.splits import Splits
-from aesm_dsl.data.reading.checked_rows import Checked
-from aesm_dsl.data.reading.files import Rows
+from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.files import TableRows
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import DataPlan, SplitPlan
 from tests.data.plans import Make
@@ -27,15 +27,17 @@ def split(rule: SplitPlan, column: pl.Series, part: str, seed: int) -> tuple[Spl
     data = DataPlan(("x",), **{"valid": None, "test": None, "weight": None, part: rule})
     made = replace(Make().plan(data=data), training=replace(Make().plan().training, seed=seed))
 
-    def read(columns: Sequence[str]) -> Iterator[Rows]:
+    def read(columns: Sequence[str]) -> Iterator[TableRows]:
         frame = pl.DataFrame({"day": column})
         for start in range(0, frame.height, 3):
-            yield Rows(frame[start : start + 3], "x", start, start)
+            yield TableRows(frame[start : start + 3], "x", start, start)
 
-    splits, gone = Splits(made, Faults(), read), []
+    splits, gone = Splits(made, FailedUses(), read), []
     for rows in read(["day"]):
         empty = np.zeros((len(rows), 0))
-        chunk = Checked("train", rows, empty.astype(np.int64), empty.astype(np.float32), np.ones(len(rows), np.float32))
+        chunk = CheckedRows(
+            "train", rows, empty.astype(np.int64), empty.astype(np.float32), np.ones(len(rows), np.float32)
+        )
         for piece in splits.divide(chunk):
             if piece.part == part:
                 gone += [int(piece.rows.place(row).split()[1]) - 1 for row in range(len(piece))]

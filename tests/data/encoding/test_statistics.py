@@ -15,8 +15,8 @@ from aesm_dsl.api.check import check
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.encoding import learners
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.learners import Histogram
-from aesm_dsl.data.encoding.quantiles import boundaries
+from aesm_dsl.data.encoding.learners import NumberHistogram
+from aesm_dsl.data.encoding.quantiles import quantile_boundaries
 from aesm_dsl.data.prepare import prepare
 from aesm_dsl.findings.diagnostic import Findings
 from tests.conftest import PROJECT
@@ -184,10 +184,10 @@ def test_a_vocabulary_of_values_that_no_row_has(tmp_path: Path) -> None:
 def test_a_histogram_of_very_many_numbers_keeps_its_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learners, "SAMPLE", 1000)
     values = np.random.default_rng(1).normal(size=20_000)
-    seen = Histogram()
+    seen = NumberHistogram()
     for part in np.split(values, 10):
         seen.add(pl.DataFrame({"value": part, "count": np.full(2000, 3)}))
         seen.settle()
     shares = [(values <= edge).mean() for edge in seen.boundaries(8)]
     assert shares == pytest.approx(np.arange(1, 8) / 8, abs=0.005)
-    assert seen.boundaries(8) != boundaries(values, 8)
+    assert seen.boundaries(8) != quantile_boundaries(values, 8)

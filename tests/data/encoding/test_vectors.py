@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.checks.unmatched_keys import Unmatched
+from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.vectors import Vectors, read_vectors
+from aesm_dsl.data.encoding.vectors import VectorTable, read_vectors
 from aesm_dsl.data.open_tables import open_table
-from aesm_dsl.data.reading.frames import given
-from aesm_dsl.data.store.cache import key_of
+from aesm_dsl.data.reading.frames import open_frames
+from aesm_dsl.data.store.cache import entry_key
 from aesm_dsl.findings.diagnostic import Findings
 from tests.data.encoding.test_kinds import plan_of
 from tests.data.plans import fit_encoders
@@ -22,7 +22,7 @@ from tests.data.plans import fit_encoders
 GOOD = pl.DataFrame({"fund": [3, 1, 2], "name": ["c", "a", "b"], "vector": [[0.5, 1.0], [0.25, -1.0], [0.0, 2.0]]})
 
 
-def read(feature: str, folder: Path) -> tuple[Vectors | None, Findings]:
+def read(feature: str, folder: Path) -> tuple[VectorTable | None, Findings]:
     findings = Findings()
     return read_vectors(plan_of(feature), [folder], findings, lambda path: None).get("fund"), findings
 
@@ -114,9 +114,9 @@ def test_keys_are_the_vocabulary_and_survive_the_run(tmp_path: Path) -> None:
     assert encoders.encode(rows)[0].tolist() == [[2, 3, 1, 3, 4], [-1, -1, -1, 0, 0], [-1, -1, -1, 1, 2]]
     fitted = plan.with_rows(encoders.rows(), {"fund": 2})
     assert [(one.rows, one.given) for one in fitted.features] == [(5, 2)] * 3
-    before = key_of(plan, {"vectors fund": found["fund"].files})
+    before = entry_key(plan, {"vectors fund": found["fund"].files})
     GOOD.head(2).write_parquet(tmp_path / "v.parquet")
-    assert key_of(plan, {"vectors fund": found["fund"].files}) != before
+    assert entry_key(plan, {"vectors fund": found["fund"].files}) != before
 
 
 def test_values_without_a_vector_are_told(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_values_without_a_vector_are_told(tmp_path: Path) -> None:
     plan = plan_of('fund = vectors(file: "v.parquet")', "seen = list(of: fund)", "last = same(of: fund)")
     rows = pl.DataFrame({"fund": [3, 1, None, 9], "last": ["f3", "f1", None, "1"], "seen": [[1, 2], [8], [None], []]})
     findings = Findings()
-    reading = open_table(plan, given(rows, "t", findings), findings, lambda path: None, labels=False)
-    one = Unmatched(plan, {"fund": ("3", "1", "2")}, lambda path: None)
+    reading = open_table(plan, open_frames(rows, "t", findings), findings, lambda path: None, labels=False)
+    one = UnmatchedKeys(plan, {"fund": ("3", "1", "2")}, lambda path: None)
     for _, chunk in reading.checked("test", None):
         one.update(replace(chunk, part="train"))
     one.tell(findings)

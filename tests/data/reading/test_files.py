@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.reading.data_file import attempt
-from aesm_dsl.data.reading.files import Rows, chunks, find
+from aesm_dsl.data.reading.data_file import read_or_report
+from aesm_dsl.data.reading.files import TableRows, find_files, read_chunks
 from aesm_dsl.findings.diagnostic import Findings
 
 
@@ -28,26 +28,26 @@ def put(path: Path, **columns: object) -> Path:
     return path
 
 
-def rows_of(patterns: list[str], *roots: Path, rows: int = 1000) -> list[Rows]:
+def rows_of(patterns: list[str], *roots: Path, rows: int = 1000) -> list[TableRows]:
     findings = Findings()
-    found = list(chunks(find(patterns, roots, None, findings), None, None, findings, rows))
+    found = list(read_chunks(find_files(patterns, roots, None, findings), None, None, findings, rows))
     assert not findings.items
     return found
 
 
-def cells(found: list[Rows], column: str = "x") -> list[object]:
+def cells(found: list[TableRows], column: str = "x") -> list[object]:
     return [cell for rows in found for cell in rows.frame[column].to_list()]
 
 
-def names(found: list[Rows]) -> list[str]:
+def names(found: list[TableRows]) -> list[str]:
     return [rows.file for rows in found]
 
 
 def told(patterns: list[str], *roots: Path) -> list[tuple[str, str, str, str]]:
     findings = Findings()
-    files = find(patterns, roots, None, findings)
+    files = find_files(patterns, roots, None, findings)
     if files:
-        list(chunks(files, None, None, findings))
+        list(read_chunks(files, None, None, findings))
     return [(one.code, one.message, one.label, " | ".join(one.help)) for one in findings]
 
 
@@ -130,7 +130,7 @@ def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     findings = Findings()
-    attempt(read, put(tmp_path / "a.parquet", x=[1]), "a.parquet", None, findings)
+    read_or_report(read, put(tmp_path / "a.parquet", x=[1]), "a.parquet", None, findings)
     assert [(one.code, one.label) for one in findings] == [("E502", "there is not enough memory")]
 
 
@@ -159,8 +159,8 @@ def test_rows_taken_from_others_keep_their_place(tmp_path: Path) -> None:
 def test_only_the_needed_columns_are_read(tmp_path: Path) -> None:
     put(tmp_path / "a.parquet", x=[1], y=[2], z=[3])
     findings = Findings()
-    files = find(["a.parquet"], [tmp_path], None, findings)
-    (rows,) = chunks(files, ["z", "x", "absent"], None, findings)
+    files = find_files(["a.parquet"], [tmp_path], None, findings)
+    (rows,) = read_chunks(files, ["z", "x", "absent"], None, findings)
     assert rows.frame.columns == ["x", "z"]
 
 
@@ -198,8 +198,8 @@ def test_folders_called_name_and_value_are_columns(tmp_path: Path) -> None:
     assert cells(found, "day") == ["2024-01-01", "2024-01-02", "2024-01-02"]
     assert cells(found, "shop") == ["a/b", None, None]
     findings = Findings()
-    files = find(["log/*/*/*.parquet"], [tmp_path], None, findings)
-    assert [rows.frame.to_dict(as_series=False) for rows in chunks(files, ["day"], None, findings)] == [
+    files = find_files(["log/*/*/*.parquet"], [tmp_path], None, findings)
+    assert [rows.frame.to_dict(as_series=False) for rows in read_chunks(files, ["day"], None, findings)] == [
         {"day": ["2024-01-01"]},
         {"day": ["2024-01-02", "2024-01-02"]},
     ]

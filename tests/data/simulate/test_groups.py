@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl.data.simulate.groups import GROUPS, NAMES, SHARES, simulate_groups, truth, write_groups
+from aesm_dsl.data.simulate.groups import GROUPS, NAMES, SHARES, draw_truth, simulate_groups, write_groups
 from aesm_dsl.training.metrics.auc import auc
 
 
@@ -27,13 +27,13 @@ def test_traffic(frame: pl.DataFrame) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_group_has_a_large_scenario_and_a_smaller_one(seed: int) -> None:
-    known = truth(seed)
+    known = draw_truth(seed)
     assert set(known.group_N[:GROUPS].tolist()) == set(known.group_N[GROUPS:].tolist()) == set(range(GROUPS))
     np.testing.assert_allclose(known.direction_GS @ known.direction_GS.T, np.eye(GROUPS), atol=1e-12)
 
 
 def test_the_groups_are_drawn() -> None:
-    assert len({tuple(truth(seed).groups.values()) for seed in range(20)}) > 10
+    assert len({tuple(draw_truth(seed).groups.values()) for seed in range(20)}) > 10
 
 
 def test_the_truth_is_calibrated_in_every_scenario(frame: pl.DataFrame) -> None:
@@ -46,7 +46,7 @@ def test_the_truth_is_calibrated_in_every_scenario(frame: pl.DataFrame) -> None:
 
 def test_what_a_scenario_responds_to_is_its_groups(frame: pl.DataFrame) -> None:
     """The linear part of the log odds, found by least squares, is alike within a group and not across."""
-    known = truth(3)
+    known = draw_truth(3)
     found = []
     for name in NAMES:
         own = frame.filter(scenario=name)
@@ -70,7 +70,7 @@ def test_same_seed_same_files(tmp_path: Path) -> None:
     assert not train.equals(simulate_groups(1500, 6))
     told = json.loads((tmp_path / "one" / "truth.json").read_text(encoding="utf-8"))
     assert told["bayes_auc"] == auc(test["truth"].to_numpy(), test["is_hit"].to_numpy())
-    assert [one["group"] for one in told["scenarios"]] == truth(5).group_N.tolist()
+    assert [one["group"] for one in told["scenarios"]] == draw_truth(5).group_N.tolist()
     with pytest.raises(ValueError, match="a table without rows"):
         write_groups(tmp_path / "never", 10, 5, 0.0)
     assert not (tmp_path / "never").exists()

@@ -13,8 +13,8 @@ import torch
 
 from aesm_dsl.data.store import encoded_table
 from aesm_dsl.data.store.encoded_table import EncodedTable
-from aesm_dsl.data.store.prefetch import ahead
-from aesm_dsl.data.store.storage import Columns, Folder, FolderWriter, Range
+from aesm_dsl.data.store.prefetch import prefetch
+from aesm_dsl.data.store.storage import Columns, FolderStorage, FolderWriter, Range
 
 
 def table(rows: int) -> EncodedTable:
@@ -73,7 +73,7 @@ def long(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         writer.append(*(part[start : start + 90].numpy() for part in made.whole().parts))
     writer.close()
     assert np.load(tmp_path / "rows" / "label.npy").shape == (1003, 3)
-    return EncodedTable.of(Folder(tmp_path / "rows"))
+    return EncodedTable.of(FolderStorage(tmp_path / "rows"))
 
 
 def test_a_table_of_many_windows_is_shuffled_block_by_block(long: EncodedTable) -> None:
@@ -148,7 +148,7 @@ def test_the_digest_is_that_of_the_rows_and_of_nothing_else(long: EncodedTable, 
     for start in (0, 500):
         writer.append(*(part.numpy() for part in columns.take(slice(start, start + 500 + start)).parts))
     writer.close()
-    assert Folder(tmp_path / "otherwise").digest == long.stored.digest
+    assert FolderStorage(tmp_path / "otherwise").digest == long.stored.digest
 
 
 def test_rows_of_a_share_by_their_numbers(long: EncodedTable) -> None:
@@ -165,11 +165,11 @@ def test_an_error_behind_the_batches_is_raised_and_its_thread_ends() -> None:
         raise OSError("gone")
 
     before = threading.active_count()
-    made = ahead(items())
+    made = prefetch(items())
     assert next(made) == 1
     with pytest.raises(OSError, match="gone"):
         next(made)
-    early = ahead(iter(range(1000)))
+    early = prefetch(iter(range(1000)))
     next(early)
     early.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
@@ -183,7 +183,7 @@ def test_a_batch_needs_a_row() -> None:
 def read_there(path: Path, rank: int, results: multiprocessing.Queue[tuple[int, int, list[float], int]]) -> None:
     for world in (2, 3):
         if rank < world:
-            batches = list(EncodedTable.of(Folder(path)).share(rank, world).batches(30, seed=rank, epoch=1))
+            batches = list(EncodedTable.of(FolderStorage(path)).share(rank, world).batches(30, seed=rank, epoch=1))
             rows = [row for one in batches for row in one.node_BL[one.weight_B > 0, 0].tolist()]
             results.put((world, rank, rows, len(batches)))
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.layers.baselines.network import BODIES, Baseline
-from aesm_dsl.layers.build import build
+from aesm_dsl.layers.baselines.network import BODIES, BaselineNetwork
+from aesm_dsl.layers.build import build_network
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.plan import UNKNOWN, Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
@@ -21,16 +21,16 @@ from tests.layers.plans import FUNNEL, make_plan, task
 ALONE = (task("click"),)
 
 
-def make(plan: Plan, seed: int = 0) -> Baseline:
+def make(plan: Plan, seed: int = 0) -> BaselineNetwork:
     """A network with every parameter drawn, so that no factor is still 1 and no bias still 0; in evaluation mode."""
     torch.manual_seed(seed)
-    network = Baseline(plan).double().eval()
+    network = BaselineNetwork(plan).double().eval()
     for parameter in network.parameters():
         parameter.data.add_(torch.randn_like(parameter) * 0.3)
     return network
 
 
-def logit_of(network: Baseline, batch: Batch) -> Tensor:
+def logit_of(network: BaselineNetwork, batch: Batch) -> Tensor:
     return torch.stack(list(network(batch).logit.values()), 1)
 
 
@@ -41,10 +41,10 @@ def leaves_of(plan: Plan, batch: Batch) -> list[int]:
 def test_every_architecture_is_here() -> None:
     assert set(ARCHITECTURES) == {"aes", *BASELINES}
     assert set(BODIES) == set(BASELINES)
-    assert isinstance(build(make_plan()), Network)
-    assert isinstance(build(make_baseline("ple")), Baseline)
+    assert isinstance(build_network(make_plan()), Network)
+    assert isinstance(build_network(make_baseline("ple")), BaselineNetwork)
     with pytest.raises(ValueError, match="one of AES"):
-        Baseline(make_plan())
+        BaselineNetwork(make_plan())
 
 
 @pytest.mark.parametrize("levels", [(), (("entry", 1),), (("entry", 3),), None], ids=["tasks", "one", "flat", "deep"])
@@ -92,7 +92,7 @@ def test_gradients_reach_every_parameter_of_every_leaf(architecture: str) -> Non
     plan = make_baseline(architecture)
     plan = replace(plan, tasks=replace(plan.tasks, tower_activation="silu"))  # a unit of ReLU may be born dead
     torch.manual_seed(0)
-    network, batch = Baseline(plan).train(), visit(plan, 400)
+    network, batch = BaselineNetwork(plan).train(), visit(plan, 400)
     loss(network(batch), batch, plan).total.backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -122,7 +122,7 @@ def test_a_leaf_moves_nothing_but_what_is_its_own_or_shared(architecture: str) -
 @pytest.mark.parametrize("architecture", BASELINES)
 def test_missing_labels_and_tasks_without_any_leave_the_loss_finite(architecture: str) -> None:
     plan = make_baseline(architecture)
-    network, batch = Baseline(plan).train(), visit(plan, 40)
+    network, batch = BaselineNetwork(plan).train(), visit(plan, 40)
     label_BT = batch.label_BT.clone()
     label_BT[::3, 0], label_BT[:, 2] = float("nan"), float("nan")
     found = loss(network(batch), replace(batch, label_BT=label_BT), plan)
@@ -166,7 +166,7 @@ def test_no_two_experts_start_alike_and_the_same_seed_gives_the_same(architectur
 
     def draw(seed: int) -> dict[str, Tensor]:
         torch.manual_seed(seed)
-        return Baseline(plan).state_dict()
+        return BaselineNetwork(plan).state_dict()
 
     one, same, other = draw(1), draw(1), draw(2)
     assert all(torch.equal(value, same[name]) for name, value in one.items())
@@ -209,7 +209,7 @@ def test_dropout_acts_in_training_only() -> None:
 def test_a_star_starts_as_the_shared_network_on_every_leaf() -> None:
     plan = make_baseline("star", tasks=ALONE)
     torch.manual_seed(0)
-    network, batch = Baseline(plan).eval(), visit(plan, 3)
+    network, batch = BaselineNetwork(plan).eval(), visit(plan, 3)
     torch.nn.init.zeros_(network.body.leaf.weight)
     batch = Batch(*(part[:1].expand(len(plan.leaves), *part.shape[1:]) for part in batch.parts))
     batch = replace(batch, node_BL=torch.tensor(plan.leaves))
@@ -218,6 +218,6 @@ def test_a_star_starts_as_the_shared_network_on_every_leaf() -> None:
 
 
 def test_it_says_what_it_is() -> None:
-    text = repr(Baseline(make_baseline("ple")))
+    text = repr(BaselineNetwork(make_baseline("ple")))
     assert "Baseline ple of fund: " in text
     assert "layer 3" in text

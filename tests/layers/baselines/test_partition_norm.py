@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.layers.baselines.partition import PartitionNorm
-from aesm_dsl.layers.leaf_rows import Rows
+from aesm_dsl.layers.leaf_rows import SortedRows
 
 
-def rows_of(sizes: list[int]) -> Rows:
+def rows_of(sizes: list[int]) -> SortedRows:
     order_B = torch.arange(sum(sizes))
-    return Rows(order_B, order_B, torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)), sizes)
+    return SortedRows(order_B, order_B, torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)), sizes)
 
 
 def draw(rows: int, seed: int) -> Tensor:

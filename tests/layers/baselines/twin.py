@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from aesm_dsl.layers.baselines.network import Baseline
+from aesm_dsl.layers.baselines.network import BaselineNetwork
 
 Vector = list[float]
 
 
-def logits(network: Baseline, ids: list[int], leaf: int, moments: tuple[Vector, Vector] | None = None) -> Vector:
+def logits(network: BaselineNetwork, ids: list[int], leaf: int, moments: tuple[Vector, Vector] | None = None) -> Vector:
     """The logits of the tasks for one row.
 
     moments  mean and variance that STAR normalises the row by
@@ -23,7 +23,7 @@ def logits(network: Baseline, ids: list[int], leaf: int, moments: tuple[Vector, 
     return body(network, state, x, leaf, moments) if architecture == "star" else body(network, state, x, leaf)
 
 
-def _features(network: Baseline, state: dict[str, Any], ids: list[int], leaf: int) -> Vector:
+def _features(network: BaselineNetwork, state: dict[str, Any], ids: list[int], leaf: int) -> Vector:
     owner = leaf if network.plan.baseline.architecture == "single" else 0
     features = network.plan.features
     widths = sorted({one.width for one in features})
@@ -34,7 +34,7 @@ def _features(network: Baseline, state: dict[str, Any], ids: list[int], leaf: in
     return x
 
 
-def _plain(network: Baseline, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
+def _plain(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
     architecture = network.plan.baseline.architecture
     found = []
     for task in range(len(network.plan.tasks.tasks)):
@@ -46,7 +46,7 @@ def _plain(network: Baseline, state: dict[str, Any], x: Vector, leaf: int) -> Ve
     return found
 
 
-def _mmoe(network: Baseline, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
+def _mmoe(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
     experts = [_mlp(network, state, "body.experts", 0, e, x) for e in range(network.plan.baseline.experts)]
     found = []
     for task in range(len(network.plan.tasks.tasks)):
@@ -55,7 +55,7 @@ def _mmoe(network: Baseline, state: dict[str, Any], x: Vector, leaf: int) -> Vec
     return found
 
 
-def _ple(network: Baseline, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
+def _ple(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
     baseline, tasks = network.plan.baseline, len(network.plan.tasks.tasks)
     own, shared = [x] * tasks, x
     for depth in range(baseline.repeat):
@@ -80,7 +80,7 @@ def _ple(network: Baseline, state: dict[str, Any], x: Vector, leaf: int) -> Vect
 
 
 def _star(
-    network: Baseline, state: dict[str, Any], x: Vector, leaf: int, moments: tuple[Vector, Vector] | None
+    network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int, moments: tuple[Vector, Vector] | None
 ) -> Vector:
     assert moments is not None
     z = []
@@ -111,7 +111,7 @@ def _star_linear(state: dict[str, Any], name: str, leaf: int, copy: int, h: Vect
 
 
 def _mlp(
-    network: Baseline, state: dict[str, Any], name: str, leaf: int, copy: int, h: Vector, *, norm: bool = True
+    network: BaselineNetwork, state: dict[str, Any], name: str, leaf: int, copy: int, h: Vector, *, norm: bool = True
 ) -> Vector:
     depth = 0
     while f"{name}.linears.{depth}.weight_LGDH" in state:
@@ -127,7 +127,7 @@ def _mlp(
     return h
 
 
-def _tower(network: Baseline, state: dict[str, Any], leaf: int, task: int, h: Vector) -> float:
+def _tower(network: BaselineNetwork, state: dict[str, Any], leaf: int, task: int, h: Vector) -> float:
     for depth in range(len(network.plan.tasks.tower)):
         h = [max(v, 0.0) for v in _linear(state, f"body.towers.hidden.linears.{depth}", leaf, task, h)]
     return _linear(state, "body.towers.head", leaf, task, h)[0]

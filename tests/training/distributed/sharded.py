@@ -25,9 +25,9 @@ from aesm_dsl import train
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import AESLayer
 from aesm_dsl.layers.embedding import Embedding
-from aesm_dsl.layers.sharded_embedding import Shard, shards
+from aesm_dsl.layers.sharded_embedding import ShardedTable, sharded_tables
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.plan.tables import sparse_homes
+from aesm_dsl.plan.tables import sparse_table_keys
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, join_group
 from aesm_dsl.training.distributed.shards import (
     join_lookups,
@@ -102,7 +102,7 @@ def carry_doubles(network: nn.Module) -> None:
         waiting, width = back(Halves.apply(found), way), 2 * found.shape[1]
         return SimpleNamespace(wait=lambda: Wholes.apply(waiting.wait().view(-1, width)))
 
-    for shard in shards(network).values():
+    for shard in sharded_tables(network).values():
         shard._travel.back = partial(doubled, shard._travel.back)
 
 
@@ -136,9 +136,11 @@ def steps(processes: ProcessGroup) -> dict[str, Any]:
         losses, stepper = learn(plan, weighting, [whole.cut(one, mine) for one in given], processes)
         alone, other = learn(plan, weighting, given, SINGLE_PROCESS)
         network, state, expected = stepper.network, stepper.state_dict(), other.state_dict()
-        rows = processes.gather_objects([[one.num_embeddings, one.whole_rows] for one in shards(network).values()])
+        rows = processes.gather_objects(
+            [[one.num_embeddings, one.whole_rows] for one in sharded_tables(network).values()]
+        )
         copies = processes.gather_objects(
-            {key: one for key, one in network.state_dict().items() if key not in shards(network)}
+            {key: one for key, one in network.state_dict().items() if key not in sharded_tables(network)}
         )
         kept = ("network", "optimizers", "average")
         found[name] = {
@@ -184,7 +186,7 @@ def lookups(processes: ProcessGroup) -> list[Any]:
     """By process: vectors of a file, lists, ids that one process has none of, and whole tables in the end."""
     plan = replace(make_plan(), features=features(3, trained=True))
     plan = replace(plan, training=replace(plan.training, sparse_from=0.0))
-    embedding = Embedding(plan.features, sparse_homes(plan))
+    embedding = Embedding(plan.features, sparse_table_keys(plan))
     for one in embedding.parameters():
         processes.broadcast(one.data)
     own = deepcopy(embedding)
@@ -198,14 +200,14 @@ def lookups(processes: ProcessGroup) -> list[Any]:
         none = torch.equal(own(ids, empty), embedding(ids, empty))
     join_lookups(own, 2)
     try:
-        Shard(nn.Embedding(4, 2, sparse=True), processes.rank, processes.world_size, CPU)(torch.tensor([4]))
+        ShardedTable(nn.Embedding(4, 2, sparse=True), processes.rank, processes.world_size, CPU)(torch.tensor([4]))
         refused = ""
     except ValueError as error:
         refused = str(error)
     kinds = [type(one).__name__ for one in own.modules() if isinstance(one, nn.Embedding)]
     unshard_tables(own, processes)
     back = all(torch.equal(one, embedding.state_dict()[name]) for name, one in own.state_dict().items())
-    plain = not shards(own) and all(type(one) is nn.Parameter for one in own.parameters())
+    plain = not sharded_tables(own) and all(type(one) is nn.Parameter for one in own.parameters())
     said = {"same": same, "none": none, "refused": refused, "kinds": kinds, "back": back, "plain": plain}
     return processes.gather_objects(said)
 

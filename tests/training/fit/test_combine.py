@@ -16,7 +16,7 @@ from aesm_dsl.data.simulate.fund_search import write_world
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.layers.aes import Noise
-from aesm_dsl.layers.build import AnyNetwork, build
+from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.training.fit.combine import GradientWeighting, backward, gradient_weighting, gradients
 from aesm_dsl.training.fit.loop import fit
 from aesm_dsl.training.fit.loss import Loss, loss
@@ -42,7 +42,7 @@ def network_of(architecture: str) -> AnyNetwork:
         levels = tuple(replace(level, layers=one.layers) for level, one in zip(plan.levels, aes.levels, strict=True))
         plan = replace(plan, levels=levels, tasks=aes.tasks, baseline=None)
     torch.manual_seed(0)
-    network = build(plan)
+    network = build_network(plan)
     stir(network)
     return network
 
@@ -200,7 +200,7 @@ def test_it_does_not_matter_how_the_experts_run() -> None:
     for execution in ("dense", "loop", "grouped"):
         plan = make_plan(layer=replace(LAYER, execution=execution))
         torch.manual_seed(0)
-        network = build(plan).double()
+        network = build_network(plan).double()
         stir(network)
         batch = make_batch(plan, 50)
         torch.manual_seed(3)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.prediction import Prediction
-from aesm_dsl.layers.selection import Tally
+from aesm_dsl.layers.selection import LossSums
 from aesm_dsl.layers.tower import funnel
 from aesm_dsl.plan.plan import Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
@@ -31,7 +31,7 @@ PLAN = Plan("p", "p", (), (), TaskLevelPlan(TASKS, 1, (), (), "relu", 0.0), TRAI
 def predict(logits_TB: Tensor) -> Prediction:
     yes, no = funnel(logits_TB.unbind(0), (None, 0))
     by_name = [dict(zip(("click", "purchase"), values, strict=True)) for values in (logits_TB, yes, no)]
-    return Prediction(*by_name, {}, (Tally(torch.tensor(10.0), torch.tensor(28.0), torch.tensor([4.5]), COUNTS),))
+    return Prediction(*by_name, {}, (LossSums(torch.tensor(10.0), torch.tensor(28.0), torch.tensor([4.5]), COUNTS),))
 
 
 def batch(label_BT: list[list[float]], weight_B: list[float] | None = None) -> Batch:

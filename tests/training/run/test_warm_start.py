@@ -12,7 +12,7 @@ import torch
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.feature_encoders import Category
+from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.anatomy import anatomy
 from aesm_dsl.plan.evolution import fates
@@ -180,8 +180,8 @@ def test_values_of_a_vocabulary_are_found_by_name() -> None:
     old = plan_of(OLD).with_rows({"price": 5, "brand": 4, "size": 0, "seller": 10, "seen": 7, "day": 21, **MORE})
     new = plan_of(OLD).with_rows({"price": 5, "brand": 5, "size": 0, "seller": 10, "seen": 7, "day": 21, **MORE})
     before, after = trained(old), Network(new)
-    known = Encoders((Category("brand", "brand", ("acme", "zenith")),))
-    wanted = Encoders((Category("brand", "brand", ("nova", "zenith", "acme")),))
+    known = Encoders((CategoryEncoder("brand", "brand", ("acme", "zenith")),))
+    wanted = Encoders((CategoryEncoder("brand", "brand", ("nova", "zenith", "acme")),))
     warm_start(after, wanted, before, known)
 
     def table(network: Network, rows: int) -> torch.Tensor:
@@ -204,11 +204,11 @@ def test_frozen_vectors_stay_those_of_the_file() -> None:
 
 def test_buckets_of_a_cross_mean_the_same_while_its_vocabularies_do() -> None:
     plan = plan_of(OLD)
-    known = Encoders((Category("brand", "brand", ("acme",)),))
+    known = Encoders((CategoryEncoder("brand", "brand", ("acme",)),))
     before, after = trained(plan), Network(plan)
     part = next(one for one in anatomy(plan) if one.name == "feature both, table")
     rows = slice(part.first + 1, part.first + 21)
-    for vocabulary, same in ((Encoders((Category("brand", "brand", ("nova",)),)), False), (known, True)):
+    for vocabulary, same in ((Encoders((CategoryEncoder("brand", "brand", ("nova",)),)), False), (known, True)):
         warm_start(after, vocabulary, before, known)
         tables = (one.state_dict()[part.state][rows] for one in (before, after))
         assert torch.equal(*tables) == same

@@ -8,21 +8,27 @@ import torch
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.feature_encoders import Category, Date, Id, Number, Shared
+from aesm_dsl.data.encoding.feature_encoders import (
+    CategoryEncoder,
+    DateEncoder,
+    IdEncoder,
+    NumberEncoder,
+    SharedEncoder,
+)
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.selection import Selection
 from aesm_dsl.training.sharing.segments import MOST, segments
 from aesm_dsl.training.sharing.usage import Usage, UsageMeter
 from tests.report.cases import make_plan
 
-CITY = Category("city", "city", tuple(f"c{at}" for at in range(MOST + 5)))
+CITY = CategoryEncoder("city", "city", tuple(f"c{at}" for at in range(MOST + 5)))
 ENCODERS = Encoders(
     (
-        Date("when", "when", ("hour", "weekday"), ""),
-        Id("user", "user", 10),
-        Number("age", "age", 5, (18.0, 30.5, 60.0)),
+        DateEncoder("when", "when", ("hour", "weekday"), ""),
+        IdEncoder("user", "user", 10),
+        NumberEncoder("age", "age", 5, (18.0, 30.5, 60.0)),
         CITY,
-        Shared("home", "home", CITY),
+        SharedEncoder("home", "home", CITY),
     )
 )
 PLAN = make_plan({"entry": {"a": "a", "b": "b"}}, experts=3)
@@ -54,7 +60,7 @@ def test_values_ranges_and_nodes_have_names() -> None:
 
 
 def test_many_ranges_become_few() -> None:
-    wide = Encoders((Number("x", "x", 65, tuple(float(at) for at in range(63))),))
+    wide = Encoders((NumberEncoder("x", "x", 65, tuple(float(at) for at in range(63))),))
     found = segments(PLAN, wide, "x", Findings())
     assert found is not None
     assert len(found.names) <= MOST + 1
