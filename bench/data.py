@@ -32,7 +32,7 @@ from rich.table import Table
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.data.open_tables import check_tables
 from aesm_dsl.data.prepare import Prepared, prepare
-from aesm_dsl.data.reading.checked_rows import Checked
+from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.model import Spec
@@ -209,7 +209,7 @@ class Seen:
     def __init__(self) -> None:
         self.rows = 0
 
-    def update(self, chunk: Checked) -> None:
+    def update(self, chunk: CheckedRows) -> None:
         self.rows += len(chunk)
 
     def tell(self, findings: Findings) -> None:
