@@ -1,1 +1,1 @@
-"""Spec -> Plan: every size of a network as plain numbers, and what two plans have in common."""
+"""Turns a `Spec` into a `Plan`: every size of a network as plain numbers. Also compares plans and specs."""

@@ -1,18 +1,18 @@
-"""Automatic allocation: every `auto` of a spec becomes a number, by rules that can be told in a sentence.
+"""Automatic allocation: replaces every `auto` of a spec by a number, by rules that fit in a sentence.
 
-  count     twice the level's nodes, rounded up to a multiple of 4, from 8 to 64
-  specific  2
-  shared    2
-  hidden    [w, w/2]. Without a budget, w is the largest power of two that is at most the width of all features
-            together, from 32 to 256. With one, w is the largest multiple of 8 from 8 to 1024, the same for all levels,
-            with which the whole network stays within the budget; if even 8 is too wide, automatic counts are halved
-            first, down to 4.
-  embeddings  sparse(from: 16), but dense with weight decay
-  embed     the fourth root of the table's rows (feature_plan.py); of a level and the tasks, of their nodes. Where the
-            training rows decide how many there are, a feature's `embed` stays `auto` until they are known: what is
-            computed from it before, from the most there may be
+  count       Twice the level's nodes, rounded up to a multiple of 4, from 8 to 64.
+  specific    2.
+  shared      2.
+  hidden      [w, w/2]. Without a budget, w is the largest power of two that is at most the width of all features
+              together, from 32 to 256. With a budget, w is the largest multiple of 8 from 8 to 1024, the same for all
+              levels, with which the whole network stays within the budget; if even 8 is too wide, automatic counts
+              are halved first, down to 4.
+  embeddings  sparse(from: 16), but dense if there is weight decay.
+  embed       The fourth root of the table's rows (`features.auto_width`); for a level and the tasks, of the number of
+              nodes. If the training rows decide how many rows a feature's table has, its `embed` stays `auto` until
+              they are known, and whatever is computed before that uses the upper bound of the rows.
 
-A budget counts everything but the embedding tables of the features. `specific` and `shared` never exceed `count`.
+A budget counts everything except the features' embedding tables. `specific` and `shared` never exceed `count`.
 """
 
 from __future__ import annotations
@@ -38,47 +38,55 @@ STEP, WIDEST_IN_BUDGET = 8, 1024
 FEWEST_IN_BUDGET = 4
 
 LARGE_TABLE = 16
-"""Rows of an embedding table for every id that a batch looks up in it, from which on moving only the rows that were
-looked up pays clearly: both ways cost the same at two to eight rows (`bench/embeddings.py`)."""
+"""Rows of an embedding table, per id that a batch looks up in it, from which on sparse updates (only of the rows that
+were looked up) are clearly cheaper. Both kinds of updates cost the same at two to eight rows (bench/embeddings.py)."""
 
 Reasons = dict[str, str]
-"""Path of a setting that was `auto` -> why it got its value."""
+"""Maps the path of a setting that was `auto` or left out to the reason for its value."""
 
 
 def allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:
-    """The spec with a number for every `auto` and a value for every name and width left out, and why each.
+    """Replaces every `auto` by a number, and writes out every name and width that was left out.
 
-    Tells E410 when the budget cannot be kept.
+    A budget that cannot be kept is reported as E410.
+
+    Returns:
+        The resolved spec, and the reason for each value that was filled in.
     """
     spec, names = _fill_names(spec, hierarchy)
     spec, tables = _fill_embeddings(spec)
-    spec, widths = _fill_widths(spec)
-    resolved, numbers = _allocate(spec, hierarchy, findings)
+    spec, widths = _fill_feature_widths(spec)
+    resolved, numbers = _fill_experts_within_budget(spec, hierarchy, findings)
     return resolved, names | tables | widths | numbers
 
 
-def _fill_widths(spec: Spec) -> tuple[Spec, Reasons]:
-    """The widths of features: numbers where the spec decides how many rows their tables have."""
-    plans, reasons = {one.name: one for one in feature_plans(spec)}, Reasons()
+def _fill_feature_widths(spec: Spec) -> tuple[Spec, Reasons]:
+    """Fills the `embed` of every feature whose table's rows the spec alone decides."""
+    plans, reasons = {plan.name: plan for plan in feature_plans(spec)}, Reasons()
 
-    def filled(name: str, feature: FeatureDefinition) -> FeatureDefinition:
+    def fill(path: str, name: str, feature: FeatureDefinition) -> FeatureDefinition:
         inner = feature.of if isinstance(feature, ListFeature | SequenceFeature) else None
-        own = feature if inner is None else inner
-        if isinstance(own, str | SameFeature | ListFeature | SequenceFeature) or (own.embed or spec.embed) != "auto":
+        embedded = feature if inner is None else inner
+        if isinstance(embedded, str | SameFeature | ListFeature | SequenceFeature):
+            return feature
+        if (embedded.embed or spec.embed) != "auto":
             return feature
         plan = plans[name]
-        of_date = isinstance(own, DateFeature)
-        rows = "a number has no rows" if plan.values else "those of its largest part" if of_date else f"{plan.rows:,}"
-        reasons[path] = f"`embed` auto: by its table's rows, {'known after fitting' if plan.auto else rows}"
-        wide = own.model_copy(update={"embed": "auto" if plan.auto else plan.embed})
-        return wide if inner is None else feature.model_copy(update={"of": wide})
+        if plan.auto:
+            rows = "known after fitting"
+        elif plan.values:
+            rows = "a number has no rows"
+        else:
+            rows = "those of its largest part" if isinstance(embedded, DateFeature) else f"{plan.rows:,}"
+        reasons[path] = f"`embed` auto: by its table's rows, {rows}"
+        filled = embedded.model_copy(update={"embed": "auto" if plan.auto else plan.embed})
+        return filled if inner is None else feature.model_copy(update={"of": filled})
 
     groups = []
     for group in spec.features:
-        members = {}
-        for name, feature in group.members.items():
-            path = f"features.{group.name}.{name}"
-            members[name] = filled(name, feature)
+        members = {
+            name: fill(f"features.{group.name}.{name}", name, feature) for name, feature in group.members.items()
+        }
         groups.append(group.model_copy(update={"members": members}))
     return spec.model_copy(update={"features": tuple(groups)}), reasons
 
@@ -86,22 +94,22 @@ def _fill_widths(spec: Spec) -> tuple[Spec, Reasons]:
 def _fill_embeddings(spec: Spec) -> tuple[Spec, Reasons]:
     if spec.train.embeddings != "auto":
         return spec, {}
-    chosen: Dense | Sparse = Sparse(call="sparse", least=LARGE_TABLE)
-    why = f"large tables, {LARGE_TABLE} rows or more for every id that a batch looks up"
+    embeddings: Dense | Sparse = Sparse(call="sparse", least=LARGE_TABLE)
+    reason = f"large tables, {LARGE_TABLE} rows or more for every id that a batch looks up"
     if spec.train.optimizer.weight_decay:
-        chosen, why = Dense(call="dense"), "weight decay is to reach all rows"
-    train = spec.train.model_copy(update={"embeddings": chosen})
-    return spec.model_copy(update={"train": train}), {"train.embeddings": f"auto: {why}"}
+        embeddings, reason = Dense(call="dense"), "weight decay is to reach all rows"
+    train = spec.train.model_copy(update={"embeddings": embeddings})
+    return spec.model_copy(update={"train": train}), {"train.embeddings": f"auto: {reason}"}
 
 
 def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:
-    """What is called like the thing itself, or as wide as the model says, is written out."""
+    """Writes out columns, values and labels that default to a name, and node widths that default to the model's."""
     reasons: Reasons = {}
 
-    def choose(model: Model, path: str, word: str, value: object, why: str) -> dict[str, object]:
+    def choose(model: Model, path: str, word: str, value: object, reason: str) -> dict[str, object]:
         if getattr(model, word) is not None:
             return {}
-        reasons[f"{path}.{word}"] = why
+        reasons[f"{path}.{word}"] = reason
         return {word: value}
 
     levels = []
@@ -127,29 +135,29 @@ def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:
 
 
 def _node_width(spec: Spec, nodes: int) -> tuple[int, str]:
-    """The width of a level's embedding that says nothing else, and why."""
+    """The default width of a level's node embedding, and the reason for it."""
     if spec.embed == "auto":
         return auto_width(nodes), "auto: the fourth root of its nodes"
     return spec.embed, "the model's"
 
 
-def _allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:
-    width = _feature_width(spec)
-    natural = max(NARROWEST, min(WIDEST, 1 << (width.bit_length() - 1)))
+def _fill_experts_within_budget(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:
+    features_width = max(1, sum(feature.width for feature in feature_plans(spec)))
     if spec.budget is None:
-        reason = f"the power of two at most {width}, the features' width, from {NARROWEST} to {WIDEST}"
-        return _fill(spec, hierarchy, natural, MOST_EXPERTS, reason)
+        width = max(NARROWEST, min(WIDEST, 1 << (features_width.bit_length() - 1)))
+        reason = f"the power of two at most {features_width}, the features' width, from {NARROWEST} to {WIDEST}"
+        return _fill_experts(spec, hierarchy, width, MOST_EXPERTS, reason)
     limit, unit = spec.budget.value, spec.budget.unit
 
-    def spent(most: int, wide: int) -> int:
-        filled, _ = _fill(spec, hierarchy, wide, most, "")
+    def network_cost(most: int, width: int) -> int:
+        filled, _ = _fill_experts(spec, hierarchy, width, most, "")
         total = cost(compile_aes(filled, hierarchy)).total
         return total.parameters if unit == "parameters" else total.selected
 
     most = MOST_EXPERTS
-    while spent(most, STEP) > limit and most > FEWEST_IN_BUDGET:
+    while network_cost(most, STEP) > limit and most > FEWEST_IN_BUDGET:
         most //= 2
-    if (least := spent(most, STEP)) > limit:
+    if (least := network_cost(most, STEP)) > limit:
         findings.add(
             "E410",
             f"the budget of {limit:,} {unit} cannot be kept",
@@ -157,12 +165,18 @@ def _allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spe
             label=f"the smallest network needs {least:,}",
             help="raise the budget, or write smaller `count`, `hidden` or `tower`",
         )
-    wide = STEP * largest(lambda steps: spent(most, STEP * steps) <= limit, WIDEST_IN_BUDGET // STEP)
-    return _fill(spec, hierarchy, wide, most, f"the widest within the budget of {limit:,} {unit}")
+    width = STEP * largest_that_fits(lambda steps: network_cost(most, STEP * steps) <= limit, WIDEST_IN_BUDGET // STEP)
+    return _fill_experts(spec, hierarchy, width, most, f"the widest within the budget of {limit:,} {unit}")
 
 
-def largest(fits: Callable[[int], bool], most: int, least: int = 1) -> int:
-    """The largest number from `least` to `most` that fits; `least` if none does. What fails once must fail above."""
+def largest_that_fits(fits: Callable[[int], bool], most: int, least: int = 1) -> int:
+    """Finds by bisection the largest number from `least` to `most` that fits; `least` if none does.
+
+    Args:
+        fits: must be monotone: a number above one that does not fit does not fit either.
+        most: upper end of the range.
+        least: lower end of the range.
+    """
     low, high = least, most
     while low < high:
         middle = (low + high + 1) // 2
@@ -170,30 +184,27 @@ def largest(fits: Callable[[int], bool], most: int, least: int = 1) -> int:
     return low
 
 
-def _feature_width(spec: Spec) -> int:
-    return max(1, sum(feature.width for feature in feature_plans(spec)))
-
-
-def _fill(spec: Spec, hierarchy: Hierarchy, wide: int, most: int, reason: str) -> tuple[Spec, Reasons]:
+def _fill_experts(spec: Spec, hierarchy: Hierarchy, width: int, most: int, reason: str) -> tuple[Spec, Reasons]:
+    """Fills every `auto` of all `experts` blocks: at most `most` experts, the first hidden width `width`."""
     reasons: Reasons = {}
 
     def fill(path: str, experts: Experts, nodes: int) -> Experts:
         values: dict[str, object] = {}
 
-        def choose(word: str, value: object, why: str) -> None:
+        def choose(word: str, value: object, reason: str) -> None:
             values[word] = value
-            reasons[f"{path}.{word}"] = f"auto: {why}"
+            reasons[f"{path}.{word}"] = f"auto: {reason}"
 
         count = experts.count
         if count == "auto":
-            fixed = [one for one in (experts.specific, experts.shared) if isinstance(one, int)]
+            fixed = [selected for selected in (experts.specific, experts.shared) if isinstance(selected, int)]
             count = max(min(FEWEST_EXPERTS, most), min(most, -(-2 * nodes // 4) * 4), *fixed, 1)
             choose("count", count, f"twice {nodes} nodes, a multiple of 4, from {min(FEWEST_EXPERTS, most)} to {most}")
         for word in ("specific", "shared"):
             if getattr(experts, word) == "auto":
                 choose(word, min(2, count), "2 of each kind")
         if experts.hidden == "auto":
-            choose("hidden", (wide, max(1, wide // 2)), reason)
+            choose("hidden", (width, max(1, width // 2)), reason)
         return experts.model_copy(update=values)
 
     levels = []

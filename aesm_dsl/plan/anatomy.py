@@ -1,7 +1,7 @@
-"""`anatomy`: what every tensor of an AES network's state is about, with a name for each place along each of its axes.
+"""`anatomy`: describes every tensor of an AES network's state, with a name for each index along each of its axes.
 
-Two plans' anatomies tell which weights of one network mean the same in the other: places are compared by name, and
-not by where they stand. No torch here; layers/ builds what is described.
+Comparing the anatomies of two plans shows which weights of one network mean the same in the other: indices are matched
+by name, not by position. This module does not import torch; layers/ builds the tensors that are described here.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from itertools import accumulate
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
-from aesm_dsl.plan.tables import homes
+from aesm_dsl.plan.tables import table_keys
 
 MEAN = "mean"
-"""In `Axis.start`: as the mean of all old places."""
+"""In `Axis.start`: a new index starts as the mean over the whole old axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Named runs of neighbouring places; within a run places are told apart by their number alone."""
+    """An axis of a tensor, divided into named runs of neighbouring indices; a run's indices differ only by number."""
 
     what: str
-    """What the places are, in words: "nodes", "experts", "inputs", ..."""
+    """What the indices stand for, in words: "nodes", "experts", "inputs", ..."""
     runs: Mapping[str, int]
-    """Name -> how many places, in order."""
+    """Maps the name of each run to its length, in order."""
     start: tuple[str, ...] = ()
-    """How a new place begins: as the first of these runs that the old axis has, or MEAN; none: as if untrained."""
+    """Where a new index takes its initial value from: the first of these runs that the old axis has, or MEAN. If empty,
+    it starts untrained."""
 
     @property
     def size(self) -> int:
         return sum(self.runs.values())
 
     def starts(self) -> dict[str, int]:
-        """Name -> the first place of its run."""
+        """Maps the name of each run to its first index."""
         return dict(zip(self.runs, accumulate(self.runs.values(), initial=0), strict=False))
 
 
@@ -45,17 +46,17 @@ class Part:
     """A tensor of the state, or consecutive rows of one."""
 
     name: str
-    """What it is, wherever it stands in the network."""
+    """Its name, which does not depend on its position in the network."""
     owner: str
-    """Whom a person would say it belongs to: a feature, a node, a level, a task."""
+    """What it belongs to for a reader: a feature, a level, a layer of a level, a task."""
     state: str
-    """Its key in the network's state."""
+    """Its key in the network's `state_dict`."""
     axes: tuple[Axis, ...]
-    """The part has, or is viewed as, the shape of their sizes."""
+    """Its axes; their sizes are its shape, or the shape it is viewed as."""
     first: int = 0
-    """Where its rows begin in a table that several features share."""
+    """Index of its first row in a table that several features share."""
     given: bool = False
-    """Whether a file says it, and no training: it is not carried over."""
+    """Whether its values come from a file and are not trained; such a part is not carried over."""
 
     @property
     def numel(self) -> int:
@@ -66,18 +67,22 @@ class Part:
 
 
 Vocabularies = Mapping[str, Sequence[str]]
-"""Feature -> the values of its vocabulary, in order, where one was fitted."""
+"""Maps each feature whose vocabulary was fitted to the values of the vocabulary, in order."""
 
 
 def anatomy(plan: Plan, vocabularies: Vocabularies | None = None) -> list[Part]:
-    """All parts of the state of `Network(plan)`. Raises ValueError for a plan of another architecture."""
+    """Returns all parts of the state of `Network(plan)`.
+
+    Raises:
+        ValueError: the plan is of another architecture than AES.
+    """
     if plan.baseline is not None:
         raise ValueError(f"a network of `{plan.baseline.architecture}`, expected AES")
     return list(_Anatomy(plan, vocabularies or {}).parts())
 
 
-def tell_no_anatomy(plan: Plan, name: str, findings: Findings) -> None:
-    """E620 where the plan, which a person calls `name`, is of another architecture than AES."""
+def report_no_anatomy(plan: Plan, name: str, findings: Findings) -> None:
+    """Reports E620 if the plan, which the message calls `name`, is of another architecture than AES."""
     if plan.baseline is not None:
         findings.add(
             "E620",
@@ -91,54 +96,53 @@ class _Anatomy:
     plan: Plan
     vocabularies: Vocabularies
     x: dict[str, int] = field(init=False)
-    """What the next layer is given: runs of its input."""
+    """Runs of the next layer's input; each layer that is walked through replaces them."""
+    context: dict[str, int] = field(init=False)
+    """Runs of the next layer's context; each level adds its node embedding."""
 
     def __post_init__(self) -> None:
-        self.x = {f"feature {one.name}": one.width for one in self.plan.features}
+        self.x = {f"feature {feature.name}": feature.width for feature in self.plan.features}
+        self.context = {}
 
     def parts(self) -> Iterator[Part]:
         yield from self._embedding()
-        plan, context = self.plan, dict[str, int]()
+        plan = self.plan
         for index, level in enumerate(plan.levels):
             nodes = {f"node {node.name}": 1 for node in level.nodes}
-            places = nodes | ({"unknown": 1} if level.unknown else {})
-            rows = Axis("nodes", places, ("unknown", MEAN))
+            rows = Axis("nodes", nodes | ({"unknown": 1} if level.unknown else {}), ("unknown", MEAN))
             owner = f"level {level.name}"
             yield Part(f"{owner}, embedding", owner, f"context.nodes.{index}.weight", (rows, _units(level.width)))
-            context[owner] = level.width
-            for depth, layer in enumerate(level.layers):
-                yield from self._layer(
-                    owner, f"levels.{index}.{depth}", depth, layer, Axis("nodes", nodes, (MEAN,)), context
-                )
+            self.context[owner] = level.width
+            yield from self._layers(owner, f"levels.{index}", level.layers, Axis("nodes", nodes, (MEAN,)))
         tasks = {f"task {task.name}": 1 for task in plan.tasks.tasks}
         gates = Axis("tasks", tasks, (MEAN,))
         yield Part("tasks, embedding", TASKS, "context.tasks.weight", (gates, _units(plan.tasks.width)))
-        context[TASKS] = plan.tasks.width
-        for depth, layer in enumerate(plan.tasks.layers):
-            yield from self._layer(TASKS, f"tasks.{depth}", depth, layer, gates, context)
+        self.context[TASKS] = plan.tasks.width
+        yield from self._layers(TASKS, "tasks", plan.tasks.layers, gates)
         yield from self._leaf_towers() if plan.tasks.tower_per == "leaf" else self._towers()
 
     def _embedding(self) -> Iterator[Part]:
-        above: dict[int, int] = {}
-        places = homes(one for one in self.plan.features if one.slots)
+        next_row: dict[int, int] = {}
+        keys = table_keys(feature for feature in self.plan.features if feature.slots)
         pools = 0
-        for one in self.plan.features:
-            owner = f"feature {one.name}"
-            if one.kind == "vectors" and not one.table:
-                yield from self._vectors(one, owner, f"embedding.tables.{places.index(one.name)}")
-            elif one.slots and not one.table:
-                state = f"embedding.tables.{places.index(one.embed)}.weight"
-                axes = (self._rows(one), _units(one.embed))
-                yield Part(f"{owner}, table", owner, state, axes, above.get(one.embed, 0))
-                above[one.embed] = above.get(one.embed, 0) + one.rows
-            if one.pool:
+        for feature in self.plan.features:
+            owner, width = f"feature {feature.name}", feature.width
+            if feature.kind == "vectors" and not feature.table:
+                yield from self._vectors(feature, owner, f"embedding.tables.{keys.index(feature.name)}")
+            elif feature.slots and not feature.table:
+                state = f"embedding.tables.{keys.index(feature.embed)}.weight"
+                axes = (self._rows(feature), _units(feature.embed))
+                first = next_row.get(feature.embed, 0)
+                yield Part(f"{owner}, table", owner, state, axes, first)
+                next_row[feature.embed] = first + feature.rows
+            if feature.pool:
                 state = f"embedding.pools.{pools}"
-                yield Part(f"{owner}, empty", owner, f"{state}.empty", (_units(one.width),))
-                if one.pool == "attention":
-                    yield Part(f"{owner}, turn", owner, f"{state}.turn", (_units(one.width), _units(one.width)))
-                    yield Part(f"{owner}, age", owner, f"{state}.age", (Axis("places", {"place": one.slots}),))
+                yield Part(f"{owner}, empty", owner, f"{state}.empty", (_units(width),))
+                if feature.pool == "attention":
+                    yield Part(f"{owner}, turn", owner, f"{state}.turn", (_units(width), _units(width)))
+                    yield Part(f"{owner}, age", owner, f"{state}.age", (Axis("places", {"place": feature.slots}),))
                 pools += 1
-        numbers = {f"feature {one.name}": one.width for one in self.plan.features if one.values}
+        numbers = {f"feature {feature.name}": feature.width for feature in self.plan.features if feature.values}
         if numbers:
             for name in ("slope", "start", "missing"):
                 yield Part(f"numbers, {name}", "numbers", f"embedding.numbers.{name}", (Axis("numbers", numbers),))
@@ -155,14 +159,16 @@ class _Anatomy:
         if width != feature.embed:
             yield Part(f"{owner}, turn", owner, f"{state}.turn.weight", (_units(feature.embed), _units(width)))
 
-    def _crossed(self, feature: FeaturePlan) -> str:
-        """What the buckets of a cross depend on: its features, and the order of their vocabularies."""
-        owners = {one.name: one.table or one.name for one in self.plan.features}
-        words = [(name, tuple(self.vocabularies.get(owners[name], ()))) for name in feature.crossed]
-        return hashlib.sha256(repr(words).encode()).hexdigest()[:8]
+    def _cross_digest(self, feature: FeaturePlan) -> str:
+        """A digest of what the buckets of a cross depend on: its features, and the order of their vocabularies."""
+        owners = {member.name: member.table or member.name for member in self.plan.features}
+        vocabularies = [(name, tuple(self.vocabularies.get(owners[name], ()))) for name in feature.crossed]
+        return hashlib.sha256(repr(vocabularies).encode()).hexdigest()[:8]
 
     def _rows(self, feature: FeaturePlan) -> Axis:
-        """Rows of a table by what they stand for. Buckets of a hash mean the same only where there are as many."""
+        """The rows of a table, named by what they stand for."""
+        # Hash buckets and quantiles of two networks mean the same only if both have equally many, so the run's name
+        # holds their number.
         match feature.kind:
             case "category" if feature.name in self.vocabularies:
                 values = {f"value {value}": 1 for value in self.vocabularies[feature.name]}
@@ -174,17 +180,19 @@ class _Anatomy:
             case "number":
                 return Axis("quantiles", {"missing": 1, f"of {feature.rows - 1} quantiles": feature.rows - 1})
             case "cross":
-                buckets = f"of {feature.rows - 1} buckets of {', '.join(feature.crossed)} ({self._crossed(feature)})"
+                crossed = f"{', '.join(feature.crossed)} ({self._cross_digest(feature)})"
+                buckets = f"of {feature.rows - 1} buckets of {crossed}"
                 return Axis("buckets", {"missing": 1, buckets: feature.rows - 1})
         parts = ", ".join(feature.parts)
         return Axis("rows", {f"{feature.kind} {parts} {feature.rows}": feature.rows})
 
-    def _layer(
-        self, owner: str, state: str, depth: int, layer: LayerPlan, gates: Axis, context: Mapping[str, int]
-    ) -> Iterator[Part]:
-        owner = f"{owner}, layer {depth + 1}"
+    def _layers(self, owner: str, state: str, layers: Sequence[LayerPlan], gates: Axis) -> Iterator[Part]:
+        for depth, layer in enumerate(layers):
+            yield from self._layer(f"{owner}, layer {depth + 1}", f"{state}.{depth}", layer, gates)
+
+    def _layer(self, owner: str, state: str, layer: LayerPlan, gates: Axis) -> Iterator[Part]:
         experts = Axis("experts", {"expert": layer.experts})
-        inputs = Axis("inputs", {**self.x, **context})
+        inputs = Axis("inputs", {**self.x, **self.context})
         yield Part(f"{owner}, gate", owner, f"{state}.gate.weight", (gates, experts, inputs))
         yield Part(f"{owner}, gate bias", owner, f"{state}.gate.bias", (gates, experts))
         before, kinds = self.x, ["bias"]
@@ -193,11 +201,11 @@ class _Anatomy:
         if layer.norm == "batch":
             kinds += ["mean", "variance"]
         for block, width in enumerate(layer.hidden):
-            here, name = f"{state}.experts.blocks.{block}", f"{owner}, experts, block {block + 1}"
+            block_state, name = f"{state}.experts.blocks.{block}", f"{owner}, experts, block {block + 1}"
             axes = (experts, Axis("inputs", before), _units(width))
-            yield Part(f"{name}, weight", owner, f"{here}.weight_EDH", axes)
+            yield Part(f"{name}, weight", owner, f"{block_state}.weight_EDH", axes)
             for kind in kinds:
-                yield Part(f"{name}, {kind}", owner, f"{here}.{kind}_EH", (experts, _units(width)))
+                yield Part(f"{name}, {kind}", owner, f"{block_state}.{kind}_EH", (experts, _units(width)))
             before = {"unit": width}
         if layer.mixture_norm == "layer":
             for kind in ("weight", "bias"):
@@ -219,9 +227,8 @@ class _Anatomy:
     def _leaf_towers(self) -> Iterator[Part]:
         plan = self.plan
         named = [f"leaf {plan.leaf_name(path)}" for path in plan.leaves]
-        unknown = plan.leaf_count > len(named)
-        places = dict.fromkeys(named, 1) | ({"unknown": 1} if unknown else {})
-        leaves = Axis("leaves", places, ("unknown",))
+        unknown = {"unknown": 1} if plan.leaf_count > len(named) else {}
+        leaves = Axis("leaves", dict.fromkeys(named, 1) | unknown, ("unknown",))
         tasks = Axis("tasks", {f"task {task.name}": 1 for task in plan.tasks.tasks})
         before = self.x
         for depth, width in enumerate((*plan.tasks.tower, 1)):

@@ -1,4 +1,4 @@
-"""`BaselinePlan`: the sizes of a network that is not AES, as plain numbers (docs/architectures.md)."""
+"""`BaselinePlan`: the sizes of a network of another architecture than AES, as plain numbers (docs/architectures.md)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 class BaselinePlan:
     """What a plan holds instead of AES layers.
 
-    A leaf is a path of the scenario levels; without levels there is one. Where a level takes unknown nodes, one leaf
-    more, the last, is that of all rows with one. A number that the architecture has no use for is 0 or empty.
+    A leaf is a path of the scenario levels; without levels there is one leaf. If a level accepts unknown nodes, one
+    more leaf, the last, holds all rows with an unknown node. A number that the architecture does not use is 0 or empty.
     """
 
     architecture: str
     """"shared_bottom", "mmoe", "ple", "star", "esmm" or "single"."""
     leaves: int
     hidden: tuple[int, ...]
-    """Widths of the Linear layers below the towers, in MMoE and PLE of each expert; the last is the towers' input."""
+    """Widths of the Linear layers below the towers (of each expert in MMoE and PLE); the last is the towers' input."""
     experts: int
     """Experts of MMoE."""
     specific: int
@@ -36,12 +36,13 @@ class BaselinePlan:
     """"silu" or "relu"."""
     dropout: float
     match: str
-    """What automatic widths make equal to the AES model's: "parameters", or "flops" a row."""
+    """The cost that automatic widths match to the AES model's: "parameters", or "flops" per row."""
     aes_parameters: int
-    """Of the same spec's AES model, embedding tables aside."""
+    """Parameters of the same spec's AES model, without embedding tables."""
     aes_flops: int
-    """FLOPs a row of the same spec's AES model, with the chosen experts."""
+    """FLOPs per row of the same spec's AES model, if only the selected experts run."""
 
     @property
     def output(self) -> int:
+        """Width of the towers' input."""
         return self.hidden[-1]

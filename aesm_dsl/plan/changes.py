@@ -1,4 +1,4 @@
-"""What of a spec changed since a training was begun with it, or between two specs."""
+"""Compares two specs setting by setting: for `aesm diff`, and to refuse a resume with a changed spec."""
 
 from __future__ import annotations
 
@@ -12,55 +12,67 @@ from aesm_dsl.plan.compiled import Compiled
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.write import settings
 
-FREE = ("train.checkpoint",)
-"""Settings that may change on the way: no weight depends on them."""
+MAY_CHANGE = ("train.checkpoint",)
+"""Settings that may change between the start and the resume of a training: no weight depends on them."""
 
-HELP = ("put it back as it was", "`--overwrite` without `--resume` begins anew")
+HELP = ("put it back as it was", "`--overwrite` without `--resume` starts over")
 
 
-def tell_changes(before: str, now: Compiled, folder: Path, findings: Findings) -> None:
-    """E608 for every setting of the resolved spec that is not what it was in the text `before`."""
+def report_changes(before: str, now: Compiled, folder: Path, findings: Findings) -> None:
+    """Reports E608 for every setting of the resolved spec that differs from the text `before`.
+
+    Args:
+        before: the resolved spec with which the training in `folder` began.
+        now: the spec with which it is to go on.
+        folder: the run folder that the messages name.
+        findings: receives the errors.
+    """
     try:
         old = Spec.parse(before)
     except AesmError:
         findings.add("E608", f"the spec in `{folder}` cannot be read by this version", help=HELP[1])
         return
-    for one in changes(old, Spec.parse(now.resolved())):
-        if one.path in FREE:
+    for change in changes(old, Spec.parse(now.resolved())):
+        path = change.path
+        if path in MAY_CHANGE:
             continue
-        if one.was is None or one.now is None:
-            message = (
-                f"`{one.path}` {'is new' if one.was is None else 'is gone'} since the training in `{folder}` began"
-            )
+        if change.was is None or change.now is None:
+            state = "is new" if change.was is None else "is gone"
+            message = f"`{path}` {state} since the training in `{folder}` began"
         else:
-            message = f"`{one.path}` is `{one.now}`, and was `{one.was}` when the training in `{folder}` began"
-        findings.add("E608", message, now.spec.places.of(one.path), help=HELP)
+            message = f"`{path}` is `{change.now}`, and was `{change.was}` when the training in `{folder}` began"
+        findings.add("E608", message, now.spec.places.of(path), help=HELP)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
+    """A setting that differs between two specs, or a block that only one of them has."""
+
     path: str
-    """The setting's dotted path, or a block's that is new or gone as a whole."""
+    """The dotted path of the setting or block."""
     was: str | None
-    """Its value in the language; of a block its title, "" without one. None where it is new."""
+    """The old value in the language; for a block its title, "" without one; None if the setting or block is new."""
     now: str | None
-    """None where it is gone."""
+    """The new value; None if the setting or block is gone."""
 
 
 def changes(before: Spec, after: Spec) -> Iterator[Change]:
-    """What differs between two specs, in the order of the later one, then what is gone."""
+    """Yields what differs between two specs in the order of the later one, then what it no longer has.
+
+    A block that is new or gone is one change; its settings are not listed.
+    """
     old, new = dict(settings(before)), dict(settings(after))
-    for path in [*new, *(one for one in old if one not in new)]:
+    for path in [*new, *(path for path in old if path not in new)]:
         was, now = old.get(path), new.get(path)
-        if was != now and not any(_inside(path, one, old, new) for one in (old, new)):
+        if was != now and not _in_changed_block(path, old, new):
             yield Change(path, was, now)
 
 
-def _inside(path: str, one: dict[str, str], old: dict[str, str], new: dict[str, str]) -> bool:
-    """Whether the path lies in a block that is new or gone, which is told as a whole."""
+def _in_changed_block(path: str, old: dict[str, str], new: dict[str, str]) -> bool:
+    """Whether a block around the path is new or gone."""
     block = path.rpartition(".")[0]
     while block:
-        if block in one and (block in old) != (block in new):
+        if (block in old) != (block in new):
             return True
         block = block.rpartition(".")[0]
     return False

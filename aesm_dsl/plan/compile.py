@@ -1,4 +1,7 @@
-"""Spec and Hierarchy -> Plan: every layer's sizes and wiring as plain numbers. Every `auto` is a number already."""
+"""Compiles a resolved spec and its hierarchy into a plan: the sizes and wiring of every layer as plain numbers.
+
+Every `auto` of the spec must already be a number.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,17 @@ from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
 
 
 def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
-    """The plan of a resolved spec, of the architecture that it names."""
+    """Compiles a resolved spec to a plan of the architecture that it names."""
     plan = compile_aes(spec, hierarchy)
-    return plan if spec.architecture == "aes" else _baseline(spec, plan)
+    return plan if spec.architecture == "aes" else _compile_baseline(spec, plan)
 
 
 def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
-    """The AES plan of a spec. Levels come top down; each layer's context grows by its level's node embedding."""
+    """Compiles a resolved spec to an AES plan, whatever architecture it names.
+
+    Levels come top down; the context of each level's layers is wider than that of the level above by the width of its
+    node embedding.
+    """
     features = feature_plans(spec)
     by_name = {level.name: level for level in spec.levels}
     ordered = [by_name[name] for name in hierarchy.levels[:-1]]
@@ -35,25 +42,25 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
     levels = []
     above: list[Vertex] = []
     for level in ordered:
-        own = hierarchy.nodes(level.name)
+        vertices = hierarchy.nodes(level.name)
         embed = level.embed
         assert embed is not None
         context += embed
         hide = level.unknown.hide if isinstance(level.unknown, RunsShared) else None
-        layers = _layers(level.experts, width, context, len(own), unknown=hide is not None)
+        layers = _layers(level.experts, width, context, len(vertices), unknown=hide is not None)
         levels.append(
             LevelPlan(
                 level.name,
                 level.title or level.name,
                 level.column or level.name,
-                _nodes(level, hierarchy, own, above),
+                _nodes(level, hierarchy, vertices, above),
                 embed,
                 layers,
                 hide is not None,
                 hide or 0.0,
             )
         )
-        above, width = own, layers[-1].output
+        above, width = vertices, layers[-1].output
     return Plan(
         name=spec.name,
         label=spec.title or spec.name,
@@ -65,32 +72,32 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
     )
 
 
-def _baseline(spec: Spec, aes: Plan) -> Plan:
+def _compile_baseline(spec: Spec, aes: Plan) -> Plan:
     """The plan of another architecture for the same features, levels, tasks and training."""
-    words, experts, size = spec.baseline or Baseline(), spec.tasks.experts, cost(aes).total
-    assert words.hidden != "auto"
+    block, experts, aes_cost = spec.baseline or Baseline(), spec.tasks.experts, cost(aes).total
+    assert block.hidden != "auto"
     embed = auto_width(aes.leaf_count) if spec.embed == "auto" else spec.embed
     ple, star = spec.architecture == "ple", spec.architecture == "star"
     baseline = BaselinePlan(
         architecture=spec.architecture,
         leaves=aes.leaf_count,
-        hidden=words.hidden,
-        experts=words.experts if spec.architecture == "mmoe" else 0,
-        specific=words.specific if ple else 0,
-        shared=words.shared if ple else 0,
-        repeat=words.repeat if ple else 0,
+        hidden=block.hidden,
+        experts=block.experts if spec.architecture == "mmoe" else 0,
+        specific=block.specific if ple else 0,
+        shared=block.shared if ple else 0,
+        repeat=block.repeat if ple else 0,
         embed=embed if star or spec.architecture == "esmm" else 0,
-        auxiliary=words.auxiliary if star else (),
-        norm="none" if star else words.norm,
+        auxiliary=block.auxiliary if star else (),
+        norm="none" if star else block.norm,
         activation=experts.activation,
         dropout=experts.dropout,
-        match=words.match,
-        aes_parameters=size.parameters,
-        aes_flops=size.selected,
+        match=block.match,
+        aes_parameters=aes_cost.parameters,
+        aes_flops=aes_cost.selected,
     )
     levels = tuple(replace(level, layers=()) for level in aes.levels)
     tasks = aes.tasks.tasks
-    if spec.architecture == "shared_bottom":  # hard sharing knows no funnel: each task is learnt by itself
+    if spec.architecture == "shared_bottom":  # hard sharing has no funnel: each task is learnt by itself
         tasks = tuple(replace(task, joint="direct") for task in tasks)
     return replace(aes, levels=levels, tasks=replace(aes.tasks, tasks=tasks, layers=()), baseline=baseline)
 
@@ -103,10 +110,10 @@ def _layers(
     assert hidden != "auto"
     assert specific != "auto"
     assert shared != "auto"
-    inputs = [width, *[hidden[-1]] * (experts.repeat - 1)]
+    input_widths = [width, *[hidden[-1]] * (experts.repeat - 1)]
     return tuple(
         LayerPlan(
-            input=before,
+            input=input_width,
             context=context,
             nodes=nodes,
             experts=count,
@@ -118,25 +125,25 @@ def _layers(
             activation=experts.activation,
             dropout=experts.dropout,
             temperature=experts.temperature,
-            residual=experts.residual == "add" and before == hidden[-1],
+            residual=experts.residual == "add" and input_width == hidden[-1],
             compare=experts.compare,
             budget=budget,
             unknown=unknown,
             execution=experts.execution,
         )
-        for before in inputs
+        for input_width in input_widths
     )
 
 
-def _nodes(level: Level, hierarchy: Hierarchy, own: list[Vertex], above: list[Vertex]) -> tuple[NodePlan, ...]:
+def _nodes(level: Level, hierarchy: Hierarchy, vertices: list[Vertex], above: list[Vertex]) -> tuple[NodePlan, ...]:
     by_name = {node.name: node for node in level.nodes}
-    found = []
-    for vertex in own:
+    nodes = []
+    for vertex in vertices:
         node = by_name[vertex[1]]
         values = tuple(str(value) for value in node.value or (node.name,))
         parents = tuple(above.index(parent) for parent in hierarchy.parents(vertex))
-        found.append(NodePlan(node.name, node.title or node.name, values, parents))
-    return tuple(found)
+        nodes.append(NodePlan(node.name, node.title or node.name, values, parents))
+    return tuple(nodes)
 
 
 def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
@@ -175,7 +182,7 @@ def _training(train: Train) -> TrainingPlan:
             noise = NoisePlan("anneal", start, over, into == "mixture")
         case None:
             noise = NoisePlan("constant", 0.0, 1.0, False)
-    unit, every, optimizer, schedule = train.length.unit, train.checkpoint, train.optimizer, train.schedule
+    unit, checkpoint, optimizer, schedule = train.length.unit, train.checkpoint, train.optimizer, train.schedule
     return TrainingPlan(
         optimizer=train.optimizer.call,
         rate=train.optimizer.rate,
@@ -205,8 +212,8 @@ def _training(train: Train) -> TrainingPlan:
         ema_decay=train.average.decay if train.average else None,
         precision=train.precision,
         compile=train.compile,
-        checkpoint_steps=int(every.value) if every is not None and every.unit == "steps" else None,
-        checkpoint_minutes=float(every.value) if every is not None and every.unit == "minutes" else None,
+        checkpoint_steps=int(checkpoint.value) if checkpoint and checkpoint.unit == "steps" else None,
+        checkpoint_minutes=float(checkpoint.value) if checkpoint and checkpoint.unit == "minutes" else None,
     )
 
 

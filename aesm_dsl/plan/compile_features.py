@@ -1,4 +1,4 @@
-"""The features of a resolved spec -> `FeaturePlan`s: every row, width and slot as plain numbers."""
+"""Compiles the features of a resolved spec to `FeaturePlan`s: every row, width and slot as plain numbers."""
 
 from __future__ import annotations
 
@@ -20,34 +20,33 @@ from aesm_dsl.spec.features import (
 )
 from aesm_dsl.spec.model import Spec
 
-VECTORS = 1_000_000
-"""Rows that a file of vectors is taken to have before it is read, where its width is left to aesm."""
-QUANTILES = 16
-"""Buckets of a number that says nothing else."""
+ASSUMED_VECTORS = 1_000_000
+"""Rows that a file of vectors is assumed to have before it is read, if its width is automatic."""
+DEFAULT_QUANTILES = 16
+"""Buckets of a number without `quantiles` and `scale`."""
 PART_ROWS = {"hour": 25, "weekday": 8, "day": 32, "month": 13}
-"""Rows of the embedding table that a part of a date has, one of them for the missing one."""
+"""Rows of the embedding table for each part of a date; one of them is for a missing date."""
 
 
 def feature_plans(spec: Spec) -> tuple[FeaturePlan, ...]:
-    """The plans of all features, in the order of the spec."""
-    known = {name: feature for group in spec.features for name, feature in group.members.items()}
+    """Returns the plans of all features, in the order of the spec."""
+    features = {name: feature for group in spec.features for name, feature in group.members.items()}
     return tuple(
-        _plan(spec, group.name, name, feature, known)
+        _plan(spec, group.name, name, feature, features)
         for group in spec.features
         for name, feature in group.members.items()
     )
 
 
 def _plan(
-    spec: Spec, group: str, name: str, feature: FeatureDefinition, known: dict[str, FeatureDefinition]
+    spec: Spec, group: str, name: str, feature: FeatureDefinition, features: dict[str, FeatureDefinition]
 ) -> FeaturePlan:
     column = column_of(name, feature)
     match feature:
         case SameFeature(of=of):
-            return replace(_plan(spec, group, of, known[of], known), name=name, column=column, table=of)
+            return replace(_plan(spec, group, of, features[of], features), name=name, column=column, table=of)
         case ListFeature(of=of) | SequenceFeature(of=of):
-            one = of if not isinstance(of, str) else known[of]
-            values = _plan(spec, group, name, one, known)
+            values = _plan(spec, group, name, features[of] if isinstance(of, str) else of, features)
             return FeaturePlan(
                 name=name,
                 column=column,
@@ -65,7 +64,7 @@ def _plan(
             )
     embed = feature.embed or spec.embed
 
-    def wide(rows: int) -> int:
+    def width_for(rows: int) -> int:
         return auto_width(rows) if embed == "auto" else embed
 
     match feature:
@@ -76,7 +75,7 @@ def _plan(
                 group,
                 "vectors",
                 2,
-                wide(VECTORS),
+                width_for(ASSUMED_VECTORS),
                 file=file,
                 key=feature.key or column,
                 vector=feature.vector or "",
@@ -84,18 +83,18 @@ def _plan(
                 auto=embed == "auto",
             )
         case CrossFeature(of=crossed, buckets=buckets):
-            return FeaturePlan(name, column, group, "cross", buckets + 1, wide(buckets + 1), crossed=crossed)
+            return FeaturePlan(name, column, group, "cross", buckets + 1, width_for(buckets + 1), crossed=crossed)
         case CategoryFeature(limit=limit, min_count=count):
             auto = embed == "auto"
-            return FeaturePlan(name, column, group, "category", limit + 2, wide(limit + 2), count, auto=auto)
+            return FeaturePlan(name, column, group, "category", limit + 2, width_for(limit + 2), count, auto=auto)
         case IdFeature(buckets=buckets):
-            return FeaturePlan(name, column, group, "id", buckets + 1, wide(buckets + 1))
+            return FeaturePlan(name, column, group, "id", buckets + 1, width_for(buckets + 1))
         case NumberFeature(scale=None, quantiles=quantiles):
-            rows = (quantiles or QUANTILES) + 1
-            return FeaturePlan(name, column, group, "number", rows, wide(rows))
+            rows = (quantiles or DEFAULT_QUANTILES) + 1
+            return FeaturePlan(name, column, group, "number", rows, width_for(rows))
         case NumberFeature(scale=scale):
-            return FeaturePlan(name, column, group, "value", 0, wide(0), slots=0, values=1, scale=scale or "")
+            return FeaturePlan(name, column, group, "value", 0, width_for(0), slots=0, values=1, scale=scale or "")
         case DateFeature(parts=parts):
-            each, zone = [PART_ROWS[part] for part in parts], feature.zone or ""
-            width = wide(max(each)) * len(parts)
-            return FeaturePlan(name, column, group, "date", sum(each), width, slots=len(parts), parts=parts, zone=zone)
+            rows_of_parts, zone = [PART_ROWS[part] for part in parts], feature.zone or ""
+            rows, width = sum(rows_of_parts), width_for(max(rows_of_parts)) * len(parts)
+            return FeaturePlan(name, column, group, "date", rows, width, slots=len(parts), parts=parts, zone=zone)

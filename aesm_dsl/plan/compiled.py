@@ -1,4 +1,4 @@
-"""`Compiled`: what a spec becomes before torch is needed. Loaded spec -> hierarchy -> resolved spec -> plan."""
+"""`Compiled`: everything that is derived from a spec without torch: its hierarchy, the resolved spec and the plan."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from aesm_dsl.plan.allocate import Reasons, allocate
 from aesm_dsl.plan.compile import compile_plan
 from aesm_dsl.plan.hierarchy import Hierarchy, build_hierarchy
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.plan.sizing import size
+from aesm_dsl.plan.sizing import size_baseline
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.write import write
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A spec with every `auto` filled (and why), its hierarchy, and the plan of its network."""
+    """A spec with every `auto` filled in and the reasons for the values, its hierarchy, and the plan of its network."""
 
     spec: Spec
     reasons: Reasons
@@ -24,7 +24,11 @@ class Compiled:
     plan: Plan
 
     def resolved(self, *, origins: bool = False) -> str:
-        """The resolved spec in the language; with `origins`, each value's origin is a comment behind it."""
+        """Writes the resolved spec in the language.
+
+        Args:
+            origins: whether a comment behind each value says where it comes from.
+        """
         return write(self.spec, self._origin if origins else None)
 
     def _origin(self, path: str) -> str:
@@ -38,12 +42,12 @@ class Compiled:
 
 
 def compile_loaded(spec: Spec, findings: Findings) -> Compiled | None:
-    """The compiled form of a spec as loaded; None when `findings` has errors, old ones included."""
+    """Compiles a loaded spec; returns None if `findings` has errors, those of loading included."""
     hierarchy = build_hierarchy(spec, findings)
     if hierarchy is None or findings.errors:
         return None
     resolved, reasons = allocate(spec, hierarchy, findings)
     if findings.errors:
         return None
-    resolved, widths = size(resolved, hierarchy, findings)
+    resolved, widths = size_baseline(resolved, hierarchy, findings)
     return Compiled(resolved, reasons | widths, hierarchy, compile_plan(resolved, hierarchy))

@@ -1,8 +1,8 @@
-"""What a plan costs: parameters, and FLOPs a row (a multiplication and an addition are two).
+"""The cost of a plan: parameters, and FLOPs per row (a multiplication and an addition count as two).
 
-Embedding tables are not counted: they are looked up, not multiplied, and their size is the data's, not the network's.
-What is made of looked up vectors is: pooling, attention, the turning of vectors to another width, numbers as numbers.
-Norms, activations and the mixing of experts' outputs are not counted in FLOPs: they are a few operations per unit,
+Embedding tables are not counted: they are looked up, not multiplied, and the data decides their size. Operations on
+looked-up vectors are counted: pooling, attention, the projection of vectors to another width, and numerical features.
+Norms, activations and the mixing of experts' outputs are not counted in FLOPs: they take a few operations per unit,
 Linears a few hundred.
 """
 
@@ -17,17 +17,19 @@ from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
 
 EXPERT_START = {"cpu": 1.5e6, "cuda": 5e9}
-"""FLOPs that could be done while one more expert is started. The CPU's is measured (bench/experts.py); the GPU's is an
-estimate from the launches of about ten small kernels, not measured."""
+"""FLOPs that could be done in the time that it takes to start one more expert. The CPU's number is measured
+(bench/experts.py); the GPU's is an estimate from the launches of about ten small kernels, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`dense`: FLOPs a row when every expert runs; `selected`: when only the chosen ones do, at most."""
+    """The cost of a network or a piece of it."""
 
     parameters: int
     dense: int
+    """FLOPs per row if every expert runs."""
     selected: int
+    """FLOPs per row, at most, if only the selected experts run."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.parameters + other.parameters, self.dense + other.dense, self.selected + other.selected)
@@ -35,12 +37,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PlanCost:
+    """The cost of a plan, divided into levels (or a baseline's parts), towers and features."""
+
     levels: dict[str, Cost]
-    """By level's name, the task level as "tasks": its layers' experts and gates, and its node embedding. Of a baseline
-    by the parts it has."""
+    """Maps each level's name, "tasks" for the task level, to the cost of its experts, gates and node embedding. For a
+    baseline, maps the names of its parts to their costs."""
     towers: Cost
     features: Cost
-    """What makes the features' vectors of what the tables give."""
+    """Cost of the operations that turn looked-up vectors and numbers into the features' vectors."""
 
     @property
     def total(self) -> Cost:
@@ -48,11 +52,11 @@ class PlanCost:
 
 
 def cost(plan: Plan) -> PlanCost:
-    """What the plan costs, level by level, or part by part."""
-    return _aes(plan) if plan.baseline is None else _baseline(plan, plan.baseline)
+    """Returns the cost of a plan, level by level, or part by part for a baseline."""
+    return _aes_cost(plan) if plan.baseline is None else _baseline_cost(plan, plan.baseline)
 
 
-def _aes(plan: Plan) -> PlanCost:
+def _aes_cost(plan: Plan) -> PlanCost:
     levels = {}
     for level in plan.levels:
         nodes = Cost((len(level.nodes) + level.unknown) * level.width, 0, 0)
@@ -69,14 +73,21 @@ def _aes(plan: Plan) -> PlanCost:
 
 
 def features_cost(features: Sequence[FeaturePlan], copies: int = 1) -> Cost:
-    """What the features cost beside their tables, with so many embeddings of which a row runs one."""
-    found = [_feature(feature) for feature in features]
-    return _cost(copies * sum(parameters for parameters, _ in found), sum(flops for _, flops in found))
+    """Returns the cost of the features without their tables.
+
+    Args:
+        features: the features of the plan.
+        copies: copies of the embedding in the network; a row runs one of them.
+    """
+    costs = [_feature_cost(feature) for feature in features]
+    return _unselected(copies * sum(parameters for parameters, _ in costs), sum(flops for _, flops in costs))
 
 
-def _feature(feature: FeaturePlan) -> tuple[int, int]:
-    """Parameters and FLOPs a row. A number: its slope, start and missing vector. A list: the vector of the empty one,
-    and what attention learns. Vectors of a file: those of the missing and the unknown key, and what turns the others.
+def _feature_cost(feature: FeaturePlan) -> tuple[int, int]:
+    """Returns parameters and FLOPs per row of a feature, without its table.
+
+    A number has a slope, a start and a vector for missing values. A list has a vector for the empty list, and the
+    parameters of attention. Vectors from a file have vectors for the missing and the unknown key, and a projection.
     """
     width, slots = feature.embed, feature.slots
     if feature.values:
@@ -87,113 +98,125 @@ def _feature(feature: FeaturePlan) -> tuple[int, int]:
     if feature.pool == "attention":
         parameters, flops = parameters + width**2 + slots, flops + 2 * width**2 + 2 * slots * width
     if feature.kind == "vectors":
-        turn = feature.given * width if feature.given != width else 0
-        parameters, flops = parameters + (2 * width + turn if not feature.table else 0), flops + 2 * slots * turn
+        projection = feature.given * width if feature.given != width else 0
+        own = 2 * width + projection if not feature.table else 0
+        parameters, flops = parameters + own, flops + 2 * slots * projection
     return parameters, flops
 
 
 def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:
-    """What one AES layer costs.
+    """Returns the cost of one AES layer.
 
-    gates   how many nodes of the layer a row asks: 1, or T on the task level
-    inputs  how many different inputs a row has: 1, or T after the first task layer; an expert runs once per input
+    Args:
+        layer: the layer.
+        gates: gates that a row runs: 1, or T (the number of tasks) on the task level.
+        inputs: different inputs of a row: 1, or T after the first task layer. An expert runs once per input.
     """
     expert_parameters, expert_flops = _linears((layer.input, *layer.hidden))
     if layer.norm != "none":
         expert_parameters += 2 * sum(layer.hidden)
-    columns = layer.nodes * layer.experts
+    # The gates of all nodes are computed for every row: eq. 3 compares a node with the others.
+    gate_outputs = layer.nodes * layer.experts
     gate_input = layer.input + layer.context
-    parameters = layer.experts * expert_parameters + (gate_input + 1) * columns
+    parameters = layer.experts * expert_parameters + (gate_input + 1) * gate_outputs
     if layer.mixture_norm == "layer":
         parameters += 2 * layer.output
-    gate_flops = gates * 2 * gate_input * columns
-    chosen = inputs * layer.most(gates // inputs)
+    gate_flops = gates * 2 * gate_input * gate_outputs
+    selected = inputs * layer.most(gates // inputs)
     return Cost(
         parameters,
         inputs * layer.experts * expert_flops + gate_flops,
-        chosen * expert_flops + gate_flops,
+        selected * expert_flops + gate_flops,
     )
 
 
 def loop_pays(layer: LayerPlan, rows: int, gates: int = 1, device: str = "cpu") -> bool:
-    """Whether running each expert on the rows that selected it costs less than running all on all of a batch's rows:
-    it must save more FLOPs than starting the experts in use takes."""
+    """Whether running each expert on the rows that selected it is cheaper than running all experts on all rows.
+
+    It is if it saves more FLOPs than could be done in the time that it takes to start the experts in use.
+
+    Args:
+        layer: the layer.
+        rows: rows of the batch.
+        gates: gates that a row runs with the same input.
+        device: "cpu" or "cuda"; every other device counts as "cuda".
+    """
     pairs = rows * layer.most(gates)
     saved = (rows * layer.experts - pairs) * _linears((layer.input, *layer.hidden))[1]
     return saved > _expert_start(device) * min(layer.experts, pairs)
 
 
 def loop_pays_from(layer: LayerPlan, gates: int = 1, device: str = "cpu") -> int | None:
-    """The least rows of a batch from which it pays for good; None where a row may run every expert."""
-    spared = (layer.experts - layer.most(gates)) * _linears((layer.input, *layer.hidden))[1]
-    if spared == 0:
+    """The least rows of a batch from which `loop_pays` stays true; None if a row may run every expert."""
+    saved_per_row = (layer.experts - layer.most(gates)) * _linears((layer.input, *layer.hidden))[1]
+    if saved_per_row == 0:
         return None
     if loop_pays(layer, 1, gates, device):
         return 1
-    return int(_expert_start(device) * layer.experts / spared) + 1
+    return int(_expert_start(device) * layer.experts / saved_per_row) + 1
 
 
 def _expert_start(device: str) -> float:
-    """Of a device that is neither, as of a GPU."""
     return EXPERT_START.get(device, EXPERT_START["cuda"])
 
 
-def _baseline(plan: Plan, baseline: BaselinePlan) -> PlanCost:
-    """A row runs what belongs to its own leaf: that, and not all leaves together, is counted in its FLOPs."""
+def _baseline_cost(plan: Plan, baseline: BaselinePlan) -> PlanCost:
+    """The cost of a baseline. A row runs only the parts of its own leaf, so the FLOPs count one leaf, not all."""
     leaves, tasks, width = baseline.leaves, len(plan.tasks.tasks), plan.width
     features = features_cost(plan.features, leaves if baseline.architecture == "single" else 1)
     towers = (baseline.output, *plan.tasks.tower, 1)
     norm = baseline.norm != "none"
 
-    def bottoms(copies: int, runs: int, before: int = width) -> Cost:
-        parameters, flops = _linears((before, *baseline.hidden))
-        return _cost(copies * (parameters + 2 * norm * sum(baseline.hidden)), runs * flops)
+    def bottoms(copies: int, runs: int, input_width: int = width) -> Cost:
+        parameters, flops = _linears((input_width, *baseline.hidden))
+        return _unselected(copies * (parameters + 2 * norm * sum(baseline.hidden)), runs * flops)
 
     def linears(copies: int, runs: int, *widths: int) -> Cost:
         parameters, flops = _linears(widths)
-        return _cost(copies * parameters, runs * flops)
+        return _unselected(copies * parameters, runs * flops)
 
-    of_leaf_and_task = linears(leaves * tasks, tasks, *towers)
-    table = _cost(leaves * baseline.embed, 0)
+    towers_per_leaf_and_task = linears(leaves * tasks, tasks, *towers)
+    leaf_embedding = _unselected(leaves * baseline.embed, 0)
     match baseline.architecture:
         case "shared_bottom":
-            return PlanCost({"bottom": bottoms(1, 1)}, of_leaf_and_task, features)
+            return PlanCost({"bottom": bottoms(1, 1)}, towers_per_leaf_and_task, features)
         case "esmm":
-            parts = {"leaf embedding": table, "bottoms": bottoms(tasks, tasks, width + baseline.embed)}
+            parts = {"leaf embedding": leaf_embedding, "bottoms": bottoms(tasks, tasks, width + baseline.embed)}
             return PlanCost(parts, linears(tasks, tasks, *towers), features)
         case "mmoe":
             experts, gates = baseline.experts, linears(leaves * tasks, tasks, width, baseline.experts)
-            return PlanCost({"experts": bottoms(experts, experts), "gates": gates}, of_leaf_and_task, features)
+            return PlanCost({"experts": bottoms(experts, experts), "gates": gates}, towers_per_leaf_and_task, features)
         case "ple":
-            own, shared = tasks * baseline.specific, baseline.shared
+            specific, shared = tasks * baseline.specific, baseline.shared
             layers = {}
             for depth in range(baseline.repeat):
-                before = baseline.output if depth else width
-                spent = bottoms(leaves * own + shared, own + shared, before)
-                spent += linears(leaves * tasks, tasks, before, baseline.specific + shared)
+                input_width = baseline.output if depth else width
+                layer = bottoms(leaves * specific + shared, specific + shared, input_width)
+                layer += linears(leaves * tasks, tasks, input_width, baseline.specific + shared)
                 if depth + 1 < baseline.repeat:  # the gate of the shared experts, for the layer above
-                    spent += linears(leaves, 1, before, own) + linears(1, 1, before, shared)
-                layers[f"layer {depth + 1}"] = spent
-            return PlanCost(layers, of_leaf_and_task, features)
+                    layer += linears(leaves, 1, input_width, specific) + linears(1, 1, input_width, shared)
+                layers[f"layer {depth + 1}"] = layer
+            return PlanCost(layers, towers_per_leaf_and_task, features)
         case "star":
+            # STAR has one shared copy of its normalisation, bottom and towers, and one for each leaf.
             parts = {
-                "normalisation": _cost((1 + leaves) * 2 * width, 0),
+                "normalisation": _unselected((1 + leaves) * 2 * width, 0),
                 "bottom": linears(1 + leaves, 1, width, *baseline.hidden),
-                "auxiliary": table + linears(1, 1, width + baseline.embed, *baseline.auxiliary, tasks),
+                "auxiliary": leaf_embedding + linears(1, 1, width + baseline.embed, *baseline.auxiliary, tasks),
             }
             return PlanCost(parts, linears((1 + leaves) * tasks, tasks, *towers), features)
         case "single":
-            return PlanCost({"bottoms": bottoms(leaves, 1)}, of_leaf_and_task, features)
+            return PlanCost({"bottoms": bottoms(leaves, 1)}, towers_per_leaf_and_task, features)
         case _:
             raise ValueError(f"no architecture {baseline.architecture!r}")
 
 
-def _cost(parameters: int, flops: int) -> Cost:
-    """What runs as a whole: there is nothing to select."""
+def _unselected(parameters: int, flops: int) -> Cost:
+    """The cost of a part without expert selection: all of it always runs."""
     return Cost(parameters, flops, flops)
 
 
 def _linears(widths: tuple[int, ...]) -> tuple[int, int]:
-    """Parameters and FLOPs of Linears, with bias, between the widths."""
+    """Parameters and FLOPs per row of a chain of Linears, with bias, of these widths."""
     parameters = sum((before + 1) * after for before, after in pairwise(widths))
     return parameters, sum(2 * before * after for before, after in pairwise(widths))

@@ -1,24 +1,25 @@
-"""`DataPlan`: where the rows are, as plain values."""
+"""`DataPlan`: the files and columns of a spec's `data` block, as plain values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 FILES = ("train", "valid", "test", "statistics")
-"""The fields that name files."""
+"""The fields of `DataPlan` that name files."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """Rows taken out of the training table.
-
-    kind "last":   the largest `share` of the rows by `column` (all rows of equal value go together)
-    kind "from":   rows whose `column` is at least `value`
-    kind "equals": rows whose `column` is `value`, compared as text
-    kind "random": a seeded random `share` of the rows
-    """
+    """A rule that takes rows out of the training table, as validation or test rows."""
 
     kind: str
+    """How rows are chosen:
+
+    - "last": the `share` of the rows with the largest values of `column`; rows of equal value stay together
+    - "from": rows whose `column` is at least `value`
+    - "equals": rows whose `column` is `value`, compared as text
+    - "random": a seeded random `share` of the rows
+    """
     column: str | None
     value: str | float | None
     share: float | None
@@ -26,16 +27,16 @@ class SplitPlan:
 
 @dataclass(frozen=True, slots=True)
 class DataPlan:
-    """Where the rows are. Paths are as written: globs, relative to the spec's folder first."""
+    """Where the rows are. Paths are as written in the spec: globs, looked up in the spec's folder first."""
 
     train: tuple[str, ...]
     valid: tuple[str, ...] | SplitPlan | None
     test: tuple[str, ...] | SplitPlan | None
     weight: str | None
-    """Column of row weights."""
+    """The column of row weights."""
     user: str | None = None
-    """Column that says whose row it is."""
+    """The column of user ids."""
     statistics: tuple[str, ...] | None = None
-    """Files that say what encoders learn, in place of the training rows."""
+    """Files of statistics that the encoders are fitted from instead of the training rows."""
     cache: str | None = None
-    """Folder that encoded tables are kept in; None: the user's own for caches."""
+    """The cache folder of encoded tables; None for the user's own cache folder."""

@@ -1,4 +1,4 @@
-"""`Fate`s: what becomes of the parts of a trained network when its spec changes. What `aesm diff` tells."""
+"""`Fate`s: what happens to the parts of a trained network if its spec changes, as `aesm diff` lists it."""
 
 from __future__ import annotations
 
@@ -8,46 +8,55 @@ from dataclasses import dataclass
 from aesm_dsl.plan.anatomy import Part
 
 SHOWN = 6
-"""Names of one kind that a line lists."""
+"""How many names of one kind a line lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
+    """What happens to one part of a network: a feature, a layer of a level, or a task's tower."""
+
     owner: str
-    """A feature, a layer of a level, a task's tower: "feature age", "level card, layer 1", "task click"."""
+    """The part: "feature age", "level card, layer 1", "task click"."""
     state: str
     """"kept", "resized", "new" or "lost"."""
     how: tuple[str, ...]
     """What changed along its axes: "nodes: + article", "units: 64 -> 128"."""
     parameters: int
-    """In the new network; of what is lost, in the old one."""
+    """Its parameters in the new network; if it is lost, in the old one."""
     carried: int
-    """How many of these have a value in the old network that means the same."""
+    """How many of these parameters have a counterpart of the same meaning in the old network."""
 
 
 def fates(old: Sequence[Part], new: Sequence[Part]) -> list[Fate]:
-    """By owner, in the order of the new network, then what is lost. Owners lie between plans by name."""
+    """Compares two anatomies, matching parts by name.
+
+    Returns:
+        One fate for each owner, in the order of the new network, then those that are lost.
+    """
     before = {part.name: part for part in old}
     now = {part.name for part in new}
-    found = []
+    all_fates = []
     for owner in dict.fromkeys(part.owner for part in new):
         parts = [part for part in new if part.owner == owner]
-        carried = sum(shared(before[part.name], part) for part in parts if part.name in before)
+        carried = sum(count_carried(before[part.name], part) for part in parts if part.name in before)
         total = sum(part.numel for part in parts)
         gone = any(part.owner == owner and part.name not in now for part in old)
         if not any(part.name in before for part in parts):
-            found.append(Fate(owner, "new", (), total, 0))
+            all_fates.append(Fate(owner, "new", (), total, 0))
             continue
         how = dict.fromkeys(line for part in parts for line in _changes(before.get(part.name), part))
         state = "resized" if how or gone else "kept"
-        found.append(Fate(owner, state, tuple(how), total, carried))
+        all_fates.append(Fate(owner, state, tuple(how), total, carried))
     owners = {part.owner for part in new}
-    lost = dict.fromkeys(part.owner for part in old if part.owner not in owners)
-    return found + [Fate(one, "lost", (), sum(part.numel for part in old if part.owner == one), 0) for one in lost]
+    lost: dict[str, int] = {}
+    for part in old:
+        if part.owner not in owners:
+            lost[part.owner] = lost.get(part.owner, 0) + part.numel
+    return all_fates + [Fate(owner, "lost", (), parameters, 0) for owner, parameters in lost.items()]
 
 
-def shared(old: Part, new: Part) -> int:
-    """How many numbers of the new part have one in the old part that means the same."""
+def count_carried(old: Part, new: Part) -> int:
+    """Counts the elements of the new part that have a counterpart of the same meaning in the old part."""
     count = 1 if len(old.axes) == len(new.axes) else 0
     for before, axis in zip(old.axes, new.axes, strict=False):
         count *= sum(min(size, before.runs.get(name, 0)) for name, size in axis.runs.items())
@@ -61,19 +70,16 @@ def _changes(old: Part | None, new: Part) -> Iterator[str]:
     for before, axis in zip(old.axes, new.axes, strict=False):
         if before.runs == axis.runs:
             continue
-        more, less = (
-            [one for one in axis.runs if one not in before.runs],
-            [one for one in before.runs if one not in axis.runs],
-        )
-        if more or less:
-            yield f"{axis.what}: " + ", ".join(
-                _listed(sign, names) for sign, names in (("+", more), ("-", less)) if names
-            )
+        added = [name for name in axis.runs if name not in before.runs]
+        removed = [name for name in before.runs if name not in axis.runs]
+        if added or removed:
+            signed = [_listed(sign, names) for sign, names in (("+", added), ("-", removed)) if names]
+            yield f"{axis.what}: {', '.join(signed)}"
         for name, size in axis.runs.items():
             was = before.runs.get(name, size)
             if was != size:
                 yield f"{axis.what}: {was:,} -> {size:,}" + ("" if len(axis.runs) == 1 else f" of {name}")
-        if not more and not less and list(before.runs) != list(axis.runs):
+        if not added and not removed and list(before.runs) != list(axis.runs):
             yield f"{axis.what}: in another order"
 
 

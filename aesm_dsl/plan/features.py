@@ -1,17 +1,17 @@
-"""`FeaturePlan`: one feature as plain numbers."""
+"""`FeaturePlan`: one feature as plain numbers, and the rule for automatic embedding widths."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 STEP = 4
-"""Automatic widths are multiples of it: features of equal width share one lookup."""
+"""Automatic widths are multiples of this, so that more features have equal widths and share one lookup."""
 
 
 def auto_width(rows: int) -> int:
-    """The fourth root of a table's rows, rounded up to a multiple of 4: 4 up to 256 rows, 32 for a million.
+    """Returns the fourth root of a table's rows, rounded up to a multiple of 4: 4 up to 256 rows, 32 for a million.
 
-    The rule of thumb of "Introducing TensorFlow Feature Columns" (Google Developers Blog, 2017).
+    This is the rule of thumb of "Introducing TensorFlow Feature Columns" (Google Developers Blog, 2017).
     """
     width = STEP
     while width**4 < rows:
@@ -21,63 +21,64 @@ def auto_width(rows: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class FeaturePlan:
-    """One feature: how its column becomes ids, and the embedding table that the ids look up.
-
-    `kind` and the ids it gives (0 is always the missing value):
-      category  1 = any value outside the vocabulary, 2... = values learnt from the training rows
-      id        1...buckets = hash of the value
-      number    1...quantiles = quantile bucket of the value
-      value     none: the number itself enters, scaled
-      date      of each part in turn 0 = missing, 1... = its values, all in one table one below the other
-      vectors   1 = a key that is not in the file, 2... = the keys of the file, in its order
-      cross     1...buckets = hash of the ids of the features in `crossed`
-    A list has the kind of its values; its missing ones are left out.
-    """
+    """One feature: how its column becomes ids, and the embedding table in which the ids are looked up."""
 
     name: str
     column: str
-    """Empty where the feature is made of others."""
+    """The column it is read from; empty for a cross."""
     group: str
     kind: str
+    """How values become ids. Id 0 always stands for the missing value.
+
+    - "category": 1 is every value outside the vocabulary, 2... are the values learnt from the training rows
+    - "id": 1...buckets are hashes of the value
+    - "number": 1...quantiles are quantile buckets of the value
+    - "value": no ids; the number itself enters the network, scaled
+    - "date": for each part, 0 is missing and 1... are its values; the rows of the parts follow each other in one table
+    - "vectors": 1 is every key that is not in the file, 2... are the keys of the file, in its order
+    - "cross": 1...buckets are hashes of the ids of the features in `crossed`
+
+    A list has the kind of its values; missing values in it are left out.
+    """
     rows: int
-    """Rows of the embedding table. Before fitting, a category's is the upper bound that its vocabulary may reach."""
+    """Rows of the embedding table. Before fitting, for a category, an upper bound set by its `limit`."""
     width: int
-    """Of its columns of x. Before fitting, an upper bound where it is `auto`."""
+    """Width of the feature's part of x. Before fitting, an upper bound if it is automatic (`auto`)."""
     min_count: int = 1
     slots: int = 1
-    """Consecutive columns of a batch's ids that hold the feature's values; 0 of a feature that is used as a number."""
+    """Consecutive columns of a batch's ids that hold the feature; 0 for kind "value"."""
     values: int = 0
-    """Columns of a batch's values that hold the feature: 1 where it is used as a number, else 0."""
+    """Columns of a batch's numbers that hold the feature: 1 for kind "value", else 0."""
     table: str = ""
-    """The feature whose encoder and embedding table this one uses, where it has none of its own."""
+    """The feature whose encoder and embedding table this one uses; empty if it has its own."""
     take: str = ""
-    """Of a list: whether its "first" or "last" values fill the slots, the last ones newest first."""
+    """For a list, whether its "first" or "last" values fill the slots; the last ones come newest first."""
     separator: str = ""
-    """What separates the values of a list that is written as text."""
+    """The separator of values in a list that is written as text."""
     pool: str = ""
-    """How the vectors of a list become one: "mean", "sum", "max" or "attention"; else slots lie side by side."""
+    """How a list's vectors are combined: "mean", "sum", "max" or "attention". If empty, slots are concatenated."""
     scale: str = ""
-    """Of a value: "standard", "log" or "none"."""
+    """For kind "value": "standard", "log" or "none"."""
     parts: tuple[str, ...] = ()
-    """Of a date: "hour", "weekday", "day" or "month", one for each slot."""
+    """For a date: "hour", "weekday", "day" or "month", one for each slot."""
     zone: str = ""
-    """Of a date: the time zone of its parts, UTC without one."""
+    """For a date, the time zone of its parts; empty for UTC."""
     crossed: tuple[str, ...] = ()
-    """Of a cross: the features that it is made of."""
+    """For a cross, the features that it combines."""
     file: str = ""
-    """Of vectors: the file that they are in, as written."""
+    """For vectors, the path of their file as written."""
     key: str = ""
-    """Its column of keys; a .npy file has none."""
+    """For vectors, the file's column of keys; a .npy file has none."""
     vector: str = ""
-    """Its column of vectors; empty: the only one that holds lists."""
+    """For vectors, the file's column of vectors; if empty, the only column of lists."""
     given: int = 0
-    """Width of its vectors; 0 before the file is read."""
+    """For vectors, their width in the file; 0 before the file is read."""
     trained: bool = False
-    """Whether its vectors are trained too."""
+    """For vectors, whether training changes them."""
     auto: bool = False
-    """Whether fitting sets its width, by the rows of its table."""
+    """Whether fitting sets the width, by the rows of the table."""
 
     @property
     def embed(self) -> int:
-        """Width of the vectors that are looked up, one for each slot."""
+        """Width of the looked-up vectors, one for each slot."""
         return self.width if self.pool or not self.slots else self.width // self.slots

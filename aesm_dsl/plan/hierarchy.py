@@ -1,7 +1,7 @@
-"""Spec -> Hierarchy: which node lies under which, as a directed acyclic graph (networkx); findings E4.
+"""Builds the hierarchy of a spec: which node lies under which, as a directed acyclic graph (networkx).
 
-A node of the graph is `(level, name)`; the tasks are the last level, "tasks". Edges run from parent to child; a task
-that follows another in the funnel is its child, by an edge with `funnel=True`.
+A vertex of the graph is `(level, name)`; the tasks are the last level, "tasks". Edges run from parent to child. A task
+that follows another in the funnel is its child, by an edge with `funnel=True`. Mistakes are reported as E4xx.
 """
 
 from __future__ import annotations
@@ -20,29 +20,30 @@ from aesm_dsl.spec.name_rules import TASK_LEVEL
 from aesm_dsl.spec.places import NAMELESS
 
 Vertex = tuple[str, str]
+"""Level and name of a node, or "tasks" and the name of a task."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
     """The levels from top to bottom, the tasks last, and the graph of their nodes.
 
-    Attributes of a vertex: `level`, `name`, `label`; of the graph: `levels`, `title`.
+    A vertex of the graph has the attributes `level`, `name` and `label`; the graph has `levels` and `title`.
     """
 
     levels: tuple[str, ...]
     graph: nx.DiGraph[Vertex]
 
     def nodes(self, level: str) -> list[Vertex]:
-        """The level's nodes in the order they were declared: the order of its gates."""
+        """Returns a level's nodes in declared order, which is the order of its gates."""
         return [vertex for vertex, data in self.graph.nodes(data=True) if data["level"] == level]
 
     def parents(self, vertex: Vertex) -> list[Vertex]:
-        """The nodes of the level above it lies under, in their declared order."""
+        """Returns the nodes of the level above under which a node lies, in declared order."""
         above = {parent for parent in self.graph.predecessors(vertex) if parent[0] != vertex[0]}
         return [other for other in self.graph.nodes if other in above]
 
     def paths(self) -> Iterator[tuple[Vertex, ...]]:
-        """Every way from the top to a last task, in declared order: what `aesm show` writes with arrows."""
+        """Yields every path from the top to the end of a funnel, in declared order."""
 
         def walk(path: tuple[Vertex, ...]) -> Iterator[tuple[Vertex, ...]]:
             below = set(self.graph.successors(path[-1]))
@@ -57,19 +58,19 @@ class Hierarchy:
                 yield from walk((vertex,))
 
     def arrows(self) -> list[str]:
-        """`main -> hot_funds -> click -> purchase`, one per path."""
+        """Writes each path as `main -> hot_funds -> click -> purchase`."""
         return [" -> ".join(name for _, name in path) for path in self.paths()]
 
     def to_json(self) -> str:
-        """networkx' node-link form, with the paths as arrows beside it."""
+        """Writes the graph as JSON in networkx' node-link form, with the arrows of `arrows` as `paths`."""
         data = nx.node_link_data(self.graph, edges="edges")
         return json.dumps({**data, "paths": self.arrows()}, ensure_ascii=False, indent=2) + "\n"
 
 
 def build_hierarchy(spec: Spec, findings: Findings) -> Hierarchy | None:
-    """The hierarchy of a spec, or None when its levels do not form one chain."""
-    _circles(spec, findings)
-    levels = _chain(spec, findings)
+    """Builds the hierarchy of a spec; returns None if its levels do not form one chain."""
+    _check_task_cycles(spec, findings)
+    levels = _ordered_levels(spec, findings)
     if levels is None:
         return None
     graph: nx.DiGraph[Vertex] = nx.DiGraph()
@@ -77,69 +78,33 @@ def build_hierarchy(spec: Spec, findings: Findings) -> Hierarchy | None:
     graph.graph.update(levels=(*names, TASK_LEVEL), title=spec.title or spec.name)
     above: list[Vertex] = []
     for level in levels:
-        own: list[Vertex] = []
-        known = {name: (level, name) for level, name in above}
+        vertices: list[Vertex] = []
+        by_name = {name: (level, name) for level, name in above}
         for node in level.nodes:
             vertex = (level.name, node.name)
             graph.add_node(vertex, level=level.name, name=node.name, label=node.title or node.name)
-            parents = above if node.under is None else [known[name] for name in node.under if name in known]
+            parents = above if node.under is None else [by_name[name] for name in node.under if name in by_name]
             graph.add_edges_from((parent, vertex) for parent in parents)
-            own.append(vertex)
-        above = own
-    _tasks(spec, graph, above)
-    _reach(spec, levels, graph, findings)
+            vertices.append(vertex)
+        above = vertices
+    _add_tasks(spec, graph, above)
+    _check_every_node_has_children(spec, levels, graph, findings)
     return Hierarchy((*names, TASK_LEVEL), graph)
 
 
-def _chain(spec: Spec, findings: Findings) -> list[Level] | None:
-    """The levels from top to bottom; tells cycles, levels that hang on nothing and levels that share a parent."""
+def _ordered_levels(spec: Spec, findings: Findings) -> list[Level] | None:
+    """The levels from top to bottom, or None; reports E401 to E403."""
     by_name = {level.name: level for level in spec.levels}
-    known = [level for level in spec.levels if level.under is None or level.under in by_name]
-    if len(known) < len(spec.levels) or any(spec.places.is_broken(f"level.{one.name}.under") for one in spec.levels):
+    if any(level.under is not None and level.under not in by_name for level in spec.levels):
         return None
-    links = nx.DiGraph([(level.under, level.name) for level in known if level.under is not None])
-    links.add_nodes_from(by_name)
-    sound = True
-    for cycle in nx.simple_cycles(links):
-        ring = _in_order(cycle, list(by_name))
-        findings.add(
-            "E401",
-            "the levels lie under each other in a circle",
-            spec.places.of(f"level.{ring[0]}.under"),
-            label=" under ".join([*(f"`{name}`" for name in [ring[0], *reversed(ring[1:]), ring[0]])]),
-            help="delete one `under`: the first level has none",
-            second=_closing(spec, ring, "level.{}.under"),
-        )
-        sound = False
-    children: dict[str | None, Level] = {}
-    for level in known:
-        if level.name == NAMELESS:
-            sound = False  # it has no name, and that has been told
-            continue
-        if level.under not in children:
-            children[level.under] = level
-            continue
-        other, place = children[level.under], spec.places.of(f"level.{children[level.under].name}")
-        if level.under is None:
-            message, help = (
-                f"level `{level.name}` lies under no level",
-                f"write `under = {other.name}`, or the level it is part of",
-            )
-        else:
-            message, help = f"two levels lie under `{level.under}`", "levels form one chain: put one under the other"
-        findings.add(
-            "E402",
-            message,
-            spec.places.of(f"level.{level.name}"),
-            label="not part of the chain" if level.under is None else "the second one",
-            help=help,
-            second=Related.at(place, "the first level" if level.under is None else "the first one"),
-        )
-        sound = False
-    if not sound:
+    if any(spec.places.is_broken(f"level.{level.name}.under") for level in spec.levels):
+        return None
+    cycles = _check_level_cycles(spec, findings)
+    below = _level_below(spec, findings)
+    if cycles or below is None:
         return None
     ordered: list[Level] = []
-    while (following := children.get(ordered[-1].name if ordered else None)) is not None:
+    while (following := below.get(ordered[-1].name if ordered else None)) is not None:
         ordered.append(following)
     last = ordered[-1].name if ordered else None
     if spec.tasks.under is not None and spec.tasks.under in by_name and spec.tasks.under != last:
@@ -162,18 +127,65 @@ def _chain(spec: Spec, findings: Findings) -> list[Level] | None:
     return ordered
 
 
-def _closing(spec: Spec, ring: list[str], path: str) -> Related | None:
-    """The last place of a circle of several."""
-    return Related.at(spec.places.of(path.format(ring[-1])), "and so back to it") if len(ring) > 1 else None
+def _check_level_cycles(spec: Spec, findings: Findings) -> bool:
+    """Reports every cycle of levels; returns whether there is one."""
+    names = [level.name for level in spec.levels]
+    cycles = _cycles([(level.under, level.name) for level in spec.levels if level.under is not None], names)
+    for cycle in cycles:
+        findings.add(
+            "E401",
+            "the levels lie under each other in a circle",
+            spec.places.of(f"level.{cycle[0]}.under"),
+            label=" under ".join(f"`{name}`" for name in [cycle[0], *reversed(cycle[1:]), cycle[0]]),
+            help="delete one `under`: the first level has none",
+            second=_cycle_end(spec, cycle, "level.{}.under"),
+        )
+    return bool(cycles)
 
 
-def _in_order(cycle: list[str], declared: list[str]) -> list[str]:
-    """The cycle, turned so that it starts with the level that was declared first."""
-    start = min(range(len(cycle)), key=lambda i: declared.index(cycle[i]))
-    return cycle[start:] + cycle[:start]
+def _level_below(spec: Spec, findings: Findings) -> dict[str | None, Level] | None:
+    """Maps each level, None for the top, to the level below it; reports levels that share a parent, and returns None.
+
+    Levels without a name have been reported already, and return None too.
+    """
+    below: dict[str | None, Level] = {}
+    valid = True
+    for level in spec.levels:
+        if level.name == NAMELESS:
+            valid = False
+            continue
+        first = below.setdefault(level.under, level)
+        if first is level:
+            continue
+        valid = False
+        span = spec.places.of(f"level.{first.name}")
+        if level.under is None:
+            message = f"level `{level.name}` lies under no level"
+            label, help = "not part of the chain", f"write `under = {first.name}`, or the level it is part of"
+            second = Related.at(span, "the first level")
+        else:
+            message = f"two levels lie under `{level.under}`"
+            label, help = "the second one", "levels form one chain: put one under the other"
+            second = Related.at(span, "the first one")
+        findings.add("E402", message, spec.places.of(f"level.{level.name}"), label=label, help=help, second=second)
+    return below if valid else None
 
 
-def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex]) -> None:
+def _cycle_end(spec: Spec, cycle: list[str], path: str) -> Related | None:
+    """The place of the last member of a cycle with more than one member."""
+    return Related.at(spec.places.of(path.format(cycle[-1])), "and so back to it") if len(cycle) > 1 else None
+
+
+def _cycles(links: list[tuple[str | None, str | None]], declared: list[str]) -> list[list[str]]:
+    """The cycles among links, each rotated so that it starts with the member that was declared first."""
+    rotated = []
+    for cycle in nx.simple_cycles(nx.DiGraph(links)):
+        start = min(range(len(cycle)), key=lambda i: declared.index(cycle[i]))
+        rotated.append(cycle[start:] + cycle[:start])
+    return rotated
+
+
+def _add_tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex]) -> None:
     tasks = {task.name: task for task in spec.tasks.tasks}
     for task in tasks.values():
         vertex = (TASK_LEVEL, task.name)
@@ -186,44 +198,44 @@ def _tasks(spec: Spec, graph: nx.DiGraph[Vertex], above: list[Vertex]) -> None:
             graph.add_edges_from((parent, vertex) for parent in above)
 
 
-def _circles(spec: Spec, findings: Findings) -> None:
-    """Tells tasks that come after each other, or count only where the other happened, in a circle."""
+def _check_task_cycles(spec: Spec, findings: Findings) -> None:
+    """Reports cycles of tasks by `after` (E407) and by `where` (E413)."""
     tasks = {task.name: task for task in spec.tasks.tasks}
-    for ring in _rings([(task.after, task.name) for task in tasks.values() if task.after in tasks], list(tasks)):
+    for cycle in _cycles([(task.after, task.name) for task in tasks.values() if task.after in tasks], list(tasks)):
         findings.add(
             "E407",
-            f"task `{ring[0]}` comes after itself"
-            if len(ring) == 1
+            f"task `{cycle[0]}` comes after itself"
+            if len(cycle) == 1
             else "these tasks come after each other in a circle",
-            spec.places.of(f"tasks.task.{ring[0]}.after"),
-            label=" after ".join(f"`{name}`" for name in [ring[0], *reversed(ring[1:]), ring[0]]),
+            spec.places.of(f"tasks.task.{cycle[0]}.after"),
+            label=" after ".join(f"`{name}`" for name in [cycle[0], *reversed(cycle[1:]), cycle[0]]),
             help="delete one `after`: the first task of a funnel has none",
-            second=_closing(spec, ring, "tasks.task.{}.after"),
+            second=_cycle_end(spec, cycle, "tasks.task.{}.after"),
         )
-    for ring in _rings([(task.name, task.where) for task in tasks.values() if task.where in tasks], list(tasks)):
+    for cycle in _cycles([(task.name, task.where) for task in tasks.values() if task.where in tasks], list(tasks)):
         findings.add(
             "E413",
-            f"task `{ring[0]}` counts only rows where it has happened itself"
-            if len(ring) == 1
+            f"task `{cycle[0]}` counts only rows where it has happened itself"
+            if len(cycle) == 1
             else "these tasks count only rows where the other has happened, in a circle",
-            spec.places.of(f"tasks.task.{ring[0]}.where"),
-            label=" where ".join(f"`{name}`" for name in [*ring, ring[0]]),
+            spec.places.of(f"tasks.task.{cycle[0]}.where"),
+            label=" where ".join(f"`{name}`" for name in [*cycle, cycle[0]]),
             help="delete one `where`: one of the tasks counts all rows",
-            second=_closing(spec, ring, "tasks.task.{}.where"),
+            second=_cycle_end(spec, cycle, "tasks.task.{}.where"),
         )
 
 
-def _rings(links: list[tuple[str | None, str | None]], declared: list[str]) -> list[list[str]]:
-    """The circles among links, each turned so that it starts with what was declared first."""
-    return [_in_order(cycle, declared) for cycle in nx.simple_cycles(nx.DiGraph(links))]
+def _check_every_node_has_children(
+    spec: Spec, levels: list[Level], graph: nx.DiGraph[Vertex], findings: Findings
+) -> None:
+    """Reports nodes without a child in the next level (E405), except where that level has mistakes of its own.
 
-
-def _reach(spec: Spec, levels: list[Level], graph: nx.DiGraph[Vertex], findings: Findings) -> None:
-    """Every node has something below it. That it has something above it follows from how edges are made."""
+    Parents need no check: a node without a valid `under` lies under all nodes above, or has been reported.
+    """
     for level, below in pairwise(levels):
         names = {node.name for node in level.nodes}
-        unsure = any(path.startswith(f"level.{below.name}.") for path in spec.places.broken)
-        if unsure or not below.nodes or any(set(node.under or ()) - names for node in below.nodes):
+        has_mistakes = any(path.startswith(f"level.{below.name}.") for path in spec.places.broken)
+        if has_mistakes or not below.nodes or any(set(node.under or ()) - names for node in below.nodes):
             continue
         for node in level.nodes:
             if graph.out_degree((level.name, node.name)):

@@ -1,6 +1,6 @@
-"""`Plan`: everything right of the language as plain numbers. No torch here, and no text of the spec.
+"""`Plan`: a compiled spec as plain numbers and names, without torch and without the text of the spec.
 
-A plan is what golden tests compare, what a run stores, and all that the data, layers and training rooms read.
+It is all that data/, layers/ and training/ read of a spec. Runs store it as plan.json, and golden tests compare it.
 """
 
 from __future__ import annotations
@@ -17,32 +17,34 @@ from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.plan.training import TrainingPlan
 
 TASKS = "tasks"
-"""Name of the task level, in selections, usage and costs."""
+"""Name of the task level in selections, usage and costs."""
 
 FORMAT = 1
 """Version of the plan's JSON form; a plan of another version is refused."""
 
 PAD = -1
-"""Id in the slots of a feature behind its last value."""
+"""Id in the slots of a feature after its last value."""
 MISSING = 0
-"""Row of every embedding table that stands for a missing value."""
+"""Row of every embedding table for missing values."""
 OTHER = 1
-"""Row of a category's table that all values outside its vocabulary share."""
+"""Row of a category's table for all out-of-vocabulary values."""
 
 UNKNOWN = -1
-"""Node of a row whose node is missing or not in the plan; only levels with `unknown` take such rows."""
+"""Node index of a row whose node is missing or not in the plan; only levels with `unknown` accept such rows."""
 OUTSIDE = "(unknown)"
-"""Stands for an unknown node in a leaf's name; no node can be called so."""
+"""The name of an unknown node in a leaf's name; no node of a spec can have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
+    """One node of a level."""
+
     name: str
     label: str
     values: tuple[str, ...]
-    """Values of the level's column, written as text, that mean this node."""
+    """The values of the level's column, written as text, that mean this node."""
     parents: tuple[int, ...]
-    """Indices, in the level above, of the nodes it lies under; empty on the first level."""
+    """Indices of the nodes in the level above under which it lies; empty on the first level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,42 +52,46 @@ class LayerPlan:
     """One AES layer (method.md eq. 1-8)."""
 
     input: int
-    """D, width of x."""
+    """D, the width of x."""
     context: int
-    """C, width of the context c."""
+    """C, the width of the context c."""
     nodes: int
-    """N, gates compared with each other: the level's nodes, or the tasks."""
+    """N, the number of gates that are compared with each other: the level's nodes, or the tasks."""
     experts: int
+    """E, the number of experts."""
     hidden: tuple[int, ...]
     """Widths of an expert's Linear layers; the last is its output width F."""
     specific: int
+    """K_sp, the specific experts of a gate."""
     shared: int
+    """K_sh, the shared experts of a gate."""
     norm: str
     """Norm inside the experts: "layer", "batch" (over the rows that run the expert) or "none"."""
     mixture_norm: str
-    """Norm on the mixture: "layer" or "none" (none is the paper's)."""
+    """Norm of the mixture: "layer", or "none" as in the paper."""
     activation: str
     """"silu" or "relu"."""
     dropout: float
     temperature: float = 1.0
-    """Divides the gate logits before the softmax of the mixture (eq. 7); the selection does not see it."""
+    """Divides the gate logits before the softmax of the mixture (eq. 7); it does not affect the selection."""
     residual: bool = False
     """Whether the layer's input is added to its output; both then have the same width."""
     compare: str = "level"
-    """Which nodes eq. 3 compares: all of the "level", or the "siblings" of the row's node under the row's parent."""
+    """The nodes that eq. 3 compares: all of the "level", or the "siblings" of the row's node under the row's parent."""
     budget: int | None = None
-    """Upper bound on the distinct experts that a row runs for all its tasks; on the task level only."""
+    """Upper bound on the distinct experts that a row runs for all its tasks; only on the task level."""
     unknown: bool = False
-    """Whether rows may have an unknown node; they run their shared experts alone."""
+    """Whether rows may have an unknown node; such rows run only shared experts."""
     execution: str = "auto"
-    """How experts run: "dense" all on all rows, "loop" or "grouped" on the rows that selected them, or "auto"."""
+    """How experts run: "dense" (all on all rows), "loop" or "grouped" (on the rows that selected them), or "auto"."""
 
     @property
     def output(self) -> int:
+        """F, the width of the layer's output."""
         return self.hidden[-1]
 
     def most(self, gates: int) -> int:
-        """Experts that a row runs at most for `gates` gates that share its input."""
+        """The largest number of experts that a row runs for `gates` gates with the same input."""
         return min(self.experts, (self.specific + self.shared) * gates, self.budget or self.experts)
 
 
@@ -101,13 +107,15 @@ class LevelPlan:
     """Width of the node embedding."""
     layers: tuple[LayerPlan, ...]
     unknown: bool = False
-    """Whether a row may have a node that is missing or not in the plan; else such rows are refused."""
+    """Whether rows may have a node that is missing or not in the plan; otherwise such rows are refused."""
     hide: float = 0.0
-    """Share of training rows whose node is hidden, so that what unknown nodes run on is learnt."""
+    """Share of training rows whose node is hidden, so that the network learns to predict rows with unknown nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
+    """One task."""
+
     name: str
     label: str
     column: str
@@ -115,22 +123,23 @@ class TaskPlan:
     """How the column becomes 0 or 1: "as is", "above" (column > value) or "equals" (column = value as text)."""
     value: float | str | None
     after: int | None
-    """Index of the task this one follows in the funnel."""
+    """Index of the task that this one follows in the funnel."""
     weight: float
     joint: str = "product"
-    """Of a task that follows another: "product", P(that) * P(this | that), or "direct", a tower for all of P(this)."""
+    """How P(this task) is predicted if it follows another: "product" is P(other) * P(this | other), "direct" is a tower
+    for P(this) itself."""
     where: int | None = None
-    """Index of the task that must have happened, on a row that counts for it, for the row to count."""
+    """Index of the task on whose positive rows this one is trained and measured; other rows do not count for it."""
 
     @property
     def factor(self) -> int | None:
-        """Index of the task whose probability is a factor of this one's."""
+        """Index of the task whose probability is a factor of this task's, if there is one."""
         return self.after if self.joint == "product" else None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskLevelPlan:
-    """The last level: gates are the tasks; the first layer has one input for all of them."""
+    """The last level: its gates are the tasks, and its first layer has one input for all of them."""
 
     tasks: tuple[TaskPlan, ...]
     width: int
@@ -141,11 +150,13 @@ class TaskLevelPlan:
     tower_activation: str
     tower_dropout: float
     tower_per: str = "task"
-    """What has a tower of its own in AES: each "task", or each task in each "leaf"."""
+    """In AES, one tower for each "task", or for each task in each "leaf"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """A compiled spec: features, levels, tasks, training and data."""
+
     name: str
     label: str
     features: tuple[FeaturePlan, ...]
@@ -154,31 +165,34 @@ class Plan:
     training: TrainingPlan
     data: DataPlan | None
     baseline: BaselinePlan | None = None
-    """Another architecture than AES; the levels and the tasks then have no layers."""
+    """The sizes of another architecture than AES; the levels and the tasks then have no layers."""
 
     @property
     def reading(self) -> tuple[FeaturePlan, ...]:
-        """The features that read a column."""
+        """The features that read a column of their own: all but crosses."""
         return tuple(feature for feature in self.features if feature.column)
 
     @property
     def width(self) -> int:
-        """D of the first layer: all features' embeddings, concatenated."""
+        """D of the first layer: the width of all features' vectors, concatenated."""
         return sum(feature.width for feature in self.features)
 
     @property
     def slots(self) -> int:
-        """S, columns of ids of all features."""
+        """S, the number of id columns of all features."""
         return sum(feature.slots for feature in self.features)
 
     @property
     def values(self) -> int:
-        """V, columns of values of all features."""
+        """V, the number of columns of numbers of all features."""
         return sum(feature.values for feature in self.features)
 
     @property
     def leaves(self) -> tuple[tuple[int, ...], ...]:
-        """Every path of the scenario levels, a node's index per level, in declared order; one empty path without."""
+        """Every path of the scenario levels in declared order, as one node index per level.
+
+        Without levels there is one empty path.
+        """
         paths: tuple[tuple[int, ...], ...] = ((),)
         for level in self.levels:
             paths = tuple(
@@ -190,7 +204,7 @@ class Plan:
         return paths
 
     def leaf_name(self, path: Sequence[int]) -> str:
-        """`search > hot_funds`, as findings, tables and runs call a leaf; "" without levels."""
+        """Returns a leaf's name in findings, tables and runs, such as `search > hot_funds`; "" without levels."""
         return " > ".join(
             OUTSIDE if node == UNKNOWN else level.nodes[node].name
             for level, node in zip(self.levels, path, strict=True)
@@ -198,33 +212,36 @@ class Plan:
 
     @property
     def leaf_count(self) -> int:
-        """The leaves, and one more for all rows with an unknown node, where a level takes them."""
+        """The number of leaves; if a level accepts unknown nodes, one more for all rows with an unknown node."""
         return len(self.leaves) + any(level.unknown for level in self.levels)
 
     @property
     def towers(self) -> int:
-        """Towers of an AES network: one for each task, or for each task in each leaf."""
+        """The number of towers of an AES network: one for each task, or for each task in each leaf."""
         return len(self.tasks.tasks) * (self.leaf_count if self.tasks.tower_per == "leaf" else 1)
 
-    def with_rows(self, rows: Mapping[str, int], given: Mapping[str, int] | None = None) -> Plan:
-        """The same plan with what is known of the features once they are fitted.
+    def with_rows(self, rows: Mapping[str, int], vector_widths: Mapping[str, int] | None = None) -> Plan:
+        """Returns the plan with the sizes that are known after the features are fitted.
 
-        rows   feature name -> rows of its table
-        given  feature name -> width of the vectors in its file
+        Args:
+            rows: rows of the embedding table, by feature.
+            vector_widths: width of the vectors in the file, by feature.
         """
 
         def fitted(feature: FeaturePlan) -> FeaturePlan:
             owner = feature.table or feature.name
             width = auto_width(rows[owner]) if feature.auto else feature.width
-            return replace(feature, rows=rows[owner], width=width, given=(given or {}).get(owner, feature.given))
+            given = (vector_widths or {}).get(owner, feature.given)
+            return replace(feature, rows=rows[owner], width=width, given=given)
 
         plan = replace(self, features=tuple(map(fitted, self.features)))
         if self.levels:
             top, *others = self.levels
-            return replace(plan, levels=(replace(top, layers=_fed(top.layers, plan.width)), *others))
-        return replace(plan, tasks=replace(self.tasks, layers=_fed(self.tasks.layers, plan.width)))
+            return replace(plan, levels=(replace(top, layers=_with_input(top.layers, plan.width)), *others))
+        return replace(plan, tasks=replace(self.tasks, layers=_with_input(self.tasks.layers, plan.width)))
 
     def to_json(self) -> str:
+        """Writes the plan as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"
 
     @staticmethod
@@ -232,7 +249,7 @@ class Plan:
         """Reads the plan that `to_json` wrote.
 
         Raises:
-            ValueError: the version of the format is another, or a field is not of its type.
+            ValueError: the format has another version, or a field is not of its type.
         """
         values: dict[str, Any] = json.loads(text)
         version = values.pop("format", None)
@@ -241,8 +258,8 @@ class Plan:
         return read_json(Plan, json.dumps(values))
 
 
-def _fed(layers: tuple[LayerPlan, ...], width: int) -> tuple[LayerPlan, ...]:
-    """The layers with an input of this width."""
+def _with_input(layers: tuple[LayerPlan, ...], width: int) -> tuple[LayerPlan, ...]:
+    """The layers of a level, with an input of this width."""
     if not layers:
         return layers
     first = replace(layers[0], input=width, residual=layers[0].residual and width == layers[0].output)

@@ -1,17 +1,18 @@
-"""Sizing of baselines: `hidden = auto` becomes the widths with which a baseline costs as much as the AES model.
+"""Sizing of baselines: replaces `hidden = auto` by the widths with which a baseline costs as much as the AES model.
 
-Two layers, [w, v], without embedding tables. w is the widest with which [w, w/2] costs no more than the AES model; then
-w or w + 1 is taken, and v from w/4 to 2w, so that the cost comes within 1 % of the AES model's at the v closest to w/2,
-or else as near to it as can be.
+There are two hidden layers, [w, v]; embedding tables are not counted. First, w is the widest layer with which [w, w/2]
+costs no more than the AES model. Then, among w and w + 1 and v from w/4 to 2w, the v closest to w/2 is taken with which
+the cost is within 1 % of the AES model's; if there is none, the widths with the closest cost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.plan.allocate import Reasons, largest
+from aesm_dsl.plan.allocate import Reasons, largest_that_fits
 from aesm_dsl.plan.compile import compile_plan
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.hierarchy import Hierarchy
@@ -21,39 +22,60 @@ from aesm_dsl.spec.model import Spec
 
 WIDEST = 65_536
 NEAR = 0.01
-"""How far off is as good as equal."""
+"""Relative difference of costs that counts as equal."""
 ALLOWED = 0.05
-"""How far off automatic widths may be before that is told."""
+"""Relative difference of costs above which W109 is reported."""
 
 
-def size(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:
-    """The spec with the widths of its baseline as numbers, and why; as it is where it has none.
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    """A baseline of certain widths, and what it costs beside the AES model."""
 
-    The spec is resolved but for them. Tells W109 when no widths come within 5 % of the AES model's cost.
+    hidden: tuple[int, int]
+    cost: int
+    target: int
+    """The cost of the AES model."""
+
+    @property
+    def error(self) -> float:
+        return self.cost / self.target - 1
+
+
+def size_baseline(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec, Reasons]:
+    """Replaces automatic widths of the spec's baseline by numbers; returns a spec of an AES model as it is.
+
+    If no widths come within 5 % of the AES model's cost, W109 is reported.
+
+    Args:
+        spec: a resolved spec, except for these widths.
+        hierarchy: its hierarchy.
+        findings: receives W109.
+    Returns:
+        The resolved spec, and the reason for each value that was filled in.
     """
     if spec.architecture == "aes":
         return spec, {}
-    words = spec.baseline or Baseline()
-    if words.hidden != "auto":
-        return _with(spec, words, words.hidden), {}
+    block = spec.baseline or Baseline()
+    if block.hidden != "auto":
+        return _with_hidden(spec, block, block.hidden), {}
 
-    def spent(wide: int, last: int) -> int:
-        return _spent(compile_plan(_with(spec, words, (wide, last)), hierarchy))
+    def network_cost(w: int, v: int) -> int:
+        return _cost(compile_plan(_with_hidden(spec, block, (w, v)), hierarchy))
 
-    target = _target(compile_plan(_with(spec, words, (1, 1)), hierarchy))
-    hidden = _widths(spent, target)
-    off = spent(*hidden) / target - 1
-    if abs(off) > ALLOWED:
-        _tell(spec, words, hidden, spent(*hidden), target, findings)
-    reason = f"auto: {spent(*hidden):,} {words.match}, {off:+.1%} of the AES model's {target:,}"
-    return _with(spec, words, hidden), {"baseline.hidden": reason}
-
-
-def _with(spec: Spec, words: Baseline, hidden: tuple[int, ...]) -> Spec:
-    return spec.model_copy(update={"baseline": words.model_copy(update={"hidden": hidden})})
+    target = _target(compile_plan(_with_hidden(spec, block, (1, 1)), hierarchy))
+    hidden = _closest_widths(network_cost, target)
+    sized = _Sized(hidden, network_cost(*hidden), target)
+    if abs(sized.error) > ALLOWED:
+        _report_too_large(spec, block, sized, findings)
+    reason = f"auto: {sized.cost:,} {block.match}, {sized.error:+.1%} of the AES model's {target:,}"
+    return _with_hidden(spec, block, hidden), {"baseline.hidden": reason}
 
 
-def _spent(plan: Plan) -> int:
+def _with_hidden(spec: Spec, block: Baseline, hidden: tuple[int, ...]) -> Spec:
+    return spec.model_copy(update={"baseline": block.model_copy(update={"hidden": hidden})})
+
+
+def _cost(plan: Plan) -> int:
     assert plan.baseline is not None
     total = cost(plan).total
     return total.parameters if plan.baseline.match == "parameters" else total.selected
@@ -64,28 +86,31 @@ def _target(plan: Plan) -> int:
     return plan.baseline.aes_parameters if plan.baseline.match == "parameters" else plan.baseline.aes_flops
 
 
-def _widths(spent: Callable[[int, int], int], target: int) -> tuple[int, int]:
-    def fits(w: int, v: int) -> bool:
-        return spent(w, v) <= target
+def _closest_widths(network_cost: Callable[[int, int], int], target: int) -> tuple[int, int]:
+    """The widths [w, v] that the module docstring defines."""
 
-    wide = largest(lambda w: fits(w, _half(w)), WIDEST)
-    found: list[tuple[float, int, int, int]] = []
-    for w in (wide, wide + 1):
+    def fits(w: int, v: int) -> bool:
+        return network_cost(w, v) <= target
+
+    widest = largest_that_fits(lambda w: fits(w, _half(w)), WIDEST)
+    candidates: list[tuple[float, int, int, int]] = []
+    for w in (widest, widest + 1):
         most = 2 * w
-        v = largest(partial(fits, w), most, max(1, w // 4))
-        both = {v, min(v + 1, most)}
-        found += [(abs(spent(w, last) / target - 1), abs(last - _half(w)), w, last) for last in both]
-    near = [one for one in found if one[0] <= NEAR]
-    _, _, w, v = min(near, key=lambda one: one[1:]) if near else min(found)
+        v = largest_that_fits(partial(fits, w), most, max(1, w // 4))
+        candidates += [
+            (abs(network_cost(w, last) / target - 1), abs(last - _half(w)), w, last) for last in {v, min(v + 1, most)}
+        ]
+    near = [candidate for candidate in candidates if candidate[0] <= NEAR]
+    _, _, w, v = min(near, key=lambda candidate: candidate[1:]) if near else min(candidates)
     return w, v
 
 
-def _half(wide: int) -> int:
-    return max(1, wide // 2)
+def _half(width: int) -> int:
+    return max(1, width // 2)
 
 
-def _tell(spec: Spec, words: Baseline, hidden: tuple[int, int], spent: int, target: int, findings: Findings) -> None:
-    unit = "parameters" if words.match == "parameters" else "FLOPs a row"
+def _report_too_large(spec: Spec, block: Baseline, sized: _Sized, findings: Findings) -> None:
+    unit = "parameters" if block.match == "parameters" else "FLOPs a row"
     help = {
         "mmoe": "write a smaller `experts` in `baseline`",
         "ple": "write a smaller `specific`, `shared` or `repeat` in `baseline`",
@@ -93,11 +118,11 @@ def _tell(spec: Spec, words: Baseline, hidden: tuple[int, int], spent: int, targ
     }
     findings.add(
         "W109",
-        f"`{spec.architecture}` cannot be made as large as the AES model: {spent:,} {unit} against {target:,}, "
-        f"{spent / target - 1:+.0%}",
+        f"`{spec.architecture}` cannot be made as large as the AES model: {sized.cost:,} {unit} against "
+        f"{sized.target:,}, {sized.error:+.0%}",
         spec.places.of("architecture"),
-        label=f"widths {hidden[0]} and {hidden[1]} come nearest",
+        label=f"widths {sized.hidden[0]} and {sized.hidden[1]} come nearest",
         help=help.get(spec.architecture, "write a smaller `tower` in `tasks`")
-        if spent > target
+        if sized.cost > sized.target
         else "write `hidden` in `baseline`",
     )

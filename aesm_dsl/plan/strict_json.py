@@ -1,4 +1,4 @@
-"""`read_json`: JSON that anybody may have written -> a dataclass, every field of the type that it declares."""
+"""`read_json`: reads untrusted JSON into a dataclass and checks that every field has its declared type."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ EXPECTED = {
     "dict_type": "an object",
     "dataclass_type": "an object",
 }
-"""What pydantic's types of errors expect, in the words of JSON."""
+"""Maps pydantic's error types to the expected value, in the words of JSON."""
 
 
 def read_json(kind: type[Value], text: str) -> Value:
-    """Reads a dataclass, or a tuple of them, from JSON, strictly: an int is a float too, a bool is no int.
+    """Reads a dataclass, or a tuple of them, from JSON. An int is accepted as a float; a bool is not an int.
 
     Raises:
         ValueError: the text is no JSON; or a field is missing, unknown, of another type, infinite or NaN. The message
@@ -35,20 +35,21 @@ def read_json(kind: type[Value], text: str) -> Value:
     try:
         values: tuple[Value] = _adapter(kind).validate_json(f"[{text}]")
     except ValidationError as error:
-        raise ValueError(_described(error)) from None
+        raise ValueError(_first_error(error)) from None
     return values[0]
 
 
 def _make_adapter(kind: Any) -> TypeAdapter[Any]:
-    # A configuration is taken from around a plain dataclass only: pydantic refuses one for the dataclass itself.
+    # pydantic refuses a configuration for a plain dataclass itself, but applies that of a tuple around it. So the
+    # adapter reads a tuple of one value, and `read_json` puts brackets around the text.
     return TypeAdapter(tuple[kind], config=CONFIG)
 
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(_make_adapter)
 
 
-def _described(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line."""
+def _first_error(error: ValidationError) -> str:
+    """Describes the first error in one line."""
     first = error.errors(include_url=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]).lstrip(".")
     value, kind = first["input"], first["type"]
@@ -57,9 +58,9 @@ def _described(error: ValidationError) -> str:
     if kind in ("json_invalid", "missing", "unexpected_keyword_argument", "missing_argument"):
         return f"`{path}`: {first['msg']}" if path else first["msg"]
     expected = EXPECTED.get(kind)
-    return f"`{path}` is {_shown(value)}" + (f", expected {expected}" if expected else f": {first['msg']}")
+    return f"`{path}` is {_shortened(value)}" + (f", expected {expected}" if expected else f": {first['msg']}")
 
 
-def _shown(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = repr(value)
     return f"`{text if len(text) <= 40 else text[:37] + '...'}`"

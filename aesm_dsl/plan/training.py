@@ -1,4 +1,4 @@
-"""`TrainingPlan`: how a network learns, as plain numbers."""
+"""`TrainingPlan`: the settings of the `train` block, as plain numbers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NoisePlan:
-    """sigma of eq. 2 over training: from `start`, constant ("constant") or linear to 0 ("anneal")."""
+    """The noise sigma (method.md eq. 2) over the course of a training."""
 
     schedule: str
+    """"constant", or "anneal": linear from `start` to 0."""
     start: float
     over: float
     """Share of training, in (0, 1], after which annealed noise is 0."""
     mixture: bool
-    """Whether noise enters the mixture too, not the selection alone."""
+    """Whether noise also enters the mixture, not only the selection."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
+    """How a network is trained."""
+
     optimizer: str
     """"adam", "adamw", "sgd" or "adagrad"."""
     rate: float
@@ -29,46 +32,48 @@ class TrainingPlan:
     epochs: float | None
     steps: int | None
     patience_epochs: int | None
-    """Epochs without a better `watched` on the validation rows before training stops; None never stops early."""
+    """Epochs without a better `watched` on the validation rows before training stops; None for no early stop."""
     noise: NoisePlan
     specific_loss: float
-    """lambda_sp."""
+    """Weight lambda_sp of the loss on specific experts."""
     shared_loss: float
-    """lambda_sh."""
+    """Weight lambda_sh of the loss on shared experts."""
     seed: int
     balance: float = 0.0
-    """Weight of L_balance."""
+    """Weight of the load-balancing loss L_balance."""
     weights: str = "fixed"
-    """What a task's loss counts: "fixed", its own weight, or "uncertainty", that times exp(-s) with a learnt s."""
+    """Weight of a task's loss: "fixed" is the task's own, "uncertainty" multiplies it by exp(-s) with a learnt s."""
     sparse_from: float | None = None
-    """Of embedding tables with at least so many rows for every id that a batch looks up in them, a step moves only the
-    rows that were looked up; None: it moves all rows of all tables."""
+    """Embedding tables with at least this many rows per id that a batch looks up in them get sparse updates: a step
+    changes only the rows that were looked up. None: a step changes all rows of all tables."""
     sharded: bool = False
-    """Whether several processes share the rows of those tables."""
+    """Whether the rows of the tables with sparse updates are divided among the processes of a training."""
     checkpoint_steps: int | None = None
-    """Steps from one checkpoint to the next; None: see `checkpoint_minutes`."""
+    """Steps from one checkpoint to the next; None if `checkpoint_minutes` decides."""
     checkpoint_minutes: float | None = None
-    """Minutes from one checkpoint to the next; None with no `checkpoint_steps` either writes one on a stop only."""
+    """Minutes from one checkpoint to the next; if `checkpoint_steps` is None too, only a stop writes a checkpoint."""
     hours: float | None = None
-    """How long to train, where neither `epochs` nor `steps` says so."""
+    """Length of the training in hours, if neither `epochs` nor `steps` is set."""
     watched: str = "mean_auc"
-    """"mean_auc", "mean_gauc", "log_loss" or "normalised_entropy", the mean over the tasks."""
+    """Validation metric, averaged over the tasks: "mean_auc", "mean_gauc", "log_loss" or "normalised_entropy"."""
     warmup: float = 0.0
     """Share of training in which the learning rate rises; in (0, 1) for "one_cycle"."""
     plateau_factor: float = 0.5
+    """Factor by which "plateau" multiplies the learning rate."""
     plateau_patience: int = 0
-    """Epochs without a better value that "plateau" lets pass before it multiplies the learning rate with its factor."""
+    """Epochs without a better value before "plateau" multiplies the learning rate by its factor."""
     momentum: float = 0.0
-    """Of "sgd"."""
+    """Momentum of "sgd"."""
     embeddings_decay: float | None = None
-    """Weight decay of the embedding tables; None: `weight_decay`."""
+    """Weight decay of the embedding tables; None for `weight_decay`."""
     clip: float | None = None
-    """The largest norm of a step's gradient."""
+    """Largest norm of a step's gradient; None for no clipping."""
     ema_decay: float | None = None
-    """Of the average of the weights that is measured and kept; None: the weights themselves are."""
+    """Decay of the exponential moving average of the weights, which is evaluated and saved; None: the weights
+    themselves are."""
     combine: str = "sum"
-    """How the tasks' gradients become one: "sum", "pcgrad" or "aligned_mtl"."""
+    """How the tasks' gradients are combined: "sum", "pcgrad" or "aligned_mtl"."""
     precision: str = "float32"
-    """Type of a step's large products: "float32" or "bf16"."""
+    """Type of a step's large matrix products: "float32" or "bf16"."""
     compile: str | None = None
-    """What compiles the network for its steps: "inductor"; None: nothing does."""
+    """Compiler of the network's training steps: "inductor", or None."""
