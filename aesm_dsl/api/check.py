@@ -43,7 +43,7 @@ def profile(spec: SpecLike, overrides: Sequence[str] = ()) -> tuple[Findings, di
 
     profiled = Profile(compiled.plan)
     _check_tables(compiled, findings, [profiled])
-    return findings, None if findings.errors else profiled.report()
+    return findings, None if findings.errors else profiled.summary()
 
 
 def _check_tables(compiled: Compiled, findings: Findings, also: Sequence[Any]) -> None:

@@ -1,8 +1,8 @@
-"""`compare`: the AES model of a spec and its rivals, trained with several seeds in processes of their own.
+"""`aesm compare`: the AES model of a spec and its rivals, each trained with several seeds.
 
-DIR/runs/ARCHITECTURE-SEED         a run folder each; one that is there already, of the same resolved spec, is kept
-DIR/runs/ARCHITECTURE-CHOICE-SEED  the same where settings are searched: choice 1, 2, ...
-DIR/compare.json                   what they say about each other, once all are there
+DIR/runs/ARCHITECTURE-SEED         one run folder each; a folder that holds the run of the same resolved spec is kept
+DIR/runs/ARCHITECTURE-CHOICE-SEED  the same if settings are searched: choice 1, 2, ...
+DIR/compare.json                   the comparison, once all runs are there
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ RIVALS = tuple(name for name in ARCHITECTURES if name != UNIFIED)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How far a comparison is, for whoever watches."""
+    """Progress of a comparison: the run that has just finished."""
 
     done: int
+    """Runs that are finished."""
     runs: int
+    """Runs there will be."""
     architecture: str
     seed: int
     mean_auc: float | None
-    """Of the run that was finished last, over its tasks on all rows it was measured on."""
+    """Mean over the tasks of the AUC, on all rows the run was measured on."""
 
 
 def compare(
@@ -59,21 +61,34 @@ def compare(
 ) -> Comparison:
     """Trains the AES model of a spec and baselines as large as it, each with several seeds, and compares them.
 
-    out        the folder (default `runs/NAME-compare`). Runs that it holds already are kept, so that a comparison that
-               was interrupted, or is given more seeds or rivals, goes on; what changes a plan needs another folder
-    seeds      how many: the spec's own and the ones that follow it
-    jobs       how many runs at a time, each in a process with its share of the cores; None: as many as there are cores,
-               one on a GPU. The processes are spawned: a script must not call this when it is imported
-    overwrite  train runs of another spec anew, instead of refusing the folder
-    tries      overrides to choose from, for each architecture by itself: those of one path exclude each other, those of
-               different paths are combined. Each choice is trained with the first seed; the one with the best mean AUC
-               on the validation rows is trained with the other seeds too, and compared
-    watch      called after every run
+    A comparison that was interrupted, or is given more seeds or rivals, goes on with the runs that its folder holds;
+    whatever changes a plan needs another folder. Runs are trained in spawned processes: a script must not call this
+    while it is being imported.
+
+    Args:
+        spec: the path of a spec file.
+        out: the folder; None for `runs/NAME-compare`.
+        rivals: architectures to compare AES with.
+        seeds: how many: the spec's own and the ones that follow it.
+        jobs: runs at a time, each in a process with its share of the cores; None for as many as there are cores, one on
+            a GPU.
+        device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
+        overwrite: train runs of another spec again, instead of refusing the folder.
+        overrides: settings that replace those of the file.
+        tries: overrides for each architecture to choose from: those of one path are alternatives, those of different
+            paths are combined. Each choice is trained with the first seed; the one with the best mean AUC on the
+            validation rows is trained with the other seeds too, and compared.
+        warn: called with the warnings about the spec.
+        watch: called after every run.
+
+    Raises:
+        AesmError: the spec or the data is wrong, or the folder holds runs of another spec.
+        ValueError: `seeds` or `jobs` is below 1.
     """
     from aesm_dsl.training.compare import comparison
 
     names = (UNIFIED, *dict.fromkeys(rivals))
-    _refuse(names, seeds, jobs)
+    _check_arguments(names, seeds, jobs)
     choices = _choices(tries)
     compiled = [
         compile_spec(spec, overrides=(*overrides, *choice), arch=name, warn=warn)
@@ -94,63 +109,65 @@ def compare(
 
     total, done = len(names) * (len(choices) + seeds - 1), 0
 
-    def fill(trials: Sequence[Trial]) -> None:
+    def train_missing(trials: Sequence[Trial]) -> None:
         nonlocal done
         left = unfinished(trials, overwrite)
         done += len(trials) - len(left)
-        train_all(left, jobs, tell)
+        train_all(left, jobs, finished)
 
-    def tell(one: Trial, value: float | None) -> None:
+    def finished(trial: Trial, mean_auc: float | None) -> None:
         nonlocal done
         done += 1
-        watch(Finished(done, total, one.architecture, one.seed, value))
+        watch(Finished(done, total, trial.architecture, trial.seed, mean_auc))
 
     chosen = dict.fromkeys(names, 0)
     if tries:
         opening = {name: [trial(name, choice, start) for choice in range(len(choices))] for name in names}
-        fill([one for together in zip(*opening.values(), strict=True) for one in together])
+        train_missing([trial for choice in zip(*opening.values(), strict=True) for trial in choice])
         chosen = {name: _best(of_name) for name, of_name in opening.items()}
     every = {name: [trial(name, chosen[name], seed) for seed in range(start, start + seeds)] for name in names}
-    fill([one for together in zip(*every.values(), strict=True) for one in together][len(names) if tries else 0 :])
-    runs = {name: [load_run(one.folder) for one in own] for name, own in every.items()}
+    in_order = [trial for same_seed in zip(*every.values(), strict=True) for trial in same_seed]
+    # The first seed of every architecture was trained to choose its settings.
+    train_missing(in_order[len(names) if tries else 0 :])
+    runs = {name: [load_run(trial.folder) for trial in trials] for name, trials in every.items()}
     settings = {name: choices[which] for name, which in chosen.items()}
-    found = comparison(runs, folder, _by_rows(runs, device), settings)
-    write_text(folder / "compare.json", found.to_json())
-    return found
+    result = comparison(runs, folder, _by_rows(runs, device), settings)
+    write_text(folder / "compare.json", result.to_json())
+    return result
 
 
 def _choices(tries: Sequence[str]) -> list[tuple[str, ...]]:
-    """All combinations of overrides, one of each path; [()] of none."""
+    """All combinations of overrides that have one override for each path; [()] without overrides."""
     by_path: dict[str, list[str]] = {}
-    for one in tries:
-        by_path.setdefault(one.partition("=")[0].strip(), []).append(one)
+    for override in tries:
+        by_path.setdefault(override.partition("=")[0].strip(), []).append(override)
     return list(product(*by_path.values()))
 
 
 def _best(trials: Sequence[Trial]) -> int:
-    """Which trial has the best epoch by mean AUC on the validation rows; the first of equals."""
-    known = [[one.valid_mean_auc for one in load_run(trial.folder).history] for trial in trials]
-    best = [max((value for value in values if value is not None), default=0.0) for values in known]
+    """The number of the trial with the best epoch by mean AUC on the validation rows; the first of equal ones."""
+    epochs = [[epoch.valid_mean_auc for epoch in load_run(trial.folder).history] for trial in trials]
+    best = [max((value for value in values if value is not None), default=0.0) for values in epochs]
     return best.index(max(best))
 
 
 def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[tuple[str, str], RowTest]]:
-    """By rival the tests of AES against it on the rows both were measured on; none where these are no longer there."""
+    """For every rival the tests of AES against it, on the rows both were measured on; none if the rows are gone."""
     from aesm_dsl.training.evaluate import predict_measured_rows
     from aesm_dsl.training.metrics.paired_rows_test import ranked_rows, row_tests
 
-    seen = {}
-    for name, own in runs.items():
-        predictions = [predict_measured_rows(run, device, Findings()) for run in own]
-        known = [one for one in predictions if one is not None]
-        seen[name] = ranked_rows(own[0].plan, [one.rows for one in known]) if len(known) == len(own) else None
-    unified = seen.pop(UNIFIED)
+    ranked = {}
+    for name, of_name in runs.items():
+        predictions = [predict_measured_rows(run, device, Findings()) for run in of_name]
+        rows = [prediction.rows for prediction in predictions if prediction is not None]
+        ranked[name] = ranked_rows(of_name[0].plan, rows) if len(rows) == len(of_name) else None
+    unified = ranked.pop(UNIFIED)
     if unified is None:
         return {}
-    return {name: row_tests(unified, rival) for name, rival in seen.items() if rival is not None}
+    return {name: row_tests(unified, rival) for name, rival in ranked.items() if rival is not None}
 
 
-def _refuse(names: Sequence[str], seeds: int, jobs: int | None) -> None:
+def _check_arguments(names: Sequence[str], seeds: int, jobs: int | None) -> None:
     if seeds < 1 or (jobs is not None and jobs < 1):
         raise ValueError(f"{seeds} seeds and {jobs} jobs, expected at least one")
     findings = Findings()

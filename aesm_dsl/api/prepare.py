@@ -92,7 +92,7 @@ class Ready:
 
 def prepare(
     spec: SpecLike,
-    data: TableLike = None,
+    data: TableLike | None = None,
     *,
     overrides: Sequence[str] = (),
     warn: Callable[[Findings], None] = lambda findings: None,

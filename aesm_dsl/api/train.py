@@ -24,7 +24,7 @@ def train(
     spec: SpecLike,
     out: str | Path | None = None,
     *,
-    data: TableLike = None,
+    data: TableLike | None = None,
     arch: str | None = None,
     device: str = "auto",
     overwrite: bool = False,

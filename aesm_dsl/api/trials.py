@@ -1,4 +1,4 @@
-"""Many trainings of one spec, each in a process of its own."""
+"""Many trainings of one spec, each in a process of its own: what `compare` is made of."""
 
 from __future__ import annotations
 
@@ -32,11 +32,15 @@ class Trial:
 
 
 def train_all(trials: Sequence[Trial], jobs: int | None, watch: Callable[[Trial, float | None], None]) -> None:
-    """Trains them.
+    """Trains the runs.
 
-    jobs   how many at a time; None: as many as there are cores, one on a GPU
-    watch  called after each with the mean AUC of its run
-    Raises AesmError for what is wrong with one of the trainings.
+    Args:
+        trials: the runs.
+        jobs: runs at a time; None for as many as there are cores, one on a GPU.
+        watch: called after each run with its mean AUC.
+
+    Raises:
+        AesmError: one of the trainings failed.
     """
     if not trials:
         return
@@ -46,7 +50,11 @@ def train_all(trials: Sequence[Trial], jobs: int | None, watch: Callable[[Trial,
 
 
 def unfinished(trials: Sequence[Trial], overwrite: bool) -> list[Trial]:
-    """The trials whose folder is not there yet, or with `overwrite` is a run of another spec; else that is refused."""
+    """Returns the trials that are still to be trained: their folder is missing, or holds the run of another spec.
+
+    Raises:
+        AesmError: a folder holds the run of another spec, and `overwrite` is False (E601).
+    """
     left, findings = [], Findings()
     for trial in trials:
         if not (trial.folder / "run.json").is_file():
@@ -65,16 +73,16 @@ def unfinished(trials: Sequence[Trial], overwrite: bool) -> list[Trial]:
 
 
 def need_validation(compiled: Compiled) -> None:
-    """Raises E610 for a spec without validation rows, by which a search would be judged."""
+    """Raises AesmError (E610) if the spec has no validation rows to judge a search by."""
     if compiled.plan.data is None or compiled.plan.data.valid is None:
-        helps = "write `valid = split(random: 10%)` in `data`"
-        raise refusal(compiled, "a search is judged by validation rows, and the spec names none", helps)
+        help = "write `valid = split(random: 10%)` in `data`"
+        raise refusal(compiled, "a search is judged by validation rows, and the spec names none", help)
 
 
-def refusal(compiled: Compiled, message: str, helps: str | list[str]) -> AesmError:
-    """E610, at the start of the spec."""
+def refusal(compiled: Compiled, message: str, help: str | list[str]) -> AesmError:
+    """Returns an AesmError with E610, located at the start of the spec."""
     findings = Findings()
-    findings.add("E610", message, compiled.spec.places.of(""), help=helps)
+    findings.add("E610", message, compiled.spec.places.of(""), help=help)
     return AesmError(findings)
 
 
@@ -87,32 +95,31 @@ def _jobs(asked: int | None, device: str, runs: int) -> int:
     if asked is None:
         from aesm_dsl.training.preconditions import find_device
 
-        place = find_device(device, Findings())
-        asked = len(os.sched_getaffinity(0)) if place is not None and place.type == "cpu" else 1
+        found = find_device(device, Findings())
+        asked = len(os.sched_getaffinity(0)) if found is not None and found.type == "cpu" else 1
     return max(1, min(asked, runs))
 
 
 @contextmanager
 def _running(trials: Sequence[Trial], jobs: int) -> Iterator[Iterator[tuple[Trial, float | None]]]:
-    """The trials as they finish, with the mean AUC of each. Trials that have not begun are given up on the way out."""
+    """Yields the trials as they finish, with the mean AUC of each. On the way out, trials that wait are cancelled."""
     if jobs == 1:
-        yield ((trial, _told(_train(trial))) for trial in trials)
+        yield ((trial, _raised(_train(trial))) for trial in trials)
         return
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (threads,))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_process, (threads,))
     try:
         futures = {pool.submit(_train, trial): trial for trial in trials}
-        yield ((futures[one], _told(_result(one))) for one in as_completed(futures))
+        yield ((futures[future], _raised(_result(future))) for future in as_completed(futures))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(threads: int) -> None:
-    """How many threads a process may use, said before it loads the libraries that look here; and how it ends.
-
-    A process whose parent was killed would train on, and be in the way of whoever goes on with the folder.
-    """
+def _start_process(threads: int) -> None:
+    """Starts a process: limits its threads, and ties its life to that of its parent."""
+    # The variables are read when the libraries are loaded, so they are set before.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), str(threads))
+    # A process whose parent was killed would train on, in the way of whoever resumes in the folder.
     Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -154,7 +161,8 @@ def _result(future: Future[float | Findings | None]) -> float | Findings | None:
         return findings
 
 
-def _told(result: float | Findings | None) -> float | None:
+def _raised(result: float | Findings | None) -> float | None:
+    """The result; raises AesmError if it is findings, which came from another process."""
     if isinstance(result, Findings):
         raise AesmError(result)
     return result

@@ -1,7 +1,7 @@
-"""`tune`: a search for the values of the settings that a spec's `tune` names, with Optuna.
+"""`aesm tune`: a search for the best values of the settings that a spec's `tune` block names, with Optuna.
 
-DIR/study.db    the search: a trial for every training, with what it was given and how good it was
-DIR/runs/N      the run of trial N; none of one that was stopped early or could not be trained
+DIR/study.db    the search: one trial for every training, with its settings and its result
+DIR/runs/N      the run of trial N; a trial that was stopped early or could not be trained has none
 """
 
 from __future__ import annotations
@@ -28,40 +28,43 @@ from aesm_dsl.training.distributed.launch import refuse_many
 if TYPE_CHECKING:
     from aesm_dsl.training.run.history import Epoch
 
-OURS = "# The best of "
-"""How a spec begins that a search has written."""
+WRITTEN_BY_TUNE = "# The best of "
+"""First words of a spec that a search has written."""
 
 TRIED_FIRST = 5
-"""Trials that are drawn at random, and that none is stopped before."""
+"""Trials that are drawn at random; no trial is stopped early before there are so many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One trial, for whoever watches."""
+    """Progress of a search: the trial that has just ended."""
 
     number: int
-    """From 1."""
+    """Number of the trial, from 1."""
     trials: int
+    """Trials there will be."""
     state: str
     """"complete", "pruned" (stopped early: worse than the median at its epoch) or "fail"."""
     value: float | None
-    """Mean AUC on the validation rows, of its best epoch."""
+    """Mean AUC on the validation rows in its best epoch; None if it is not complete."""
     best: float | None
-    """Of all trials so far."""
+    """The best value of all trials so far."""
     settings: tuple[str, ...]
+    """The overrides that it was trained with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What a search has found."""
+    """The result of a search."""
 
     value: float
-    """Mean AUC on the validation rows."""
+    """Mean AUC of the best trial on the validation rows."""
     settings: tuple[str, ...]
-    """As `--set` takes them."""
+    """The best trial's overrides, as `--set` takes them."""
     trials: int
+    """Trials in all."""
     spec: Path
-    """The best spec."""
+    """File of the spec with these settings."""
 
 
 def tune(
@@ -75,14 +78,24 @@ def tune(
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Tried], None] = lambda tried: None,
 ) -> Tuned:
-    """Trains a spec again and again with other values, until there are so many trials; writes the best spec beside it.
+    """Trains a spec again and again with other values of the settings in its `tune` block, and writes the best spec.
 
-    out        folder of the search; by default runs/NAME-tune. A search that is there goes on
-    overwrite  begin anew
-    watch      called after every trial
+    A trial counts as its best mean AUC on the validation rows over the epochs. A trial that is worse than the median of
+    the earlier ones after an epoch is stopped early. Values are proposed by the tree-structured Parzen estimator (TPE).
 
-    A trial is as good as the mean AUC on the validation rows in its best epoch; one that is worse than the median of
-    the earlier ones after an epoch is stopped. Values are proposed by the tree-structured Parzen estimator.
+    Args:
+        spec: the path of a spec file; NAME.best.aesm is written beside it.
+        out: folder of the search; None for `runs/NAME-tune`. A search that is there goes on.
+        trials: trainings in all, earlier ones included.
+        device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
+        overwrite: start the search over.
+        overrides: settings that replace those of the file.
+        warn: called with the warnings about the spec.
+        watch: called after every trial.
+
+    Raises:
+        AesmError: the spec has no `tune` block or no validation rows, no trial could be trained, or the folder holds
+            the search of another spec.
     """
     compiled = compile_spec(spec, overrides=overrides, warn=warn)
     refuse_many("tune", compiled.spec.places.of(""))
@@ -94,56 +107,57 @@ def tune(
     study = _study(optuna, compiled, folder)
     space = compiled.spec.space
 
-    def try_(trial: Any) -> float:
-        given = tuple(_drawn(trial, dimension) for dimension in space)
-        trial.set_user_attr("settings", list(given))
-        run, seen = folder / "runs" / str(trial.number), [float("-inf")]
+    def objective(trial: Any) -> float:
+        settings = tuple(_drawn(trial, dimension) for dimension in space)
+        trial.set_user_attr("settings", list(settings))
+        run, values = folder / "runs" / str(trial.number), [float("-inf")]
 
         def ended(epoch: Epoch) -> None:
             if epoch.valid_mean_auc is not None:
-                seen.append(epoch.valid_mean_auc)
-                trial.report(max(seen), epoch.epoch)
+                values.append(epoch.valid_mean_auc)
+                trial.report(max(values), epoch.epoch)
                 if trial.should_prune():
                     raise optuna.TrialPruned
 
         try:
-            train(spec, run, device=device, overwrite=True, overrides=[*overrides, *given], ended=ended)
+            train(spec, run, device=device, overwrite=True, overrides=[*overrides, *settings], ended=ended)
         finally:
             shutil.rmtree(run.with_name(f"{run.name}.training"), ignore_errors=True)
-        return max(seen)
+        return max(values)
 
     failed: list[AesmError] = []
 
-    def tell(study: Any, trial: Any) -> None:
-        done = [one for one in study.trials if one.state.is_finished()]
-        values = [one.value for one in done if one.state == optuna.trial.TrialState.COMPLETE]
+    def trial_ended(study: Any, trial: Any) -> None:
+        done = [trial for trial in study.trials if trial.state.is_finished()]
+        values = [trial.value for trial in done if trial.state == optuna.trial.TrialState.COMPLETE]
         settings = tuple(trial.user_attrs.get("settings", ()))
         state, top = trial.state.name.lower(), max(values, default=None)
         watch(Tried(len(done), trials, state, trial.value if state == "complete" else None, top, settings))
 
-    while (left := trials - sum(one.state.is_finished() for one in study.trials)) > 0:
+    while (left := trials - sum(trial.state.is_finished() for trial in study.trials)) > 0:
         try:
-            study.optimize(try_, n_trials=left, callbacks=[tell])
+            study.optimize(objective, n_trials=left, callbacks=[trial_ended])
         except AesmError as error:
             failed.append(error)
-            tell(study, study.trials[-1])
-    complete = [one for one in study.trials if one.state == optuna.trial.TrialState.COMPLETE]
+            trial_ended(study, study.trials[-1])
+    complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     if not complete:
         raise failed[-1] if failed else refusal(compiled, "no trial came to its end", "search more trials")
     top = study.best_trial
     settings = tuple(top.user_attrs["settings"])
-    head = f"{OURS}{len(study.trials)} trials of `aesm tune`: mean AUC {top.value:.4f} on the validation rows.\n\n"
-    write_text(best, head + _best(spec, [*overrides, *settings]))
+    count, value = len(study.trials), f"{top.value:.4f}"
+    head = f"{WRITTEN_BY_TUNE}{count} trials of `aesm tune`: mean AUC {value} on the validation rows.\n\n"
+    write_text(best, head + _with_settings(spec, [*overrides, *settings]))
     return Tuned(top.value, settings, len(study.trials), best)
 
 
 def _optuna(compiled: Compiled, best: Path) -> Any:
-    """The library, once there is something to search, and rows to judge by."""
+    """The library, once it is sure that there is something to search, and validation rows to judge by."""
     if not compiled.spec.space:
-        helps = "write `tune { level.card.experts.count = choice(4, 8, 16) }` in the model, with your own setting"
-        raise refusal(compiled, "the spec has no `tune` that says what to search", helps)
+        help = "write `tune { level.card.experts.count = choice(4, 8, 16) }` in the model, with your own setting"
+        raise refusal(compiled, "the spec has no `tune` that says what to search", help)
     need_validation(compiled)
-    if best.exists() and not best.read_text(encoding="utf-8", errors="replace").startswith(OURS):
+    if best.exists() and not best.read_text(encoding="utf-8", errors="replace").startswith(WRITTEN_BY_TUNE):
         raise refusal(compiled, f"`{best}` is not by `aesm tune`, so it is not replaced", "rename it")
     try:
         import optuna
@@ -155,25 +169,25 @@ def _optuna(compiled: Compiled, best: Path) -> Any:
 
 
 def _study(optuna: Any, compiled: Compiled, folder: Path) -> Any:
-    """The search of the folder, begun or gone on with; E610 where it is one of another spec."""
+    """The search in the folder, new or resumed. Raises E610 if it is the search of another spec."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = [f"{one.path} = {one.value.span.text}" for one in compiled.spec.space]
-    what = json.dumps([compiled.resolved(), texts], ensure_ascii=False)
+    space = [f"{dimension.path} = {dimension.value.span.text}" for dimension in compiled.spec.space]
+    searched = json.dumps([compiled.resolved(), space], ensure_ascii=False)
     storage = f"sqlite:///{folder / 'study.db'}"
     seed = compiled.plan.training.seed
     study = optuna.create_study(storage=storage, study_name="aesm", direction="maximize", load_if_exists=True)
-    if study.user_attrs.get("spec", what) != what:
-        helps = ["`--overwrite` begins anew", "`-o` names another folder"]
-        raise refusal(compiled, f"`{folder}` holds the search of another spec", helps)
-    study.set_user_attr("spec", what)
-    # One that goes on draws further, not the same again.
+    if study.user_attrs.get("spec", searched) != searched:
+        help = ["`--overwrite` begins anew", "`-o` names another folder"]
+        raise refusal(compiled, f"`{folder}` holds the search of another spec", help)
+    study.set_user_attr("spec", searched)
+    # The seed moves on with the trials: a resumed search must not draw the same values again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=TRIED_FIRST)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=TRIED_FIRST)
     return study
 
 
 def _drawn(trial: Any, dimension: Dimension) -> str:
-    """The override that a trial tries for a setting."""
+    """The override that a trial uses for a setting."""
     holes = dimension.holes
     names = [dimension.path if len(holes) == 1 else f"{dimension.path} {place + 1}" for place in range(len(holes))]
     return dimension.text([_suggested(trial, name, hole) for name, hole in zip(names, holes, strict=True)])
@@ -188,11 +202,11 @@ def _suggested(trial: Any, name: str, hole: Hole) -> str:
     return f"{trial.suggest_float(name, low, high, log=hole.kind == 'log'):.4g}"
 
 
-def _best(spec: str | Path, overrides: Sequence[str]) -> str:
-    """The spec with the settings in it, as far as they are given."""
+def _with_settings(spec: str | Path, overrides: Sequence[str]) -> str:
+    """The text of the spec with these settings in it; settings that are not written stay unwritten."""
     findings = Findings()
     source = read_source(spec, findings)
-    found = load(source, findings, list(overrides)) if source is not None else None
-    assert found is not None
+    loaded = load(source, findings, list(overrides)) if source is not None else None
+    assert loaded is not None
     assert not findings.errors
-    return write(found, given=True)
+    return write(loaded, given=True)

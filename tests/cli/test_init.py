@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from aesm_dsl.api import init as api
 from aesm_dsl.api.check import check
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.api.train import train
@@ -28,7 +29,7 @@ def init(*arguments: str | Path) -> Result:
 
 def drafted(table: Path, folder: Path) -> Spec:
     """The spec that is drafted, after checking it and its rows."""
-    path = init(table, folder / "spec.aesm")
+    path = api.init(table, folder / "spec.aesm")
     findings = check(path, data=True)
     assert not findings.errors, render(findings)
     assert CliRunner().invoke(app, ["fmt", "--check", str(path)]).exit_code == 0
@@ -117,7 +118,7 @@ AMOUNTS = ("capital_gains", "capital_losses", "weeks_worked")
 
 def test_a_draft_trains(tmp_path: Path) -> None:
     write_world(tmp_path, 2000, 1)
-    path = init(tmp_path / "train.parquet", tmp_path / "spec.aesm")
+    path = api.init(tmp_path / "train.parquet", tmp_path / "spec.aesm")
     spec = Spec.parse(path.read_text())
     assert [(task.name, task.after) for task in spec.tasks.tasks][-1] == ("is_buy", "is_click")
     assert [level.name for level in spec.levels] == ["entry", "card"]
@@ -144,7 +145,7 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
     )
     made = made.with_columns(pl.col("clicked").alias("copy"), (pl.col("clicked") * 2).cast(pl.String).alias("said"))
     made.write_parquet(tmp_path / "t.parquet")
-    path = init(tmp_path / "t.parquet", tmp_path / "spec.aesm")
+    path = api.init(tmp_path / "t.parquet", tmp_path / "spec.aesm")
     spec, text = Spec.parse(path.read_text()), path.read_text()
     assert set(features(spec)) == {"user_id", "price", "page"}
     for said in (
@@ -278,7 +279,7 @@ def test_nothing_is_replaced_unless_asked(tmp_path: Path, monkeypatch: pytest.Mo
     rows().write_parquet("t.parquet")
     Path("t.aesm").write_text("mine")
     with pytest.raises(AesmError, match=r"`t\.aesm` exists already"):
-        init("t.parquet")
+        api.init("t.parquet")
     assert Path("t.aesm").read_text() == "mine"
     assert init("t.parquet", "--overwrite").exit_code == 0
     assert json.loads(CliRunner().invoke(app, ["check", "t.aesm", "--format", "json"]).stdout) == []
@@ -295,6 +296,6 @@ def test_tables_that_cannot_be_drafted(tmp_path: Path) -> None:
         "x.csv": "E501",
     }.items():
         with pytest.raises(AesmError) as caught:
-            init(tmp_path / name, tmp_path / "spec.aesm")
+            api.init(tmp_path / name, tmp_path / "spec.aesm")
         assert [one.code for one in caught.value.findings] == [code]
     assert not (tmp_path / "spec.aesm").exists()
