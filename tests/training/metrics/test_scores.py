@@ -151,7 +151,7 @@ def test_streamed_users_are_a_sample_once_there_are_too_many_rows(monkeypatch: p
         assert meter._kept_rows <= 1000
     found, exact = meter.scores()[-1], scores(PLAN, PredictedRows(*parts, user_R))[-1]
     assert 40 < found.users < exact.users / 2
-    chosen_R = np.isin(user_R, np.concatenate([kept[0] for kept in meter._kept]))
+    chosen_R = np.isin(user_R, np.concatenate([kept.user_R for kept in meter._kept]))
     of_them = scores(PLAN, PredictedRows(*(part[chosen_R] for part in (*parts, user_R))))[-1]
     assert (found.gauc, found.users) == (pytest.approx(of_them.gauc), of_them.users)
 
