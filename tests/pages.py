@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from io import StringIO
 from itertools import takewhile
 from pathlib import Path
@@ -123,8 +123,10 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
         if arguments[0] == "check":
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
-        said = [patch(f"aesm_dsl.cli.{one}.warn", warnings.extend) for one in ("network", "serving")]
-        with said[0], said[1], patch.object(StopSignals, "asked", signal.SIGINT * stops):
+        with ExitStack() as patches:
+            for command in ("compile", "predict", "train"):
+                patches.enter_context(patch(f"aesm_dsl.cli.{command}.warn", warnings.extend))
+            patches.enter_context(patch.object(StopSignals, "asked", signal.SIGINT * stops))
             done = CliRunner().invoke(app, arguments)
         if isinstance(done.exception, AesmError):
             assert place == len(commands), line

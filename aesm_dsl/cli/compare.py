@@ -28,7 +28,7 @@ def compare(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often each is trained, the spec's seed first.")] = 3,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Folder for the runs and api.json; by default runs/NAME-compare."),
+        typer.Option("-o", "--out", help="Folder for the runs and compare.json; by default runs/NAME-compare."),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Runs at a time; by default as many as there are cores.")

@@ -54,7 +54,7 @@ def _constants(tree: ast.AST) -> Iterator[str]:
 
 
 def test_every_section_is_a_page_and_every_page_is_in_its_family() -> None:
-    folder = PROJECT / "aesm_dsl" / "pages"
+    folder = PROJECT / "aesm_dsl" / "findings" / "pages"
     texts = {path.stem: path.read_text(encoding="utf-8") for path in folder.iterdir()}
     assert list(families()) == sorted(texts)
     assert sum(text.count("\n## ") for text in texts.values()) == len(CODES)
