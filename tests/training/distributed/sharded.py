@@ -221,7 +221,7 @@ def runs(spec: Path, folder: Path, processes: ProcessGroup) -> dict[str, Any]:
         join_lookups(network, lookups)
 
     # So few rows at once that one process has a batch more to look at than the other.
-    with patch.object(predictions, "BATCH_ROWS", 30), patch.object(predictions, "attend", look):
+    with patch.object(predictions, "BATCH_ROWS", 30), patch.object(predictions, "join_lookups", look):
         train(spec, folder / "sharded", device="cpu", overrides=SHARED)
     train(spec, folder / "local", device="cpu", overrides=[*SHARED, "train.tables=local"])
     step, left = Stepper.step, [9]
