@@ -56,13 +56,13 @@ def visualize(
         ValueError: no form has that name.
     """
     from aesm_dsl.report.draw import DrawingError, draw
-    from aesm_dsl.report.structure_graph import structure
+    from aesm_dsl.report.structure_graph import structure_graph
 
     out = Path(out)
     if isinstance(what, Spec) or (isinstance(what, str | Path) and not Path(what).is_dir()):
         if out.suffix.lower() == PAGE:
             raise _not_drawn("a page shows a run; of a spec there are .svg, .png, .pdf and .dot")
-        dot = structure(compile_spec(what, overrides=overrides).hierarchy.graph)
+        dot = structure_graph(compile_spec(what, overrides=overrides).hierarchy.graph)
     else:
         run = as_run(what)
         if out.suffix.lower() == PAGE:

@@ -51,7 +51,7 @@ def size_line(plan: Plan, baseline: BaselinePlan) -> str:
     )
 
 
-def tables_line(plan: Plan) -> str:
+def table_updates_line(plan: Plan) -> str:
     """Which rows of the embedding tables a step of training moves."""
     tables = embedding_tables(plan)
     sparse = [f"`{table.vectors}`" if table.vectors else f"width {table.width}" for table in tables if table.sparse]
@@ -96,7 +96,7 @@ def _caption(plan: Plan, baseline: BaselinePlan) -> str:
         held = f"each leaf has its own tables of at most {tables:,} more parameters"
     return (
         f"{len(plan.features)} features make {plan.width} inputs; {held}.\n"
-        f"{tables_line(plan)}\n"
+        f"{table_updates_line(plan)}\n"
         f"{_count(baseline.leaves, 'leaf', 'leaves')}, {_count(len(plan.tasks.tasks), 'task', 'tasks')}.\n"
         f"{size_line(plan, baseline)}."
     )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from aesm_dsl.report.text_width import FONT, held
+from aesm_dsl.report.text_width import FONT, fix_text_widths
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot")
 
@@ -26,7 +26,7 @@ BROWSER_FONTS = (
 )
 """Families that an SVG names, so that a browser without our font still picks one with Chinese."""
 
-WITH_PYGRAPHVIZ = """
+PYGRAPHVIZ_SCRIPT = """
 import sys, pygraphviz
 sys.stdin.reconfigure(encoding="utf-8")
 picture = pygraphviz.AGraph(string=sys.stdin.read()).draw(format=sys.argv[1], prog="dot")
@@ -48,7 +48,7 @@ def draw(dot: str, path: Path) -> None:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DrawingError(f"cannot draw {path.name}: a picture's name ends in {', '.join(ENDINGS)}")
-    picture = dot.encode() if ending == ".dot" else drawn(dot, ending[1:])
+    picture = dot.encode() if ending == ".dot" else picture_bytes(dot, ending[1:])
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         partial.write_bytes(picture)
@@ -57,7 +57,7 @@ def draw(dot: str, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def drawn(dot: str, ending: str) -> bytes:
+def picture_bytes(dot: str, ending: str) -> bytes:
     """The picture as "svg", "png" or "pdf". Raises DrawingError when no engine is installed, or when it fails."""
     if ending == "png":
         # A resolution inside the DOT reaches both engines; an SVG must not have one, it would be scaled.
@@ -74,7 +74,7 @@ def drawn(dot: str, ending: str) -> bytes:
             )
     if ending == "svg":
         text = picture.decode().replace(f'font-family="{FONT}"', f'font-family="{BROWSER_FONTS}"')
-        picture = held(text).encode()
+        picture = fix_text_widths(text).encode()
     return picture
 
 
@@ -90,7 +90,7 @@ def _by_dot(dot: str, ending: str) -> bytes:
 def _by_pygraphviz(dot: str, ending: str) -> bytes:
     """In a process of its own: the library prints warnings of its font system straight to standard error,
     reads the font configuration once per process, and a fault inside it must not take a training down."""
-    command = [sys.executable, "-P", "-c", WITH_PYGRAPHVIZ, ending]
+    command = [sys.executable, "-P", "-c", PYGRAPHVIZ_SCRIPT, ending]
     found = subprocess.run(command, input=dot.encode(), capture_output=True, check=False)
     if found.returncode or not found.stdout:
         raise _failed(found.stderr)

@@ -11,7 +11,7 @@ from aesm_dsl.training.sharing.layer_usage import LayerUsage
 from aesm_dsl.training.sharing.sharing_matrix import Sharing, sharing
 from aesm_dsl.training.sharing.usage import Usage
 
-DEAF = 0.5
+MANY_DEAD_UNITS = 0.5
 """A share of dead output units from which an expert is named."""
 
 
@@ -50,7 +50,11 @@ def experts_sentences(usage: Usage) -> list[str]:
 
 def _said(seen: Sharing) -> list[str]:
     dead = [expert for expert, role in enumerate(seen.roles) if role.kind == "dead"]
-    deaf = [(expert, share) for expert, share in enumerate(seen.dead_units) if share is not None and share >= DEAF]
+    deaf = [
+        (expert, share)
+        for expert, share in enumerate(seen.dead_units)
+        if share is not None and share >= MANY_DEAD_UNITS
+    ]
     said = [f"{_experts(dead)} hardly used by any node"] if dead else []
     said += [f"expert {expert} is picked as shared, but by `{node}` alone" for expert, node in seen.occupied.items()]
     said += [f"{share:.0%} of the output units of expert {expert} are the same for all rows" for expert, share in deaf]

@@ -23,7 +23,7 @@ from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.report.charts import Curve, calibration_chart, curves_chart, interval_chart
 from aesm_dsl.report.comparison import comparison_tables
-from aesm_dsl.report.draw import DrawingError, drawn
+from aesm_dsl.report.draw import DrawingError, picture_bytes
 from aesm_dsl.report.experts import experts_sentences, experts_table
 from aesm_dsl.report.flow_graph import flow_graph
 from aesm_dsl.report.heat_map import heat_map, training_map
@@ -37,7 +37,7 @@ from aesm_dsl.training.run.folder import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class PageTable:
     """A table: its title and caption, heads, and rows of text; the first column stands left, numbers right."""
 
     title: str
@@ -60,7 +60,7 @@ def report_page(run: Run, found: Comparison | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["quoted"] = quoted
+    environment.filters["quoted"] = with_code
     template = environment.get_template("page.html")
     return template.render(
         run=run,
@@ -73,21 +73,21 @@ def report_page(run: Run, found: Comparison | None = None) -> str:
         curves=_curves(run),
         calibration=_calibrations(run),
         sharing=_sharing(run),
-        comparison=found and [cells(one) for one in comparison_tables(found)[:2]],
+        comparison=found and [page_table(one) for one in comparison_tables(found)[:2]],
         seesaw=found and _seesaw(found.seesaw),
-        profile=[cells(one) for one in profile_tables(run.profile)],
+        profile=[page_table(one) for one in profile_tables(run.profile)],
         advice=advice(run.profile),
-        spec=coloured(run.spec),
+        spec=highlighted(run.spec),
         info=json.dumps(run.info, ensure_ascii=False, indent=2),
         commands=_commands(run),
     )
 
 
-def cells(table: Table) -> Cells:
+def page_table(table: Table) -> PageTable:
     """A table for a terminal, as plain text."""
     columns = table.columns
     rows = zip(*(column.cells for column in columns), strict=True)
-    return Cells(
+    return PageTable(
         _plain(table.title),
         _plain(table.caption),
         tuple(_plain(column.header) for column in columns),
@@ -96,14 +96,14 @@ def cells(table: Table) -> Cells:
     )
 
 
-def quoted(text: str) -> Markup:
+def with_code(text: str) -> Markup:
     """A sentence, escaped; what stands between backticks as code."""
     parts = re.split(r"`([^`]*)`", text)
     shown = (Markup("<code>{}</code>").format(one) if place % 2 else escape(one) for place, one in enumerate(parts))
     return Markup("").join(shown)
 
 
-def coloured(spec: str) -> Markup:
+def highlighted(spec: str) -> Markup:
     """The text of a spec, every character of it, with a class for what has a colour."""
     lexer = AesmLexer(stripnl=False, ensurenl=False)
     return Markup(highlight(spec, lexer, HtmlFormatter(nowrap=True, classprefix="is-")))
@@ -210,13 +210,13 @@ def _sharing(run: Run) -> dict[str, Any] | None:
         dots["How the experts' roles formed"] = training_map(run.plan, epochs)
     pictures, trouble = [], ""
     try:
-        pictures = [(name, inline(drawn(dot, "svg"))) for name, dot in dots.items()]
+        pictures = [(name, inline(picture_bytes(dot, "svg"))) for name, dot in dots.items()]
     except DrawingError as error:
         trouble = str(error)
     return {
         "pictures": pictures,
         "trouble": trouble,
-        "table": cells(experts_table(run.usage, "")),
+        "table": page_table(experts_table(run.usage, "")),
         "said": experts_sentences(run.usage),
     }
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from aesm_dsl.plan.cost import Cost, PlanCost, cost, loop_pays_from
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_parameters
-from aesm_dsl.report.baseline import part_table, tables_line
+from aesm_dsl.report.baseline import part_table, table_updates_line
 
 if TYPE_CHECKING:
     # Commands that only speak of layers do without the data libraries.
@@ -86,7 +86,7 @@ def _caption(plan: Plan) -> str:
     rows = embedding_parameters(plan)
     return (
         f"{len(plan.features)} features make {plan.width} inputs; their tables hold at most {rows:,} more parameters.\n"
-        f"{tables_line(plan)}\n"
+        f"{table_updates_line(plan)}\n"
         "K: specific + shared experts a row runs. FLOPs a row; selected is an upper bound.\n"
         "sparse from: rows of a batch from which a CPU runs the selected experts alone."
     )

@@ -1,4 +1,7 @@
-"""How wide text runs in the pictures' font, and texts cut to fit."""
+"""The width of text in the pictures' font, and texts cut to fit a width.
+
+Pictures are laid out with the widths in this table: those that Graphviz measures depend on the fonts of the machine.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 import unicodedata
 
 FONT = "Noto Sans CJK SC"
-"""Covers Latin and Chinese, and its widths are what pictures are laid out with. draw.py brings it along."""
+"""Font of all pictures: it covers Latin and Chinese. draw.py shows it to Graphviz where it is installed."""
 
 # Advance widths of U+0020 to U+007E, in thousandths of the font size, at weights 400 and 700.
 # fmt: off
@@ -27,21 +30,21 @@ _BOLD = (
 )
 # fmt: on
 
-_GUESSED = 0.65
-"""Of characters of which nothing is known: Greek and Cyrillic letters run from 0.3 to 0.9."""
+_UNKNOWN_WIDTH = 0.65
+"""Assumed for characters that the table lacks: Greek and Cyrillic letters have from 0.3 to 0.9."""
 
 _TEXT = re.compile(r"<text ([^>]*)>([^<]*)</text>")
 _SIZE = re.compile(r'font-size="([\d.]+)"')
 
 
 def width_ems(text: str, *, bold: bool = False) -> float:
-    """How wide the text runs, in multiples of the font size."""
-    return sum(_GUESSED if (width := _width(character, bold)) is None else width for character in text)
+    """Returns the width of the text, in multiples of the font size."""
+    return sum(_UNKNOWN_WIDTH if (width := _width(character, bold)) is None else width for character in text)
 
 
 def shortened(text: str, ems: float, *, bold: bool = False) -> str:
-    """The text on one line, cut with an ellipsis where it runs wider than `ems`."""
-    text = plain(text)
+    """Returns the text on one line, cut with an ellipsis if it is wider than `ems`."""
+    text = one_line(text)
     if width_ems(text, bold=bold) <= ems:
         return text
     room = ems - 1
@@ -52,32 +55,33 @@ def shortened(text: str, ems: float, *, bold: bool = False) -> str:
     return text + "…"
 
 
-def plain(text: str) -> str:
-    """The text on one line: white space becomes one space, characters that XML may not hold are dropped."""
+def one_line(text: str) -> str:
+    """Returns the text on one line: white space becomes one space; characters that XML forbids are dropped."""
     spaced = "".join(" " if character.isspace() else character for character in text)
-    kept = (character for character in spaced if unicodedata.category(character) not in ("Cc", "Cs", "Cn"))
-    return " ".join("".join(kept).split())
+    allowed = (character for character in spaced if unicodedata.category(character) not in ("Cc", "Cs", "Cn"))
+    return " ".join("".join(allowed).split())
 
 
-def held(svg: str) -> str:
-    """The picture with each text held to the width it has in our font, which a browser may well not have: `textLength`.
+def fix_text_widths(svg: str) -> str:
+    """Returns the picture with the width of each text fixed to that in our font (SVG's `textLength`).
 
-    Texts with characters of unknown width run as they do.
+    A browser may lack the font and take a wider one. Texts with characters of unknown width are left as they are.
     """
 
-    def hold(found: re.Match[str]) -> str:
-        look, text = found[1], html.unescape(found[2])
+    def fix(element: re.Match[str]) -> str:
+        look, text = element[1], html.unescape(element[2])
         size = _SIZE.search(look)
         widths = [_width(character, 'font-weight="bold"' in look) for character in text]
         if size is None or not text.strip() or None in widths:
-            return found[0]
+            return element[0]
         length = float(size[1]) * sum(width for width in widths if width is not None)
-        return f'<text {look} textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs">{found[2]}</text>'
+        return f'<text {look} textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs">{element[2]}</text>'
 
-    return _TEXT.sub(hold, svg)
+    return _TEXT.sub(fix, svg)
 
 
 def _width(character: str, bold: bool) -> float | None:
+    """Returns the width of a character in multiples of the font size; None if it is unknown."""
     # An accent takes no room of its own.
     base = unicodedata.normalize("NFD", character)[:1]
     if " " <= base <= "~":

@@ -15,7 +15,7 @@ from aesm_dsl import compile_spec
 from aesm_dsl.layers.selection import compare_nodes, divergences, mixture_weights, select_experts
 from aesm_dsl.plan.training import NoisePlan
 from aesm_dsl.report.draw import BROWSER_FONTS
-from aesm_dsl.report.text_width import held, width_ems
+from aesm_dsl.report.text_width import fix_text_widths, width_ems
 from aesm_dsl.training.fit.schedule import sigma
 
 HERE = Path(__file__).parent
@@ -83,7 +83,7 @@ def sheet(title: str, about: str, height: float, parts: list[str]) -> str:
     """The whole picture: a title, a line on what is seen, and the rest."""
     head = [rect(0.5, 0.5, WIDTH - 1, height - 1, "sheet", 10), text(24, 36, title, size=18, bold=True)]
     head.append(text(24, 58, about, "muted"))
-    body = held("\n".join([*head, *parts]))
+    body = fix_text_widths("\n".join([*head, *parts]))
     size = f'viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aesm_dsl.report.dot import quoted, span
+from aesm_dsl.report.dot import dot_string, span
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from aesm_dsl.report.dot import quoted, span
     ],
 )
 def test_quoted(text: str, expected: str) -> None:
-    assert quoted(text) == expected
+    assert dot_string(text) == expected
 
 
 def test_spans_escape_xml_and_graphviz() -> None:

@@ -15,7 +15,7 @@ import pytest
 from aesm_dsl.report import draw as drawing
 from aesm_dsl.report.draw import DrawingError, draw
 from aesm_dsl.report.sharing_graph import sharing_graph
-from aesm_dsl.report.structure_graph import structure
+from aesm_dsl.report.structure_graph import structure_graph
 from tests.report.cases import fund_hierarchy, fund_usage, make_hierarchy
 
 MAGIC = {".svg": b"<?xml", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".dot": b"digraph "}
@@ -27,13 +27,13 @@ needs_chinese_font = pytest.mark.skipif(
 
 
 def labelled(label: str, name: str = "n") -> str:
-    return structure(make_hierarchy({"entry": {name: label}}, []))
+    return structure_graph(make_hierarchy({"entry": {name: label}}, []))
 
 
 @needs_pygraphviz
 @pytest.mark.parametrize("ending", MAGIC)
 def test_every_ending(ending: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    for name, dot in (("structure", structure(fund_hierarchy())), ("sharing", sharing_graph(*fund_usage()))):
+    for name, dot in (("structure", structure_graph(fund_hierarchy())), ("sharing", sharing_graph(*fund_usage()))):
         path = tmp_path / (name + ending.upper())
         draw(dot, path)
         assert path.read_bytes().startswith(MAGIC[ending])
@@ -106,7 +106,7 @@ HOSTILE = [
 @needs_pygraphviz
 def test_hostile_labels_and_names_are_drawn_as_text(tmp_path: Path) -> None:
     levels = {"entry": dict(zip(HOSTILE, [*HOSTILE[1:], HOSTILE[0]], strict=True))}
-    draw(structure(make_hierarchy(levels, [], title='"<\\')), tmp_path / "a.svg")
+    draw(structure_graph(make_hierarchy(levels, [], title='"<\\')), tmp_path / "a.svg")
     root = ElementTree.parse(tmp_path / "a.svg").getroot()
     texts = {element.text for element in root.iter() if element.tag.endswith("}text")}
     assert {'say "hi"', "\\N\\G\\l\\", "two lines", "<b>&amp;</b>", "]; } digraph", "-->", '"<\\'} <= texts

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aesm_dsl.report.axis_order import by_role, clustered
-from aesm_dsl.report.flow_graph import FAINTEST, flow_graph
-from aesm_dsl.report.heat_map import FADED, heat_map, training_map
+from aesm_dsl.report.axis_order import expert_order, node_order
+from aesm_dsl.report.flow_graph import LEAST_DRAWN_SHARE, flow_graph
+from aesm_dsl.report.heat_map import LEAST_SHADED, heat_map, training_map
 from aesm_dsl.report.sharing_graph import sharing_graph
 from aesm_dsl.training.sharing.layer_usage import Flow
 from aesm_dsl.training.sharing.sharing_matrix import mean_matrix, sharing
@@ -32,19 +32,19 @@ def levels() -> tuple[list[str], Usage]:
 
 def test_nodes_that_share_much_stand_together() -> None:
     matrix = sharing(make_layer(GROUPED)).matrix.matrix
-    order = clustered(matrix)
+    order = node_order(matrix)
     assert sorted(order) == [0, 1, 2, 3]
     assert {frozenset(order[:2]), frozenset(order[2:])} == {frozenset({0, 2}), frozenset({1, 3})}
-    assert clustered(np.zeros((3, 3))) == [0, 1, 2]
-    assert clustered(np.zeros((0, 0))) == []
+    assert node_order(np.zeros((3, 3))) == [0, 1, 2]
+    assert node_order(np.zeros((0, 0))) == []
 
 
 def test_experts_stand_by_role_and_by_their_nodes() -> None:
     weight = np.array(GROUPED)
     found = sharing(make_layer(GROUPED))
     assert [role.kind for role in found.roles] == ["shared", "group", "group", "dead"]
-    assert by_role(found, weight, [1, 3, 0, 2]) == [0, 1, 2, 3]
-    assert by_role(found, weight, [0, 2, 1, 3]) == [0, 2, 1, 3]
+    assert expert_order(found, weight, [1, 3, 0, 2]) == [0, 1, 2, 3]
+    assert expert_order(found, weight, [0, 2, 1, 3]) == [0, 2, 1, 3]
 
 
 def test_cells_are_as_dark_as_their_weight() -> None:
@@ -58,7 +58,7 @@ def test_cells_are_as_dark_as_their_weight() -> None:
     assert "60" in statement(dot, '"entry.0#0.0"')["label"]
     assert statement(dot, '"entry.0#0.0"')["tooltip"] == "home: 60.0% from e0 (shared)"
     assert "主搜" in statement(dot, '"entry.0 row 0"')["label"]
-    assert FADED < 0.4
+    assert LEAST_SHADED < 0.4
 
 
 def test_the_mean_of_several_layers_stands_beside_them() -> None:
@@ -112,7 +112,7 @@ def test_rare_experts_are_one_box_and_faint_bands_are_left_out() -> None:
     dot = flow_graph(plan, Usage((layer, tasks)))
     assert "2 rare" in statement(dot, '"entry experts#2"')["tooltip"]
     assert '"entry experts#3"' not in dot
-    assert FAINTEST > 0.002
+    assert LEAST_DRAWN_SHARE > 0.002
     assert '"entry#0" -> "entry experts#2"' not in dot
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from aesm_dsl.report import page as pages
-from aesm_dsl.report.draw import DrawingError, drawn
+from aesm_dsl.report.draw import DrawingError, picture_bytes
 from aesm_dsl.report.inline_svg import inline
-from aesm_dsl.report.page import coloured, quoted, report_page
+from aesm_dsl.report.page import highlighted, report_page, with_code
 from aesm_dsl.report.sharing_graph import sharing_graph
 from aesm_dsl.training.compare import Comparison, Contender, Standing, Swing
 from aesm_dsl.training.metrics.calibration import Bin, Calibration
@@ -133,7 +133,7 @@ def found(run: Run) -> Comparison:
 
 
 def test_quoted_words_are_code_and_escaped() -> None:
-    assert quoted("`a<b>` is picked, but by `c` alone & no `other") == (
+    assert with_code("`a<b>` is picked, but by `c` alone & no `other") == (
         "<code>a&lt;b&gt;</code> is picked, but by <code>c</code> alone &amp; no `other"
     )
 
@@ -168,7 +168,7 @@ def test_without_graphviz_the_page_says_so(run: Run, monkeypatch: pytest.MonkeyP
     def missing(dot: str, ending: str) -> bytes:
         raise DrawingError("no Graphviz found")
 
-    monkeypatch.setattr(pages, "drawn", missing)
+    monkeypatch.setattr(pages, "picture_bytes", missing)
     text = report_page(run)
     assert "no Graphviz found" in text
     assert 'class="picture"' not in text
@@ -182,11 +182,11 @@ def test_a_comparison_is_read_back(found: Comparison) -> None:
 
 def test_colours_change_no_character() -> None:
     text = '\nmodel x "a<b" {  # <i>\n  rate = adam(rate: 3e-3)  share = 10% n8 = 主搜\n}\n'
-    assert Elements(str(coloured(text))).text == text
+    assert Elements(str(highlighted(text))).text == text
 
 
 def test_inlined_pictures_know_what_belongs_to_what() -> None:
-    picture = str(inline(drawn(sharing_graph(*fund_usage()), "svg")))
+    picture = str(inline(picture_bytes(sharing_graph(*fund_usage()), "svg")))
     assert picture.startswith("<svg")
     assert " id=" not in picture
     assert "xlink:title" not in picture

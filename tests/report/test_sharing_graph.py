@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from aesm_dsl.report.panel import HIDDEN
+from aesm_dsl.report.panel import LEAST_DRAWN_WEIGHT
 from aesm_dsl.report.sharing_graph import sharing_graph
 from aesm_dsl.training.sharing.usage import Usage
 from tests.report.cases import fund_usage, make_layer, make_plan, statement
@@ -57,7 +57,8 @@ def test_width_and_opacity_grow_with_the_weight() -> None:
 
 
 def test_faint_lines_are_left_out() -> None:
-    dot = one_level([[HIDDEN, 1 - HIDDEN], [HIDDEN * 0.99, 1 - HIDDEN * 0.99]])
+    drawn, faint = LEAST_DRAWN_WEIGHT, LEAST_DRAWN_WEIGHT * 0.99
+    dot = one_level([[drawn, 1 - drawn], [faint, 1 - faint]])
     assert ("n0", "e0") in edges(dot)
     assert ("n1", "e0") not in edges(dot)
 

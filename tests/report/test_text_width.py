@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from aesm_dsl.report.dot import page, span, words
+from aesm_dsl.report.dot import Area, document, span, text_block
 from aesm_dsl.report.draw import draw
-from aesm_dsl.report.structure_graph import structure
-from aesm_dsl.report.text_width import held, plain, shortened, width_ems
+from aesm_dsl.report.structure_graph import structure_graph
+from aesm_dsl.report.text_width import fix_text_widths, one_line, shortened, width_ems
 from tests.report.cases import make_hierarchy
 from tests.report.test_draw import needs_chinese_font, needs_pygraphviz
 
@@ -23,7 +23,7 @@ def test_shortened() -> None:
     long = shortened("x" * 10_000, 20)
     assert long.endswith("x…")
     assert width_ems(long) <= 20
-    assert plain("  a   b ") == "a b"
+    assert one_line("  a   b ") == "a b"
     assert len(shortened("i" * 100, 10)) > 2 * len(shortened("W" * 100, 10))
     assert width_ems("search", bold=True) > width_ems("search")
 
@@ -35,7 +35,7 @@ def test_shortened() -> None:
 def test_widths_are_those_of_the_font(text: str, bold: bool, tmp_path: Path) -> None:
     """Graphviz measures the first text of a line to know where the second one begins."""
     label = span(text, 200, bold=bold) + span("|", 200)
-    draw(page("a", [words("a", 0, 0, 10, 200, label)]), tmp_path / "a.svg")
+    draw(document("a", [text_block("a", Area(0, 0, 10, 200), label)]), tmp_path / "a.svg")
     svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
     first, second = (float(x) for x in re.findall(r'<text [^>]*\bx="([^"]+)"', svg))
     assert second - first == pytest.approx(200 * width_ems(text, bold=bold), rel=0.01)
@@ -44,9 +44,9 @@ def test_widths_are_those_of_the_font(text: str, bold: bool, tmp_path: Path) -> 
 def test_a_text_is_held_to_its_width() -> None:
     svg = '<text x="1" font-weight="bold" font-size="20.00" fill="#000">A&amp;主</text>'
     length = 20 * (0.641 + 0.740 + 1)
-    assert held(svg) == svg.replace(">A", f' textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs">A')
+    assert fix_text_widths(svg) == svg.replace(">A", f' textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs">A')
     for other in (svg.replace("主", "Ω"), svg.replace("A&amp;主", " ")):
-        assert held(other) == other
+        assert fix_text_widths(other) == other
 
 
 @needs_pygraphviz
@@ -54,7 +54,7 @@ def test_a_text_is_held_to_its_width() -> None:
 def test_no_text_leaves_its_box(tmp_path: Path) -> None:
     """Whatever font a browser takes: where a text begins and how long it is held stand in the picture."""
     long = {"n" * 60: "很长" * 30, "b": "W" * 40, "c": "i" * 40, "d": 'a label, of words with "marks" & more'}
-    draw(structure(make_hierarchy({"entry": long, "page_of_a_long_name": {"e": "主搜"}}, [])), tmp_path / "a.svg")
+    draw(structure_graph(make_hierarchy({"entry": long, "page_of_a_long_name": {"e": "主搜"}}, [])), tmp_path / "a.svg")
     seen = 0
     for group in re.findall(r'class="node">.*?</g>', (tmp_path / "a.svg").read_text(encoding="utf-8"), re.DOTALL):
         outline = re.search(r'<path fill="white"[^>]* d="([^"]+)"', group)
