@@ -1,6 +1,6 @@
-"""`Comparison`: runs of several architectures, each with several seeds -> who is ahead, where, and how surely.
+"""`Comparison`: runs of several architectures, each with several seeds -> which is ahead, where, and how surely.
 
-Made of plain rows, so that the same comparison is shown as text, written as JSON and drawn.
+It is made of plain rows, so that the same comparison can be shown as text, written as JSON and drawn.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FORMAT = 1
 UNIFIED = "aes"
 SINGLE = "single"
 
-SURELY = 0.05
-"""A gain or a loss is told as one where p is below this."""
+SIGNIFICANT = 0.05
+"""A difference is called a gain or a loss if its p is below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,19 @@ class Contender:
 
     architecture: str
     parameters: int
-    """Without the features' embedding tables."""
+    """Parameters, without the features' embedding tables."""
     table_parameters: int
+    """Parameters of the features' embedding tables."""
     flops: int
-    """A row, with the experts that it selects at most."""
+    """FLOPs per row, with as many experts as a row selects at most."""
     rows_per_second: float
-    """In training, of the median run; runs beside each other slow each other down."""
+    """Training speed of the median run. Runs that train at the same time slow each other down."""
     auc: MeanOfRuns
     """Mean over the tasks of the AUC on all rows."""
     behind: MeanOfRuns | None
-    """The AES model's minus this one's, seed by seed; None of AES itself."""
+    """AUC of the AES model minus that of this one, seed by seed; None for AES itself."""
     settings: tuple[str, ...] = ()
-    """The overrides it was given, where each architecture was given a choice."""
+    """The overrides that were chosen for it; empty if there was nothing to choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,14 @@ class Standing:
     auc: MeanOfRuns
     log_loss: float | None
     behind: MeanOfRuns | None
-    """The AES model's AUC minus this one's, seed by seed; None of AES itself."""
+    """AUC of the AES model minus that of this one, seed by seed; None for AES itself."""
     by_rows: RowTest | None
-    """The same by rows; None of AES itself, or where the runs were not measured on the same rows."""
+    """The same, tested over rows; None for AES itself, or if the runs were not measured on the same rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swing:
-    """The seesaw on one task of one leaf: what one model for all gains over a model of the leaf alone."""
+    """The seesaw on one task of one leaf: what one model for all leaves gains over a model of this leaf alone."""
 
     leaf: str
     task: str
@@ -78,14 +79,14 @@ class Swing:
     single: float
     gain: MeanOfRuns
     by_rows: RowTest | None
-    """The gain by rows, as in `Standing`."""
+    """The gain, tested over rows, as in `Standing`."""
     verdict: str
     """"gain" or "loss" where p < 0.05, else "even"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Contenders, the best first; standings by leaf, task and contender; the seesaw where `single` took part."""
+    """Contenders, the best first; standings by leaf, task and contender; the seesaw if `single` took part."""
 
     folder: Path
     name: str
@@ -93,28 +94,36 @@ class Comparison:
     measured_on: str
     seeds: tuple[int, ...]
     match: str
-    """What the baselines are as large as AES in: "parameters" or "flops"."""
+    """In what the baselines are as large as AES: "parameters" or "flops"."""
     contenders: tuple[Contender, ...]
     standings: tuple[Standing, ...]
     seesaw: tuple[Swing, ...]
     runs: dict[str, tuple[str, ...]]
-    """By architecture its run folders, in the order of the seeds, relative to the comparison's folder."""
+    """For every architecture its run folders, in the order of the seeds, relative to the comparison's folder."""
 
     def to_json(self) -> str:
         return json.dumps(self.to_data(), ensure_ascii=False, indent=1) + "\n"
 
     def to_data(self) -> dict[str, Any]:
-        """As plain values, without the folder: it may move."""
+        """Returns plain values, without the folder, which may move."""
         data = asdict(self)
         del data["folder"]
         return {"format": FORMAT, **data}
 
     @staticmethod
     def from_json(text: str, folder: Path) -> Comparison:
-        """The comparison that `to_json` wrote into the folder. Raises ValueError for another format's version."""
+        """Reads the comparison that `to_json` wrote.
+
+        Args:
+            text: the JSON.
+            folder: where it lies now.
+
+        Raises:
+            ValueError: the version of the format is another, or a field is not of its type.
+        """
         values: dict[str, Any] = json.loads(text)
-        if (found := values.pop("format", None)) != FORMAT:
-            raise ValueError(f"comparison format {found}, this version reads format {FORMAT}")
+        if (version := values.pop("format", None)) != FORMAT:
+            raise ValueError(f"comparison format {version}, this version reads format {FORMAT}")
         return read_json(Comparison, json.dumps({**values, "folder": str(folder)}))
 
 
@@ -124,12 +133,13 @@ def comparison(
     by_rows: Mapping[str, Mapping[Place, RowTest]],
     settings: Mapping[str, tuple[str, ...]],
 ) -> Comparison:
-    """What the runs say about each other.
+    """Compares runs. A leaf and task whose rows are of one class has no AUC, and is left out.
 
-    runs     by architecture, AES among them, one run for each seed in the same order; all of one spec
-    by_rows  by architecture, AES aside, the tests of AES against it on the same rows, where there are any
-    settings by architecture, the overrides that were chosen for it
-    A leaf and task without an AUC, because its rows are of one class, is left out.
+    Args:
+        runs: for every architecture, AES among them, one run for each seed, in the same order; all of one spec.
+        folder: the comparison's folder, in which the run folders lie.
+        by_rows: for every architecture but AES, the tests of AES against it on the same rows, as far as there are any.
+        settings: for every architecture, the overrides that were chosen for it.
     """
     first = runs[UNIFIED][0]
     scores = {name: [_by_place(run.scores) for run in own] for name, own in runs.items()}
@@ -146,7 +156,7 @@ def comparison(
         measured_on=str(first.info["measured on"]),
         seeds=tuple(run.plan.training.seed for run in runs[UNIFIED]),
         match=next((own[0].plan.baseline.match for own in runs.values() if own[0].plan.baseline), "parameters"),
-        contenders=tuple(sorted(contenders, key=lambda one: -one.auc.value)),
+        contenders=tuple(sorted(contenders, key=lambda contender: -contender.auc.value)),
         standings=standings,
         seesaw=_seesaw(standings) if SINGLE in runs else (),
         runs={name: tuple(run.folder.relative_to(folder).as_posix() for run in own) for name, own in runs.items()},
@@ -191,25 +201,25 @@ def _standing(
 
 
 def _seesaw(standings: Sequence[Standing]) -> tuple[Swing, ...]:
-    by_place = {(one.leaf, one.task, one.architecture): one for one in standings}
-    found = []
-    for one in standings:
-        if one.architecture == SINGLE and one.behind is not None and one.leaf != ALL:
-            unified = by_place[one.leaf, one.task, UNIFIED]
-            values = (unified.auc.value, one.auc.value, one.behind, one.by_rows, verdict(one.behind))
-            found.append(Swing(one.leaf, one.task, one.rows, *values))
-    return tuple(found)
+    known = {(standing.leaf, standing.task, standing.architecture): standing for standing in standings}
+    swings = []
+    for single in standings:
+        if single.architecture == SINGLE and single.behind is not None and single.leaf != ALL:
+            unified = known[single.leaf, single.task, UNIFIED]
+            values = (unified.auc.value, single.auc.value, single.behind, single.by_rows, verdict(single.behind))
+            swings.append(Swing(single.leaf, single.task, single.rows, *values))
+    return tuple(swings)
 
 
 def verdict(difference: MeanOfRuns) -> str:
-    """ "gain", "loss" or "even": what the paired test over the seeds says of a difference."""
-    if difference.p is None or difference.p >= SURELY:
+    """Returns "gain", "loss" or "even", by the paired test over the seeds."""
+    if difference.p is None or difference.p >= SIGNIFICANT:
         return "even"
     return "gain" if difference.value > 0 else "loss"
 
 
-def _difference(one: Sequence[float], other: Sequence[float]) -> MeanOfRuns:
-    return mean_of_runs([first - second for first, second in zip(one, other, strict=True)])
+def _difference(unified: Sequence[float], rival: Sequence[float]) -> MeanOfRuns:
+    return mean_of_runs([first - second for first, second in zip(unified, rival, strict=True)])
 
 
 def _by_place(scores: Sequence[Score]) -> dict[Place, Score]:
@@ -221,5 +231,5 @@ def _overall(scores: Sequence[Score]) -> float:
 
 
 def _known(value: float | None) -> float:
-    assert value is not None  # the same rows have the same classes in every run
+    assert value is not None  # places without an AUC are left out, and the same rows have the same classes in every run
     return value

@@ -25,7 +25,7 @@ IN_MEMORY = "the table"
 
 
 def evaluate_run(
-    run: Run, data: str | Path | TableLike, device: str, findings: Findings, *, streamed: bool = False
+    run: Run, data: str | Path | TableLike | None, device: str, findings: Findings, *, streamed: bool = False
 ) -> pl.DataFrame | None:
     """Metrics per leaf and task: on the rows the run was measured on, or on another table with labels.
 
@@ -47,7 +47,9 @@ def predict_measured_rows(run: Run, device: str, findings: Findings) -> Predicti
     return _predict(run, *_open_rows(run, None, findings, labels=True), device, findings)
 
 
-def usage_run(run: Run, data: str | Path | TableLike, by: str | None, device: str, findings: Findings) -> Usage | None:
+def usage_run(
+    run: Run, data: str | Path | TableLike | None, by: str | None, device: str, findings: Findings
+) -> Usage | None:
     """Which experts the nodes use: on the rows the run was measured on, or on another table, with labels or without.
 
     Counted batch by batch: what a batch selected is not kept.
@@ -87,7 +89,7 @@ def _predict(
 
 
 def _open_rows(
-    run: Run, data: str | Path | TableLike, findings: Findings, *, labels: bool
+    run: Run, data: str | Path | TableLike | None, findings: Findings, *, labels: bool
 ) -> tuple[TableReader | None, str]:
     """The rows that the run was measured on, or another table, and which part they are; None after adding errors."""
     if data is not None:

@@ -45,7 +45,7 @@ from aesm_dsl.training.run.warm_start import start_from, tell_not_startable
 from aesm_dsl.training.sharing.health import tell_collapse
 
 
-def train_plan(plan: Plan, job: Job, reporter: Reporter, data: TableLike = None) -> Run | None:
+def train_plan(plan: Plan, job: Job, reporter: Reporter, data: TableLike | None = None) -> Run | None:
     """Reads and checks the data, fits encoders on the training rows, trains, measures, and writes the run folder.
 
     Started by torchrun, all processes train together: the first one alone warns, watches and writes, and all return
@@ -82,7 +82,7 @@ def train_plan(plan: Plan, job: Job, reporter: Reporter, data: TableLike = None)
         return None
 
 
-def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data: TableLike) -> Run | None:
+def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data: TableLike | None) -> Run | None:
     findings, locate, processes = reporter.findings, reporter.locate, reporter.processes
     weighting = gradient_weighting(plan.training.combine, findings, locate)
     tell_not_startable(plan, job.warm_start, findings)
@@ -168,7 +168,7 @@ def _fit(
 
 
 def prepare_rows(
-    plan: Plan, roots: Sequence[Path], data: TableLike, findings: Findings, locate: Locate
+    plan: Plan, roots: Sequence[Path], data: TableLike | None, findings: Findings, locate: Locate
 ) -> Prepared | None:
     """Encodes the rows of the plan's files, or of `data` in their place; None after adding errors."""
     frames = [] if data is None else open_frames(data, IN_MEMORY, findings)

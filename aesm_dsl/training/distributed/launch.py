@@ -1,4 +1,4 @@
-"""Which of how many processes this is, as torchrun, or whoever sets its variables, says. Loads no library."""
+"""How many processes train together, and which one this is: what torchrun sets in the environment. Loads no library."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from aesm_dsl.findings.error import AesmError
 from aesm_dsl.findings.source import Span
 
 FIRST_SAYS = 5.0
-"""Seconds in which the first process has said why all end: torchrun ends them as soon as one has."""
+"""Seconds that the others wait for the first process to print why all end: torchrun kills all as soon as one ends."""
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def world_size() -> int:
-    """How many processes were started to train together; 1 without torchrun."""
+    """Returns how many processes were started to train together; 1 without torchrun."""
     return int(os.environ["WORLD_SIZE"]) if all(name in os.environ for name in VARIABLES) else 1
 
 
 def rank() -> int:
-    """The number of this process, from 0: the first one tells and writes."""
+    """Returns the number of this process, from 0. The first one prints and writes."""
     return int(os.environ["RANK"]) if world_size() > 1 else 0
 
 
 def refuse_many(command: str, place: Span | None) -> None:
-    """Raises AesmError (E609) in every one of several processes, where a command trains many runs of one process."""
+    """Raises AesmError (E609) in every process of torchrun, for a command that trains many runs, each in one process.
+
+    Args:
+        command: such as "compare".
+        place: the start of the spec.
+    """
     if world_size() == 1:
         return
     if rank() > 0:

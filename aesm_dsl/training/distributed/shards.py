@@ -1,8 +1,8 @@
-"""Large embedding tables that the processes of a training share, each with a part of their rows (layers/sharded.py).
+"""Embedding tables that the processes of a training share, each with a part of the rows (layers/sharded_embedding.py).
 
-Before training every process has the whole tables, drawn as one process draws them, and keeps its part. Checkpoints
-hold whole tables, which the first process gathers; after training all have whole tables again. What a training leaves
-behind looks as if the tables had never been shared.
+Before training every process draws the whole tables, as a single process would, and keeps its part. Checkpoints hold
+whole tables, which the first process gathers; after training all processes have whole tables again. What a training
+leaves behind looks as if the tables had never been sharded.
 
 Axes: R rows of a whole table, P of them a process's own, W width.
 """
@@ -24,7 +24,7 @@ SETTING = "train.tables"
 
 
 def tell_unsharded(network: nn.Module, processes: ProcessGroup, findings: Findings, locate: Locate) -> None:
-    """W605 where no table of the network is sharded, though the plan says so."""
+    """Warns (W605) if no table of the network is sharded, though the plan asks for it."""
     if sharded_tables(network):
         return
     alone = processes.world_size == 1
@@ -38,9 +38,12 @@ def tell_unsharded(network: nn.Module, processes: ProcessGroup, findings: Findin
 
 
 def shard_tables(network: nn.Module, processes: ProcessGroup, device: torch.device) -> None:
-    """Leaves of every sparse table this process's rows alone, in place.
+    """Replaces every sparse table of a network by this process's part of its rows.
 
-    device  where the network goes from the CPU, on which it is
+    Args:
+        network: the network, on the CPU.
+        processes: the processes that share the tables.
+        device: where the network will go.
     """
     for parent, name, table in _tables(network, nn.Embedding):
         if table.sparse and processes.world_size > 1:
@@ -48,7 +51,7 @@ def shard_tables(network: nn.Module, processes: ProcessGroup, device: torch.devi
 
 
 def unshard_tables(network: nn.Module, processes: ProcessGroup) -> None:
-    """Puts whole tables, on the CPU, in the place of all shards, in every process."""
+    """Puts whole tables, on the CPU, in the place of all shards. Every process must call it."""
     for parent, name, shard in _tables(network, ShardedTable):
         whole_RW = processes.broadcast(processes.gather_table(shard.weight.detach(), shard.whole_rows))
         rows, width = whole_RW.shape
@@ -61,14 +64,17 @@ def _tables(network: nn.Module, kind: type[Any]) -> list[tuple[nn.Module, str, A
 
 
 def join_lookups(network: nn.Module, lookups: int) -> None:
-    """Takes part in so many lookups of processes that have more rows than this one, in every sharded table."""
+    """Takes part in lookups of processes that have more batches than this one, in every sharded table."""
     for _ in range(lookups):
         for shard in sharded_tables(network).values():
             shard(torch.zeros(0, dtype=torch.int64, device=shard.weight.device))
 
 
 def whole_state(state: Mapping[str, Tensor], network: nn.Module, processes: ProcessGroup) -> dict[str, Tensor]:
-    """The network's weights, those of the sharded tables whole; only in the first process. A meeting."""
+    """Returns the weights of a network, with whole tables in the place of shards.
+
+    Every process must call it; only in the first one the tables have a meaning.
+    """
     found = sharded_tables(network)
     return {
         key: processes.gather_table(one, found[key].whole_rows) if key in found else one for key, one in state.items()
@@ -76,7 +82,7 @@ def whole_state(state: Mapping[str, Tensor], network: nn.Module, processes: Proc
 
 
 def own_state(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """What `whole_state` gave, of the sharded tables this process's rows."""
+    """Returns what `whole_state` gave, with this process's rows in the place of whole tables."""
     found = sharded_tables(network)
     return {key: found[key].own(one) if key in found else one for key, one in state.items()}
 
@@ -84,7 +90,10 @@ def own_state(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tens
 def whole_optimizer_state(
     optimizer: torch.optim.Optimizer, network: nn.Module, processes: ProcessGroup
 ) -> dict[str, Any]:
-    """The optimiser's state, with what it keeps of the rows of sharded tables whole; only in the first process."""
+    """Returns the state of an optimizer, with the whole of what it keeps for the rows of sharded tables.
+
+    Every process must call it; only in the first one the state of the tables has a meaning.
+    """
     return _moments(
         optimizer.state_dict(),
         optimizer,
@@ -98,7 +107,7 @@ def whole_optimizer_state(
 def own_optimizer_state(
     state: Mapping[str, Any], optimizer: torch.optim.Optimizer, network: nn.Module
 ) -> dict[str, Any]:
-    """What `whole_optimizer_state` gave, of the sharded tables this process's rows."""
+    """Returns what `whole_optimizer_state` gave, with this process's rows of sharded tables."""
     return _moments(
         state,
         optimizer,

@@ -1,7 +1,7 @@
-"""Gradients of several tasks -> one: by their sum, or by a method that settles conflicts between them (torchjd).
+"""Gradients of several tasks -> one: their sum, or what a method makes of them that resolves conflicts (torchjd).
 
-Axes: T tasks, P parameters. A method looks at the inner products of the tasks' gradients alone, and answers with a
-weight per task.
+A method looks at the inner products of the tasks' gradients only, and answers with one weight per task.
+Axes: T tasks, P parameters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ GradientWeighting = Callable[[Tensor], Tensor]
 
 
 def gradient_weighting(name: str, findings: Findings, locate: Locate) -> GradientWeighting | None:
-    """How a method weighs gradients; None for "sum", and after telling that torchjd is not installed (E607)."""
+    """Returns how a method weighs gradients; None for "sum", and after adding E607 because torchjd is not installed.
+
+    Args:
+        name: "sum", "pcgrad" (Yu et al., NeurIPS 2020) or "aligned_mtl" (Senushkin et al., CVPR 2023).
+    """
     if name == "sum":
         return None
     try:
@@ -39,12 +43,12 @@ def gradient_weighting(name: str, findings: Findings, locate: Locate) -> Gradien
     if name == "pcgrad":
         return aggregation.PCGradWeighting()
     aligned = aggregation.AlignedMTLWeighting()
-    # Its weights are those of a mean; a sum is what the auxiliary losses are weighed against.
+    # Its weights are those of a mean of the losses, but the auxiliary losses are weighed against their sum.
     return lambda gram_TT: len(gram_TT) * aligned(gram_TT)
 
 
 def backward(
-    found: Loss,
+    losses: Loss,
     parameters: Sequence[nn.Parameter],
     weighting: GradientWeighting | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
@@ -54,7 +58,7 @@ def backward(
     With a weighting the gradients of all tasks are held at once: T times the memory of one.
 
     Args:
-        found: the losses of this process's rows.
+        losses: the losses of this process's rows.
         parameters: all that is trained.
         weighting: None adds the tasks' gradients g_t up. Otherwise the sum over t of weight_t g_t takes the place of
             their sum in what the tasks share: the elements that more than one task's gradient reaches. What one task
@@ -63,21 +67,22 @@ def backward(
         processes: processes whose losses are parts of one: the gradient is that of their sum.
     """
     if weighting is None:
-        found.total.backward()  # type: ignore[no-untyped-call]
-        summed = processes.sum_gradients([one.grad for one in parameters], parameters)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        summed = processes.sum_gradients([parameter.grad for parameter in parameters], parameters)
         for parameter, gradient in zip(parameters, summed, strict=True):
             parameter.grad = gradient
         return
-    values = [*found.weighted.values(), found.auxiliary]
-    of_value = [processes.sum_gradients(gradients(one, parameters), parameters) for one in values]
-    pairs = [(one, own) for one, *own in zip(parameters, *of_value, strict=True)]
-    reached = [(one, own) for one, own in pairs if any(part is not None for part in own)]
-    parts = [_part(one, own) for one, own in reached]
+    values = [*losses.weighted.values(), losses.auxiliary]
+    by_loss = [processes.sum_gradients(gradients(value, parameters), parameters) for value in values]
+    by_parameter = [(parameter, own) for parameter, *own in zip(parameters, *by_loss, strict=True)]
+    reached = [(parameter, own) for parameter, own in by_parameter if any(one is not None for one in own)]
+    parts = [_part(parameter, own) for parameter, own in reached]
     tasks = [part.stack[:-1] for part in parts]
     shared = [(stack != 0).sum(dim=0) > 1 for stack in tasks]
     flat = [(stack * both).flatten(1) for stack, both in zip(tasks, shared, strict=True)]
-    # A method may draw: the first process draws for all.
-    weight_T = processes.broadcast(weighting(_gram(flat, [isinstance(one, OwnRows) for one, _ in reached], processes)))
+    # A method may draw random numbers: the first process draws for all.
+    alone = [isinstance(parameter, OwnRows) for parameter, _ in reached]
+    weight_T = processes.broadcast(weighting(_gram(flat, alone, processes)))
     for (parameter, _), part, both in zip(reached, parts, shared, strict=True):
         stack, auxiliary = part.stack[:-1], part.stack[-1]
         settled = torch.where(both, torch.tensordot(weight_T, stack, dims=1), stack.sum(dim=0))
@@ -85,15 +90,15 @@ def backward(
 
 
 def _gram(flat: Sequence[Tensor], alone: Sequence[bool], processes: ProcessGroup) -> Tensor:
-    """gram_TT over all parameters; of those that are rows which each process has `alone`, over the rows of all."""
-    gram_PTT = torch.stack([own @ own.T for own in flat])
-    apart_P = torch.tensor(alone, device=gram_PTT.device)
-    gram_TT = gram_PTT[~apart_P].sum(dim=0)
-    return gram_TT + processes.sum(gram_PTT[apart_P].sum(dim=0)) if any(alone) else gram_TT
+    """gram_TT over all parameters. For rows that one process has alone, over the rows of all processes."""
+    gram_PTT = torch.stack([gradient_TN @ gradient_TN.T for gradient_TN in flat])
+    alone_P = torch.tensor(alone, device=gram_PTT.device)
+    gram_TT = gram_PTT[~alone_P].sum(dim=0)
+    return gram_TT + processes.sum(gram_PTT[alone_P].sum(dim=0)) if any(alone) else gram_TT
 
 
 def gradients(value: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor | None, ...]:
-    """The gradient for every parameter, None where the value does not depend on it; the graph is kept."""
+    """Returns the gradient for every parameter, None if the value does not depend on it. The graph is kept."""
     if not value.requires_grad:
         return (None,) * len(parameters)
     return torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
@@ -101,16 +106,16 @@ def gradients(value: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The gradients of several values for one parameter, side by side."""
+    """The gradients of several losses for one parameter, stacked."""
 
     stack: Tensor
-    """(values, ...): 0 where a value does not depend on the parameter."""
+    """(losses, ...): 0 where a loss does not depend on the parameter."""
     rows_R: Tensor | None
-    """Of a table with sparse gradients, the rows that the stack is about; None: all of the parameter."""
+    """For a table with sparse gradients, the rows that the stack has; None for all of the parameter."""
     shape: torch.Size
 
     def whole(self, gradient: Tensor) -> Tensor:
-        """A gradient of the shape of one entry of the stack as one for the parameter."""
+        """Turns a gradient of the shape of one entry of the stack into one for the parameter."""
         if self.rows_R is None:
             return gradient
         return torch.sparse_coo_tensor(
@@ -118,14 +123,14 @@ class _Part:
         )
 
 
-def _part(parameter: nn.Parameter, found: Sequence[Tensor | None]) -> _Part:
-    given = {place: grad for place, grad in enumerate(found) if grad is not None}
-    if not any(grad.is_sparse for grad in given.values()):
-        dense = [torch.zeros_like(parameter) if grad is None else grad for grad in found]
+def _part(parameter: nn.Parameter, gradients: Sequence[Tensor | None]) -> _Part:
+    known = {loss: gradient for loss, gradient in enumerate(gradients) if gradient is not None}
+    if not any(gradient.is_sparse for gradient in known.values()):
+        dense = [torch.zeros_like(parameter) if gradient is None else gradient for gradient in gradients]
         return _Part(torch.stack(dense), None, parameter.shape)
-    given = {place: grad.coalesce() for place, grad in given.items()}
-    rows_R = torch.cat([grad.indices()[0] for grad in given.values()]).unique()  # type: ignore[no-untyped-call]
-    stack = parameter.detach().new_zeros(len(found), len(rows_R), *parameter.shape[1:])
-    for place, grad in given.items():
-        stack[place].index_copy_(0, torch.searchsorted(rows_R, grad.indices()[0]), grad.values())
+    known = {loss: gradient.coalesce() for loss, gradient in known.items()}
+    rows_R = torch.cat([gradient.indices()[0] for gradient in known.values()]).unique()  # type: ignore[no-untyped-call]
+    stack = parameter.detach().new_zeros(len(gradients), len(rows_R), *parameter.shape[1:])
+    for loss, gradient in known.items():
+        stack[loss].index_copy_(0, torch.searchsorted(rows_R, gradient.indices()[0]), gradient.values())
     return _Part(stack, rows_R, parameter.shape)

@@ -1,8 +1,8 @@
-"""A network's steps through torch.compile, where the plan's `compile` says so.
+"""The steps of a network through torch.compile, if the plan's `compile` asks for it.
 
-Compiled are the steps alone: what is measured runs as it is, so that no second network has to be compiled for it. The
-experts on the rows that selected them (execution "loop") and the lookups of sparse tables run as they are, too: of both
-torch.compile would make a new graph for every batch, or none.
+Only training steps are compiled: measuring runs the plain network, so that no second one has to be compiled. The
+experts on the rows that selected them (execution "loop") and the lookups of sparse tables run uncompiled too:
+torch.compile would make a new graph of them for every batch, or none.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.plan.training import TrainingPlan
 
-GRAPHS = 256
-"""Graphs of one function: one for every layer whose sizes no other has. Beyond torch's own 8 it would give up."""
+RECOMPILE_LIMIT = 256
+"""Graphs of one function: one for every layer with sizes of its own. With torch's default, 8, it would give up."""
 
 
 def stepping(network: AnyNetwork) -> Callable[[Batch, Noise], Prediction]:
-    """The network for training steps, compiled or not; it has the network's own parameters."""
+    """Returns the network for training steps, compiled or not; it has the parameters of the network itself."""
     backend = network.plan.training.compile
     if backend is None:
         return network
@@ -33,14 +33,14 @@ def stepping(network: AnyNetwork) -> Callable[[Batch, Noise], Prediction]:
 
 @contextmanager
 def step_of(training: TrainingPlan) -> Iterator[None]:
-    """What a whole step runs in, forward and backward: torch's compiler as it has to be for it."""
+    """Sets torch's compiler up for one whole step, forward and backward."""
     if training.compile is None:
         yield
         return
     from torch._dynamo import config as tracing
     from torch._functorch import config as graphs
 
-    # A method asks one graph for the gradients of one task after the other.
-    kept = graphs.patch(donated_buffer=training.combine == "sum")
-    with kept, tracing.patch(recompile_limit=GRAPHS):
+    # To combine gradients, one graph is asked for the gradients of one task after the other: its buffers must live on.
+    buffers = graphs.patch(donated_buffer=training.combine == "sum")
+    with buffers, tracing.patch(recompile_limit=RECOMPILE_LIMIT):
         yield

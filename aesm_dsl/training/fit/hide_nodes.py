@@ -1,4 +1,4 @@
-"""Hides the nodes of some training rows, so that what unknown nodes run on is learnt. Axes: B rows, L levels."""
+"""Hides the nodes of some training rows, so that the embedding of unknown nodes is trained. Axes: B rows, L levels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from aesm_dsl.plan.plan import UNKNOWN, LevelPlan
 
 
 def hide_nodes(batch: Batch, levels: tuple[LevelPlan, ...], generator: torch.Generator) -> Batch:
-    """The batch with each row's node UNKNOWN at a level with the probability `hide` of that level.
+    """Returns the batch with some nodes UNKNOWN: at each level with the probability `hide` of that level.
 
-    generator  where it is drawn from, on the batch's device; nothing is drawn where no level hides anything
     Levels hide independently: a new card under a known entry is as much a case as a known card under a new one.
+
+    Args:
+        batch: rows with their nodes.
+        levels: the plan's levels.
+        generator: on the batch's device; it is not used if no level hides anything.
     """
     if not any(level.hide for level in levels):
         return batch

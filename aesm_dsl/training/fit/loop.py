@@ -1,4 +1,4 @@
-"""Network + batches -> a fitted network: epochs, early stop, checkpoints. All chance comes from the plan's seed."""
+"""Network + batches -> a fitted network: epochs, early stopping, checkpoints. All chance comes from the plan's seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from aesm_dsl.training.sharing.gradient_shares import GradientMeter
 from aesm_dsl.training.sharing.health import health
 
 SAMPLE_ROWS = 8192
-"""Training rows on which the use of experts is looked at after every epoch where there are no validation rows."""
+"""Training rows on which the use of experts is measured after every epoch, if there are no validation rows."""
 
 
 UNREPORTED = Reporter()
@@ -96,14 +96,14 @@ class _Training:
 
     @property
     def done(self) -> float:
-        """Share of training that is over."""
+        """Share of training that is over, in [0, 1]."""
         if self.plan.hours is not None:
             return min(1.0, self.seconds / 3600 / self.plan.hours) if self.fitted.steps else 0.0
         return min(1.0, self.fitted.steps / self.steps)
 
     @property
     def planned(self) -> int:
-        """Steps there will be, as far as can be told."""
+        """Expected number of steps; an estimate if the length is given in hours."""
         if self.plan.hours is None:
             return self.steps
         return max(self.fitted.steps, round(self.fitted.steps / max(self.done, 1e-9)))
@@ -118,7 +118,7 @@ class _Training:
                 losses = self.stepper.step(batch.to(self.device), self.done)
                 fitted.steps += 1
                 self.taken += 1
-                self._meet()
+                self._synchronise()
                 if fitted.steps % LOOK_EVERY_STEPS == 1:
                     self.gradients.add()
                 self.meter.add(losses, fitted.steps, self.planned, self.stepper.rows, self.seconds)
@@ -133,7 +133,7 @@ class _Training:
         return fitted
 
     def load(self, start: Checkpoint) -> None:
-        """Goes on from a checkpoint of the same plan and rows."""
+        """Restores a checkpoint of the same plan and rows."""
         state = start.state
         self.stepper.load_state_dict(state["stepper"])
         self.meter.load_state_dict(state["meter"])
@@ -143,17 +143,18 @@ class _Training:
         self.best, self.waited = state["best"], state["waited"]
         self.best_weights = None if start.best is None else own_state(start.best, self.network)
         self.fitted = FitResult(
-            [Epoch.from_data(one) for one in state["history"]], start.step, state["best step"], stopped_early=False
+            [Epoch.from_data(epoch) for epoch in state["history"]], start.step, state["best step"], stopped_early=False
         )
 
     def _end_epoch(self) -> None:
         fitted, training = self.fitted, self.plan
         self.meter.look(fitted.steps, self.planned, self.stepper.rows, self.seconds)
         network = self.stepper.measured
-        seen = predict_table(network, self.watched, self.device, self.processes)
-        found = None if self.tables.valid is None else measure(network, seen, self.processes)
-        self._meet()
-        value = None if found is None else mean(found, training.watched)
+        predictions = predict_table(network, self.watched, self.device, self.processes)
+        scores = None if self.tables.valid is None else measure(network, predictions, self.processes)
+        self._synchronise()
+        value = None if scores is None else mean(scores, training.watched)
+        # Of a loss less is better; from here on more is.
         value = -value if value is not None and training.watched in ("log_loss", "normalised_entropy") else value
         if value is not None and training.schedule == "plateau":
             self.stepper.plateau.step(value)
@@ -163,11 +164,11 @@ class _Training:
                 fitted.steps,
                 self.seconds,
                 self.meter.means(),
-                None if found is None else mean(found, "mean_auc"),
-                {score.task: score.log_loss for score in found or () if score.leaf == ALL},
-                health(seen.usage, self.gradients.shares()),
+                None if scores is None else mean(scores, "mean_auc"),
+                {score.task: score.log_loss for score in scores or () if score.leaf == ALL},
+                health(predictions.usage, self.gradients.shares()),
                 self.stepper.log_variances(),
-                None if found is None else mean(found, "mean_gauc"),
+                None if scores is None else mean(scores, "mean_gauc"),
             )
         )
         self.reporter.epoch_ended(fitted.history[-1])
@@ -175,16 +176,19 @@ class _Training:
             fitted.best_step = fitted.steps
         elif value > self.best:
             self.best, self.waited, fitted.best_step = value, 0, fitted.steps
-            self.best_weights = {name: one.detach().clone() for name, one in network.state_dict().items()}
+            self.best_weights = {name: weight.detach().clone() for name, weight in network.state_dict().items()}
         else:
             self.waited += 1
             fitted.stopped_early = self.waited >= training.patience_epochs and self.done < 1.0
         self.epoch, self.taken = self.epoch + 1, 0
         self.meter, self.gradients = self._meters()
 
-    def _meet(self) -> None:
-        """What all processes go by: the seconds since training began, without the time between a stop and a resume, as
-        the first counts them; whether any was asked to stop; whether a checkpoint is due."""
+    def _synchronise(self) -> None:
+        """Agrees with the other processes on what decides how training goes on.
+
+        That is the seconds since training began, without the time between a stop and a resume, by the clock of the
+        first process; whether any process was asked to stop; and whether a checkpoint is due.
+        """
         now = time.perf_counter()
         seconds, asked = self.before + now - self.began, self.stop is not None and bool(self.stop.asked)
         every, minutes = self.plan.checkpoint_steps, self.plan.checkpoint_minutes
@@ -198,9 +202,9 @@ class _Training:
         self.due = bool(due) if every is None else self.fitted.steps % every == 0
 
     def _pause(self) -> None:
-        """Writes a checkpoint; stops where it was asked for."""
+        """Writes a checkpoint; then stops if that was asked for."""
         if self.checkpoints is not None:
-            # Never weights that are not numbers.
+            # Raises if the loss has diverged: a checkpoint must not hold weights that are not numbers.
             self.meter.look(self.fitted.steps, self.planned, self.stepper.rows, self.seconds)
             best, state = None, self._state()
             if self.best_weights is not None:
@@ -222,7 +226,7 @@ class _Training:
             "best": self.best,
             "best step": self.fitted.best_step,
             "waited": self.waited,
-            "history": [one.to_data() for one in self.fitted.history],
+            "history": [epoch.to_data() for epoch in self.fitted.history],
         }
 
     def _meters(self) -> tuple[LossMeter, GradientMeter]:

@@ -1,4 +1,4 @@
-"""Prediction + labels -> `Loss`. Axes: B rows, T tasks."""
+"""Prediction + labels -> `Loss`: the tasks' losses, and the auxiliary losses of the layers. Axes: B rows, T tasks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessG
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Scalars, in nats."""
+    """Losses of one batch: scalars, in nats."""
 
     task: dict[str, Tensor]
-    """By task name, before the task's weight; exactly 0 where no row of the batch has a label."""
+    """Loss of every task, before its weight; exactly 0 if no row of the batch has a label."""
     weighted: dict[str, Tensor]
-    """By task name, as it counts in the total."""
+    """Loss of every task, as it counts in the total."""
     auxiliary: Tensor
     """What is minimised beside the tasks: lambda_sp * L_sp + lambda_sh * L_sh + balance * L_balance."""
     specific: Tensor
@@ -32,7 +32,7 @@ class Loss:
 
     @property
     def total(self) -> Tensor:
-        """What training minimises."""
+        """The loss that training minimises."""
         return torch.stack([self.auxiliary, *self.weighted.values()]).sum()
 
 
@@ -43,19 +43,24 @@ def loss(
     log_variance_T: Tensor | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Loss:
-    """Weighted task losses, and the layers' auxiliary losses.
+    """Returns the weighted losses of the tasks, and the auxiliary losses of the layers.
 
-    log_variance_T  learnt s of each task; None: only the tasks' own weights count
-    processes           processes that each have a part of the batch: every loss is then this one's part of that of the
-                    whole batch, means over all its rows, and the parts of all sum to it
-    A task that follows others is judged by the product of probabilities on all its labelled rows (entire
-    space), not only on those where the task before it happened.
+    A task that follows others is measured by the product of probabilities on all of its labelled rows (entire space: Ma
+    et al., ESMM, SIGIR 2018), not only on the rows where the task before it happened.
+
+    Args:
+        prediction: of the batch.
+        batch: rows with labels and weights.
+        plan: with the weights of the losses.
+        log_variance_T: the learnt s of each task; None if the tasks' weights are fixed.
+        processes: processes that each have a part of the batch. Every loss is then this process's part of that of the
+            whole batch (means are over all its rows), and the parts of all processes sum to it.
     """
     tasks, sizes = plan.tasks.tasks, [len(tally.counts) for tally in prediction.tallies]
     weight_B = batch.weight_B.to(prediction.log_probability[tasks[0].name].dtype)
     weight_T = (weight_B[:, None] * ~batch.label_BT.isnan()).sum(dim=0)
-    known = processes.sum(torch.cat([weight_T, *(tally.counts for tally in prediction.tallies)]))
-    weight_T, *counts = torch.split(known, [len(tasks), *sizes])
+    totals = processes.sum(torch.cat([weight_T, *(tally.counts for tally in prediction.tallies)]))
+    weight_T, *counts = torch.split(totals, [len(tasks), *sizes])
     of_task = zip(tasks, batch.label_BT.unbind(1), weight_T.unbind(), strict=True)
     task_losses = {
         task.name: cross_entropy(
@@ -78,11 +83,18 @@ def loss(
 
 
 def by_uncertainty(value: Tensor, log_variance: Tensor, seen: Tensor, parts: int = 1) -> Tensor:
-    """exp(-s) * L + s / 2: a task's loss by its homoscedastic uncertainty (Kendall, Gal, Cipolla, CVPR 2018).
+    """Returns exp(-s) * L + s / 2: a task's loss, weighted by its homoscedastic uncertainty.
 
-    s = log sigma^2. For a fixed L the least is at exp(-s) = 1 / (2 L): tasks come to count by the inverse of their
-    loss, and s / 2 keeps a task from talking itself out of it. A batch without labels (`seen` is false) says nothing
-    about s, and counts 0. Where L is one of some `parts`, so is the result.
+    After Kendall, Gal and Cipolla, CVPR 2018, with s = log sigma^2. For a fixed L the minimum is at exp(-s) = 1 / (2
+    L): tasks come to count by the inverse of their loss, and s / 2 keeps a task from reducing its own weight to
+    nothing.
+
+    Args:
+        value: L.
+        log_variance: s.
+        seen: whether the batch has labels of the task; if not, it says nothing about s, and the result is L, which is
+            0.
+        parts: into how many parts the batch is divided; if L is the loss of one of them, so is the result.
     """
     return torch.where(seen, (-log_variance).exp() * value + log_variance / (2 * parts), value)
 
@@ -90,12 +102,17 @@ def by_uncertainty(value: Tensor, log_variance: Tensor, seen: Tensor, parts: int
 def cross_entropy(
     yes_B: Tensor, no_B: Tensor, label_B: Tensor, weight_B: Tensor, weight: Tensor | None = None
 ) -> Tensor:
-    """Weighted mean of -(label * log p + (1 - label) * log(1 - p)) over the rows with a label, in nats.
+    """Returns the weighted mean of -(label * log p + (1 - label) * log(1 - p)) over the rows with a label, in nats.
 
-    yes_B, no_B  log p and log(1 - p)
-    label_B      NaN means missing, which is not a negative
-    weight       what the weighted sum is divided by; by default the weight of all rows with a label
-    returns      a scalar; 0 with gradients of 0 where no row has both a label and a weight
+    Args:
+        yes_B: log p.
+        no_B: log(1 - p).
+        label_B: 0 or 1; NaN means missing, which is not a negative.
+        weight_B: weights, from 0.
+        weight: what the weighted sum is divided by; None for the weight of all rows with a label.
+
+    Returns:
+        A scalar; 0, with gradients of 0, if no row has both a label and a weight.
     """
     present_B = ~label_B.isnan()
     label_B = torch.where(present_B, label_B, 0.0).to(yes_B.dtype)

@@ -1,4 +1,4 @@
-"""Network -> its optimisers: one for what every step moves, one for embedding tables with sparse gradients.
+"""Network -> its optimizers: one for parameters with dense gradients, one for embedding tables with sparse gradients.
 
 Axes: R rows of a table, U of them looked up, K ids looked up (rows repeat), W width.
 """
@@ -17,31 +17,30 @@ from aesm_dsl.plan.training import TrainingPlan
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-"""As torch's Adam has them."""
+"""The defaults of torch's Adam."""
 
 
 def optimizers(network: nn.Module, training: TrainingPlan) -> list[torch.optim.Optimizer]:
-    """One for all parameters with dense gradients, and one for the sparse tables, if there are any."""
-    embeddings = [one for one in network.modules() if isinstance(one, Embedding)]
-    tables = [one.weight for embedding in embeddings for one in _tables(embedding)]
-    known = {id(one) for one in tables}
-    sparse = [one.weight for one in network.modules() if isinstance(one, nn.Embedding) and one.sparse]
-    moved = known & {id(one) for one in sparse}
-    rest = [one for one in network.parameters() if id(one) not in known]
-    dense = [one for one in tables if id(one) not in moved]
+    """Returns the optimizer of all dense parameters, and one for the sparse tables if there are any."""
+    embeddings = [module for module in network.modules() if isinstance(module, Embedding)]
+    tables = [table.weight for embedding in embeddings for table in _tables(embedding)]
+    sparse = [module.weight for module in network.modules() if isinstance(module, nn.Embedding) and module.sparse]
+    table_ids, sparse_ids = {id(weight) for weight in tables}, {id(weight) for weight in sparse}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in table_ids]
+    dense = [weight for weight in tables if id(weight) not in sparse_ids]
     decay = training.weight_decay
     table_decay = decay if training.embeddings_decay is None else training.embeddings_decay
     groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": decay}]
     if dense:
         groups.append({"params": dense, "weight_decay": table_decay})
-    found = [_dense(groups, training)]
+    own = [_dense(groups, training)]
     if sparse:
-        found.append(_sparse(sparse, training, table_decay))
-    return found
+        own.append(_sparse(sparse, training, table_decay))
+    return own
 
 
 def _tables(embedding: Embedding) -> list[nn.Embedding]:
-    return [one for one in embedding.modules() if isinstance(one, nn.Embedding)]
+    return [module for module in embedding.modules() if isinstance(module, nn.Embedding)]
 
 
 def _dense(groups: list[dict[str, Any]], training: TrainingPlan) -> torch.optim.Optimizer:
@@ -52,7 +51,7 @@ def _dense(groups: list[dict[str, Any]], training: TrainingPlan) -> torch.optim.
         case "adagrad":
             return torch.optim.Adagrad(groups, lr=rate)
     kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    fused = all(one.device.type in ("cpu", "cuda") for group in groups for one in group["params"])
+    fused = all(parameter.device.type in ("cpu", "cuda") for group in groups for parameter in group["params"])
     return kinds[training.optimizer](groups, lr=rate, fused=fused)
 
 
@@ -67,37 +66,48 @@ def _sparse(tables: list[Tensor], training: TrainingPlan, decay: float) -> torch
 
 @torch.no_grad()
 def clip(parameters: Iterable[Tensor], most: float, processes: ProcessGroup = SINGLE_PROCESS) -> None:
-    """Scales all gradients by one factor so that their norm, taken together, is at most `most`.
+    """Scales all gradients by one factor, so that their norm, over all parameters together, is at most `most`.
 
-    processes  processes with the same gradients, but for those of rows that each has alone: the rows of all count
+    Args:
+        parameters: the parameters, with their gradients.
+        most: the largest norm.
+        processes: processes that have the same gradients, except for the rows that one process has alone (OwnRows): the
+            norm counts the rows of all.
     """
-    gradients: list[Tensor] = []
-    apart: list[Tensor] = []
-    for one in parameters:
-        if one.grad is not None:
-            one.grad = one.grad.coalesce() if one.grad.is_sparse else one.grad
-            found = apart if isinstance(one, OwnRows) else gradients
-            found.append(one.grad._values() if one.grad.is_sparse else one.grad)
-    norm = nn.utils.get_total_norm(gradients)
-    if apart:
-        norm = (norm**2 + processes.sum(nn.utils.get_total_norm(apart) ** 2)).sqrt()
+    common: list[Tensor] = []
+    own_rows: list[Tensor] = []
+    for parameter in parameters:
+        if parameter.grad is not None:
+            # A sparse gradient may hold a row several times: its norm is that of the sums.
+            parameter.grad = parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad
+            values = parameter.grad._values() if parameter.grad.is_sparse else parameter.grad
+            (own_rows if isinstance(parameter, OwnRows) else common).append(values)
+    norm = nn.utils.get_total_norm(common)
+    if own_rows:
+        norm = (norm**2 + processes.sum(nn.utils.get_total_norm(own_rows) ** 2)).sqrt()
     scale = (most / (norm + 1e-6)).clamp(max=1.0)
-    for gradient in gradients + apart:
+    for gradient in common + own_rows:
         gradient.mul_(scale)
 
 
 class LazyAdam(torch.optim.Optimizer):
-    """Adam that moves only the rows of a table that the step's batch looked up; all others stay as they are.
+    """Adam that updates only the rows of a table that the step's batch looked up; all other rows stay as they are.
 
-    A row that is looked up in every step is moved exactly as by Adam. One that is not keeps its moments meanwhile: it
-    does not drift on after its last gradient, and no weight decay reaches it. Bias is corrected by the number of all
-    steps. torch's SparseAdam does the same without weight decay, at more than twice the cost.
+    A row that is looked up in every step is updated exactly as by Adam. While a row is not looked up, it keeps its
+    optimizer state: it does not drift on after its last gradient, and no weight decay reaches it. Bias is corrected by
+    the number of all steps. torch's SparseAdam does the same without weight decay, at more than twice the cost.
 
         g = sum of the gradients of the row's ids;  m = .9 m + .1 g;  v = .999 v + .001 g^2
         row -= rate * (m / (1 - .9^t)) / (sqrt(v / (1 - .999^t)) + 1e-8)
 
-    decoupled  whether weight decay shrinks the row, as AdamW does, instead of being added to its gradient
-    Raises ValueError for a dense gradient.
+    Args:
+        tables: embedding tables.
+        rate: learning rate.
+        weight_decay: weight decay of the rows that are updated.
+        decoupled: shrink the row, as AdamW does, instead of adding the decay to its gradient.
+
+    Raises:
+        ValueError: a gradient is dense (in `step`).
     """
 
     def __init__(self, tables: Iterable[Tensor], rate: float, weight_decay: float, *, decoupled: bool) -> None:
@@ -139,7 +149,7 @@ class LazyAdam(torch.optim.Optimizer):
 
 
 def _summed(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """row_U, each looked up row once, and gradient_UW, the sum over its ids: what `coalesce` gives, in less time."""
+    """Returns row_U, each looked-up row once, and gradient_UW, the sum over its ids: `coalesce`, in less time."""
     if not gradient.is_sparse:
         raise ValueError("lazy Adam takes sparse gradients only")
     row_K, gradient_KW = gradient._indices()[0], gradient._values()

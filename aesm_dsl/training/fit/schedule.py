@@ -1,7 +1,7 @@
-"""What the learning rate and the noise are when a share of training is over.
+"""The learning rate and the gate noise as functions of the share of training that is over.
 
-Functions of the share, not torch's schedulers, which count steps: a training may last for some hours instead. Nothing
-of it has to be kept in a checkpoint.
+They are not torch's schedulers, which count steps: a training may be given hours instead. A checkpoint need not keep
+anything of them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import math
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
 
 FIRST, LAST = 1 / 25, 1 / 25 / 1e4
-"""Of the highest rate, where "one_cycle" begins and ends, as torch's OneCycleLR has it."""
+"""Where "one_cycle" begins and ends, as shares of the highest rate: the defaults of torch's OneCycleLR."""
 
 
 def factor(training: TrainingPlan, done: float) -> float:
-    """What the learning rate is multiplied with when a share `done` of training is over.
+    """Returns what the learning rate is multiplied by when a share `done` of training is over.
 
     "one_cycle"  FIRST to 1 within `warmup`, then to LAST, both along half a cosine
     "cosine"     0 to 1 within `warmup` in a straight line, then to 0 along half a cosine
@@ -32,7 +32,7 @@ def factor(training: TrainingPlan, done: float) -> float:
 
 
 def sigma(noise: NoisePlan, done: float) -> float:
-    """Standard deviation of the gate noise when a share `done` of training is over (eq. 2)."""
+    """Returns the standard deviation of the gate noise when a share `done` of training is over (method.md eq. 2)."""
     if noise.schedule == "constant":
         return noise.start
     return noise.start * max(0.0, 1.0 - done / noise.over)

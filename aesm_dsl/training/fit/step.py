@@ -1,4 +1,4 @@
-"""`Stepper`: one optimisation step after the other, with everything that changes from step to step."""
+"""`Stepper`: one optimization step after another, with everything that changes from step to step."""
 
 from __future__ import annotations
 
@@ -22,12 +22,19 @@ from aesm_dsl.training.fit.schedule import factor, sigma
 
 
 def own_seed(seed: int, processes: ProcessGroup) -> int:
-    """The seed of what a process draws for its own rows; that of the first is the plan's."""
+    """Returns the seed of what a process draws for its own rows; that of the first process is the plan's."""
     return seed + (processes.rank << 32)
 
 
 class Stepper:
-    """One optimisation step at a time, with everything that changes from step to step."""
+    """Takes optimization steps, and holds everything that changes from step to step.
+
+    Args:
+        network: the network, on `device`, which is trained in place.
+        device: where the batches are.
+        weighting: how the gradients of the tasks are combined; None adds them up.
+        processes: the processes that train together.
+    """
 
     def __init__(
         self,
@@ -48,23 +55,28 @@ class Stepper:
             like = next(network.parameters())
             self.log_variance_T = nn.Parameter(like.new_zeros(len(plan.tasks.tasks), device=device))
             self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
-        self.groups = [group for one in self.optimizers for group in one.param_groups]
-        self.parameters: list[nn.Parameter] = [one for group in self.groups for one in group["params"]]
+        self.groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        self.parameters: list[nn.Parameter] = [parameter for group in self.groups for parameter in group["params"]]
         self.average = None if training.ema_decay is None else WeightAverage(network, training.ema_decay)
-        # Lowered by torch's own rule: it moves the rate of an optimiser, so it is given one, whose rate is a factor.
+        # ReduceLROnPlateau sets the learning rate of an optimizer. It gets one of its own, whose rate is our factor.
         self.lowered = torch.optim.SGD([torch.zeros(1)], lr=1.0)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
         self.plateau = plateau(self.lowered, "max", training.plateau_factor, training.plateau_patience, threshold=0.0)
 
     @property
     def measured(self) -> AnyNetwork:
-        """The network whose weights count: the average where there is one."""
+        """The network to measure and keep: the average of the weights if there is one."""
         return self.network if self.average is None else self.average.module
 
     def step(self, batch: Batch, done: float) -> Tensor:
-        """The losses of the tasks, stacked, still on the device, of a step when a share `done` of training is over.
+        """Takes one step.
 
-        batch  this process's rows of the step: the losses, and the step, are those of the rows of all
+        Args:
+            batch: this process's rows of the step. Losses and gradients are those of the rows of all processes.
+            done: share of training that is over, in [0, 1), which decides learning rate and noise.
+
+        Returns:
+            The losses of the tasks (T), before their weights, still on the device.
         """
         self.network.train()
         rate = self.plan.training.rate * factor(self.plan.training, done) * self.lowered.param_groups[0]["lr"]
@@ -72,14 +84,16 @@ class Stepper:
             group["lr"] = rate
         noise = Noise(sigma(self.plan.training.noise, done), self.plan.training.noise.mixture, self.noise)
         batch = hide_nodes(batch, self.plan.levels, self.noise)
-        low = torch.autocast(self.noise.device.type, torch.bfloat16, enabled=self.plan.training.precision == "bf16")
+        autocast = torch.autocast(
+            self.noise.device.type, torch.bfloat16, enabled=self.plan.training.precision == "bf16"
+        )
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         with step_of(self.plan.training):
-            with low:
+            with autocast:
                 prediction = self.run(batch, noise)
-            found = loss(prediction, batch, self.plan, self.log_variance_T, self.processes)
-            backward(found, self.parameters, self.weighting, self.processes)
+            losses = loss(prediction, batch, self.plan, self.log_variance_T, self.processes)
+            backward(losses, self.parameters, self.weighting, self.processes)
         if self.plan.training.clip is not None:
             clip(self.parameters, self.plan.training.clip, self.processes)
         for optimizer in self.optimizers:
@@ -87,22 +101,24 @@ class Stepper:
         if self.average is not None:
             self.average.update_parameters(self.network)
         self.rows += batch.rows * self.processes.world_size
-        return self.processes.sum(torch.stack(list(found.task.values())).detach())
+        return self.processes.sum(torch.stack(list(losses.task.values())).detach())
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the steps to come depend on, the network and all chance included: that of all processes.
+        """Returns everything that the following steps depend on: weights, optimizer state, average, random states.
 
-        A meeting; of what each has alone only the first has the whole.
+        Every process must call it. Only the first one gets the whole of what each process has alone.
         """
-        place, averaged = self.noise.device, self.average
+        device, averaged = self.noise.device, self.average
         chance = {
             "noise": self.noise.get_state(),
             "here": torch.get_rng_state(),
-            "there": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
+            "there": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         }
         return {
             "network": whole_state(self.network.state_dict(), self.network, self.processes),
-            "optimizers": [whole_optimizer_state(one, self.network, self.processes) for one in self.optimizers],
+            "optimizers": [
+                whole_optimizer_state(optimizer, self.network, self.processes) for optimizer in self.optimizers
+            ],
             "average": averaged and whole_state(averaged.module.state_dict(), self.network, self.processes),
             "averaged": 0 if averaged is None else averaged.steps,
             "plateau": self.plateau.state_dict(),
@@ -113,11 +129,16 @@ class Stepper:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises RuntimeError, ValueError or KeyError for the state of another network."""
+        """Restores what `state_dict` returned.
+
+        Raises:
+            RuntimeError, ValueError, KeyError: it is the state of another network.
+        """
         self.network.load_state_dict(own_state(state["network"], self.network))
-        for one, old in zip(self.optimizers, state["optimizers"], strict=True):
-            one.load_state_dict(own_optimizer_state(old, one, self.network))
-        self.groups = [group for one in self.optimizers for group in one.param_groups]
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(own_optimizer_state(saved, optimizer, self.network))
+        # Loading replaces the groups.
+        self.groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         if self.average is not None:
             self.average.module.load_state_dict(own_state(state["average"], self.network))
             self.average.steps = state["averaged"]
@@ -133,7 +154,7 @@ class Stepper:
             torch.cuda.set_rng_state(chance["there"], self.noise.device)
 
     def log_variances(self) -> dict[str, float]:
-        """By task the s that was learnt so far; empty where the tasks' weights are fixed."""
+        """Returns for every task the s that was learnt so far; empty if the tasks' weights are fixed."""
         if self.log_variance_T is None:
             return {}
         names = [task.name for task in self.plan.tasks.tasks]

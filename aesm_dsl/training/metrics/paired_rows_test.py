@@ -1,4 +1,4 @@
-"""`RowTest`: whether two architectures would differ on other rows too, by their scores on the same rows.
+"""`RowTest`: would two architectures differ on other rows too? A paired test by their scores on the same rows.
 
 Axes: R rows, T tasks.
 """
@@ -22,12 +22,13 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RowTest:
-    """The mean AUC of one architecture's runs minus that of another's, and how far other rows may move it."""
+    """Mean AUC of one architecture's runs minus that of another's, and how far it may be off on other rows."""
 
     difference: float
     low: float
-    """Where the 95 % interval begins."""
+    """Lower end of the 95 % interval."""
     high: float
+    """Upper end of the 95 % interval."""
     p: float
     """Probability of a difference at least as large if there were none (two-sided, normal)."""
 

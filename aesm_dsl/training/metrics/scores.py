@@ -1,9 +1,7 @@
-"""How good probabilities are, per leaf and task: AUC, also within users, log loss, normalised entropy, calibration.
+"""`Score`: how good predictions are, per leaf and task: AUC, GAUC, log loss, normalised entropy, calibration.
 
-Axes: R rows, T tasks, U users.
-
-A leaf is a path of nodes, one per scenario level. Rows count for nothing without a label, with the weight 0, or outside
-the task's sample space; others count their weight, in every metric.
+Axes: R rows, L levels, T tasks, U users. A leaf is a path of nodes, one per scenario level. A row does not count if it
+has no label, a weight of 0, or lies outside the task's sample space; other rows count by their weight in every metric.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ class PredictedRows:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One task on the rows of one leaf."""
+    """The metrics of one task on the rows of one leaf."""
 
     leaf: str
     """Node names joined by " > ", or "all"."""
@@ -59,29 +57,29 @@ class Score:
     auc: float | None
     """Probability that a positive row scores above a negative one, ties counting half; None with one class only."""
     auc_low: float | None
-    """Where the 95 % interval of the AUC begins (DeLong 1988); None where a class has one row or none."""
+    """Lower end of the AUC's 95 % interval (DeLong 1988); None if a class has one row or none."""
     auc_high: float | None
-    """Where it ends."""
+    """Upper end of the interval."""
     log_loss: float | None
-    """Mean of -log of the probability given to what happened, in nats; None without rows."""
+    """Mean of -log of the predicted probability of the observed label, in nats; None without rows."""
     normalised_entropy: float | None
-    """Log loss over that of always saying `rate`: below 1 is better than that (He et al., ADKDD 2014); None with one
-    class only."""
+    """Log loss over that of always predicting `rate`: below 1 is better than that (He et al., ADKDD 2014). None with
+    one class only."""
     calibration: float | None
-    """Positives foretold (the sum of all p) over positives seen; None without positives."""
+    """Predicted over observed positives (the sum of all p over that of the labels); None without positives."""
     calibration_error: float | None = None
-    """ECE: by how much groups of equal weight, cut by probability, have another share of positives than was foretold,
-    on average (cells.py); None without rows."""
+    """Expected calibration error (ECE): mean distance between predicted and observed rate over groups of equal weight,
+    in order of probability (score_histogram.py); None without rows."""
     gauc: float | None = None
-    """The AUC within users: mean over those with both classes, each counting the weight of its rows (Zhu et al., KDD
-    2018); None without users, or without one with both classes."""
+    """GAUC, the AUC within users: mean over the users with both classes, weighted by their rows (Zhu et al., KDD 2018);
+    None if no user has both classes, or the rows came without users."""
     gauc_low: float | None = None
-    """Where its 95 % interval begins, by how users differ; None with one user."""
+    """Lower end of its 95 % interval, by how users differ; None with one user."""
     gauc_high: float | None = None
     users: int | None = None
-    """Users with both classes, of which `gauc` is the mean; None where the spec names no column of users."""
+    """Users with both classes, over which `gauc` is the mean; None if the spec names no column of users."""
     auc_off: float | None = None
-    """How far `auc` may be from that of the single rows, where they were counted in fixed memory; None: not at all."""
+    """Bound of the error of `auc` if the rows were counted in fixed memory; None if `auc` is exact."""
 
 
 def scores(plan: Plan, rows: PredictedRows) -> tuple[Score, ...]:
@@ -155,31 +153,33 @@ def with_users(own: Score, rows: TaskRows) -> Score:
 
 
 def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
-    """Name of each leaf of the hierarchy -> its rows, in order; leaves without rows are there with none.
+    """Returns the rows of every leaf of the hierarchy, by the leaf's name, in order; a leaf without rows has none.
 
-    Rows with an unknown node come behind these, a leaf for each path with `(unknown)` in it that has rows.
+    After them come the paths with an unknown node that have rows, with `(unknown)` in their name.
     """
     sizes = [len(level.nodes) - UNKNOWN for level in plan.levels]
     key_R = np.ravel_multi_index(tuple(node_RL.T - UNKNOWN), sizes) if len(node_RL) else np.zeros(0, np.int64)
     order_R = np.argsort(key_R, kind="stable")
     keys, starts = np.unique(key_R[order_R], return_index=True)
     rows_of = dict(zip(keys.tolist(), np.split(order_R, starts[1:]), strict=True)) if len(keys) else {}
-    found: dict[str, Whole] = {}
+    leaves: dict[str, Whole] = {}
     for path in plan.leaves:
         key = int(np.ravel_multi_index([index - UNKNOWN for index in path], sizes))
-        found[plan.leaf_name(path)] = rows_of.get(key, np.zeros(0, np.int64))
+        leaves[plan.leaf_name(path)] = rows_of.get(key, np.zeros(0, np.int64))
     for key, rows in rows_of.items():
         path = tuple(int(index) + UNKNOWN for index in np.unravel_index(key, sizes))
         if UNKNOWN in path:
-            found[plan.leaf_name(path)] = rows
-    return found
+            leaves[plan.leaf_name(path)] = rows
+    return leaves
 
 
-def mean(found: tuple[Score, ...], metric: str) -> float | None:
-    """Mean over tasks of a metric on all rows; tasks without one are left out, None when none has one.
+def mean(scores: tuple[Score, ...], metric: str) -> float | None:
+    """Returns the mean over tasks of a metric on all rows; None if no task has it. Tasks without it are left out.
 
-    metric  "mean_auc", "mean_gauc", "log_loss" or "normalised_entropy"
+    Args:
+        scores: of one run.
+        metric: "mean_auc", "mean_gauc", "log_loss" or "normalised_entropy".
     """
     name = metric.removeprefix("mean_")
-    values = [getattr(score, name) for score in found if score.leaf == ALL and getattr(score, name) is not None]
+    values = [getattr(score, name) for score in scores if score.leaf == ALL and getattr(score, name) is not None]
     return float(np.mean(values)) if values else None

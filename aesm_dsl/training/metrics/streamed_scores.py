@@ -1,9 +1,9 @@
 """`StreamedScores`: the scores of any number of rows in fixed memory, batch after batch. Axes: R rows, T tasks.
 
-Log loss, entropy and calibration are those of the rows, exactly. AUC and its interval are those of CELLS cells of the
-log odds: `Score.auc_off` says how far the AUC can be from that of the rows, half the share of pairs that fell into one
-cell. The AUC within users is that of all users until they have KEPT_ROWS rows; from then on of a sample of users, drawn
-by the number of each, all of whose rows are kept.
+Log loss, entropy and calibration are exact. AUC and its interval are those of CELLS cells of the log odds:
+`Score.auc_off` bounds the error of the AUC by half the share of pairs that fell into one cell. The AUC within users is
+exact until there are KEPT_ROWS rows; from then on it is that of a sample of users, drawn by the user's number, all of
+whose rows are kept.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""`Checkpoints`: files from which training goes on where it stopped. Tensors as safetensors, all else as JSON in it.
+"""`Checkpoints`: files from which a training goes on where it stopped. Tensors are safetensors, all else is JSON in it.
 
 step-00000400.safetensors  everything that the steps after step 400 depend on; the last two are kept
 best-00000300.safetensors  the best weights so far, of step 300, for the checkpoints that refer to them
 
-A file appears whole or not at all, and holds a digest of all that is in it.
+A file appears whole or not at all, and holds a digest of everything in it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 FORMAT = 2
-"""Version of a checkpoint; one of another version is not gone on from."""
+"""Version of a checkpoint; a training does not go on from another version."""
 
 KEPT = 2
+"""Checkpoints that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
+    """The state of a training after a step."""
+
     step: int
     state: dict[str, Any]
     best: dict[str, Tensor] | None
-    """The best weights so far; None while there are none, or none are kept."""
+    """The best weights so far; None if there are none yet, or the training keeps none."""
 
 
 class Checkpoints:
@@ -42,10 +45,12 @@ class Checkpoints:
         self.folder = folder
 
     def save(self, step: int, state: Mapping[str, Any], best: tuple[int, dict[str, Tensor]] | None) -> None:
-        """Writes the checkpoint of a step, and removes those before the last two.
+        """Writes the checkpoint of a step, and removes all but the last two.
 
-        state  dicts, lists, tuples, numbers, texts and tensors, in each other
-        best   the best weights and their step
+        Args:
+            step: the step.
+            state: dicts, lists, tuples, numbers, texts and tensors, nested in any way.
+            best: step and weights of the best epoch so far.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if best is not None and not self._best(best[0]).exists():
@@ -54,18 +59,18 @@ class Checkpoints:
         steps = self.steps()
         for old in steps[:-KEPT]:
             self._step(old).unlink()
-        referred = {self._best(one) for one in (_refers(self._step(kept)) for kept in steps[-KEPT:]) if one is not None}
+        referred = {self._best(at) for kept in steps[-KEPT:] if (at := _best_step(self._step(kept))) is not None}
         for path in set(self.folder.glob("best-*.safetensors")) - referred:
             path.unlink()
         for path in self.folder.glob(".*.new"):
             path.unlink()
 
     def steps(self) -> list[int]:
-        """Steps that there are checkpoints of, in order."""
+        """Returns the steps that have a checkpoint, in order."""
         return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.safetensors"))
 
     def last(self) -> tuple[Checkpoint | None, list[int]]:
-        """The last checkpoint that is sound and of this version; the steps of later ones that are not, now removed."""
+        """Returns the last checkpoint that can be read, and the steps of later ones that cannot; those are removed."""
         damaged: list[int] = []
         for step in reversed(self.steps()):
             try:
@@ -76,12 +81,16 @@ class Checkpoints:
         return None, damaged
 
     def of(self, step: int) -> Checkpoint:
-        """That of a step; raises OSError, ValueError, KeyError, TypeError or SafetensorError where it is not sound."""
-        found = _read(self._step(step))
-        if found["format"] != FORMAT:
-            raise ValueError(found["format"])
-        best = None if found["best"] is None else _read(self._best(found["best"]))
-        return Checkpoint(step, found["state"], best)
+        """Returns the checkpoint of a step.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError, SafetensorError: it is damaged, or of another version.
+        """
+        values = _read(self._step(step))
+        if values["format"] != FORMAT:
+            raise ValueError(values["format"])
+        best = None if values["best"] is None else _read(self._best(values["best"]))
+        return Checkpoint(step, values["state"], best)
 
     def _step(self, step: int) -> Path:
         return self.folder / f"step-{step:08}.safetensors"
@@ -101,17 +110,17 @@ def _write(path: Path, values: Any) -> None:
 
 
 def _read(path: Path) -> Any:
-    """What was written; raises ValueError where that is not what the file holds."""
+    """Returns what was written. Raises ValueError if the digest is not that of the file's content."""
     with safe_open(path, "pt") as file:
-        about = file.metadata()
+        metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    if about["sha256"] != _digest(about["values"], tensors):
+    if metadata["sha256"] != _digest(metadata["values"], tensors):
         raise ValueError(f"{path} is damaged")
-    return _unpacked(json.loads(about["values"]), tensors)
+    return _unpacked(json.loads(metadata["values"]), tensors)
 
 
-def _refers(path: Path) -> int | None:
-    """Step of the best weights that a checkpoint refers to."""
+def _best_step(path: Path) -> int | None:
+    """The step of the best weights that a checkpoint refers to; None if there are none, or it cannot be read."""
     try:
         with safe_open(path, "pt") as file:
             best = json.loads(file.metadata()["values"])["dict"]
@@ -121,27 +130,27 @@ def _refers(path: Path) -> int | None:
 
 
 def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
-    found = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         if tensor.numel():
-            found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _packed(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """The value for JSON, its tensors by number; keys and tuples come back as they were."""
+    """The value as JSON has it: tensors by number, and dicts and tuples marked, so that they come back as they were."""
     match value:
         case Tensor():
             name = str(len(tensors))
             tensors[name] = value.detach().cpu().contiguous().clone()
             return {"tensor": name}
         case Mapping():
-            return {"dict": [[_packed(key, tensors), _packed(one, tensors)] for key, one in value.items()]}
+            return {"dict": [[_packed(key, tensors), _packed(inner, tensors)] for key, inner in value.items()]}
         case tuple():
-            return {"tuple": [_packed(one, tensors) for one in value]}
+            return {"tuple": [_packed(inner, tensors) for inner in value]}
         case list():
-            return [_packed(one, tensors) for one in value]
+            return [_packed(inner, tensors) for inner in value]
     return value
 
 
@@ -150,9 +159,9 @@ def _unpacked(value: Any, tensors: Mapping[str, Tensor]) -> Any:
         case {"tensor": name}:
             return tensors[name]
         case {"dict": pairs}:
-            return {_unpacked(key, tensors): _unpacked(one, tensors) for key, one in pairs}
+            return {_unpacked(key, tensors): _unpacked(inner, tensors) for key, inner in pairs}
         case {"tuple": parts}:
-            return tuple(_unpacked(one, tensors) for one in parts)
+            return tuple(_unpacked(inner, tensors) for inner in parts)
         case list():
-            return [_unpacked(one, tensors) for one in value]
+            return [_unpacked(inner, tensors) for inner in value]
     return value

@@ -1,14 +1,14 @@
-"""`Run`: the folder that a training leaves behind, read and written here only.
+"""`Run`: the folder that a training leaves behind. It is read and written here only.
 
-spec.aesm            the resolved spec: nothing left to defaults
-plan.json            the plan, with the tables' sizes as fitted
-encoders.json        vocabularies, hashes, quantiles
-profile.json         what the training rows were like: rows and rates of nodes and leaves, users that nodes share
+spec.aesm            the resolved spec: every setting written out
+plan.json            the plan, with the embedding tables' sizes as fitted
+encoders.json        vocabularies, hashes, quantile boundaries
+profile.json         the training rows: rows and rates of nodes and leaves, users that nodes share
 weights.safetensors  the network's weights
-metrics.json         scores of every leaf x task on the rows the run was measured on
-calibration.json     how often what was foretold happened on these rows, for every leaf x task
-usage.json           which experts every node used on these rows; no layers in it where nothing is selected
-history.jsonl        one line per epoch: losses, metrics, how every layer's experts were used
+metrics.json         scores of every leaf and task on the rows the run was measured on
+calibration.json     predicted and observed rates on these rows, for every leaf and task
+usage.json           which experts every node used on these rows; without layers if nothing is selected
+history.jsonl        one line per epoch: losses, metrics, and how the experts of every layer were used
 log.jsonl, events/   the training as it went (log.py)
 run.json             versions, device, seed, files, and the digest of every other file
 """
@@ -63,7 +63,7 @@ FILES = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A trained model with all that is known about it. The network is in evaluation mode."""
+    """A trained model with everything that is known about it. The network is in evaluation mode."""
 
     folder: Path
     spec: str
@@ -72,48 +72,52 @@ class Run:
     encoders: Encoders
     network: AnyNetwork
     scores: tuple[Score, ...]
-    """Of the rows named by `info["measured on"]`: test rows, or validation rows, or training rows."""
+    """Scores on the rows that `info["measured on"]` names: test rows, or validation rows, or training rows."""
     calibration: tuple[Calibration, ...]
-    """Of the same rows."""
+    """Calibration on the same rows."""
     usage: Usage
     history: tuple[Epoch, ...]
     info: dict[str, Any]
     profile: dict[str, Any]
-    """Of the training rows, as `aesm check --profile --format json` has it."""
+    """Profile of the training rows, as `aesm check --profile --format json` prints it."""
 
     def sharing(self, level: str, layer: int = -1) -> Sharing:
-        """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
+        """Returns what the nodes of a level share in one of its layers.
 
-        Raises KeyError when no level has this name, AesmError (E606) when the run's architecture selects nothing.
+        Args:
+            level: name of the level; the task level is "tasks".
+            layer: index in the level's stack; by default the last.
+
+        Raises:
+            KeyError: no level has this name.
+            AesmError: the run's architecture selects nothing (E606).
         """
         if self.plan.baseline is not None:
             raise AesmError(nothing_selected(self.plan.baseline.architecture))
         return self.usage.sharing(level, layer)
 
     def usages(self) -> tuple[tuple[int, Usage], ...]:
-        """Number of an epoch and how the experts were used at its end, on validation rows, else on training rows."""
-        found = []
+        """Returns for every epoch how experts were used at its end: on validation rows, else on training rows."""
+        usages = []
         for epoch in self.history:
             layers = [
-                LayerUsage(
-                    layer.level, layer.layer, self.usage.level(layer.level)[0].nodes, one.rows_N, (), (), one.weight_NE
-                )
-                for one in epoch.experts
-                for layer in self.usage.level(one.level)
-                if layer.layer == one.layer
+                LayerUsage(layer.level, layer.layer, layer.nodes, health.rows_N, (), (), health.weight_NE)
+                for health in epoch.experts
+                for layer in self.usage.level(health.level)
+                if layer.layer == health.layer
             ]
             if layers:
-                found.append((epoch.epoch, Usage(tuple(layers))))
-        return tuple(found)
+                usages.append((epoch.epoch, Usage(tuple(layers))))
+        return tuple(usages)
 
     @property
     def metrics(self) -> pl.DataFrame:
-        """One row per leaf x task: the fields of `Score`."""
+        """The scores as a table: one row per leaf and task, with the fields of `Score`."""
         return metrics_frame(self.scores)
 
 
 def nothing_selected(architecture: str) -> Findings:
-    """Why there is nothing to show of what a run learnt to share."""
+    """Returns the finding that a run of this architecture has no experts whose sharing could be shown (E606)."""
     findings = Findings()
     findings.add(
         "E606",
@@ -124,19 +128,23 @@ def nothing_selected(architecture: str) -> Findings:
 
 
 def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
-    """Scores as a data frame, a column per field; null where a score has None."""
+    """Returns scores as a table: one column per field, null where a score has None."""
     texts, counts = ("leaf", "task"), ("rows", "positives", "users")
     kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(counts, pl.Int64)}
-    schema = {one.name: kinds.get(one.name, pl.Float64) for one in fields(Score)}
+    schema = {field.name: kinds.get(field.name, pl.Float64) for field in fields(Score)}
     return pl.DataFrame([asdict(score) for score in scores], schema=schema)
 
 
 def save_run(run: Run, *, overwrite: bool, logs: Path | None = None) -> None:
-    """Writes the folder under a temporary name beside its place, then renames it.
+    """Writes the folder of a run under a temporary name beside its place, then renames it.
 
-    logs  the folder with what was written while it trained (log.py), which is put into the run's
-    With `overwrite` an older folder of the name is removed once the new one is complete.
-    Raises FileExistsError when there is one and `overwrite` is not set.
+    Args:
+        run: what to write.
+        overwrite: replace an older folder, once the new one is complete.
+        logs: folder with the logs of the training (log.py), which are copied into the run's folder.
+
+    Raises:
+        FileExistsError: the folder exists, and `overwrite` is False.
     """
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{run.folder.name}.", dir=run.folder.parent))
@@ -181,12 +189,12 @@ def _write(run: Run, folder: Path) -> None:
 
 
 def _listed(values: Sequence[Any]) -> str:
-    """Dataclasses as a JSON list, a line for each field."""
-    return json.dumps([asdict(one) for one in values], ensure_ascii=False, indent=1) + "\n"
+    """Dataclasses as a JSON list, one line per field."""
+    return json.dumps([asdict(value) for value in values], ensure_ascii=False, indent=1) + "\n"
 
 
 def load_run(folder: Path, findings: Findings) -> Run | None:
-    """The run of a folder, its network on the CPU; None after telling why the folder is none (E602).
+    """Returns the run of a folder, its network on the CPU; None after adding why it cannot be read (E602).
 
     Nothing in a run folder is ever executed: it holds JSON, text and safetensors.
     """
@@ -214,11 +222,11 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
 
 
 class _DamagedError(Exception):
-    """What is wrong with a file of a run."""
+    """Says what is wrong with a file of a run."""
 
 
 def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = True) -> Part:
-    """What `read` makes of a file's text, or of its path. Whatever fails there is the file's fault."""
+    """What `read` makes of the text of a file, or of its path. Whatever fails there is the file's fault."""
     try:
         return read((folder / name).read_text(encoding="utf-8") if reads else folder / name)
     except Exception as error:
@@ -226,14 +234,14 @@ def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = Tr
 
 
 def _profile(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
+    profile = json.loads(text)
+    if not isinstance(profile, dict):
         raise TypeError("no profile")
-    return found
+    return profile
 
 
 def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
-    """What run.json says, once every file is there and is the one that was written."""
+    """What run.json says; None after adding why (E602) if a file is missing, or is not the one that was written."""
     if not folder.is_dir():
         findings.add("E602", f"there is no run `{folder}`", help="`aesm train SPEC -o RUN` makes one")
         return None
@@ -268,7 +276,7 @@ def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
 
 
 def _check_info(info: dict[str, Any]) -> None:
-    """Raises KeyError or ValueError where what others read of run.json is not there as they expect it."""
+    """Raises KeyError or ValueError if run.json lacks what other modules read from it."""
     roots, part, seconds = info["roots"], info["measured on"], info["seconds"]
     if part not in ("train", "valid", "test") or type(seconds) not in (int, float):
         raise ValueError("measured on")

@@ -13,13 +13,15 @@ from aesm_dsl.training.sharing.health import Health
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands, for whoever watches."""
+    """Progress of a training, every few steps."""
 
     step: int
     steps: int
+    """Expected number of steps."""
     rows: int
-    """Rows seen since training began."""
+    """Rows that were trained on since training began."""
     seconds: float
+    """Seconds since training began."""
     losses: dict[str, float]
     """Mean loss per task, in nats, since the last look."""
 
@@ -35,14 +37,15 @@ class Epoch:
     valid_mean_auc: float | None
     valid_losses: dict[str, float | None]
     experts: tuple[Health, ...] = ()
-    """Per layer, on the validation rows, else on a sample of training rows; empty of a network without experts."""
+    """Use of experts per layer, on validation rows, else on a sample of training rows; empty without experts."""
     log_variances: dict[str, float] = field(default_factory=dict)
-    """By task, the s of `weights = uncertainty` at the epoch's end: its loss counts exp(-s) times; empty if fixed."""
+    """For every task the s of `weights = uncertainty` at the epoch's end: its loss counts exp(-s) times. Empty if the
+    weights are fixed."""
     valid_mean_gauc: float | None = None
-    """None where the spec names no column of users."""
+    """None if the spec names no column of users."""
 
     def to_data(self) -> dict[str, Any]:
-        """A dictionary for JSON, which `from_data` reads back."""
+        """Returns a dictionary for JSON, which `from_data` reads back."""
         return asdict(self)
 
     @staticmethod
@@ -53,9 +56,11 @@ class Epoch:
 
 @dataclass(slots=True)
 class FitResult:
-    """The history, and the step whose weights the network has now: the best one if training watched valid rows."""
+    """What a training did."""
 
     history: list[Epoch] = field(default_factory=list)
     steps: int = 0
+    """Steps that were taken."""
     best_step: int = 0
+    """Step whose weights the network has: that of the best epoch if training watched validation rows, else the last."""
     stopped_early: bool = False

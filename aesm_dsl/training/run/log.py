@@ -1,7 +1,7 @@
-"""`TrainingLog`: a training as lines of JSON, and as event files for TensorBoard where that is installed.
+"""`TrainingLog`: a training as lines of JSON, and as event files for TensorBoard if that is installed.
 
-log.jsonl  a line for every look at the losses, and one for every epoch; appended to as it goes, never half a line
-events/    the same numbers for `tensorboard --logdir`
+log.jsonl  a line for every report of the losses, and one for every epoch; appended as training goes, never half a line
+events/    the same numbers, for `tensorboard --logdir`
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ LINES, EVENTS = "log.jsonl", "events"
 
 
 class TrainingLog:
-    """Written into a folder, within its `with` block; nowhere without one.
+    """Writes into a folder within its `with` block.
 
-    after  the step of the checkpoint that training goes on from: what was written of later ones is taken back
-    track  is told the same numbers
+    Args:
+        folder: where to write; None writes nothing.
+        after: step of the checkpoint that training goes on from; lines about later steps are removed.
+        tracker: is given the same numbers.
     """
 
-    def __init__(self, folder: Path | None, after: int, track: MlflowTracker) -> None:
+    def __init__(self, folder: Path | None, after: int, tracker: MlflowTracker) -> None:
         self._file = self._events = None
-        self._track = track
+        self._tracker = tracker
         if folder is not None:
-            kept = _up_to(folder / LINES, after)
+            lines = _up_to(folder / LINES, after)
             self._file = (folder / LINES).open("w", encoding="utf-8")
-            self._file.writelines(kept)
+            self._file.writelines(lines)
             self._events = _events(folder / EVENTS, after)
 
     def __enter__(self) -> Self:
@@ -40,21 +42,21 @@ class TrainingLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for one in (self._file, self._events):
-            if one is not None:
-                one.close()
+        for file in (self._file, self._events):
+            if file is not None:
+                file.close()
 
-    def progress(self, now: Progress) -> None:
-        self._line({**asdict(now), "seconds": round(now.seconds, 3)})
-        rows_a_second = now.rows / max(now.seconds, 1e-9)
-        self._scalars({"rows a second": rows_a_second, **_named("loss", now.losses)}, now.step)
+    def progress(self, progress: Progress) -> None:
+        self._line({**asdict(progress), "seconds": round(progress.seconds, 3)})
+        rows_a_second = progress.rows / max(progress.seconds, 1e-9)
+        self._scalars({"rows a second": rows_a_second, **_named("loss", progress.losses)}, progress.step)
 
-    def epoch(self, now: Epoch) -> None:
-        self._line({**now.to_data(), "seconds": round(now.seconds, 3)})
-        areas = {"mean AUC": now.valid_mean_auc, "mean GAUC": now.valid_mean_gauc}
-        values = {**areas, **_named("loss of the epoch", now.train_losses)}
-        in_use = {f"experts in use/{one.level} {one.layer + 1}": float(one.in_use) for one in now.experts}
-        self._scalars({**values, **_named("valid loss", now.valid_losses), **in_use}, now.step)
+    def epoch(self, epoch: Epoch) -> None:
+        self._line({**epoch.to_data(), "seconds": round(epoch.seconds, 3)})
+        areas = {"mean AUC": epoch.valid_mean_auc, "mean GAUC": epoch.valid_mean_gauc}
+        values = {**areas, **_named("loss of the epoch", epoch.train_losses)}
+        in_use = {f"experts in use/{health.level} {health.layer + 1}": float(health.in_use) for health in epoch.experts}
+        self._scalars({**values, **_named("valid loss", epoch.valid_losses), **in_use}, epoch.step)
 
     def _line(self, values: dict[str, Any]) -> None:
         if self._file is not None:
@@ -62,7 +64,7 @@ class TrainingLog:
             self._file.flush()
 
     def _scalars(self, values: dict[str, float | None], step: int) -> None:
-        self._track.scalars(values, step)
+        self._tracker.scalars(values, step)
         if self._events is not None:
             for name, value in values.items():
                 if value is not None:
@@ -74,7 +76,7 @@ def _named(what: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _up_to(path: Path, step: int) -> list[str]:
-    """The whole lines of a log about steps up to this one."""
+    """The complete lines of a log about steps up to this one."""
     if not step or not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

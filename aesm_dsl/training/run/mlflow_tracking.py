@@ -1,7 +1,7 @@
 """`MlflowTracker` logs a training to MLflow: its settings, losses and metrics, the spec, and where the run is.
 
-Where it is kept says MLflow's own variable MLFLOW_TRACKING_URI, in which experiment MLFLOW_EXPERIMENT_NAME (without it,
-one of the spec's name). A training that goes on after a stop goes on in the MLflow run that it began.
+MLflow's own variable MLFLOW_TRACKING_URI says where it is kept; MLFLOW_EXPERIMENT_NAME names the experiment (without
+it, the experiment has the spec's name). A training that is resumed goes on in its MLflow run.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ from aesm_dsl.training.metrics.scores import ALL, Score
 from aesm_dsl.training.run.stop_signals import StoppedError
 
 RUN_FILE = "mlflow.json"
-"""In the folder of an unfinished training: the MLflow run that it is told to."""
+"""File in the folder of a run in progress that names its MLflow run."""
 
 MEASURES = ("auc", "gauc", "log_loss", "normalised_entropy", "calibration", "calibration_error")
 
 
 class MlflowTracker:
-    """Within its `with` block one MLflow run is told how a training goes; nobody is where `mlflow` is None.
+    """Logs a training to one MLflow run, within its `with` block.
 
-    Whatever MLflow raises ends the telling, with one warning (W604), and not the training.
+    An exception of MLflow ends the logging, with one warning (W604), but not the training.
+
+    Args:
+        mlflow: the library; None logs nothing.
+        warn: called with the warning.
     """
 
     def __init__(self, mlflow: Any, warn: Callable[[Findings], None]) -> None:
@@ -47,44 +51,55 @@ class MlflowTracker:
             self._close("KILLED" if stopped else "FAILED")
 
     def begin(self, folder: Path, plan: Plan, spec: str, run: str) -> None:
-        """A new MLflow run, or the one that the folder of an unfinished training names.
+        """Starts a new MLflow run, or goes on with the one that the folder of a run in progress names.
 
-        run  what it is called
+        Args:
+            folder: of the run in progress.
+            plan: its settings are logged as parameters.
+            spec: text of the resolved spec, logged as an artifact.
+            run: name for a new MLflow run.
         """
         if self._mlflow is None:
             return
-        entities, kept = self._mlflow.entities, folder / RUN_FILE
+        entities, run_file = self._mlflow.entities, folder / RUN_FILE
 
-        def go() -> None:
+        def start() -> None:
             self._client = client = self._mlflow.MlflowClient()
             name = os.environ.get("MLFLOW_EXPERIMENT_NAME", plan.name)
             known = client.get_experiment_by_name(name)
             experiment = client.create_experiment(name) if known is None else known.experiment_id
-            if kept.is_file():
-                found = json.loads(kept.read_text(encoding="utf-8"))
-                client.update_run(found, "RUNNING")
-                self._run = found
+            if run_file.is_file():
+                existing = json.loads(run_file.read_text(encoding="utf-8"))
+                client.update_run(existing, "RUNNING")
+                self._run = existing
                 return
             self._run = client.create_run(experiment, run_name=run).info.run_id
-            kept.write_text(json.dumps(self._run), encoding="utf-8")
+            run_file.write_text(json.dumps(self._run), encoding="utf-8")
             client.log_batch(self._run, params=[entities.Param(*pair) for pair in _params(plan).items()])
             client.log_text(self._run, spec, "spec.aesm")
 
         self._client = self._mlflow
-        self._try(go)
+        self._try(start)
 
     def scalars(self, values: Mapping[str, float | None], step: int) -> None:
-        now, given = int(time.time() * 1000), {name: one for name, one in values.items() if one is not None}
+        """Logs the numbers of a step, except those that are None."""
+        now, known = int(time.time() * 1000), {name: value for name, value in values.items() if value is not None}
         self._try(
             lambda: self._client.log_batch(
-                self._run, [self._mlflow.entities.Metric(name, one, now, step) for name, one in given.items()]
+                self._run, [self._mlflow.entities.Metric(name, value, now, step) for name, value in known.items()]
             )
         )
 
     def end(self, scores: Sequence[Score], step: int, folder: Path) -> None:
-        """What the run was measured at, and where its folder is."""
+        """Logs the metrics of the run and where its folder is, and ends the MLflow run."""
         self.scalars(
-            {f"{name}/{one.task}": getattr(one, name) for one in scores if one.leaf == ALL for name in MEASURES}, step
+            {
+                f"{name}/{score.task}": getattr(score, name)
+                for score in scores
+                if score.leaf == ALL
+                for name in MEASURES
+            },
+            step,
         )
         self._try(lambda: self._client.set_tag(self._run, "aesm.run", str(folder.absolute())))
         self._close("FINISHED")
@@ -93,20 +108,21 @@ class MlflowTracker:
         self._try(lambda: self._client.set_terminated(self._run, status))
         self._run = ""
 
-    def _try(self, go: Callable[[], Any]) -> None:
+    def _try(self, call: Callable[[], Any]) -> None:
+        """Calls MLflow, unless an earlier call has failed."""
         if self._client is None:
             return
         try:
-            go()
+            call()
         except Exception as error:
             self._client = None
-            notes, where = Findings(), self._mlflow.get_tracking_uri()
-            helps = [
-                _said(error),
+            warnings, uri = Findings(), self._mlflow.get_tracking_uri()
+            help = [
+                _first_line(error),
                 "`MLFLOW_TRACKING_URI` says where MLflow keeps its runs, such as `sqlite:///runs.db`",
             ]
-            notes.add("W604", f"MLflow at `{where}` is not told how training goes, which goes on", help=helps)
-            self._warn(notes)
+            warnings.add("W604", f"MLflow at `{uri}` is not told how training goes, which goes on", help=help)
+            self._warn(warnings)
 
 
 NO_TRACKER = MlflowTracker(None, lambda warnings: None)
@@ -129,14 +145,13 @@ def mlflow_tracker(findings: Findings, warn: Callable[[Findings], None]) -> Mlfl
 
 
 def _params(plan: Plan) -> dict[str, str]:
-    """What the network is, and the settings of training by the plan's names."""
+    """The architecture, and the settings of training under their names in the plan."""
     flat: dict[str, Any] = {"architecture": plan.baseline.architecture if plan.baseline is not None else "aes"}
     for name, value in asdict(plan.training).items():
-        flat |= {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
+        flat |= {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
     return {name: str(value) for name, value in flat.items() if value is not None}
 
 
-def _said(error: Exception) -> str:
-    """The first line of what it says."""
+def _first_line(error: Exception) -> str:
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return line if len(line) < 300 else line[:300] + " ..."

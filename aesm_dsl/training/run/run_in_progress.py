@@ -1,7 +1,7 @@
-"""`RunInProgress`: the folder of a run in training, beside its place: `runs/hotel.training` for `runs/hotel`.
+"""`RunInProgress`: the folder of a training beside that of its run: `runs/hotel.training` for `runs/hotel`.
 
 spec.aesm     the resolved spec
-data.json     a digest of the rows that are trained on, as they are encoded, and the number of processes
+data.json     a digest of the encoded rows, and the number of processes
 checkpoints/  see checkpoint.py
 log.jsonl, events/  see log.py
 """
@@ -28,20 +28,22 @@ ENDING = ".training"
 
 @dataclass(frozen=True, slots=True)
 class StartRecord:
-    """What a training is begun with, beside its spec."""
+    """What a training starts with, beside its spec."""
 
     rows: str
-    """The digest of all rows."""
+    """Digest of all rows (`rows_digest`)."""
     processes: int
 
 
 @dataclass(frozen=True, slots=True)
 class RunInProgress:
+    """The folder of a training that has not ended."""
+
     folder: Path
 
     @staticmethod
     def of(run: Path) -> RunInProgress:
-        """That of a run's folder, whether there is one or not."""
+        """The folder of the training that leads to a run, whether it exists or not."""
         return RunInProgress(run.with_name(run.name + ENDING))
 
     @property
@@ -50,16 +52,16 @@ class RunInProgress:
 
     @property
     def started(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
+        """Whether there is a checkpoint to resume from."""
         return bool(self.checkpoints.steps())
 
     @property
     def spec(self) -> str:
-        """The resolved spec that it was begun with."""
+        """The resolved spec that the training was started with."""
         return (self.folder / "spec.aesm").read_text(encoding="utf-8")
 
     def tell_taken(self, run: Path, overwrite: bool, resume: bool, findings: Findings) -> None:
-        """E601 where a result, or a training that was stopped, would be overwritten."""
+        """Adds E601 if a run, or a training that was stopped, would be overwritten."""
         if not resume and not overwrite and self.started:
             findings.add(
                 "E601",
@@ -75,16 +77,16 @@ class RunInProgress:
         elif run.exists() and not (run / "run.json").is_file() and any(run.iterdir()):
             findings.add("E601", f"`{run}` is not a run, so it is not replaced", help="`-o` names another folder")
 
-    def begin(self, spec: str, begun: StartRecord) -> None:
-        """An empty folder, but for the spec and what it was begun with."""
+    def begin(self, spec: str, record: StartRecord) -> None:
+        """Makes the folder, empty but for the spec and the record."""
         self.remove()
         self.folder.mkdir(parents=True)
         (self.folder / "spec.aesm").write_text(spec, encoding="utf-8")
-        (self.folder / "data.json").write_text(json.dumps(asdict(begun)) + "\n", encoding="utf-8")
+        (self.folder / "data.json").write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
 
     @property
     def begun(self) -> StartRecord | None:
-        """What it was begun with; None where that cannot be read."""
+        """What the training was started with; None if that cannot be read."""
         try:
             return StartRecord(**json.loads((self.folder / "data.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -96,16 +98,16 @@ class RunInProgress:
 
 @contextmanager
 def locked(run: Path, findings: Findings) -> Iterator[None]:
-    """Keeps other processes from training into the folder meanwhile; E601 where one does already."""
+    """Locks the folder of a run against other trainings, within its `with` block; adds E601 if one holds the lock."""
     path = run.with_name(f".{run.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        if path.exists():  # else it cannot be written, which the training tells
-            helps = ["wait until it has ended", "`-o` names another folder"]
-            findings.add("E601", f"`{run}` is being trained by another process", help=helps)
+        if path.exists():  # else the folder cannot be written, and the training reports that itself
+            help = ["wait until it has ended", "`-o` names another folder"]
+            findings.add("E601", f"`{run}` is being trained by another process", help=help)
     try:
         yield
     finally:
@@ -115,24 +117,24 @@ def locked(run: Path, findings: Findings) -> Iterator[None]:
 
 
 def free_folder(run: Path) -> Path:
-    """The folder, or the first of folder-2, folder-3, ... that neither exists nor is being trained."""
-    number, found = 1, run
-    while found.exists() or RunInProgress.of(found).folder.exists():
+    """Returns the folder, or the first of folder-2, folder-3, ... that neither exists nor is being trained."""
+    number, free = 1, run
+    while free.exists() or RunInProgress.of(free).folder.exists():
         number += 1
-        found = run.with_name(f"{run.name}-{number}")
-    return found
+        free = run.with_name(f"{run.name}-{number}")
+    return free
 
 
 def latest_in_progress(run: Path) -> Path:
-    """Of the folder, folder-2, folder-3, ... the one with the latest unfinished training; the folder without any."""
+    """Returns which of folder, folder-2, folder-3, ... has the latest unfinished training; else the folder."""
     name = re.compile(rf"{re.escape(run.name)}(-\d+)?{re.escape(ENDING)}")
-    found = [one for one in run.parent.glob(f"*{ENDING}") if name.fullmatch(one.name)]
-    newest = max(found, key=lambda one: one.stat().st_mtime, default=None)
+    unfinished = [path for path in run.parent.glob(f"*{ENDING}") if name.fullmatch(path.name)]
+    newest = max(unfinished, key=lambda path: path.stat().st_mtime, default=None)
     return run if newest is None else newest.with_name(newest.name.removesuffix(ENDING))
 
 
 def rows_digest(tables: Tables) -> str:
-    """SHA-256 of all rows of all parts, in their order, as they are encoded."""
+    """Returns the SHA-256 of all encoded rows of all parts, in order."""
     parts = {"train": tables.train, "valid": tables.valid, "test": tables.test}
-    said = [f"{name} {part.stored.digest} {part.ranges}" for name, part in parts.items() if part is not None]
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()
+    lines = [f"{name} {part.stored.digest} {part.ranges}" for name, part in parts.items() if part is not None]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""`StopSignals`: signals that ask training to stop, and `StoppedError`, that it did."""
+"""`StopSignals`: SIGINT and SIGTERM ask a training to stop; `StoppedError`: it did."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(Exception):
-    """Training was asked to stop, and did after `step` of `steps`, with a checkpoint if any are kept."""
+    """Training was asked to stop, and did, with a checkpoint if any are kept.
+
+    Attributes:
+        step: the last step that was taken.
+        steps: steps there would have been.
+    """
 
     def __init__(self, step: int, steps: int) -> None:
         super().__init__(f"stopped after step {step:,} of {steps:,}")
@@ -19,15 +24,16 @@ class StoppedError(Exception):
 
 
 class StopSignals:
-    """Within its `with` block, the first SIGINT or SIGTERM only sets `asked`; the next one acts as ever.
+    """Within its `with` block, the first SIGINT or SIGTERM only sets `asked`; the next one has its usual effect.
 
-    patient  whether further ones do nothing: torchrun sends several, and SIGKILL when it no longer waits
+    It does nothing outside of the main thread, where Python cannot handle signals.
 
-    Outside of the main thread, where Python does not take signals, it does nothing.
+    Args:
+        patient: ignore further signals too: torchrun sends several, and SIGKILL when it no longer waits.
     """
 
     asked: int = 0
-    """The signal's number."""
+    """Number of the signal that arrived; 0 if none did."""
 
     def __init__(self, *, patient: bool = False) -> None:
         self._patient = patient
@@ -35,7 +41,7 @@ class StopSignals:
     def __enter__(self) -> Self:
         self._before: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            self._before = {one: signal.signal(one, self._ask) for one in SIGNALS}
+            self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         return self
 
     def __exit__(
@@ -49,6 +55,6 @@ class StopSignals:
             self._put_back()
 
     def _put_back(self) -> None:
-        for one, handler in self._before.items():
-            signal.signal(one, handler)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         self._before = {}

@@ -1,6 +1,6 @@
-"""Do the parts of a run fit each other? What a folder holds may have been written by anybody.
+"""Do the parts of a run fit each other? Anybody may have written what a folder holds.
 
-Each function raises ValueError, with what is wrong where.
+Each function raises ValueError, and says what is wrong where.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from aesm_dsl.plan.tables import embedding_tables
 
 MOST_LEAVES = 1_000_000
 MOST_EXPERTS = 100_000
-"""More than any spec asks for: a plan of more would only fill the memory."""
+"""More than any spec asks for: a larger plan would only fill the memory."""
 
 
 def check_plan(plan: Plan) -> Plan:
-    """The plan, if all of its numbers can be used."""
-    names = [one.name for one in plan.features]
-    for one in plan.features:
-        _known(f"features `{one.name}`", [name for name in (one.table, *one.crossed) if name], names)
-        _positive(f"features `{one.name}`", one.width, one.rows if one.slots else 1, one.slots + one.values)
-        _positive(f"features `{one.name}`", one.slots + 1, one.values + 1, one.min_count + 1, one.given + 1)
+    """Returns the plan if all of its numbers can be used."""
+    names = [feature.name for feature in plan.features]
+    for feature in plan.features:
+        where = f"features `{feature.name}`"
+        _known(where, [name for name in (feature.table, *feature.crossed) if name], names)
+        _positive(where, feature.width, feature.rows if feature.slots else 1, feature.slots + feature.values)
+        _positive(where, feature.slots + 1, feature.values + 1, feature.min_count + 1, feature.given + 1)
     if len(set(names)) < len(names):
         raise ValueError("two features have one name")
     if math.prod(max(1, len(level.nodes)) for level in plan.levels) > MOST_LEAVES:
         raise ValueError("the levels have too many leaves")
-    for place, level in enumerate(plan.levels):
-        above = len(plan.levels[place - 1].nodes) if place else 0
+    for depth, level in enumerate(plan.levels):
+        above = len(plan.levels[depth - 1].nodes) if depth else 0
         if not level.nodes or not all(0 <= parent < above for node in level.nodes for parent in node.parents):
             raise ValueError(f"level `{level.name}` has no nodes, or nodes under others that are not there")
-        if place and not all(node.parents for node in level.nodes):
+        if depth and not all(node.parents for node in level.nodes):
             raise ValueError(f"level `{level.name}` has nodes under nothing")
         _positive(f"level `{level.name}`", level.width)
         _check_layers(f"level `{level.name}`", level.layers)
@@ -53,10 +54,10 @@ def check_plan(plan: Plan) -> Plan:
                 raise ValueError(f"task `{task.name}` follows a task that is not there")
     for task in plan.tasks.tasks:
         for step in ("after", "where"):
-            seen, here = 0, task
-            while (following := getattr(here, step)) is not None:
-                here, seen = plan.tasks.tasks[following], seen + 1
-                if seen > len(plan.tasks.tasks):
+            steps, current = 0, task
+            while (following := getattr(current, step)) is not None:
+                current, steps = plan.tasks.tasks[following], steps + 1
+                if steps > len(plan.tasks.tasks):
                     raise ValueError(f"task `{task.name}` follows itself")
     _positive("tasks", plan.tasks.width, *plan.tasks.tower)
     _check_layers("tasks", plan.tasks.layers)
@@ -64,11 +65,11 @@ def check_plan(plan: Plan) -> Plan:
 
 
 def _check_layers(where: str, layers: Sequence[LayerPlan]) -> None:
-    for one in layers:
-        _positive(where, one.input, one.context + 1, one.nodes, one.experts, *one.hidden, len(one.hidden))
-        _positive(where, one.specific + 1, one.shared + 1, one.specific + one.shared, one.budget or 1)
-        if one.experts > MOST_EXPERTS or max(one.specific, one.shared) > one.experts:
-            raise ValueError(f"{where} has {one.experts} experts")
+    for layer in layers:
+        _positive(where, layer.input, layer.context + 1, layer.nodes, layer.experts, *layer.hidden, len(layer.hidden))
+        _positive(where, layer.specific + 1, layer.shared + 1, layer.specific + layer.shared, layer.budget or 1)
+        if layer.experts > MOST_EXPERTS or max(layer.specific, layer.shared) > layer.experts:
+            raise ValueError(f"{where} has {layer.experts} experts")
 
 
 def _positive(where: str, *sizes: int) -> None:
@@ -84,8 +85,8 @@ def _known(where: str, names: Sequence[str], known: Sequence[str]) -> None:
 
 
 def check_encoders(encoders: Encoders, plan: Plan) -> Encoders:
-    """The encoders, if they are those of the plan's features."""
-    if [one.name for one in encoders.encoders] != [one.name for one in plan.features]:
+    """Returns the encoders if they are those of the plan's features."""
+    if [encoder.name for encoder in encoders.encoders] != [feature.name for feature in plan.features]:
         raise ValueError("they are not those of the plan's features")
     for encoder, feature in zip(encoders.encoders, plan.features, strict=True):
         if encoder.rows != (feature.rows if feature.slots else 0) or encoder.slots != feature.slots:
@@ -102,9 +103,9 @@ def check_encoders(encoders: Encoders, plan: Plan) -> Encoders:
 
 
 def load_network(plan: Plan, weights: Path) -> AnyNetwork:
-    """The plan's network with the weights of a file, if their names, shapes and values are right.
+    """Returns the plan's network with the weights of a file, in evaluation mode, if names, shapes and values are right.
 
-    A plan of sizes beyond what the file holds is refused before anything is allocated.
+    A plan whose sizes exceed what the file holds is refused before anything is allocated.
     """
     tables = sum(table.rows * table.width for table in embedding_tables(plan))
     parameters, size = cost(plan).total.parameters + tables, weights.stat().st_size
@@ -112,13 +113,13 @@ def load_network(plan: Plan, weights: Path) -> AnyNetwork:
         raise ValueError(f"its {size:,} bytes cannot hold the plan's {parameters:,} parameters")
     with torch.random.fork_rng(devices=[]):
         network = build_network(plan)
-    expected = {name: tuple(one.shape) for name, one in network.state_dict().items()}
+    planned = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     tensors = load_file(weights)
-    found = {name: tuple(one.shape) for name, one in tensors.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            one, other = (list(known[name]) if name in known else "nothing" for known in (found, expected))
-            raise ValueError(f"`{name}` is of shape {one}, the plan's is {other}")
+    stored = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(planned.keys() | stored.keys()):
+        if planned.get(name) != stored.get(name):
+            actual, expected = (list(shapes[name]) if name in shapes else "nothing" for shapes in (stored, planned))
+            raise ValueError(f"`{name}` is of shape {actual}, the plan's is {expected}")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"`{name}` holds values that are no numbers")

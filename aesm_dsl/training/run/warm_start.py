@@ -1,4 +1,4 @@
-"""Weights of a run into a new network: everything that means the same in both, by name (`anatomy`)."""
+"""Weights of a run into a new network: everything that means the same in both, matched by name (plan/anatomy.py)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from aesm_dsl.training.run.folder import Run
 
 
 def tell_not_startable(plan: Plan, run: Run | None, findings: Findings) -> None:
-    """E620 where the plan, or the run that it is to start from, is of another architecture than AES."""
+    """Adds E620 if the plan, or the run that it is to start from, is of another architecture than AES."""
     if run is not None:
         report_no_anatomy(plan, "the spec", findings)
         report_no_anatomy(run.plan, str(run.folder), findings)
 
 
 def start_from(run: Run | None, network: AnyNetwork, encoders: Encoders) -> dict[str, Any]:
-    """What run.json says of the warm start of a network; nothing, and nothing done, without a run."""
+    """Starts a network with the weights of a run, if there is one; returns what run.json says about it."""
     if run is None:
         return {}
     assert isinstance(network, Network)
@@ -37,12 +37,15 @@ def start_from(run: Run | None, network: AnyNetwork, encoders: Encoders) -> dict
 
 
 def warm_start(network: Network, encoders: Encoders, old: Network, old_encoders: Encoders) -> float:
-    """Copies into `network` what `old` knows; returns the share of its numbers that were carried over.
+    """Copies into `network` what `old` has learnt.
 
-    Features, nodes, tasks, levels and values of vocabularies are found by their names, experts and units by their
-    number. A new node starts as rows of unknown nodes run in the old network: with the mean of its nodes' gates, and
-    the embedding of unknown nodes where there is one, else the mean. A new value starts as values outside the
-    vocabulary. Whatever else is new starts as in any other training.
+    Features, nodes, tasks, levels and values of vocabularies are matched by name, experts and units by number. A new
+    node starts as rows of unknown nodes run in the old network: with the mean of its nodes' gates, and the embedding of
+    unknown nodes if there is one, else the mean embedding. A new value starts as out-of-vocabulary values. Whatever
+    else is new starts as in any other training.
+
+    Returns:
+        The share of the network's parameters that were carried over.
     """
     before = {part.name: part for part in anatomy(old.plan, vocabularies(old_encoders))}
     parts = [part for part in anatomy(network.plan, vocabularies(encoders)) if not part.given]
@@ -58,11 +61,12 @@ def warm_start(network: Network, encoders: Encoders, old: Network, old_encoders:
 
 
 def vocabularies(encoders: Encoders) -> dict[str, tuple[str, ...]]:
-    return {one.name: one.values for one in encoders.encoders if isinstance(one, CategoryEncoder)}
+    """Returns the vocabulary of every category."""
+    return {encoder.name: encoder.values for encoder in encoders.encoders if isinstance(encoder, CategoryEncoder)}
 
 
 def _view(tensor: Tensor, part: Part) -> Tensor:
-    """The part's own rows of a tensor of the state, in the shape of its axes; writing to it writes to the state."""
+    """The part's own rows of a tensor of the state, in the shape of its axes: a view, to write into the state."""
     sizes = [axis.size for axis in part.axes]
     if tensor.numel() == part.numel:
         return tensor.view(sizes)
@@ -81,7 +85,7 @@ def _copy(old: Tensor, old_axes: Sequence[Axis], new: Tensor, new_axes: Sequence
 
 
 def _places(before: Axis, axis: Axis) -> Tensor:
-    """For every place of the new axis that of the old one, -1 where there is none; one past the last is the mean."""
+    """For every place of the new axis that of the old one; -1 if there is none, one past the last for the mean."""
     first = before.starts()
     instead = next((place for name in axis.start if (place := (first | {MEAN: before.size}).get(name)) is not None), -1)
     places: list[int] = []

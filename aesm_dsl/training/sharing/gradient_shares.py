@@ -11,7 +11,7 @@ from aesm_dsl.layers.network import aes_layers
 
 
 class GradientMeter:
-    """Means, over the steps it was shown, of each expert's share of its layer's squared gradient.
+    """Mean, over the steps it has seen, of each expert's share of its layer's squared gradient.
 
     An expert with a share near 0 no longer learns: hardly any row selects it.
     """
@@ -23,24 +23,24 @@ class GradientMeter:
 
     @torch.no_grad()
     def add(self) -> None:
-        """Looks at the gradients that the network's parameters hold now. Does not wait for the device."""
+        """Adds the gradients that the network's parameters have now. Does not wait for the device."""
         self._steps += 1
         for key, layer in self._layers.items():
-            gradients = [one.grad for one in layer.experts.parameters() if one.grad is not None]
+            gradients = [parameter.grad for parameter in layer.experts.parameters() if parameter.grad is not None]
             if not gradients:
                 continue
-            square_E = torch.stack([one.flatten(1).square().sum(dim=1) for one in gradients]).sum(dim=0)
+            square_E = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0)
             share_E = square_E / square_E.sum().clamp(min=torch.finfo(square_E.dtype).tiny)
-            seen = self._sums.get(key)
-            self._sums[key] = share_E if seen is None else seen.add_(share_E)
+            before = self._sums.get(key)
+            self._sums[key] = share_E if before is None else before.add_(share_E)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands."""
+        """Returns the sums so far, for a checkpoint."""
         return {"sums": dict(self._sums), "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._sums, self._steps = state["sums"], state["steps"]
 
     def shares(self) -> dict[tuple[str, int], tuple[float, ...]]:
-        """By level and layer, one share per expert; they sum to 1 where the layer had any gradient."""
+        """Returns for every level and layer one share per expert; they sum to 1 if the layer had any gradient."""
         return {key: tuple((sums_E / max(self._steps, 1)).tolist()) for key, sums_E in self._sums.items()}

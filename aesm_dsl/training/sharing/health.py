@@ -14,10 +14,10 @@ from aesm_dsl.training.sharing.sharing_matrix import Sharing, sharing
 from aesm_dsl.training.sharing.usage import Usage
 
 ALIKE = 0.9
-"""All nodes use the same experts when no two of them share less than this (weighted Jaccard)."""
+"""All nodes use the same experts if no two of them share less than this (weighted Jaccard)."""
 
 SHARED = 0.5
-"""Nodes divide few experts up among them when two of them share less than this."""
+"""Nodes divide few experts among themselves if two of them share less than this."""
 
 DIGITS = 4
 """Decimals of the weights that a history keeps."""
@@ -32,56 +32,63 @@ class Health:
     in_use: int
     """As `Sharing.in_use`."""
     dead: tuple[int, ...]
-    """Experts whose role is "dead"."""
+    """Numbers of the experts whose role is "dead"."""
     occupied: dict[int, str]
     """As `Sharing.occupied`."""
     entropy: float
     mutual_information: float
     gradient: tuple[float, ...]
-    """Per expert its share of the layer's squared gradient over the epoch; empty where nothing was looked at."""
+    """For every expert its share of the layer's squared gradient over the epoch; empty if it was not measured."""
     rows_N: tuple[int, ...] = ()
-    """Rows of each node that were looked at; empty, as the next, in histories that were written without."""
+    """Rows of each node that were measured. Empty, like the next field, in histories of older versions."""
     weight_NE: tuple[tuple[float, ...], ...] = ()
     """Mean mixture weight of each expert over each node's rows, to DIGITS."""
 
 
 def health(usage: Usage, gradients: Mapping[tuple[str, int], tuple[float, ...]]) -> tuple[Health, ...]:
-    """One per layer that any row has passed through."""
-    found = []
+    """Returns the health of every layer that a row has passed through."""
+    healths = []
     for layer in usage:
         if not sum(layer.rows_N):
             continue
-        seen = sharing(layer)
-        dead = tuple(expert for expert, role in enumerate(seen.roles) if role.kind == "dead")
+        shared = sharing(layer)
+        dead = tuple(expert for expert, role in enumerate(shared.roles) if role.kind == "dead")
         gradient = gradients.get((layer.level, layer.layer), ())
-        found.append(
+        healths.append(
             Health(
                 layer.level,
                 layer.layer,
-                seen.in_use,
+                shared.in_use,
                 dead,
-                seen.occupied,
-                seen.entropy,
-                seen.mutual_information,
+                shared.occupied,
+                shared.entropy,
+                shared.mutual_information,
                 gradient,
                 layer.rows_N,
                 tuple(tuple(round(weight, DIGITS) for weight in row) for row in layer.weight_NE),
             )
         )
-    return tuple(found)
+    return tuple(healths)
 
 
 def tell_collapse(plan: Plan, usage: Usage, findings: Findings, locate: Locate) -> None:
-    """W601 for a level whose rows together use no more experts than one row may, W602 for a scenario level whose nodes
-    all use the same ones; at most one of them per level, with the layers it is true of."""
+    """Warns about levels whose experts have collapsed, at most once per level, and names the layers.
+
+    W601: the rows of the level together use no more experts than one row may. W602: the nodes of a scenario level all
+    use the same experts.
+    """
     stacks = {level.name: level.layers for level in plan.levels} | {TASKS: plan.tasks.layers}
     for name, stack in stacks.items():
-        seen = [sharing(layer) for layer in usage if layer.level == name and any(layer.rows_N)]
+        shared = [sharing(layer) for layer in usage if layer.level == name and any(layer.rows_N)]
         path = "tasks.experts" if name == TASKS else f"level.{name}.experts"
-        few = [one for one in seen if _is_few(one, stack[one.layer])]
-        alike = [one for one in seen if name != TASKS and one not in few and _is_alike(one, stack[one.layer])]
+        few = [layer for layer in shared if _uses_few(layer, stack[layer.layer])]
+        alike = [
+            layer
+            for layer in shared
+            if name != TASKS and layer not in few and _nodes_are_alike(layer, stack[layer.layer])
+        ]
         if few:
-            most = max(one.in_use for one in few)
+            most = max(layer.in_use for layer in few)
             findings.add(
                 "W601",
                 f"most rows of level `{name}` use only {most} of its {len(few[0].roles)} experts{_where(few, stack)}",
@@ -105,31 +112,31 @@ HELP = (
 )
 
 
-def _is_few(seen: Sharing, layer: LayerPlan) -> bool:
+def _uses_few(shared: Sharing, layer: LayerPlan) -> bool:
     """At most half the experts are in use, no more than a single row may run, and not because nodes divide them up."""
     fewest, most = max(layer.specific, layer.shared), layer.specific + layer.shared
-    if most >= layer.experts or 2 * seen.in_use > layer.experts:
+    if most >= layer.experts or 2 * shared.in_use > layer.experts:
         return False
-    return seen.in_use <= fewest or (seen.in_use <= most and _least_shared(seen) >= SHARED)
+    return shared.in_use <= fewest or (shared.in_use <= most and _least_shared(shared) >= SHARED)
 
 
-def _is_alike(seen: Sharing, layer: LayerPlan) -> bool:
-    """Two nodes or more, free to use different experts, and all of them use the same."""
+def _nodes_are_alike(shared: Sharing, layer: LayerPlan) -> bool:
+    """Two nodes or more could use different experts, and all of them use the same."""
     free = layer.specific + layer.shared < layer.experts
-    return free and bool(np.diag(seen.matrix.matrix).sum() > 1) and _least_shared(seen) >= ALIKE
+    return free and bool(np.diag(shared.matrix.matrix).sum() > 1) and _least_shared(shared) >= ALIKE
 
 
-def _least_shared(seen: Sharing) -> float:
-    """The smallest entry of the sharing matrix among nodes with rows: 1 where there is one such node."""
-    matrix_NN = seen.matrix.matrix
-    seen_N = np.diag(matrix_NN) > 0
-    return float(matrix_NN[np.ix_(seen_N, seen_N)].min())
+def _least_shared(shared: Sharing) -> float:
+    """The smallest entry of the sharing matrix among nodes with rows; 1 if there is one such node."""
+    matrix_NN = shared.matrix.matrix
+    visited_N = np.diag(matrix_NN) > 0
+    return float(matrix_NN[np.ix_(visited_N, visited_N)].min())
 
 
-def _where(found: list[Sharing], stack: tuple[LayerPlan, ...]) -> str:
-    """Which of the level's layers, in words; nothing where it is all of them."""
-    if len(found) == len(stack):
+def _where(layers: list[Sharing], stack: tuple[LayerPlan, ...]) -> str:
+    """Which of the level's layers these are, in words; nothing if they are all of them."""
+    if len(layers) == len(stack):
         return ""
-    numbers = [str(one.layer + 1) for one in found]
+    numbers = [str(layer.layer + 1) for layer in layers]
     which = f"layer {numbers[0]}" if len(numbers) == 1 else f"layers {', '.join(numbers)}"
     return f" ({which} of {len(stack)})"

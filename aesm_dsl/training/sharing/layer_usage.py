@@ -13,15 +13,15 @@ Table = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class LayerUsage:
-    """What the nodes of one layer used. A node that no row visited has zeros everywhere."""
+    """Which experts the nodes of one layer used. A node that no row visited has zeros everywhere."""
 
     level: str
-    """The level's name; the task level is "tasks"."""
+    """Name of the level; the task level is "tasks"."""
     layer: int
     """Index in the level's stack, from 0."""
     nodes: tuple[str, ...]
     rows_N: tuple[int, ...]
-    """Rows seen of each node."""
+    """Rows of each node."""
     specific_NE: Table
     """Share of the node's rows that selected the expert as specific."""
     shared_NE: Table
@@ -29,17 +29,18 @@ class LayerUsage:
     weight_NE: Table
     """Mean mixture weight of the expert over the node's rows."""
     dead_units_E: tuple[float | None, ...] = ()
-    """Share of the expert's output units that are dead (see outputs.py), None where fewer than two rows ran it; empty
-    where nobody looked."""
+    """Share of the expert's output units that are dead (dead_outputs.py), None if fewer than two rows ran it; empty if
+    it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Where rows go from the experts of a level's last layer: part of all rows, sums to 1 over both axes.
-
-    share  from each expert to each node of the level below; to each expert of the tasks' last layer, if that is "tasks"
-    """
+    """Where rows go from the experts of a level's last layer."""
 
     above: str
+    """Name of the level."""
     below: str
+    """Name of the level below."""
     share: Table
+    """Share of all rows that go from each expert to each node of the level below (if that is "tasks", to each expert of
+    its last layer); sums to 1 over both axes."""

@@ -16,37 +16,35 @@ from numpy.typing import NDArray
 from aesm_dsl.training.sharing.layer_usage import LayerUsage
 
 DEAD = 0.001
-"""An expert is dead when its mean mixture weight is below this at every node: under 0.1 % of any mixture."""
+"""An expert is dead if its mean mixture weight is below this at every node: under 0.1 % of any mixture."""
 
 USES = 0.25
-"""A node uses an expert when its weight is at least this share of the heaviest user's (and at least DEAD).
+"""A node uses an expert if its weight is at least this share of the heaviest user's (and at least DEAD).
 
-Relative to the heaviest user, because the question is whose expert it is, not how much it matters.
+It is relative to the heaviest user, because the question is whose expert it is, not how much it matters.
 """
 
 CARRY = 0.95
 """The experts in use are the fewest that carry this share of all mixture weight."""
 
 OCCUPIES = 0.9
-"""A node occupies a shared expert when it alone is this share of all that selects it as shared, nodes counted alike."""
+"""A node occupies a shared expert if it makes up this share of the selections as shared, all nodes counting alike."""
 
 SELECTS = 0.05
-"""A node selects an expert as shared when this share of its rows does."""
+"""A node selects an expert as shared if this share of its rows does."""
 
 ROLES = ("specific", "group", "shared", "dead")
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Whose expert it is.
-
-    kind   "specific" to one node, a "group" of nodes, "shared" by all nodes that have rows, or "dead".
-           On a level where only one node has rows an expert in use is "specific".
-    nodes  the nodes that use it, in the level's order; empty when dead
-    """
+    """Whose expert it is."""
 
     kind: str
+    """"specific" to one node, of a "group" of nodes, "shared" by all nodes that have rows, or "dead". On a level where
+    only one node has rows, an expert in use is "specific"."""
     nodes: tuple[str, ...]
+    """The nodes that use it, in the level's order; empty if it is dead."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +61,11 @@ class SharingMatrix:
     """(N, N), read-only."""
 
     def between(self, first: str, second: str) -> float:
-        """The entry of two nodes by name. Raises ValueError when a node is unknown."""
+        """Returns the entry of two nodes. Raises ValueError if there is no such node."""
         return float(self.matrix[self.nodes.index(first), self.nodes.index(second)])
 
     def frame(self) -> pl.DataFrame:
-        """The first column, `node`, names the rows; then one column per node, under its name."""
+        """Returns the matrix as a table: a column `node` that names the rows, then one column per node."""
         head = "node"
         while head in self.nodes:
             head += "_"
@@ -81,9 +79,10 @@ class Sharing:
 
     level: str
     layer: int
+    """Index in the level's stack, from 0."""
     matrix: SharingMatrix
     roles: tuple[Role, ...]
-    """One per expert."""
+    """The role of every expert."""
     share: tuple[float, ...]
     """p[e] = sum over n of q[n] w[n, e], scaled to sum to 1: the expert's part in all mixtures together."""
     entropy: float
@@ -95,15 +94,15 @@ class Sharing:
     p[e | n] = w[n, e] scaled to sum to 1. 0 when every node has the same mixture; at most log E, and at most
     the entropy of q."""
     in_use: int
-    """The fewest experts that carry 95 % of all mixture weight between them."""
+    """The smallest number of experts that carry 95 % of all mixture weight."""
     occupied: dict[int, str]
-    """Experts that are selected as shared, but nearly always by one node alone -> that node."""
+    """Expert that is selected as shared, but nearly always by one node alone -> that node."""
     dead_units: tuple[float | None, ...]
-    """Per expert the share of its output units that tell no two rows apart; None where too few rows ran it, and
-    empty where nobody looked."""
+    """For every expert the share of its output units that give every row the same value; None if too few rows ran it,
+    and empty if it was not measured."""
 
     def experts(self) -> pl.DataFrame:
-        """One row per expert: expert, role, nodes, share, occupied_by, dead_units."""
+        """Returns one row per expert: expert, role, nodes, share, occupied_by, dead_units."""
         count = len(self.roles)
         return pl.DataFrame(
             {
@@ -126,7 +125,7 @@ class Sharing:
 
 
 def sharing(usage: LayerUsage) -> Sharing:
-    """Sharing matrix, roles, entropy and mutual information of one layer; all 0, or dead, without rows."""
+    """Returns sharing matrix, roles, entropy and mutual information of a layer; without rows all are 0, or dead."""
     weight_NE = np.asarray(usage.weight_NE, dtype=np.float64).reshape(len(usage.nodes), -1)
     rows_N = np.asarray(usage.rows_N, dtype=np.float64)
     share_E = _normalised(rows_N @ weight_NE)
@@ -149,7 +148,7 @@ def sharing(usage: LayerUsage) -> Sharing:
 
 
 def mean_matrix(stack: Sequence[LayerUsage]) -> SharingMatrix:
-    """The mean of the sharing matrices of a level's layers: what nodes share all the way."""
+    """Returns the mean of the sharing matrices of a level's layers."""
     matrices = [sharing(layer).matrix.matrix for layer in stack]
     mean: NDArray[np.float64] = np.mean(matrices, axis=0)
     mean.flags.writeable = False
@@ -165,15 +164,15 @@ def _jaccard(weight_NE: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _role(weight_N: NDArray[np.float64], rows_N: NDArray[np.float64], nodes: tuple[str, ...]) -> Role:
-    seen = rows_N > 0
-    most = weight_N[seen].max(initial=0.0)
+    visited = rows_N > 0
+    most = weight_N[visited].max(initial=0.0)
     if most < DEAD:
         return Role("dead", ())
-    uses = seen & (weight_N >= max(DEAD, USES * most))
+    uses = visited & (weight_N >= max(DEAD, USES * most))
     users = tuple(node for node, used in zip(nodes, uses, strict=True) if used)
     if len(users) == 1:
         return Role("specific", users)
-    return Role("shared" if len(users) == seen.sum() else "group", users)
+    return Role("shared" if len(users) == visited.sum() else "group", users)
 
 
 def _in_use(share_E: NDArray[np.float64]) -> int:
@@ -198,7 +197,7 @@ def _entropy(share: NDArray[np.float64]) -> float:
 
 
 def _mutual_information(weight_NE: NDArray[np.float64], rows_N: NDArray[np.float64]) -> float:
-    """As H(p) - sum over n of q[n] H(p[. | n]): the same, where p is the mean of p[. | n] by traffic."""
+    """H(p) - sum over n of q[n] H(p[. | n]), which is the same if p is the mean of p[. | n] weighted by traffic."""
     given_NE = np.array([_normalised(weight_E) for weight_E in weight_NE])
     traffic_N = _normalised(rows_N * (given_NE.sum(axis=1) > 0))
     inner = sum(q * _entropy(given_E) for q, given_E in zip(traffic_N, given_NE, strict=True))

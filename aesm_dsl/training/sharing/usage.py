@@ -1,7 +1,7 @@
-"""`Usage`: which experts every node used, counted over rows. `UsageMeter` streams selections into it.
+"""`Usage`: which experts every node used, counted over rows. `UsageMeter` counts selections batch by batch.
 
-Axes: B rows (on the task level one per row and task), N nodes of the level, E experts. Numbers are counts of
-rows, shares in [0, 1] and mixture weights (method.md eq. 6-7), all kept in float64.
+Axes: B rows (on the task level one per row and task), N nodes of the level, E experts. Numbers are counts of rows,
+shares in [0, 1] and mixture weights (method.md eq. 6-7), all kept in float64.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Usage:
 
     layers: tuple[LayerUsage, ...]
     flows: tuple[Flow, ...] = ()
-    """From each level to the one below; none without rows, or of segments."""
+    """From each level to the one below; none without rows, or if the usage is of segments."""
 
     def __iter__(self) -> Iterator[LayerUsage]:
         return iter(self.layers)
@@ -41,40 +41,49 @@ class Usage:
         return len(self.layers)
 
     def level(self, name: str) -> tuple[LayerUsage, ...]:
-        """The layers of one level, in order. Raises KeyError when no level has this name."""
-        found = tuple(layer for layer in self.layers if layer.level == name)
-        if not found:
+        """Returns the layers of one level, in order. Raises KeyError if no level has this name."""
+        stack = tuple(layer for layer in self.layers if layer.level == name)
+        if not stack:
             raise KeyError(name)
-        return found
+        return stack
 
     def shown(self, layers: str = "best") -> tuple[LayerUsage, ...]:
-        """The layers that are worth a look, of every level.
+        """Returns the layers of every level that are worth a look.
 
-        layers  "best": the one that tells its nodes apart best, by mutual information, the first of equal ones;
-                "first", "last", "all". ValueError for another word
+        Args:
+            layers: "best" takes the layer that distinguishes its nodes best, by mutual information, the first of equal
+                ones; "first", "last" or "all" are the others.
+
+        Raises:
+            ValueError: it is another word.
         """
         if layers == "all":
             return self.layers
         if layers not in ("best", "first", "last"):
             raise ValueError(f'layers is "best", "first", "last" or "all", not {layers!r}')
-        found = []
+        chosen = []
         for name in dict.fromkeys(layer.level for layer in self.layers):
             stack = self.level(name)
-            best = max(stack, key=lambda one: (sharing(one).mutual_information, -one.layer))
-            found.append({"best": best, "first": stack[0], "last": stack[-1]}[layers])
-        return tuple(found)
+            best = max(stack, key=lambda layer: (sharing(layer).mutual_information, -layer.layer))
+            chosen.append({"best": best, "first": stack[0], "last": stack[-1]}[layers])
+        return tuple(chosen)
 
     def sharing(self, level: str, layer: int = -1) -> Sharing:
-        """What the nodes of a level share in one of its layers, by default the last; the task level is "tasks".
+        """Returns what the nodes of a level share in one of its layers.
 
-        Raises KeyError when no level has this name.
+        Args:
+            level: name of the level; the task level is "tasks".
+            layer: index in the level's stack; by default the last.
+
+        Raises:
+            KeyError: no level has this name.
         """
         return sharing(self.level(level)[layer])
 
     def with_rows(self) -> Usage:
-        """The same usage without the nodes that no row visited."""
+        """Returns the usage without the nodes that no row visited."""
 
-        def seen(layer: LayerUsage) -> LayerUsage:
+        def visited(layer: LayerUsage) -> LayerUsage:
             kept = [at for at, rows in enumerate(layer.rows_N) if rows]
             return replace(
                 layer,
@@ -85,27 +94,31 @@ class Usage:
                 weight_NE=tuple(layer.weight_NE[at] for at in kept),
             )
 
-        return replace(self, layers=tuple(seen(layer) for layer in self.layers))
+        return replace(self, layers=tuple(visited(layer) for layer in self.layers))
 
-    def with_dead_units(self, found: Mapping[tuple[str, int], tuple[float | None, ...]]) -> Usage:
-        """The same usage with what an `OutputMeter` found, by level and layer."""
-        layers = (replace(one, dead_units_E=found.get((one.level, one.layer), ())) for one in self.layers)
+    def with_dead_units(self, dead_units: Mapping[tuple[str, int], tuple[float | None, ...]]) -> Usage:
+        """Returns the usage with the dead units that an `OutputMeter` found, by level and layer."""
+        layers = (replace(layer, dead_units_E=dead_units.get((layer.level, layer.layer), ())) for layer in self.layers)
         return replace(self, layers=tuple(layers))
 
     def to_json(self) -> str:
         layers, flows = (
-            ",\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in some)
-            for some in (self.layers, self.flows)
+            ",\n".join(json.dumps(asdict(part), ensure_ascii=False) for part in parts)
+            for parts in (self.layers, self.flows)
         )
         return f'{{"format": {FORMAT}, "layers": [\n{layers}\n],\n"flows": [\n{flows}\n]}}\n'
 
     @staticmethod
     def from_json(text: str) -> Usage:
-        """The very usage that `to_json` wrote. Raises ValueError for another format's version."""
+        """Reads the usage that `to_json` wrote.
+
+        Raises:
+            ValueError: the version of the format is another, or a field is not of its type.
+        """
         values: dict[str, Any] = json.loads(text)
-        found = values.get("format")
-        if found != FORMAT:
-            raise ValueError(f"usage format {found}, this version reads format {FORMAT}")
+        version = values.get("format")
+        if version != FORMAT:
+            raise ValueError(f"usage format {version}, this version reads format {FORMAT}")
         del values["format"]
         return read_json(Usage, json.dumps(values))
 
@@ -113,9 +126,12 @@ class Usage:
 class UsageMeter:
     """Adds up selections batch by batch; keeps one table of sums per layer, on the device of the selections.
 
-    Rows whose node lies outside [0, N), a node that the plan does not name, are not counted.
+    Rows of unknown nodes, whose index lies outside [0, N), are not counted.
 
-    segments  names of segments of rows, such as the values of a feature, that stand in for the nodes of every level
+    Args:
+        plan: of the network.
+        segments: names of segments of rows, such as the values of a feature, that take the place of the nodes of every
+            level; empty for the nodes.
     """
 
     def __init__(self, plan: Plan, segments: tuple[str, ...] = ()) -> None:
@@ -139,9 +155,11 @@ class UsageMeter:
 
     @torch.no_grad()
     def add(self, selection: dict[str, tuple[Selection, ...]], segment_B: Tensor | None = None) -> None:
-        """Counts a batch: level name -> the `Selection` of each of its layers. Levels may be left out.
+        """Counts a batch.
 
-        segment_B  int64; each row's segment, where the meter has segments
+        Args:
+            selection: level name -> the `Selection` of each of its layers. Levels may be left out.
+            segment_B: int64; each row's segment, if the meter has segments.
         """
         for name, stack in selection.items():
             for index, chosen in enumerate(stack):
@@ -158,9 +176,10 @@ class UsageMeter:
                 self._flows[above, below] = sums if seen is None else seen.add_(sums)
 
     def result(self, processes: ProcessGroup = SINGLE_PROCESS) -> Usage:
-        """The usage of all rows added so far, every layer of the plan included. One copy to the host.
+        """Returns the usage of all rows added so far, with every layer of the plan. Copies to the host once.
 
-        processes  processes that each have added rows: it is that of all
+        Args:
+            processes: processes that each have added rows: the usage is that of all of them.
         """
         sizes = {key: (len(self._nodes[key[0]]), 1 + 3 * experts) for key, experts in self._experts.items()}
         parts = [self._sums[key].flatten() for key in self._experts if key in self._sums]
