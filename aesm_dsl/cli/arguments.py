@@ -86,9 +86,9 @@ AsResult = Annotated[ResultFormat, typer.Option("--format", help="How the result
 
 
 def spec_files(specs: list[Path], findings: Findings) -> list[Path]:
-    """The files, each once, a folder's own and those below it in its place; adds E110 for a folder that has none.
+    """Returns the files, each once, with the .aesm files below a folder in the folder's place.
 
-    What a folder hides, such as `.venv`, is not looked at.
+    Adds E110 for a folder that has none. Hidden folders, such as `.venv`, are not searched.
     """
     files: list[Path] = []
     for path in specs:
@@ -96,9 +96,9 @@ def spec_files(specs: list[Path], findings: Findings) -> list[Path]:
             files.append(path)
             continue
         inside = sorted(
-            one
-            for one in path.rglob("*.aesm")
-            if one.is_file() and not any(part.startswith(".") for part in one.relative_to(path).parts)
+            file
+            for file in path.rglob("*.aesm")
+            if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
         )
         if not inside:
             findings.add("E110", f"no .aesm file in the folder `{path}`", help="name a .aesm file, or a folder of them")

@@ -38,16 +38,16 @@ def check(
     profiles: dict[str, Any] = {}
     for spec in files:
         if profile:
-            found, profiles[str(spec)] = api.profile(spec, overrides or ())
+            own, profiles[str(spec)] = api.profile(spec, overrides or ())
         else:
-            found = api.check(spec, overrides or (), data=data)
-        findings.extend(found)
-    told = render(findings, form.value, colour=colour(sys.stdout))
+            own = api.check(spec, overrides or (), data=data)
+        findings.extend(own)
+    text = render(findings, form.value, colour=colour(sys.stdout))
     if profile and form is FindingsFormat.json:
-        print_json({"findings": json.loads(told), "profiles": profiles})
+        print_json({"findings": json.loads(text), "profiles": profiles})
     else:
-        sys.stdout.write(told)
-        _print_profiles([one for one in profiles.values() if one is not None])
+        sys.stdout.write(text)
+        _print_profiles([profile for profile in profiles.values() if profile is not None])
     if form is FindingsFormat.full and not findings.items:
         say(f"{len(files)} spec{'s' * (len(files) > 1)} checked, no findings")
     if findings.errors:
@@ -57,7 +57,7 @@ def check(
 def _print_profiles(profiles: list[dict[str, Any]]) -> None:
     from aesm_dsl.report.profile import advice, profile_tables
 
-    for one in profiles:
-        for table in profile_tables(one):
+    for profile in profiles:
+        for table in profile_tables(profile):
             console(sys.stdout).print(table)
-        sys.stdout.write("".join(f"{line}\n" for line in advice(one)))
+        sys.stdout.write("".join(f"{line}\n" for line in advice(profile)))

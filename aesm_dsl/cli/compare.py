@@ -74,10 +74,10 @@ def compare(
             if not screen.is_terminal:
                 say(f"{now.done} of {now.runs}: {last}")
 
-        found = api.compare(
+        result = api.compare(
             spec,
             out,
-            rivals=api.RIVALS if rivals is None else [one.strip() for one in rivals.split(",") if one.strip()],
+            rivals=api.RIVALS if rivals is None else [name.strip() for name in rivals.split(",") if name.strip()],
             seeds=seeds,
             jobs=jobs,
             device=device,
@@ -88,8 +88,8 @@ def compare(
             watch=watch,
         )
     if form is ResultFormat.json:
-        print_json(found.to_data())
+        print_json(result.to_data())
     else:
-        for table in comparison_tables(found):
+        for table in comparison_tables(result):
             console(sys.stdout).print(table)
-    say(f"wrote {found.folder}")
+    say(f"wrote {result.folder}")

@@ -1,8 +1,8 @@
-"""What the shell offers for a word that is being typed: specs, runs, tables, codes, architectures.
+"""Completion in the shell: specs, runs, tables, codes, architectures.
 
-Files are offered whole, from below the folder in which the word begins: after `aesm train` the key offers
-`specs/hotel.aesm` itself. Where nothing fits the shell goes on with its own completion of files. A name with blanks is
-left to it as well: it knows how to quote.
+Files are offered with their whole path, from below the folder in which the word begins: after `aesm train ` the Tab key
+offers `specs/hotel.aesm` itself. If nothing fits, the shell goes on with its own completion of files. Names with blanks
+are left to the shell too, which knows how to quote them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from aesm_dsl.data.reading.file_endings import ENDINGS
 
 DEPTH = 4
-"""Folders that are looked into, one below the other."""
+"""How many levels of folders are searched."""
 
 MOST = 20_000
-"""Entries that are looked at: whoever pressed the key is waiting."""
+"""Most entries that are looked at: whoever pressed the key is waiting."""
 
 
 def specs(incomplete: str) -> list[str]:
@@ -44,11 +44,11 @@ def codes(incomplete: str) -> list[tuple[str, str]]:
 
 
 def devices(incomplete: str) -> list[str]:
-    return [one for one in ("auto", "cpu", "cuda") if one.startswith(incomplete)]
+    return [device for device in ("auto", "cpu", "cuda") if device.startswith(incomplete)]
 
 
 def rivals(incomplete: str) -> list[str]:
-    """One architecture more, behind the commas."""
+    """One more architecture, after the last comma."""
     from aesm_dsl.spec.baseline import ARCHITECTURES
 
     before, comma, typed = incomplete.rpartition(",")
@@ -60,9 +60,9 @@ def rivals(incomplete: str) -> list[str]:
 
 
 def _below(incomplete: str) -> Iterator[tuple[str, bool]]:
-    """Files and folders of runs whose path begins as the word does, the nearest first; and whether each is a run.
+    """Yields files and run folders whose path begins with the word, the nearest first, and whether each is a run.
 
-    What lies within a run, or is hidden, is not looked at.
+    Hidden files, and files within a run, are left out.
     """
     start, begun = os.path.split(incomplete)
     folders = [(start, begun)]

@@ -28,11 +28,11 @@ def diff(
     from aesm_dsl.api import diff as api
     from aesm_dsl.report.difference import fates_table, settings_table
 
-    found = api.diff(old, new)
+    difference = api.diff(old, new)
     if form is ResultFormat.json:
-        print_json(found.to_data())
+        print_json(difference.to_data())
         return
     screen = console(sys.stdout)
-    if found.settings:
-        screen.print(settings_table(found.settings))
-    screen.print(fates_table(found.fates))
+    if difference.settings:
+        screen.print(settings_table(difference.settings))
+    screen.print(fates_table(difference.fates))

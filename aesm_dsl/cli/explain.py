@@ -37,11 +37,11 @@ def explain(
     known = pages()
     page = known.get(code.upper()) if code is not None else None
     if code is not None and page is None:
-        family = [one for one in known if one.startswith(code.upper()[:2])]
+        family = [other for other in known if other.startswith(code.upper()[:2])]
         help = did_you_mean(code.upper(), family or known) or "`aesm explain` lists all codes"
         raise typer.BadParameter(f"there is no code `{code}`; {help}", param_hint="CODE")
     if form is ResultFormat.json:
-        print_json(_data(page) if page else [_data(one) for one in known.values()])
+        print_json(_data(page) if page else [_data(page) for page in known.values()])
     elif page is not None:
         show_page(page, console(sys.stdout))
     else:
@@ -54,7 +54,7 @@ def show_page(page: Page, out: Console) -> None:
 
     title = f"{page.code}: {page.title}"
     if out.is_terminal:
-        from rich.markdown import Markdown  # a tenth of the time that other commands take to start
+        from rich.markdown import Markdown  # loading it takes a tenth of the time that other commands take to start
 
         out.print(Markdown(f"# {title}\n\n{page.text}"))
         return

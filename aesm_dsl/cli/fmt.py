@@ -67,7 +67,7 @@ def fmt(
 
 
 def _read(path: Path) -> Source | None:
-    """The file's text with its line ends as they are; None after saying why it cannot be formatted."""
+    """The text of a file, with its line ends as they are; None after printing why it cannot be formatted."""
     findings = Findings()
     source = None
     if path.suffix == ".json":

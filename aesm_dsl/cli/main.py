@@ -1,4 +1,4 @@
-"""The app and its entry point. Exit 0 done, 1 findings or failed, 2 wrong usage."""
+"""The app and its entry point. Exit codes: 0 done, 1 findings or a failure, 2 wrong usage."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def options(
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """What goes before a command."""
+    """Options that go before a command."""
 
 
 app.command()(init.init)
@@ -78,7 +78,7 @@ app.command()(lsp.lsp)
 
 
 def main() -> None:
-    """The entry point: a user's mistake is told, never shown as a traceback."""
+    """The entry point: a user's mistake is reported, never shown as a traceback."""
     try:
         app()
     except AesmError as error:
@@ -88,7 +88,7 @@ def main() -> None:
         say("interrupted; nothing was written")
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output has seen enough.
+        # Whoever read our output has stopped reading. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

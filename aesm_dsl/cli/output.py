@@ -1,6 +1,6 @@
 """Printing: results on standard output, everything else on standard error, colour only on a terminal.
 
-Of several processes that train together the first alone prints.
+If several processes train together, only the first one prints.
 """
 
 from __future__ import annotations

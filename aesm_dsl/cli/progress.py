@@ -13,7 +13,7 @@ from aesm_dsl.training.run import history
 
 @contextmanager
 def bar(console: Console) -> Iterator[Callable[[history.Progress], None]]:
-    """What to hand to training as `watch`. Off a terminal nothing is drawn."""
+    """Yields the callback to hand to training as `watch`. It draws nothing if the console is no terminal."""
     columns = (
         TextColumn("train"),
         BarColumn(),

@@ -27,16 +27,16 @@ def show(
     from aesm_dsl.report.tables import layer_table
     from aesm_dsl.spec.spec_file import read_tree
 
-    stages = [one.strip() for one in stage.split(",")]
-    unknown = [one for one in stages if one not in STAGES]
+    stages = [name.strip() for name in stage.split(",")]
+    unknown = [name for name in stages if name not in STAGES]
     if unknown:
         raise typer.BadParameter(f"no stage `{unknown[0]}`; stages are {', '.join(STAGES)}", param_hint="--stage")
     as_json = form is ShowFormat.json
     compiled = None if stages == ["tree"] else compile_spec(spec, overrides=overrides or (), warn=warn)
-    for one in stages:
-        if one == "tree" or compiled is None:
+    for name in stages:
+        if name == "tree" or compiled is None:
             sys.stdout.write(show_tree(read_tree(spec), as_json))
-        elif one == "plan" and not as_json:
+        elif name == "plan" and not as_json:
             console(sys.stdout).print(layer_table(compiled.plan))
         else:
-            sys.stdout.write(show_stage(one, compiled, as_json))
+            sys.stdout.write(show_stage(name, compiled, as_json))

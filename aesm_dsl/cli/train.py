@@ -69,7 +69,7 @@ def train(
         again += [
             *(["--overwrite"] if overwrite else []),
             *(["--mlflow"] if mlflow else []),
-            *(f"--set={one}" for one in overrides or ()),
+            *(f"--set={override}" for override in overrides or ()),
         ]
         many = "" if world_size() == 1 else f", started by torchrun with {world_size()} processes again,"
         say(f"{stopped}: `{shlex.join([*again, '--resume'])}`{many} goes on from there")

@@ -38,7 +38,7 @@ def tune(
         best = "" if now.best is None else f" (best {now.best:.4f})"
         say(f"{now.number} of {now.trials}: {value}{best}: {'; '.join(now.settings)}")
 
-    found = api.tune(
+    result = api.tune(
         spec,
         out,
         trials=trials,
@@ -49,10 +49,10 @@ def tune(
         watch=watch,
     )
     if form is ResultFormat.json:
-        print_json({**asdict(found), "spec": str(found.spec)})
+        print_json({**asdict(result), "spec": str(result.spec)})
     else:
         screen = console(sys.stdout)
-        screen.print(f"mean AUC {found.value:.4f} on the validation rows, the best of {found.trials} trials:")
-        for one in found.settings:
-            screen.print(f"  {one}", markup=False)
-    say(f"wrote {found.spec}")
+        screen.print(f"mean AUC {result.value:.4f} on the validation rows, the best of {result.trials} trials:")
+        for setting in result.settings:
+            screen.print(f"  {setting}", markup=False)
+    say(f"wrote {result.spec}")

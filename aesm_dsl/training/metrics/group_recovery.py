@@ -12,7 +12,7 @@ from aesm_dsl.training.sharing.sharing_matrix import SharingMatrix
 
 
 def recovery(matrix: SharingMatrix, groups: Mapping[str, Hashable]) -> float | None:
-    """Returns the probability that two nodes of a group share more than two nodes of different groups, ties counting half.
+    """Returns the probability that two nodes of a group share more than two of different groups, ties counting half.
 
     That is the AUC of "same group" by the matrix, over all pairs of nodes: 1 is full recovery, 0.5 none.
 
