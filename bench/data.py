@@ -212,7 +212,7 @@ class Seen:
     def update(self, chunk: CheckedRows) -> None:
         self.rows += len(chunk)
 
-    def tell(self, findings: Findings) -> None:
+    def report(self, findings: Findings) -> None:
         """Nothing."""
 
 

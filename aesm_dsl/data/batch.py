@@ -11,36 +11,42 @@ import torch
 from torch import Tensor
 
 NOBODY = 0
-"""The number of a user that is not known."""
+"""The number of an unknown user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
+    """The rows of one step: what the network reads, labels and weights."""
+
     ids_BS: Tensor
-    """int64; each feature's ids in its own slots, in the plan's order: row indices of its own embedding table, and PAD
-    (-1) in slots behind the last value."""
+    """int64; each feature's ids in its own slots, in the plan's order: row indices of its embedding table, and PAD
+    (-1) in the slots after the last value."""
     value_BV: Tensor
-    """float32; of each feature that is used as a number its value, in the plan's order (V may be 0); NaN where it is
+    """float32; the values of the features that are used as numbers, in the plan's order (V may be 0); NaN if
     missing."""
     node_BL: Tensor
-    """int64; each row's node at every scenario level, in the plan's order (L may be 0); UNKNOWN (-1) where the node is
-    missing or not in the plan, which only levels with `unknown` take."""
+    """int64; each row's node at every scenario level, in the plan's order (L may be 0); UNKNOWN (-1) if the node is
+    missing or not in the plan, which only levels with `unknown` accept."""
     label_BT: Tensor
-    """float32; 0, 1, or NaN where the label is missing or the row outside the task's sample space. Only training and
-    metrics look at it."""
+    """float32; 0, 1, or NaN if the label is missing or the row is outside the task's sample space. Used only by
+    training and metrics."""
     weight_B: Tensor
-    """float32; row weights, 1 where the spec names none."""
+    """float32; row weights, 1 if the spec names none."""
     user_B: Tensor | None = None
-    """int64; a number for each row's user, NOBODY where it is missing; None where nobody asks. Stays on the CPU."""
+    """int64; a number for each row's user, NOBODY if the user is missing; None if no users are read. It stays on the
+    CPU."""
 
     @property
     def rows(self) -> int:
+        """The number of rows, B."""
         return self.node_BL.shape[0]
 
     def to(self, device: torch.device | str) -> Batch:
+        """Returns the batch with all tensors on the device, except `user_B`."""
         moved = Batch(*(part.to(device, non_blocking=True) for part in self.parts))
         return moved if self.user_B is None else replace(moved, user_B=self.user_B)
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """All tensors but `user_B`."""
         return self.ids_BS, self.value_BV, self.node_BL, self.label_BT, self.weight_B

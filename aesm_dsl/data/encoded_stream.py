@@ -1,4 +1,4 @@
-"""Checked rows -> batches, encoded as they are read. Reading itself (table.py) needs no torch; this does."""
+"""Checked rows -> batches, encoded as they are read. Reading (`open_tables`) needs no torch; this module does."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from aesm_dsl.data.reading.hashing import hash64
 
 
 class EncodedStream:
-    """The rows of one part, encoded as they are read: for looking at them once, in order. Adds what is wrong with them
-    to the reading's findings once its last batch is out."""
+    """The rows of one part, encoded as they are read, to be used once and in order.
 
-    def __init__(self, reading: TableReader, encoders: Encoders, part: str) -> None:
-        self._reading, self._encoders, self._part = reading, encoders, part
+    What is wrong with the rows is added to the reader's findings after the last batch.
+    """
+
+    def __init__(self, reader: TableReader, encoders: Encoders, part: str) -> None:
+        self._reader, self._encoders, self._part = reader, encoders, part
 
     def batches(self, rows: int) -> Iterator[Batch]:
-        """At most `rows` at a time; none any more once rows are wrong."""
-        source = self._part if self._part in self._reading.files else "train"
-        splits = self._reading.splits() if source == "train" else None
-        for part, chunk in self._reading.checked(source, splits, halt=True):
+        """Yields batches of at most `rows` rows; none after a chunk with a wrong row."""
+        source = self._part if self._part in self._reader.files else "train"
+        splits = self._reader.splits() if source == "train" else None
+        for part, chunk in self._reader.checked(source, splits, halt=True):
             if part == self._part:
-                yield from encode_batches(self._encoders, chunk, rows, self._reading.user)
+                yield from encode_batches(self._encoders, chunk, rows, self._reader.user)
 
 
 def encode_batches(encoders: Encoders, chunk: CheckedRows, rows: int, user: str | None = None) -> Iterator[Batch]:
-    """The chunk's rows, at most `rows` at a time; with the numbers of their users where a column of them is named."""
+    """Yields the chunk's rows as batches of at most `rows` rows, with user numbers if `user` names their column."""
     ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
     user_R = None if user is None else torch.from_numpy(user_numbers(chunk, user)[:, 0])
@@ -43,9 +45,9 @@ def encode_batches(encoders: Encoders, chunk: CheckedRows, rows: int, user: str 
 
 
 def user_numbers(chunk: CheckedRows, user: str | None) -> npt.NDArray[np.int64]:
-    """int64 (R, 1): the hash of each user, NOBODY where it is missing; (R, 0) without a column of users."""
+    """Returns the hash of each row's user, NOBODY if the user is missing: int64 (R, 1), or (R, 0) without a column."""
     if user is None:
         return np.zeros((len(chunk), 0), np.int64)
     hashes_R, missing_R = hash64(chunk.rows.frame[user])
-    # The one user whose hash is NOBODY gets the next number.
+    # NOBODY is 0: a user whose hash is 0 gets the next number.
     return np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64)[:, None]

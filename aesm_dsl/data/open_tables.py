@@ -1,8 +1,8 @@
-"""Files -> checked rows, chunk by chunk. `TableReader` tells the room's story; prepare.py fits and encodes with it, and
-stream.py makes batches of it.
+"""Files -> checked rows, chunk by chunk.
 
-Every check runs over all rows before anything is told, so that one reading tells all that is wrong, each thing once.
-Memory follows the chunks, not the tables.
+`prepare` fits encoders and encodes with a `TableReader`, and `encoded_stream` makes batches with one. Every check runs
+over all rows before anything is reported, so one pass reports all problems, each of them once. Memory follows the
+chunks, not the tables.
 """
 
 from __future__ import annotations
@@ -44,12 +44,7 @@ from aesm_dsl.plan.plan import Plan
 
 
 class TableReader:
-    """The rows of a plan's parts ("train", "valid", "test"), from files whose columns were checked (E503, E504).
-
-    files   part -> its files
-    labels  False where rows are only scored: columns of labels and row weights may then be absent
-    keep    columns that are read besides
-    """
+    """Reads the rows of a plan's parts ("train", "valid", "test")."""
 
     def __init__(
         self,
@@ -61,86 +56,104 @@ class TableReader:
         labels: bool = True,
         keep: Sequence[str] = (),
     ) -> None:
+        """Checks the columns of the files (E503, E504).
+
+        Args:
+            plan: says which columns are read.
+            files: part -> its files.
+            findings: takes the errors.
+            locate: finds the place of a setting in the spec.
+            labels: whether labels and row weights are read; False if rows are only scored, so their columns may be
+                absent.
+            keep: further columns to read.
+        """
         self.plan, self.files, self._findings, self._locate, self._labels = plan, files, findings, locate, labels
-        self._faults = FailedUses()
+        self._failed = FailedUses()
         wanted = column_uses(plan, labels) + [ColumnUse("", column, "the result", ANYTHING) for column in keep]
         self._wanted = {part: wanted + (split_column_uses(plan) if part == "train" else []) for part in files}
-        check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._faults)
+        check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._failed)
 
     @property
     def user(self) -> str | None:
-        """The column of users, where it is read."""
+        """The column of users; None if none is read."""
         return self.plan.data.user if self.plan.data is not None and self._labels else None
 
     def splits(self) -> Splits:
-        """The splits of the training rows; reads the columns of those that must know a whole column first."""
-        return Splits(self.plan, self._faults, partial(self._rows, "train"))
+        """Returns the splits of the training rows; reads the columns of those that must know a whole column first."""
+        return Splits(self.plan, self._failed, partial(self._rows, "train"))
 
     def checked(
-        self, part: str, splits: Splits | None, tell: bool = True, halt: bool = False
+        self, part: str, splits: Splits | None, *, report: bool = True, halt: bool = False
     ) -> Iterator[tuple[str, CheckedRows]]:
-        """The part's rows in order, in chunks; with splits, each chunk's rows by the part that they go to.
+        """Yields the part's rows in order, in chunks, as (part, rows).
 
-        tell  adds what is wrong with the rows (E504 to E509), once all are read
-        halt  gives no more rows once anything is wrong with them, but reads on
+        Args:
+            part: "train", "valid" or "test".
+            splits: divides each chunk into parts; None to leave it whole.
+            report: add what is wrong with the rows (E504 to E509), once all are read.
+            halt: yield no more rows once any is wrong, but go on reading, so that all wrong rows are counted.
         """
-        target = TargetReader(self.plan, part, self._labels, self._locate, self._faults)
-        numbers = NumberCheck(part, self._wanted[part], self._locate, self._faults)
+        target = TargetReader(self.plan, part, self._labels, self._locate, self._failed)
+        numbers = NumberCheck(part, self._wanted[part], self._locate, self._failed)
         columns = [use.column for use in self._wanted[part]] + time_columns(self.plan)
         before, count = len(self._findings.errors), 0
         for rows in self._rows(part, columns):
             chunk = target.read(rows)
             count += len(chunk)
-            if tell:
+            if report:
                 bad_R = numbers.update(chunk)
                 chunk = replace(chunk, bad_R=bad_R if chunk.bad_R is None else bad_R | chunk.bad_R)
             if not (halt and target.bad):
                 yield from ((piece.part, piece) for piece in (splits.divide(chunk) if splits else (chunk,)))
-        if not tell:
+        if not report:
             return
-        # Without any column its rows are not known, and E503 was told.
+        # Without any column the number of rows is not known, and E503 was reported.
         known = any(column in self.files[part][0].schema for column in columns)
         if not count and known and len(self._findings.errors) == before:
-            named = quoted((file.name for file in self.files[part]), 3)
-            self._findings.add("E505", f"no rows in {named}", self._locate(f"data.{part}"), label="no rows")
-        numbers.tell(self._findings)
-        target.tell(self._findings)
+            names = quoted((file.name for file in self.files[part]), 3)
+            self._findings.add("E505", f"no rows in {names}", self._locate(f"data.{part}"), label="no rows")
+        numbers.report(self._findings)
+        target.report(self._findings)
 
-    def survey(self, see: Callable[[CheckedRows], None], surveys: Sequence[TableCheck]) -> Splits | None:
-        """Reads all rows once and tells all that is wrong with them; `see` gets the training rows, the surveys
-        those of all parts.
+    def check_all(self, learn: Callable[[CheckedRows], None], checks: Sequence[TableCheck]) -> Splits | None:
+        """Reads all rows once, and reports all that is wrong with them.
 
-        returns  the splits, None after adding errors. The surveys tell only if there are none.
+        Args:
+            learn: called with the training rows.
+            checks: look at the rows of all parts; they report only if the rows have no errors.
+
+        Returns:
+            The splits; None after adding errors.
         """
         before = len(self._findings.errors)
         splits = self.splits() if "train" in self.files else None
         for part in self.files:
-            for to, chunk in self.checked(part, splits if part == "train" else None):
-                if to == "train":
-                    see(chunk)
-                for survey in surveys:
-                    survey.update(chunk)
+            for to_part, chunk in self.checked(part, splits if part == "train" else None):
+                if to_part == "train":
+                    learn(chunk)
+                for check in checks:
+                    check.update(chunk)
         if splits is None:
             return None
-        splits.tell(self._findings, self._locate)
+        splits.report(self._findings, self._locate)
         if len(self._findings.errors) > before:
             return None
-        for survey in surveys:
-            survey.tell(self._findings)
+        for check in checks:
+            check.report(self._findings)
         return splits if len(self._findings.errors) == before else None
 
-    def warnings(self) -> tuple[TableCheck, ...]:
-        """What looks at the rows to warn of what they cannot teach, or teach too easily."""
+    def standard_checks(self) -> tuple[TableCheck, ...]:
+        """Returns the checks that every plan's rows go through."""
         plan, locate = self.plan, self._locate
-        copies = DuplicateFiles(plan, locate)
+        duplicate_files = DuplicateFiles(plan, locate)
         return (
             LabelSupport(plan, locate),
             ConstantFeatures(plan, locate),
             LabelLeaks(plan, locate),
             LeafCounts(plan, locate),
             TimeOrder(plan, locate),
-            copies,
-            DuplicateRows(plan, locate, copies),
+            duplicate_files,
+            DuplicateRows(plan, locate, duplicate_files),
             BrokenFunnels(plan, locate),
         )
 
@@ -149,12 +162,19 @@ class TableReader:
 
 
 def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> TableReader:
-    """The files that the plan's data block names, for those parts whose files could all be opened; adds E501, E502 and
-    what is wrong with their columns.
+    """Opens the files that the plan's data block names; adds E501, E502 and what is wrong with their columns.
 
-    roots    folders that relative paths are looked up in, first match wins
-    locate   dotted path of a setting -> its place in the spec
-    Raises ValueError for a plan without training data.
+    Args:
+        plan: has the data block.
+        roots: folders in which relative paths are looked up; the first match wins.
+        findings: takes the errors.
+        locate: dotted path of a setting -> its place in the spec.
+
+    Returns:
+        A reader of the parts whose files could all be opened.
+
+    Raises:
+        ValueError: the plan has no training data.
     """
     if plan.data is None or not plan.data.train:
         raise ValueError("the plan names no data")
@@ -170,33 +190,39 @@ def open_table(
     labels: bool = True,
     keep: Sequence[str] = (),
 ) -> TableReader:
-    """A separate table, read like test rows."""
+    """Returns a reader of a separate table, which is read like test rows. The arguments are those of `TableReader`."""
     return TableReader(plan, {"test": list(files)}, findings, locate, labels=labels, keep=keep)
 
 
 def check_tables(
     plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, also: Sequence[TableCheck] = ()
 ) -> None:
-    """Everything that is wrong with the rows that the plan's data block names (E5), and warnings if nothing is (W5).
+    """Reports all that is wrong with the rows that the plan's data block names (E5), or warnings if nothing is (W5).
 
-    also  what looks at the rows besides; not at all of them where something is wrong
+    Args:
+        plan: has the data block.
+        roots: folders in which relative paths are looked up; the first match wins.
+        findings: takes errors and warnings.
+        locate: dotted path of a setting -> its place in the spec.
+        also: further checks; they do not see all rows if something is wrong.
     """
     before = len(findings.errors)
-    reading = open_tables(plan, roots, findings, locate)
-    keys = {name: one.keys for name, one in read_vectors(plan, roots, findings, locate).items()}
+    reader = open_tables(plan, roots, findings, locate)
+    keys = {name: vectors.keys for name, vectors in read_vectors(plan, roots, findings, locate).items()}
     files = statistics_files(plan, roots, findings, locate)
-    known = UnmatchedStatistics(plan, learn_from_statistics(plan, files, findings, locate) if files else {}, locate)
-    if "train" in reading.files or len(findings.errors) > before:
-        surveys = (
-            (*reading.warnings(), UnmatchedKeys(plan, keys, locate), known, *also)
-            if len(findings.errors) == before
-            else ()
+    learners = learn_from_statistics(plan, files, findings, locate) if files else {}
+    if "train" in reader.files or len(findings.errors) > before:
+        checks = (
+            *reader.standard_checks(),
+            UnmatchedKeys(plan, keys, locate),
+            UnmatchedStatistics(plan, learners, locate),
+            *also,
         )
-        reading.survey(lambda chunk: None, surveys)
+        reader.check_all(lambda chunk: None, checks if len(findings.errors) == before else ())
 
 
 def report_no_data(plan: Plan, findings: Findings) -> bool:
-    """Whether the plan names no data; it is told then (E307)."""
+    """Returns whether the plan names no data, after adding E307 in that case."""
     if plan.data is None:
         findings.add("E307", "the spec does not say where the rows are", help='write `data { train = "..." }`')
     return plan.data is None

@@ -1,6 +1,6 @@
-"""A plan's tables -> `Prepared`: encoders fitted in one streamed pass, and the tables encoded in a second one.
+"""A plan's tables -> `Prepared`: encoders fitted in a first pass over the rows, and tables encoded in a second one.
 
-The result of both is kept (cache.py): the next training on the same files starts with reading batches.
+The result of both is cached (`store.cache`): the next training on the same files starts with reading batches.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-
-import torch
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.profile import Profile
@@ -27,7 +25,7 @@ from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.store import cache
 from aesm_dsl.data.store.encoded_table import EncodedTable
-from aesm_dsl.data.store.storage import Array, Columns, FolderStorage, FolderWriter, MemoryStorage
+from aesm_dsl.data.store.storage import Columns, FolderStorage, FolderWriter
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.plan import Plan
@@ -37,6 +35,8 @@ PROFILE = "profile.json"
 
 @dataclass(frozen=True, slots=True)
 class Tables:
+    """The encoded rows of every part that the plan has."""
+
     train: EncodedTable
     valid: EncodedTable | None = None
     test: EncodedTable | None = None
@@ -44,16 +44,18 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """Everything that training needs to know about the rows."""
+
     encoders: Encoders
     tables: Tables
     profile: dict[str, Any]
-    """What the training rows are like: `Profile.report`."""
+    """Statistics of the training rows: `Profile.summary`."""
     vectors: Mapping[str, VectorTable] = field(default_factory=dict)
-    """By feature, of the features whose vectors are in a file."""
+    """Feature -> its vectors, for the features that have a file of them."""
 
 
 class FirstPass(NamedTuple):
-    """What one pass over all rows has found out."""
+    """The result of the first pass over all rows."""
 
     encoders: Encoders
     splits: Splits
@@ -61,65 +63,80 @@ class FirstPass(NamedTuple):
 
 
 class RowWriter(Protocol):
-    def append(
-        self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array, user_RU: Array
-    ) -> None: ...
+    """Takes encoded rows, chunk after chunk."""
+
+    def append(self, columns: Columns) -> None: ...
 
 
 def prepare(
-    plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, given: Sequence[DataFile] = ()
+    plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, in_memory: Sequence[DataFile] = ()
 ) -> Prepared | None:
-    """The training, validation and test rows that the plan's data block names: checked, split, encoded.
+    """Checks, splits and encodes the training, validation and test rows of a plan.
 
-    given    training rows that are in memory, in place of the files; they are encoded in memory
-    returns  None after adding errors (E5); may add warnings (W5) about the training rows
-    Raises ValueError for a plan without training data.
+    Adds errors (E5), or else warnings about the training rows (W5).
+
+    Args:
+        plan: names the files, columns, nodes and labels.
+        roots: folders in which relative paths are looked up; the first match wins.
+        findings: takes the errors and warnings.
+        locate: finds the place of a setting in the spec.
+        in_memory: training rows in memory that replace the files; they are encoded in memory, not in the cache.
+
+    Returns:
+        The encoders and tables; None after adding errors.
+
+    Raises:
+        ValueError: the plan has no training data.
     """
-    before, places = len(findings.errors), RecordedPlaces(locate)
-    if given:
-        reading = TableReader(plan, {"train": list(given)}, findings, places.of)
+    before, spans = len(findings.errors), RecordedSpans(locate)
+    if in_memory:
+        reader = TableReader(plan, {"train": list(in_memory)}, findings, spans.of)
     else:
-        reading = open_tables(plan, roots, findings, places.of)
-    vectors = read_vectors(plan, roots, findings, places.of)
-    statistics = statistics_files(plan, roots, findings, places.of)
+        reader = open_tables(plan, roots, findings, spans.of)
+    vectors = read_vectors(plan, roots, findings, spans.of)
+    statistics = statistics_files(plan, roots, findings, spans.of)
     if len(findings.errors) > before:
-        reading.survey(lambda chunk: None, ())
+        reader.check_all(lambda chunk: None, ())
         return None
-    keys = {name: one.keys for name, one in vectors.items()}
-    if given:
-        found = _held(reading, statistics, keys, findings, places)
-        return None if found is None else replace(found, vectors=vectors)
+    keys = {name: table.keys for name, table in vectors.items()}
+    if in_memory:
+        prepared = _prepare_in_memory(reader, statistics, keys, findings, spans)
+        return None if prepared is None else replace(prepared, vectors=vectors)
     folder = cache.cache_folder(plan, roots)
     try:
-        of_vectors = {f"vectors {name}": one.files for name, one in vectors.items()}
-        files = {**reading.files, "statistics": statistics, **of_vectors}
+        vector_files = {f"vectors {name}": table.files for name, table in vectors.items()}
+        files = {**reader.files, "statistics": statistics, **vector_files}
         key = cache.entry_key(plan, files)
         with cache.lock_entry(folder, key) as entry:
             if cache.use_entry(entry):
-                _tell(entry, findings, locate)
-            elif not _make(reading, files, keys, entry, findings, places):
+                _repeat_findings(entry, findings, locate)
+            elif not _make_entry(entry, reader, files, keys=keys, findings=findings, spans=spans):
                 return None
-            return replace(_kept(entry), vectors=vectors)
+            return replace(_read_entry(entry), vectors=vectors)
     except OSError as error:
-        said = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower()
         findings.add(
             "E510",
-            f"the encoded tables cannot be kept in `{folder}`",
+            f"the encoded tables cannot be stored in `{folder}`",
             locate("data.cache") or locate("data.train"),
-            label=said,
+            label=reason,
             help='`cache = "FOLDER"` in `data` names another folder, on a disk with more room',
         )
         return None
 
 
-class RecordedPlaces:
-    """Places in a spec, and what was asked for to get them: findings are kept with the keys, since a spec's text may
-    move without meaning anything else."""
+class RecordedSpans:
+    """Places in a spec, and the key that each was asked for by.
+
+    A cache entry stores its findings with these keys, not with places: the text of a spec may move without meaning
+    anything else.
+    """
 
     def __init__(self, locate: Locate) -> None:
         self._locate, self.keys = locate, dict[Span, str]()
 
     def of(self, key: str) -> Span | None:
+        """Returns the place of a setting, as `locate` does, and records the key."""
         span = self._locate(key)
         if span is not None:
             self.keys[span] = key
@@ -132,99 +149,102 @@ class MemoryWriter:
     def __init__(self) -> None:
         self._pieces: list[Columns] = []
 
-    def append(
-        self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array, user_RU: Array
-    ) -> None:
-        arrays = (ids_RS, value_RV, node_RL, label_RT, weight_R, user_RU)
-        self._pieces.append(Columns(*(torch.from_numpy(array) for array in arrays)))
+    def append(self, columns: Columns) -> None:
+        self._pieces.append(columns)
 
     def table(self) -> EncodedTable:
-        return EncodedTable.of(MemoryStorage(Columns.joined(self._pieces)))
+        """Returns the table of all rows so far."""
+        return EncodedTable.in_memory(Columns.joined(self._pieces))
 
 
-def _held(
-    reading: TableReader, statistics: Sequence[DataFile], keys: VectorKeys, findings: Findings, places: RecordedPlaces
+def _prepare_in_memory(
+    reader: TableReader, statistics: Sequence[DataFile], keys: VectorKeys, findings: Findings, spans: RecordedSpans
 ) -> Prepared | None:
     before = len(findings.errors)
-    fitted = _fit(reading, statistics, keys, findings, places)
-    if fitted is None:
+    first_pass = _fit(reader, statistics, keys, findings, spans)
+    if first_pass is None:
         return None
-    encoders, splits, profile = fitted
+    encoders, splits, profile = first_pass
     writers = {part: MemoryWriter() for part in ("train", *splits.parts)}
-    _encode(reading, splits, encoders, writers)
+    _encode(reader, splits, encoders, writers)
     if len(findings.errors) > before:
         return None
     return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}), profile)
 
 
 def _fit(
-    reading: TableReader, statistics: Sequence[DataFile], keys: VectorKeys, findings: Findings, places: RecordedPlaces
+    reader: TableReader, statistics: Sequence[DataFile], keys: VectorKeys, findings: Findings, spans: RecordedSpans
 ) -> FirstPass | None:
-    """What the training rows, or the statistics, teach; None after telling what is wrong with any rows."""
-    before, plan = len(findings.errors), reading.plan
-    known = learn_from_statistics(plan, statistics, findings, places.of) if statistics else None
-    fitting = EncoderFitting(plan)
-    strangers, profile, unmatched = (
-        UnmatchedStatistics(plan, known or {}, places.of),
-        Profile(plan),
-        UnmatchedKeys(plan, keys, places.of),
+    """Fits the encoders on the training rows, or takes them from statistics; None after adding errors."""
+    before, plan = len(findings.errors), reader.plan
+    known = learn_from_statistics(plan, statistics, findings, spans.of) if statistics else None
+    fitting, profile = EncoderFitting(plan), Profile(plan)
+    checks = (
+        *reader.standard_checks(),
+        UnmatchedKeys(plan, keys, spans.of),
+        UnmatchedStatistics(plan, known or {}, spans.of),
+        profile,
     )
 
-    def see(chunk: CheckedRows) -> None:
+    def learn(chunk: CheckedRows) -> None:
         if known is None:
             fitting.update(chunk.rows.frame)
 
-    splits = reading.survey(see, (*reading.warnings(), unmatched, strangers, profile))
+    splits = reader.check_all(learn, checks)
     if splits is None or len(findings.errors) > before:
         return None
     learners = None if known is None else [known.get(feature.name) for feature in plan.features]
     encoders = fitting.finish() if learners is None else make_encoders(plan.features, learners)
-    return FirstPass(encoders.with_keys(keys), splits, profile.report())
+    return FirstPass(encoders.with_keys(keys), splits, profile.summary())
 
 
-def _make(
-    reading: TableReader,
-    files: Mapping[str, Sequence[DataFile]],
-    keys: VectorKeys,
+def _make_entry(
     entry: Path,
+    reader: TableReader,
+    files: Mapping[str, Sequence[DataFile]],
+    *,
+    keys: VectorKeys,
     findings: Findings,
-    places: RecordedPlaces,
+    spans: RecordedSpans,
 ) -> bool:
-    """Fits, encodes and keeps the entry; False after adding errors. `files` has statistics and vectors too."""
+    """Fits, encodes and stores the cache entry; False after adding errors. `files` has statistics and vectors too."""
     before = len(findings.items)
-    fitted = _fit(reading, files["statistics"], keys, findings, places)
-    if fitted is None:
+    first_pass = _fit(reader, files["statistics"], keys, findings, spans)
+    if first_pass is None:
         return False
-    encoders, splits, profile = fitted
-    told = [
-        (one.code, one.message, one.label, one.help, places.keys.get(one.span) if one.span is not None else None)
-        for one in findings.items[before:]
+    encoders, splits, profile = first_pass
+    stored = [
+        (item.code, item.message, item.label, item.help, spans.keys.get(item.span) if item.span is not None else None)
+        for item in findings.items[before:]
     ]
     errors = len(findings.errors)
     with cache.new_entry(entry) as making:
-        writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reading.files, *splits.parts))}
+        writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reader.files, *splits.parts))}
         try:
-            _encode(reading, splits, encoders, writers)
+            _encode(reader, splits, encoders, writers)
         finally:
             for writer in writers.values():
                 writer.close()
-        _tell_changes(reading.plan, files, entry.name, findings)
+        _report_changed_files(reader.plan, files, entry.name, findings)
         if len(findings.errors) == errors:
-            for name, values in (("findings.json", told), (PROFILE, profile)):
+            for name, values in (("findings.json", stored), (PROFILE, profile)):
                 (making / name).write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
             (making / cache.LAST_FILE).write_text(encoders.to_json(), encoding="utf-8")
     return len(findings.errors) == errors
 
 
-def _encode(reading: TableReader, splits: Splits, encoders: Encoders, writers: Mapping[str, RowWriter]) -> None:
-    for part in reading.files:
-        for to, chunk in reading.checked(part, splits if part == "train" else None, tell=False):
+def _encode(reader: TableReader, splits: Splits, encoders: Encoders, writers: Mapping[str, RowWriter]) -> None:
+    """Reads all rows a second time and writes them, encoded, to the writer of their part."""
+    for part in reader.files:
+        for to_part, chunk in reader.checked(part, splits if part == "train" else None, report=False):
             ids_RS, value_RV = encoders.encode(chunk.rows.frame)
-            user_RU = user_numbers(chunk, reading.user)
-            writers[to].append(ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R, user_RU)
+            user_RU = user_numbers(chunk, reader.user)
+            arrays = (ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R, user_RU)
+            writers[to_part].append(Columns.of_arrays(arrays))
 
 
-def _tell_changes(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:
+def _report_changed_files(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:
+    """Adds E502 if a file was removed or changed since `key` was made."""
     try:
         changed = cache.entry_key(plan, files) != key
     except FileNotFoundError as error:
@@ -235,13 +255,13 @@ def _tell_changes(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str,
         findings.add("E502", message, help="train again once nothing writes to them")
 
 
-def _tell(entry: Path, findings: Findings, locate: Locate) -> None:
-    """What was told when the entry was made."""
+def _repeat_findings(entry: Path, findings: Findings, locate: Locate) -> None:
+    """Adds the findings that were reported when the entry was made."""
     for code, message, label, helps, key in json.loads((entry / "findings.json").read_text(encoding="utf-8")):
         findings.add(code, message, None if key is None else locate(key), label=label, help=helps)
 
 
-def _kept(entry: Path) -> Prepared:
+def _read_entry(entry: Path) -> Prepared:
     encoders = Encoders.from_json((entry / cache.LAST_FILE).read_text(encoding="utf-8"))
     parts = {path.name: EncodedTable.of(FolderStorage(path)) for path in entry.iterdir() if path.is_dir()}
     return Prepared(encoders, Tables(**parts), json.loads((entry / PROFILE).read_text(encoding="utf-8")))

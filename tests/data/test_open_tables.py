@@ -381,7 +381,7 @@ def test_the_column_of_users_is_read_where_rows_are_measured(tmp_path: Path, loc
     write(tmp_path, who=["a", "b", "a", None])
     made = plan(user="who")
     chunks: list[CheckedRows] = []
-    open_tables(made, [tmp_path], Findings(), locate).survey(chunks.append, ())
+    open_tables(made, [tmp_path], Findings(), locate).check_all(chunks.append, ())
     assert [chunk.rows.frame["who"].to_list() for chunk in chunks] == [["a", "b", "a", None]]
     assert told(tmp_path, locate, plan(user="whom")) == [("E503", "no column `whom` in `train.parquet`", "data.user")]
     findings = Findings()

@@ -19,11 +19,11 @@ import pytest
 import torch
 
 from aesm_dsl.data import prepare as preparing
+from aesm_dsl.data.cache_eviction import RETENTION_DAYS
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.reading import files
 from aesm_dsl.data.reading.frames import open_frames
-from aesm_dsl.data.store.cache_eviction import RETENTION_DAYS
 from aesm_dsl.data.store.storage import FolderWriter, RowsLostError
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import DataPlan, SplitPlan
@@ -115,7 +115,7 @@ def test_a_kept_table_is_used_again_and_warns_again(
     first = prepare(made, [tmp_path], findings, locate)
     assert first is not None
     assert [one.code for one in findings] == ["W502"]
-    monkeypatch.setattr(preparing, "_make", None)
+    monkeypatch.setattr(preparing, "_make_entry", None)
     again = Findings()
     second = prepare(made, [tmp_path], again, locate)
     assert second is not None
@@ -269,7 +269,7 @@ def test_what_is_no_table(tmp_path: Path) -> None:
         yield frame()
 
     for data, code, message in (
-        (frames(), "E502", "the table can be gone through only once, and is read more often"),
+        (frames(), "E502", "the table can be iterated only once, but is read more than once"),
         (7, "E502", "the table cannot be read as a table: `int` is no table"),
         ([], "E505", "no rows in the table"),
         ([1, 2], "E502", "the table cannot be read as a table: `int` is no table"),

@@ -1,1 +1,1 @@
-"""What is checked in rows: one check a module, each with the findings that it adds."""
+"""Checks of the tables, one a module. Each names the codes that it reports."""

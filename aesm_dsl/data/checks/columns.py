@@ -1,7 +1,7 @@
-"""Do the tables have the columns that the plan uses, and are these of a fitting type?
+"""Checks that the tables have the columns that the plan uses, and that these have fitting types.
 
-A `ColumnUse` is one reason to need a column. Findings: E503 column missing, E504 wrong type. What has failed here
-is remembered in `FailedUses`, so that no later stage tells the same thing again.
+A `ColumnUse` is one reason to need a column. Findings: E503 (column missing) and E504 (wrong type). Uses that fail are
+remembered in `FailedUses`, so that no later check reports the same problem again.
 """
 
 from __future__ import annotations
@@ -24,37 +24,40 @@ from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
 Locate = Callable[[str], Span | None]
-"""Dotted path of a setting (such as "level.card.column") -> its place in the spec, None where unknown."""
+"""Dotted path of a setting (such as "level.card.column") -> its place in the spec, None if it is unknown."""
 
 ANYTHING, SINGLE_VALUE, ID, NUMBER, LABEL = "anything", "single values", "whole numbers or text", "numbers", "0 or 1"
 DATE, LIST, TEXT_LIST = "dates", "lists", "lists or text"
-"""What a use needs a column to hold, in the words of its findings."""
+"""What a use needs a column to hold, as its findings say it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
+    """One reason to read a column, and what the column has to hold for it."""
+
     key: str
-    """Dotted path for `Locate`."""
+    """Dotted path of the setting that names the column, for `Locate`."""
     column: str
     owner: str
-    """Who uses it, in words: "feature `age`"."""
+    """The user of the column in words: "feature `age`"."""
     needs: str
+    """What the column has to hold: ANYTHING, SINGLE_VALUE, ID and so on."""
     inner: str = ""
-    """What a list needs to hold."""
+    """What the lists of the column have to hold; empty if it is not a column of lists."""
     zone: str = ""
-    """Where dates are read."""
+    """Time zone in which timestamps are read."""
     separator: str = ""
-    """Of lists as text."""
+    """Separator of lists that are written as text."""
 
     @property
     def single(self) -> str:
-        """What each of its values has to be."""
+        """What each single value has to be."""
         return self.inner or self.needs
 
 
 @dataclass(slots=True)
 class FailedUses:
-    """(part, key) of uses whose column is missing or of the wrong type."""
+    """The uses whose column is missing or has the wrong type, as (part, key)."""
 
     known: set[tuple[str, str]] = field(default_factory=set)
 
@@ -66,20 +69,21 @@ class FailedUses:
 
 
 def column_uses(plan: Plan, labels: bool) -> list[ColumnUse]:
-    """The columns that every table needs; those of labels, row weights and users only when `labels`."""
+    """Returns the columns that every table needs; those of labels, row weights and users only if `labels`."""
     wanted = [
         ColumnUse(
-            f"features.{one.group}.{one.name}",
-            one.column,
-            f"feature `{one.name}`",
-            *_needs(one),
-            one.zone,
-            one.separator,
+            f"features.{feature.group}.{feature.name}",
+            feature.column,
+            f"feature `{feature.name}`",
+            *_needs(feature),
+            feature.zone,
+            feature.separator,
         )
-        for one in plan.reading
+        for feature in plan.reading
     ]
     wanted += [
-        ColumnUse(f"level.{one.name}.column", one.column, f"level `{one.name}`", SINGLE_VALUE) for one in plan.levels
+        ColumnUse(f"level.{level.name}.column", level.column, f"level `{level.name}`", SINGLE_VALUE)
+        for level in plan.levels
     ]
     if labels:
         for task in plan.tasks.tasks:
@@ -93,7 +97,7 @@ def column_uses(plan: Plan, labels: bool) -> list[ColumnUse]:
 
 
 def split_column_uses(plan: Plan) -> list[ColumnUse]:
-    """The columns that only the training table needs: those it is split by."""
+    """Returns the columns that only the training table needs: those that it is split by."""
     data = plan.data
     parts = {} if data is None else {"test": data.test, "valid": data.valid}
     return [
@@ -107,69 +111,75 @@ def check_columns(
     tables: Mapping[str, tuple[Sequence[DataFile], Sequence[ColumnUse]]],
     findings: Findings,
     locate: Locate,
-    faults: FailedUses,
+    failed: FailedUses,
 ) -> None:
-    """Per column one E503 that names all files without it; per use at most one E504, for its first table.
+    """Adds one E503 for each missing column, with all files without it, and at most one E504 for each use.
 
-    tables  part ("train", "valid", "test") -> its files and what they are used for
+    Args:
+        tables: part ("train", "valid", "test") -> its files, and what their columns are used for.
+        findings: takes the errors.
+        locate: finds the place of a setting in the spec.
+        failed: takes the uses that fail.
     """
-    lacking: dict[str, tuple[list[ColumnUse], list[DataFile]]] = {}
+    missing: dict[str, tuple[list[ColumnUse], list[DataFile]]] = {}
     for part, (files, wanted) in tables.items():
         for use in wanted:
             without = [file for file in files if use.column not in file.schema]
             if without:
-                faults.add(part, use)
-                owners, named = lacking.setdefault(use.column, ([], []))
+                failed.add(part, use)
+                owners, files_without = missing.setdefault(use.column, ([], []))
                 owners.extend([use] if use not in owners else [])
-                named.extend(file for file in without if file not in named)
-    for column, (owners, named) in lacking.items():
-        _tell_missing(column, owners, named, findings, locate)
-    told: set[str] = set()
+                files_without.extend(file for file in without if file not in files_without)
+    for column, (owners, files_without) in missing.items():
+        _report_missing(column, owners, files_without, findings, locate)
+    reported: set[str] = set()
     for part, (files, wanted) in tables.items():
         for use in wanted:
-            wrong = [file for file in files if use.column in file.schema and _holds(use, file.schema[use.column])]
+            wrong = [file for file in files if use.column in file.schema and _misfit(use, file.schema[use.column])]
             if wrong:
-                faults.add(part, use)
-            if wrong and use.key not in told:
-                told.add(use.key)
-                _tell_type(use, wrong, findings, locate)
+                failed.add(part, use)
+            if wrong and use.key not in reported:
+                reported.add(use.key)
+                _report_type(use, wrong, findings, locate)
 
 
 class NumberCheck:
-    """E504 for cells that are no numbers, or no dates, where these are needed: how many, and the first. Row weights
-    come later."""
+    """Reports cells that have to be numbers or dates but are not (E504): how many, and the first.
 
-    def __init__(self, part: str, wanted: Sequence[ColumnUse], locate: Locate, faults: FailedUses) -> None:
-        self._part, self._locate, self._faults = part, locate, faults
+    Row weights are left to `TargetReader`.
+    """
+
+    def __init__(self, part: str, wanted: Sequence[ColumnUse], locate: Locate, failed: FailedUses) -> None:
+        self._part, self._locate, self._failed = part, locate, failed
         numbers = [use for use in wanted if use.single in _NOUN and use.key != "data.weight"]
-        self._tallies = {use: BadRows() for use in numbers if not faults.has(part, use.key)}
+        self._bad_rows = {use: BadRows() for use in numbers if not failed.has(part, use.key)}
 
     def update(self, chunk: CheckedRows) -> Mask:
-        """bad_R, rows with such a cell."""
+        """Returns bad_R: the rows of the chunk that have such a cell."""
         bad_R = np.zeros(len(chunk), dtype=np.bool_)
-        for use, tally in self._tallies.items():
+        for use, bad_rows in self._bad_rows.items():
             column = chunk.rows.frame[use.column]
             if use.inner:
                 values, row_I = flatten(column, use.separator)
                 wrong_R = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
             else:
                 wrong_R = (as_numbers(column) if use.needs == NUMBER else as_timestamps(column, use.zone))[1]
-            tally.add(chunk.rows, use.column, wrong_R)
+            bad_rows.add(chunk.rows, use.column, wrong_R)
             bad_R |= wrong_R
         return bad_R
 
-    def tell(self, findings: Findings) -> None:
-        for use, tally in self._tallies.items():
-            if tally.bad:
-                self._faults.add(self._part, use)
+    def report(self, findings: Findings) -> None:
+        for use, bad_rows in self._bad_rows.items():
+            if bad_rows.bad:
+                self._failed.add(self._part, use)
                 message = (
                     f"{use.owner} needs {use.single}, but column `{use.column}` holds {_OTHER[use.single]} in "
-                    f"{tally.counted}; {tally.first}"
+                    f"{bad_rows.count_text}; {bad_rows.first_text}"
                 )
-                one = _NOUN[use.single]
-                few = f"leave the cell of a missing {one} empty"
-                helps = few if tally.bad < tally.seen / 2 else _INSTEAD[use.single]
-                label = f"`{use.column}` is not a {one}"
+                noun = _NOUN[use.single]
+                few = f"leave the cell of a missing {noun} empty"
+                helps = few if bad_rows.bad < bad_rows.checked / 2 else _INSTEAD[use.single]
+                label = f"`{use.column}` is not a {noun}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
 
@@ -192,24 +202,24 @@ _INSTEAD = {
 
 
 def _needs(feature: FeaturePlan) -> tuple[str, str]:
-    """What the column of a feature has to hold, and what its lists have to."""
+    """What the column of a feature has to hold, and what its lists have to hold."""
     if feature.take:
         return TEXT_LIST if feature.separator else LIST, _FEATURE[feature.kind]
     return _FEATURE[feature.kind], ""
 
 
-def _tell_missing(
-    column: str, owners: Sequence[ColumnUse], named: Sequence[DataFile], findings: Findings, locate: Locate
+def _report_missing(
+    column: str, owners: Sequence[ColumnUse], files: Sequence[DataFile], findings: Findings, locate: Locate
 ) -> None:
-    helps = [did_you_mean(column, named[0].schema) or f"its columns are {quoted(named[0].schema)}"]
+    helps = [did_you_mean(column, files[0].schema) or f"its columns are {quoted(files[0].schema)}"]
     if len(owners) > 1:
         helps.append("used by " + ", ".join(use.owner for use in owners))
-    message = f"no column `{column}` in {quoted((file.name for file in named), 3)}"
+    message = f"no column `{column}` in {quoted((file.name for file in files), 3)}"
     findings.add("E503", message, locate(owners[0].key), label=f"{owners[0].owner} reads it", help=helps)
 
 
-def _tell_type(use: ColumnUse, wrong: Sequence[DataFile], findings: Findings, locate: Locate) -> None:
-    held = _holds(use, wrong[0].schema[use.column])
+def _report_type(use: ColumnUse, wrong: Sequence[DataFile], findings: Findings, locate: Locate) -> None:
+    held = _misfit(use, wrong[0].schema[use.column])
     files = quoted((file.name for file in wrong), 3)
     message = f"{use.owner} needs {use.needs}, but column `{use.column}` of {files} holds {held}"
     helps = _INSTEAD.get(use.needs, "")
@@ -224,8 +234,8 @@ def _tell_type(use: ColumnUse, wrong: Sequence[DataFile], findings: Findings, lo
     findings.add("E504", message, locate(use.key), label=f"`{use.column}` holds {held}", help=helps)
 
 
-def _holds(use: ColumnUse, dtype: pl.DataType) -> str:
-    """What the column holds that does not fit, in words; empty where it fits."""
+def _misfit(use: ColumnUse, dtype: pl.DataType) -> str:
+    """What the column holds that does not fit the use, in words; empty if it fits."""
     if use.needs == ANYTHING:
         return ""
     if use.needs in (LIST, TEXT_LIST) and isinstance(dtype, pl.List | pl.Array):

@@ -1,7 +1,7 @@
-"""`ConstantFeatures`: features that say nothing about the training rows.
+"""`ConstantFeatures`: finds features that have the same value in all training rows.
 
-Findings: W504 a column of one value, W505 a column of missing values, E512 when that is all there is. Memory: one value
-a column.
+Findings: W504 for a column of one value, W505 for a column of missing values, E512 if no feature is left. Memory: two
+values for each column.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
 LEAST_ROWS = 10
-"""Training rows without which one value says nothing about a column."""
+"""In fewer training rows, a single value does not show that a column is constant."""
 
 
 @dataclass(slots=True)
 class _Cells:
-    """What a column has held so far."""
+    """The cells of one column so far."""
 
     values: set[str] = field(default_factory=set)
-    """Two different ones at most."""
+    """At most two different values."""
     missing: bool = False
 
     @property
@@ -35,6 +35,8 @@ class _Cells:
 
 
 class ConstantFeatures:
+    """The check, as `TableCheck` describes it."""
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self._rows = plan, locate, 0
         self._cells = {feature.column: _Cells() for feature in plan.reading}
@@ -45,32 +47,32 @@ class ConstantFeatures:
         self._rows += len(chunk)
         for column, cells in self._cells.items():
             if not cells.varies:
-                seen = cells_as_text(chunk.rows.frame[column]).unique()
-                cells.missing |= seen.null_count() > 0
-                cells.values.update(seen.drop_nulls().head(2).to_list())
+                values = cells_as_text(chunk.rows.frame[column]).unique()
+                cells.missing |= values.null_count() > 0
+                cells.values.update(values.drop_nulls().head(2).to_list())
 
-    def tell(self, findings: Findings) -> None:
-        same = [feature for feature in self._plan.reading if not self._cells[feature.column].varies]
-        if self._rows < LEAST_ROWS or not same:
+    def report(self, findings: Findings) -> None:
+        constant = [feature for feature in self._plan.reading if not self._cells[feature.column].varies]
+        if self._rows < LEAST_ROWS or not constant:
             return
-        if len(same) == len(self._plan.reading):
+        if len(constant) == len(self._plan.reading):
             findings.add(
                 "E512",
-                f"no feature tells one of the {self._rows:,} training rows from another",
-                self._locate(_key(same[0])),
-                label=f"{quoted((feature.name for feature in same), 3)}: one value each",
+                f"every feature has one value in all {self._rows:,} training rows",
+                self._locate(_key(constant[0])),
+                label=f"{quoted((feature.name for feature in constant), 3)}: one value each",
                 help="read columns whose values differ",
             )
             return
-        for feature in same:
-            cells, place = self._cells[feature.column], self._locate(_key(feature))
+        for feature in constant:
+            cells, span = self._cells[feature.column], self._locate(_key(feature))
             if cells.missing:
                 message = f"column `{feature.column}` is missing in all {self._rows:,} training rows"
-                findings.add("W505", message, place, label="says nothing", help=_DELETE)
+                findings.add("W505", message, span, label="carries no information", help=_DELETE)
             else:
                 value = cell_text(next(iter(cells.values)))
                 message = f"column `{feature.column}` is {value} in all {self._rows:,} training rows"
-                findings.add("W504", message, place, label="says nothing", help=_DELETE)
+                findings.add("W504", message, span, label="carries no information", help=_DELETE)
 
 
 _DELETE = "delete the feature, or read a column whose values differ"
@@ -81,7 +83,7 @@ def _key(feature: FeaturePlan) -> str:
 
 
 def cells_as_text(column: pl.Series) -> pl.Series:
-    """The cells as text; lists as the text of their items, null where empty."""
+    """Returns the cells as text: of a list, the text of its items; null if the cell or the list is empty."""
     if not column.dtype.is_nested():
         return as_text(column)
     items = pl.select(pl.lit(column.cast(pl.List(pl.String))).list.join("\0", ignore_nulls=True)).to_series()

@@ -1,7 +1,7 @@
-"""`DuplicateFiles`: files that hold the rows of another file once more (W510), within a part or from one part to the next.
+"""`DuplicateFiles`: finds files that hold the same rows as another file (W510), in one part or in two.
 
-Rows are compared in the columns of features, levels and labels. Memory: one number a file. Rows that look alike here
-and there are no mistake: different events may look the same.
+Rows are compared in the columns of features, levels and labels. Single rows that look alike are no mistake: different
+events may look the same. Memory: one number for each file.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.plan import Plan
 
 LEAST_ROWS = 10
-"""Rows of a file below which two may well say the same."""
+"""Two files with fewer rows than this may well be the same by chance."""
 
 
 @dataclass(slots=True)
 class _File:
     rows: int = 0
     digest: int = 0
-    """Sum of the hashes of its rows with their numbers: files of the same rows in the same order have the same one."""
+    """Sum of the hashes of its rows with their numbers: the same for files with the same rows in the same order,
+    however these are chunked."""
 
 
 class DuplicateFiles:
+    """The check, as `TableCheck` describes it."""
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
         self._columns = list(
@@ -40,8 +43,8 @@ class DuplicateFiles:
             )
         )
         self._files: dict[tuple[str, str], _File] = {}
-        self.told = False
-        """Whether a file holds the rows of another."""
+        self.found = False
+        """Whether a file with the rows of another was reported."""
 
     def update(self, chunk: CheckedRows) -> None:
         if not len(chunk):
@@ -54,7 +57,7 @@ class DuplicateFiles:
         hash_R = categories_as_text(rows.frame.select(self._columns)).hash_rows(seed=1).to_numpy()
         file.digest = (file.digest + int(splitmix64(hash_R ^ splitmix64(number_R.astype(np.uint64))).sum())) % 2**64
 
-    def tell(self, findings: Findings) -> None:
+    def report(self, findings: Findings) -> None:
         first: dict[tuple[int, int], tuple[str, str]] = {}
         for (part, name), file in self._files.items():
             other_part, other = first.setdefault((file.rows, file.digest), (part, name))
@@ -63,15 +66,15 @@ class DuplicateFiles:
             if name == other:
                 message = f"`{name}` is read as {_PART[other_part]} rows and as {_PART[part]} rows"
             else:
-                message = f"`{name}` holds the {rows_text(file.rows)} of `{other}` once more"
+                message = f"`{name}` holds the same {rows_text(file.rows)} as `{other}`"
             label = "read twice" if part == other_part else f"they are {_PART[other_part]} rows too"
-            self.told = True
-            findings.add("W510", message, self._locate(f"data.{part}"), label=label, help="name rows once")
+            self.found = True
+            findings.add("W510", message, self._locate(f"data.{part}"), label=label, help="list these rows only once")
 
 
 _PART = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def categories_as_text(frame: pl.DataFrame) -> pl.DataFrame:
-    """Categories as text: their codes differ from file to file."""
+    """Returns the frame with categories as text, since their codes differ from file to file."""
     return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))

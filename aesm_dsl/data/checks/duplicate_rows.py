@@ -1,8 +1,10 @@
-"""`DuplicateRows`: rows that were written more than once (W511), anywhere in the tables.
+"""`DuplicateRows`: finds rows that occur more than once anywhere in the tables (W511).
 
-Looked for only where rows say whose they are and when: others may look alike without being the same. Compared are all
-columns that the plan reads, by 64-bit hashes; of a large table the rows with the smallest hashes, so that all copies
-of a row are looked at or none. Memory: KEPT hashes.
+Only checked if the rows have a user and a time: other rows may look alike without being the same. Rows are compared in
+all columns that the plan reads, by 64-bit hashes. In a large table the rows with the smallest hashes are compared, so
+either all copies of a row are looked at or none. Memory: MOST_HASHES hashes.
+
+Axes: R rows of a chunk, K of them with a small enough hash, U different hashes.
 """
 
 from __future__ import annotations
@@ -19,14 +21,22 @@ from aesm_dsl.plan.plan import Plan
 
 MOST_HASHES = 2**18
 LEAST_DUPLICATES = 10
-"""Rows below which it is not told."""
+"""Fewer duplicates than this are not reported."""
 _ALL = 2**64 - 1
 
 
 class DuplicateRows:
-    def __init__(self, plan: Plan, locate: Locate, copies: DuplicateFiles) -> None:
-        """copies  has told of whole files that repeat others: their rows are not told once more"""
-        self._locate, self._copies, self._user = locate, copies, plan.data.user if plan.data is not None else None
+    """The check, as `TableCheck` describes it."""
+
+    def __init__(self, plan: Plan, locate: Locate, files: DuplicateFiles) -> None:
+        """Makes the check.
+
+        Args:
+            plan: says which columns are read.
+            locate: finds the place of a setting in the spec.
+            files: the check that reports whole files; if it found any, their rows are not reported again.
+        """
+        self._locate, self._files, self._user = locate, files, plan.data.user if plan.data is not None else None
         self._timed = bool(time_columns(plan)) or any(feature.kind == "date" for feature in plan.features)
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._times = np.empty(0, dtype=np.int64)
@@ -36,15 +46,14 @@ class DuplicateRows:
         if self._user is None or not self._timed or not len(chunk):
             return
         self._rows += len(chunk)
-        hash_R = (
-            categories_as_text(chunk.rows.frame.select(sorted(chunk.rows.frame.columns))).hash_rows(seed=2).to_numpy()
-        )
+        frame = chunk.rows.frame
+        hash_R = categories_as_text(frame.select(sorted(frame.columns))).hash_rows(seed=2).to_numpy()
         row_K = np.flatnonzero(hash_R <= np.uint64(self._limit))
         hash_U, times_U = np.unique(hash_R[row_K], return_counts=True)
         place_U = np.minimum(np.searchsorted(self._hashes, hash_U), max(len(self._hashes) - 1, 0))
         known_U = self._hashes[place_U] == hash_U if len(self._hashes) else np.zeros(len(hash_U), dtype=np.bool_)
         if not self._first and (known_U | (times_U > 1)).any():
-            self._first = chunk.rows.place(self._second(hash_R[row_K], row_K, hash_U[known_U]))
+            self._first = chunk.rows.location(self._first_duplicate(hash_R[row_K], row_K, hash_U[known_U]))
         self._times[place_U[known_U]] += times_U[known_U]
         hashes = np.concatenate([self._hashes, hash_U[~known_U]])
         order = np.argsort(hashes, kind="stable")
@@ -53,24 +62,24 @@ class DuplicateRows:
             self._hashes, self._times = self._hashes[: MOST_HASHES // 2], self._times[: MOST_HASHES // 2]
             self._limit = int(self._hashes[-1])
 
-    def tell(self, findings: Findings) -> None:
-        repeated = int((self._times - 1).sum())
-        if repeated < LEAST_DUPLICATES or self._copies.told:
+    def report(self, findings: Findings) -> None:
+        duplicates = int((self._times - 1).sum())
+        if duplicates < LEAST_DUPLICATES or self._files.found:
             return
-        whole = self._limit == _ALL
-        found = rows_text(repeated) if whole else f"about {round(repeated * _ALL / self._limit):,} rows"
+        exact = self._limit == _ALL
+        count = rows_text(duplicates) if exact else f"about {round(duplicates * _ALL / self._limit):,} rows"
         findings.add(
             "W511",
-            f"{found} of {self._rows:,} say the same as an earlier one, `{self._user}` and time included; the first is "
+            f"{count} of {self._rows:,} are copies of an earlier row, `{self._user}` and time included; the first is "
             f"{self._first}",
             self._locate("data.train"),
             label="they count more than once",
-            help="leave out what was written twice where the table is made",
+            help="remove the copies where the table is made",
         )
 
     @staticmethod
-    def _second(hash_K: Hashes, row_K: np.ndarray[tuple[int], np.dtype[np.int64]], known: Hashes) -> int:
-        """The first of the rows that has come before."""
+    def _first_duplicate(hash_K: Hashes, row_K: np.ndarray[tuple[int], np.dtype[np.int64]], known: Hashes) -> int:
+        """The first of the rows that has come before, in this chunk or in an earlier one (`known`)."""
         new_K = np.zeros(len(hash_K), dtype=np.bool_)
         new_K[np.unique(hash_K, return_index=True)[1]] = True
         return int(row_K[np.flatnonzero(~new_K | np.isin(hash_K, known))[0]])

@@ -1,4 +1,4 @@
-"""`BrokenFunnels`: rows in which a task happened without the task that it follows. Warning W512."""
+"""`BrokenFunnels`: finds rows in which a task happened without the task that it follows (W512)."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from aesm_dsl.plan.plan import Plan
 
 
 class BrokenFunnels:
+    """The check, as `TableCheck` describes it."""
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._tasks, self._locate = plan.tasks.tasks, locate
-        self._tallies = {place: BadRows() for place, task in enumerate(self._tasks) if task.after is not None}
+        self._broken = {index: BadRows() for index, task in enumerate(self._tasks) if task.after is not None}
 
     def update(self, chunk: CheckedRows) -> None:
-        for place, tally in self._tallies.items():
-            task = self._tasks[place]
+        for index, broken in self._broken.items():
+            task = self._tasks[index]
             assert task.after is not None
-            broken_R = (chunk.label_RT[:, place] == 1) & (chunk.label_RT[:, task.after] == 0)
-            tally.add(chunk.rows, task.column, broken_R)
+            broken_R = (chunk.label_RT[:, index] == 1) & (chunk.label_RT[:, task.after] == 0)
+            broken.add(chunk.rows, task.column, broken_R)
 
-    def tell(self, findings: Findings) -> None:
-        for place, tally in self._tallies.items():
-            if not tally.bad:
+    def report(self, findings: Findings) -> None:
+        for index, broken in self._broken.items():
+            if not broken.bad:
                 continue
-            task = self._tasks[place]
+            task = self._tasks[index]
             assert task.after is not None
             before = self._tasks[task.after]
             findings.add(
                 "W512",
-                f"task `{task.name}` happened without `{before.name}`, which it follows, in {tally.counted}; the first "
-                f"is in {tally.place}",
+                f"task `{task.name}` happened without `{before.name}`, which it follows, in {broken.count_text}; the "
+                f"first is in {broken.location}",
                 self._locate(f"tasks.task.{task.name}.after"),
                 label=f"P({task.name}) is learnt as at most P({before.name})",
                 help=f"if {task.name} can happen without {before.name}, leave `after` out",

@@ -1,4 +1,7 @@
-"""How well one column alone tells a label. What is too good to be true is a leak. Axes: R rows."""
+"""How well one column alone separates positives from negatives. A column that does it too well is a leak.
+
+Axes: R rows.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +15,39 @@ from aesm_dsl.data.rank_auc import rank_auc
 from aesm_dsl.data.reading.values import as_numbers, as_text
 
 SUSPICIOUS = 0.99
-"""AUC of one column alone from which on it is told as a leak."""
+"""A column whose AUC alone is above this is reported as a leak."""
 LEAST = 20
-"""Positives, and negatives, without which an AUC says nothing here."""
+"""Fewer positives, or negatives, than this are too few for an AUC."""
 WEIGHT = 1.0
-"""Rows that the overall rate counts for in the rate of a value."""
+"""The rate of a value is smoothed with the overall rate, which counts for this many rows."""
 
 
 def separation(column: pl.Series, label_R: npt.NDArray[Any], *, by_value: bool) -> float | None:
-    """AUC of the column alone, at least 1/2; None with too few labels to say.
+    """Returns the AUC of the column alone.
 
-    by_value  also sort the rows by the column's numbers, upwards or downwards; a missing one comes first
+    The values are ranked by their rate of positives in every second row, and the AUC is measured in the other rows. A
+    value that occurs only once then has no rate of its own, so ids are no leaks.
 
-    Otherwise, and besides, values are sorted by their rate of positives in every other row, and that is measured in the
-    rows between: a value that occurs once says nothing there, so that ids are no leaks.
+    Args:
+        column: the cells.
+        label_R: 0, 1, or NaN if the label is missing.
+        by_value: also rank the rows by the numbers of the column, upwards or downwards, a missing one first, and take
+            the better of both.
+
+    Returns:
+        A number from 1/2 to 1; None if there are too few labels.
     """
     known_R = ~np.isnan(label_R)
     label_R, column = label_R[known_R], column.filter(pl.Series(known_R))
-    found = [_by_rate(column, label_R)]
+    aucs = [_auc_of_rates(column, label_R)]
     if by_value:
         values, _ = as_numbers(column)
-        found.append(_auc(np.nan_to_num(values, nan=-np.inf, posinf=np.inf, neginf=-np.inf), label_R))
-    sure = [one for one in found if one is not None]
-    return max(sure) if sure else None
+        aucs.append(_auc(np.nan_to_num(values, nan=-np.inf, posinf=np.inf, neginf=-np.inf), label_R))
+    known = [auc for auc in aucs if auc is not None]
+    return max(known) if known else None
 
 
-def _by_rate(column: pl.Series, label_R: npt.NDArray[Any]) -> float | None:
+def _auc_of_rates(column: pl.Series, label_R: npt.NDArray[Any]) -> float | None:
     rows = pl.DataFrame({"value": as_text(column), "label": np.asarray(label_R, np.float64)})
     learnt, scored = rows.gather_every(2), rows.gather_every(2, 1)
     mean = float(learnt["label"].mean() or 0.0) if learnt.height else 0.0  # type: ignore[arg-type]
@@ -47,8 +57,9 @@ def _by_rate(column: pl.Series, label_R: npt.NDArray[Any]) -> float | None:
 
 
 def _auc(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any]) -> float | None:
+    """The AUC upwards or downwards, whichever is larger."""
     positives = int((label_R == 1).sum())
     if positives < LEAST or len(label_R) - positives < LEAST:
         return None
-    found = rank_auc(score_R, label_R)
-    return None if found is None else max(found, 1 - found)
+    auc = rank_auc(score_R, label_R)
+    return None if auc is None else max(auc, 1 - auc)

@@ -1,6 +1,7 @@
-"""`LabelSupport`: what the training rows cannot teach.
+"""`LabelSupport`: finds tasks and nodes that the training rows cannot teach.
 
-Warnings: W501 a task without positives or negatives, W502 a node without rows, W503 rows of unknown nodes.
+Warnings: W501 for a task without positives or negatives, W502 for a node without rows, W503 for rows of unknown nodes.
+Axes: N nodes of a level, R rows, T tasks.
 """
 
 from __future__ import annotations
@@ -14,55 +15,59 @@ from aesm_dsl.plan.plan import UNKNOWN, LevelPlan, Plan
 
 
 class LabelSupport:
+    """The check, as `TableCheck` describes it."""
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self.rows = plan, locate, 0
         self._ones_T = np.zeros(len(plan.tasks.tasks), dtype=np.int64)
         self._zeros_T = np.zeros(len(plan.tasks.tasks), dtype=np.int64)
-        self._levels = [_Nodes(level) for level in plan.levels]
+        self._levels = [_NodeRows(level) for level in plan.levels]
 
     def update(self, chunk: CheckedRows) -> None:
         self.rows += len(chunk)
         self._ones_T += (chunk.label_RT == 1).sum(axis=0)
         self._zeros_T += (chunk.label_RT == 0).sum(axis=0)
-        for place, level in enumerate(self._levels):
-            level.update(chunk, place)
+        for index, level in enumerate(self._levels):
+            level.update(chunk, index)
 
-    def tell(self, findings: Findings) -> None:
+    def report(self, findings: Findings) -> None:
         for task, ones, zeros in zip(self._plan.tasks.tasks, self._ones_T, self._zeros_T, strict=True):
             if ones and zeros:
                 continue
-            lacks = "labels" if not ones and not zeros else "negatives" if ones else "positives"
-            message = f"task `{task.name}` has no {lacks} among the {self.rows:,} training rows"
+            missing = "labels" if not ones and not zeros else "negatives" if ones else "positives"
+            message = f"task `{task.name}` has no {missing} among the {self.rows:,} training rows"
             label = f"column `{task.column}`" + (f", {task.rule} `{task.value}`" if task.rule != "as is" else "")
             findings.add("W501", message, self._locate(f"tasks.task.{task.name}.label"), label=label)
         for level in self._levels:
-            level.tell(findings, self._locate, self.rows)
+            level.report(findings, self._locate, self.rows)
 
 
-class _Nodes:
+class _NodeRows:
+    """Counts the rows of every node of a level, and those without a node."""
+
     def __init__(self, level: LevelPlan) -> None:
         self._level, self._rows_N = level, np.zeros(len(level.nodes), dtype=np.int64)
-        self._strange, self._first = 0, ""
+        self._unknown, self._first = 0, ""
 
-    def update(self, chunk: CheckedRows, place: int) -> None:
-        node_R = chunk.node_RL[:, place]
-        strange_R = node_R == UNKNOWN
-        self._rows_N += np.bincount(node_R[~strange_R], minlength=len(self._rows_N))
-        if strange_R.any():
-            self._first = self._first or cell_text(chunk.rows.frame[self._level.column][int(strange_R.argmax())])
-            self._strange += int(strange_R.sum())
+    def update(self, chunk: CheckedRows, index: int) -> None:
+        node_R = chunk.node_RL[:, index]
+        unknown_R = node_R == UNKNOWN
+        self._rows_N += np.bincount(node_R[~unknown_R], minlength=len(self._rows_N))
+        if unknown_R.any():
+            self._first = self._first or cell_text(chunk.rows.frame[self._level.column][int(unknown_R.argmax())])
+            self._unknown += int(unknown_R.sum())
 
-    def tell(self, findings: Findings, locate: Locate, rows: int) -> None:
+    def report(self, findings: Findings, locate: Locate, rows: int) -> None:
         level = self._level
-        for node, seen in zip(level.nodes, self._rows_N.tolist(), strict=True):
-            if not seen:
+        for node, count in zip(level.nodes, self._rows_N.tolist(), strict=True):
+            if not count:
                 message = f"node `{node.name}` of level `{level.name}` has no training rows"
                 label = f"no row has {quoted(node.values)} in column `{level.column}`"
                 findings.add("W502", message, locate(f"level.{level.name}.node.{node.name}"), label=label)
-        if self._strange:
+        if self._unknown:
             findings.add(
                 "W503",
-                f"column `{level.column}` names no node of level `{level.name}` in {rows_text(self._strange)} of the "
+                f"column `{level.column}` names no node of level `{level.name}` in {rows_text(self._unknown)} of the "
                 f"{rows:,} training rows; the first is {self._first}",
                 locate(f"level.{level.name}.unknown"),
                 label="they run on the shared experts alone",

@@ -1,4 +1,4 @@
-"""`LabelLeaks`: features that tell a label on their own (W506), looked for in a sample of the training rows."""
+"""`LabelLeaks`: finds features that alone predict a label too well (W506), in a sample of the training rows."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from aesm_dsl.plan.plan import Plan
 
 
 class LabelLeaks:
+    """The check, as `TableCheck` describes it."""
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self.sample = plan, locate, RowSample(plan)
 
     def update(self, chunk: CheckedRows) -> None:
         self.sample.update(chunk)
 
-    def tell(self, findings: Findings) -> None:
-        _tell(self._plan, self.sample, findings, self._locate)
+    def report(self, findings: Findings) -> None:
+        _report(self._plan, self.sample, findings, self._locate)
 
 
-def _tell(plan: Plan, sample: RowSample, findings: Findings, locate: Locate) -> None:
-    """One W506 per feature: the task that it tells best, where the AUC of it alone is above SUSPICIOUS.
+def _report(plan: Plan, sample: RowSample, findings: Findings, locate: Locate) -> None:
+    """Adds one W506 for each feature whose AUC alone is above SUSPICIOUS, with the task that it predicts best.
 
-    A feature that reads a label's own column is told as W103 already.
+    A feature that reads a label's own column is left out: W103 reports it.
     """
     rows, labels = sample.frame(), {task.column for task in plan.tasks.tasks}
     for feature in sample.features:
@@ -32,23 +34,23 @@ def _tell(plan: Plan, sample: RowSample, findings: Findings, locate: Locate) -> 
             continue
         by_value = feature.kind in ("number", "value")
         column = rows[f"value {feature.name}" if by_value else f"text {feature.name}"]
-        found = []
+        suspicious = []
         for task in plan.tasks.tasks:
-            area = separation(column, rows[f"label {task.name}"].to_numpy(), by_value=by_value)
-            if area is not None and area > SUSPICIOUS:
-                found.append((area, task.name))
-        if found:
-            area, task_name = max(found, key=lambda one: one[0])
-            others = [name for _, name in found if name != task_name]
+            auc = separation(column, rows[f"label {task.name}"].to_numpy(), by_value=by_value)
+            if auc is not None and auc > SUSPICIOUS:
+                suspicious.append((auc, task.name))
+        if suspicious:
+            auc, task_name = max(suspicious, key=lambda pair: pair[0])
+            others = [name for _, name in suspicious if name != task_name]
             findings.add(
                 "W506",
-                f"column `{feature.column}` alone tells task `{task_name}`: AUC {area:.4f} in {rows.height:,} "
+                f"column `{feature.column}` alone predicts task `{task_name}`: AUC {auc:.4f} in {rows.height:,} "
                 "training rows",
                 locate(f"features.{feature.group}.{feature.name}"),
                 label="a leak, if it is not known before the prediction is asked for",
                 help=[
                     "delete the feature, unless serving knows it in time",
-                    "it also tells " + ", ".join(f"`{name}`" for name in others) if others else "",
+                    "it also predicts " + ", ".join(f"`{name}`" for name in others) if others else "",
                 ],
                 second=Related.at(locate(f"tasks.task.{task_name}.label"), "the label"),
             )

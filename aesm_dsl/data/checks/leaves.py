@@ -1,6 +1,6 @@
-"""`LeafCounts`: rows and labels of every leaf of the hierarchy. Exact, in memory of leaves x tasks.
+"""`LeafCounts`: counts the training rows and labels of every leaf of the hierarchy. Exact; memory: leaves x tasks.
 
-Warnings: W507 leaves whose labels are too few for a task, W508 paths without training rows.
+Warnings: W507 for leaves with too few labels for a task, W508 for paths without training rows.
 Axes: R rows, L levels, N leaves, T tasks.
 """
 
@@ -14,9 +14,9 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import UNKNOWN, Plan
 
 FEW = 10
-"""Positives, or negatives, below which a leaf can neither teach nor measure a task."""
+"""With fewer positives, or negatives, a leaf can neither teach nor measure a task."""
 LEAST_ROWS = 1000
-"""Training rows from which on that is told: a smaller table is a trial."""
+"""With fewer training rows nothing is reported: a smaller table is a trial."""
 SHOWN = 4
 """Leaves that a finding names."""
 
@@ -27,15 +27,16 @@ class LeafIndex:
     def __init__(self, plan: Plan) -> None:
         self.names = [plan.leaf_name(leaf) or "all rows" for leaf in plan.leaves]
         sizes = [len(level.nodes) for level in plan.levels]
-        self._steps_L = np.array([int(np.prod(sizes[place + 1 :])) for place in range(len(sizes))], dtype=np.int64)
+        # The code of a path is its nodes read as the digits of one number, so that codes can be looked up sorted.
+        self._steps_L = np.array([int(np.prod(sizes[depth + 1 :])) for depth in range(len(sizes))], dtype=np.int64)
         codes_N = np.array([int(np.dot(leaf, self._steps_L)) for leaf in plan.leaves], dtype=np.int64)
         self._order_N = np.argsort(codes_N)
         self._codes_N = codes_N[self._order_N]
 
-    def of(
+    def leaf_of(
         self, node_RL: np.ndarray[tuple[int, int], np.dtype[np.int64]]
     ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """leaf_R, UNKNOWN where a node is."""
+        """Returns leaf_R, UNKNOWN for a row with an unknown node or on no path of the hierarchy."""
         code_R = node_RL @ self._steps_L if len(self._steps_L) else np.zeros(len(node_RL), dtype=np.int64)
         place_R = np.minimum(np.searchsorted(self._codes_N, code_R), len(self._codes_N) - 1)
         known_R = (node_RL != UNKNOWN).all(axis=1) & (self._codes_N[place_R] == code_R)
@@ -43,6 +44,8 @@ class LeafIndex:
 
 
 class LeafCounts:
+    """The check, as `TableCheck` describes it."""
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
         self.index = LeafIndex(plan)
@@ -54,7 +57,7 @@ class LeafCounts:
     def update(self, chunk: CheckedRows) -> None:
         if chunk.part != "train":
             return
-        leaf_R = self.index.of(chunk.node_RL)
+        leaf_R = self.index.leaf_of(chunk.node_RL)
         known_R = leaf_R != UNKNOWN
         self.rows_N += np.bincount(leaf_R[known_R], minlength=len(self.rows_N))
         for task in range(self.ones_NT.shape[1]):
@@ -62,52 +65,55 @@ class LeafCounts:
                 chosen_R = known_R & (chunk.label_RT[:, task] == value)
                 counts_NT[:, task] += np.bincount(leaf_R[chosen_R], minlength=len(self.rows_N))
 
-    def tell(self, findings: Findings) -> None:
+    def report(self, findings: Findings) -> None:
         if self.rows_N.sum() < LEAST_ROWS or len(self.rows_N) == 1:
             return
-        seen_N = self.rows_N > 0
-        for place, task in enumerate(self._plan.tasks.tasks):
-            ones_N, zeros_N = self.ones_NT[:, place], self.zeros_NT[:, place]
-            poor = np.flatnonzero(seen_N & (np.minimum(ones_N, zeros_N) < FEW))
+        has_rows_N = self.rows_N > 0
+        for index, task in enumerate(self._plan.tasks.tasks):
+            ones_N, zeros_N = self.ones_NT[:, index], self.zeros_NT[:, index]
+            poor = np.flatnonzero(has_rows_N & (np.minimum(ones_N, zeros_N) < FEW))
             if not len(poor) or not ones_N.sum() or not zeros_N.sum():
                 continue
-            named = [
+            smallest = [
                 f"`{self.index.names[leaf]}` ({rows_text(int(self.rows_N[leaf]))}, {ones_N[leaf]:,} positive)"
                 for leaf in poor[np.argsort(self.rows_N[poor], kind="stable")][:SHOWN]
             ]
             findings.add(
                 "W507",
                 f"task `{task.name}` has fewer than {FEW} positives or negatives in {len(poor)} of the "
-                f"{int(seen_N.sum())} leaves with training rows",
+                f"{int(has_rows_N.sum())} leaves with training rows",
                 self._locate(f"tasks.task.{task.name}.label"),
                 label="their scores mean little",
-                help=[_listed(named, len(poor)), "such leaves live on the shared experts; measure them on more rows"],
+                help=[
+                    _listed(smallest, len(poor)),
+                    "such leaves depend on the shared experts; measure them on more rows",
+                ],
             )
-        self._tell_unseen(findings, ~seen_N)
+        self._report_empty_paths(findings, ~has_rows_N)
 
-    def _tell_unseen(self, findings: Findings, unseen_N: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-        """Leaves all of whose nodes have rows: a node without any is told as W502."""
+    def _report_empty_paths(self, findings: Findings, empty_N: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+        """Reports leaves without rows all of whose nodes have rows; W502 reports a node that has none."""
         reached = [set[int]() for _ in self._plan.levels]
-        for leaf in np.flatnonzero(~unseen_N):
-            for place, node in enumerate(self._plan.leaves[leaf]):
-                reached[place].add(node)
+        for leaf in np.flatnonzero(~empty_N):
+            for depth, node in enumerate(self._plan.leaves[leaf]):
+                reached[depth].add(node)
         gaps = [
             leaf
-            for leaf in np.flatnonzero(unseen_N)
+            for leaf in np.flatnonzero(empty_N)
             if all(node in nodes for node, nodes in zip(self._plan.leaves[leaf], reached, strict=True))
         ]
         if gaps:
             level = self._plan.levels[-1]
-            named = [f"`{self.index.names[leaf]}`" for leaf in gaps[:SHOWN]]
+            names = [f"`{self.index.names[leaf]}`" for leaf in gaps[:SHOWN]]
             findings.add(
                 "W508",
-                f"{len(gaps)} of {len(unseen_N)} paths to level `{level.name}` have no training rows",
+                f"{len(gaps)} of {len(empty_N)} paths to level `{level.name}` have no training rows",
                 self._locate(f"level.{level.name}"),
                 label="no row takes them",
-                help=[_listed(named, len(gaps)), "`under` in a node says where it is shown"],
+                help=[_listed(names, len(gaps)), "`under` in a node says where it is shown"],
             )
 
 
-def _listed(named: list[str], total: int) -> str:
-    more = f" and {total - len(named)} more" if total > len(named) else ""
-    return f"they are {', '.join(named)}{more}" if total > 1 else f"it is {named[0]}"
+def _listed(names: list[str], total: int) -> str:
+    more = f" and {total - len(names)} more" if total > len(names) else ""
+    return f"they are {', '.join(names)}{more}" if total > 1 else f"it is {names[0]}"

@@ -1,7 +1,7 @@
-"""What a row is and what happened on it: nodes, labels and weight, each checked.
+"""`TargetReader`: reads and checks the nodes, labels and weight of every row.
 
-Findings: E506 unknown node, E507 path that the hierarchy lacks, E508 label that is neither 0, 1 nor missing,
-E509 weight. Axes: R rows, L levels, T tasks.
+Findings: E506 (unknown node), E507 (path that the hierarchy lacks), E508 (label that is neither 0, 1 nor missing) and
+E509 (weight). Axes: R rows, L levels, T tasks, P nodes of the level above, N nodes of a level.
 """
 
 from __future__ import annotations
@@ -25,48 +25,54 @@ MOST_UNKNOWN_VALUES = 10_000
 
 
 class TargetReader:
-    """Rows of one part -> `CheckedRows` rows; remembers what is wrong with them, and tells it once all are read.
+    """Turns rows of one part into `CheckedRows`, and reports what is wrong with them once all are read."""
 
-    labels  False where rows are only scored: columns of labels and row weights are then not looked at
-    """
+    def __init__(self, plan: Plan, part: str, labels: bool, locate: Locate, failed: FailedUses) -> None:
+        """Makes the reader.
 
-    def __init__(self, plan: Plan, part: str, labels: bool, locate: Locate, faults: FailedUses) -> None:
+        Args:
+            plan: names the levels, tasks and weight.
+            part: "train", "valid" or "test".
+            labels: whether labels and row weights are read; False if rows are only scored.
+            locate: finds the place of a setting in the spec.
+            failed: uses whose columns are missing or wrong: these are not read.
+        """
         self._plan, self._part = plan, part
         tasks, weight = plan.tasks.tasks, plan.data.weight if plan.data is not None else None
         self._levels = {
-            place: _Level(level, locate)
-            for place, level in enumerate(plan.levels)
-            if not faults.has(part, f"level.{level.name}.column")
+            index: _Level(level, locate)
+            for index, level in enumerate(plan.levels)
+            if not failed.has(part, f"level.{level.name}.column")
         }
-        pairs = {place: (plan.levels[place - 1], plan.levels[place]) for place in self._levels if place}
-        self._paths = {place: _Paths(above, level, locate) for place, (above, level) in pairs.items()}
+        pairs = {index: (plan.levels[index - 1], plan.levels[index]) for index in self._levels if index}
+        self._paths = {index: _Paths(above, level, locate) for index, (above, level) in pairs.items()}
         self._labels = {
-            place: _Label(task, locate)
-            for place, task in enumerate(tasks)
-            if labels and not faults.has(part, f"tasks.task.{task.name}.label")
+            index: _Label(task, locate)
+            for index, task in enumerate(tasks)
+            if labels and not failed.has(part, f"tasks.task.{task.name}.label")
         }
-        self._weight = _Weight(weight, locate) if labels and weight and not faults.has(part, "data.weight") else None
+        self._weight = _Weight(weight, locate) if labels and weight and not failed.has(part, "data.weight") else None
 
     def read(self, rows: TableRows) -> CheckedRows:
-        """The rows with their nodes, labels and weights; only to be used when nothing is told at the end."""
+        """Returns the rows with their nodes, labels and weights. They are valid only if `report` adds nothing."""
         tasks = self._plan.tasks.tasks
         node_RL = np.full((len(rows), len(self._plan.levels)), UNKNOWN, dtype=np.int64)
-        for place, level in self._levels.items():
-            node_RL[:, place] = level.read(rows)
-            if place in self._paths:
-                self._paths[place].read(node_RL[:, place - 1 : place + 1], rows)
+        for index, level in self._levels.items():
+            node_RL[:, index] = level.read(rows)
+            if index in self._paths:
+                self._paths[index].read(node_RL[:, index - 1 : index + 1], rows)
         label_RT = np.full((len(rows), len(tasks)), np.nan, dtype=np.float32)
-        for place, label in self._labels.items():
-            label_RT[:, place] = label.read(rows)
+        for index, label in self._labels.items():
+            label_RT[:, index] = label.read(rows)
         weight_R = np.ones(len(rows), dtype=np.float32) if self._weight is None else self._weight.read(rows)
         return CheckedRows(
             self._part, rows, node_RL, mask_sample_space(label_RT, tasks), weight_R, self._misplaced(node_RL)
         )
 
     def _misplaced(self, node_RL: Nodes) -> Mask:
-        """bad_R, rows whose node or path is wrong."""
-        levels = [self._levels[place].lost(node_RL[:, place]) for place in self._levels]
-        paths = [path.lacking(node_RL[:, place - 1 : place + 1]) for place, path in self._paths.items()]
+        """bad_R: the rows whose node or path is wrong."""
+        levels = [self._levels[index].refused(node_RL[:, index]) for index in self._levels]
+        paths = [path.undeclared(node_RL[:, index - 1 : index + 1]) for index, path in self._paths.items()]
         bad_R: Mask = np.logical_or.reduce([np.zeros(len(node_RL), dtype=np.bool_), *levels, *paths])
         return bad_R
 
@@ -76,92 +82,93 @@ class TargetReader:
         checks = (*self._levels.values(), *self._paths.values(), *self._labels.values(), self._weight)
         return any(check.bad for check in checks if check is not None)
 
-    def tell(self, findings: Findings) -> None:
-        for place, level in self._levels.items():
-            level.tell(findings)
-            if place in self._paths:
-                self._paths[place].tell(findings)
+    def report(self, findings: Findings) -> None:
+        """Adds what is wrong with the rows so far."""
+        for index, level in self._levels.items():
+            level.report(findings)
+            if index in self._paths:
+                self._paths[index].report(findings)
         for label in self._labels.values():
-            label.tell(findings)
+            label.report(findings)
         if self._weight is not None:
-            self._weight.tell(findings)
+            self._weight.report(findings)
 
 
 def mask_sample_space(label_RT: Floats, tasks: Sequence[TaskPlan]) -> Floats:
-    """The labels with NaN where a row lies outside a task's sample space.
+    """Returns the labels with NaN in the rows outside a task's sample space.
 
-    With `where`, a row counts for a task if that other task's label is 1, and the row counts for it in turn.
+    With `where`, a row counts for a task if that other task's label is 1 and the row counts for that other task.
     """
 
-    def happened(place: int) -> Mask:
-        where = tasks[place].where
-        yes_R: Mask = label_RT[:, place] == 1
+    def happened(index: int) -> Mask:
+        where = tasks[index].where
+        yes_R: Mask = label_RT[:, index] == 1
         return yes_R if where is None else yes_R & happened(where)
 
-    found_RT = label_RT.copy()
-    for place, task in enumerate(tasks):
+    masked_RT = label_RT.copy()
+    for index, task in enumerate(tasks):
         if task.where is not None:
-            found_RT[~happened(task.where), place] = np.nan
-    return found_RT
+            masked_RT[~happened(task.where), index] = np.nan
+    return masked_RT
 
 
-class _Tallied:
-    """A check that counts the rows that are wrong."""
+class _RowCheck:
+    """A check that counts the rows in which one column is wrong."""
 
     def __init__(self) -> None:
-        self._tally = BadRows()
+        self._bad_rows = BadRows()
 
     @property
     def bad(self) -> bool:
-        return self._tally.bad > 0
+        return self._bad_rows.bad > 0
 
 
-class _Level(_Tallied):
-    """E506 where a level that refuses unknown nodes meets them."""
+class _Level(_RowCheck):
+    """Reads the nodes of a level, and reports unknown ones if the level refuses them (E506)."""
 
     def __init__(self, level: LevelPlan, locate: Locate) -> None:
         self._level, self._locate = level, locate
         self._index = {value: i for i, node in enumerate(level.nodes) for value in node.values}
         self._known = pl.Series(self._index.keys(), dtype=pl.String)
-        self._places = pl.Series(self._index.values(), dtype=pl.Int64)
+        self._nodes = pl.Series(self._index.values(), dtype=pl.Int64)
         super().__init__()
         self._missing = 0
-        self._strangers = pl.DataFrame(schema={"value": pl.String, "count": pl.Int64})
+        self._unknown = pl.DataFrame(schema={"value": pl.String, "count": pl.Int64})
 
     def read(self, rows: TableRows) -> Node:
-        """node_R, UNKNOWN where the value names no node."""
+        """Returns node_R, UNKNOWN if the value names no node."""
         text = as_text(rows.frame[self._level.column])
-        node_R = text.replace_strict(self._known, self._places, default=UNKNOWN, return_dtype=pl.Int64).to_numpy()
+        node_R = text.replace_strict(self._known, self._nodes, default=UNKNOWN, return_dtype=pl.Int64).to_numpy()
         node_R = np.where(text.is_null().to_numpy(), UNKNOWN, node_R)
-        lost = self.lost(node_R)
-        if lost.any():
-            self._tally.add(rows, self._level.column, lost)
+        refused_R = self.refused(node_R)
+        if refused_R.any():
+            self._bad_rows.add(rows, self._level.column, refused_R)
             self._missing += text.null_count()
-            counts = text.filter(pl.Series(lost)).drop_nulls().rename("value").value_counts()
-            both = pl.concat([self._strangers, counts.cast(self._strangers.schema)])
+            counts = text.filter(pl.Series(refused_R)).drop_nulls().rename("value").value_counts()
+            both = pl.concat([self._unknown, counts.cast(self._unknown.schema)])
             both = both.group_by("value").agg(pl.col("count").sum()).sort("count", "value", descending=[True, False])
-            self._strangers = both.head(MOST_UNKNOWN_VALUES // 2) if both.height > MOST_UNKNOWN_VALUES else both
+            self._unknown = both.head(MOST_UNKNOWN_VALUES // 2) if both.height > MOST_UNKNOWN_VALUES else both
         return node_R
 
-    def lost(self, node_R: Node) -> Mask:
-        """Rows whose node the level refuses."""
-        lost_R: Mask = node_R == UNKNOWN
-        return np.zeros_like(lost_R) if self._level.unknown else lost_R
+    def refused(self, node_R: Node) -> Mask:
+        """Returns the rows whose node the level refuses."""
+        unknown_R: Mask = node_R == UNKNOWN
+        return np.zeros_like(unknown_R) if self._level.unknown else unknown_R
 
-    def tell(self, findings: Findings) -> None:
-        if not self._tally.bad:
+    def report(self, findings: Findings) -> None:
+        if not self._bad_rows.bad:
             return
-        named = self._strangers["value"].to_list()
+        values = self._unknown["value"].to_list()
         findings.add(
             "E506",
-            f"column `{self._level.column}` names no node of level `{self._level.name}` in {self._tally.counted}; "
-            f"{self._tally.first}",
+            f"column `{self._level.column}` names no node of level `{self._level.name}` in "
+            f"{self._bad_rows.count_text}; {self._bad_rows.first_text}",
             self._locate(f"level.{self._level.name}.column"),
             label=f"not all values of `{self._level.column}` are nodes",
             help=[
-                f"values without a node: {quoted(named)}" if named else "",
+                f"values without a node: {quoted(values)}" if values else "",
                 f"{rows_text(self._missing)} with a missing value" if self._missing else "",
-                did_you_mean(named[0], self._index) if named else "",
+                did_you_mean(values[0], self._index) if values else "",
                 f"the nodes' values are {quoted(self._index)}",
                 "`unknown = shared` in the level lets such rows run on the shared experts",
             ],
@@ -169,42 +176,45 @@ class _Level(_Tallied):
 
 
 class _Paths:
-    """E507 for each (parent, node) that occurs without being declared.
+    """Reports each (parent, node) that occurs in the rows but not in the hierarchy (E507).
 
-    A path is looked at from node to node: where one of two neighbours is unknown there is nothing to hold against it.
+    A path is checked one pair of neighbouring levels at a time. A pair with an unknown node is accepted.
     """
 
     def __init__(self, above: LevelPlan, level: LevelPlan, locate: Locate) -> None:
         self._above, self._level, self._locate = above, level, locate
-        self._found: dict[int, tuple[int, str]] = {}
-        self._lacks_PN = np.array([[p not in node.parents for node in level.nodes] for p in range(len(above.nodes))])
+        self._undeclared: dict[int, tuple[int, str]] = {}
+        """Code of an undeclared pair -> how many rows have it, and where the first is."""
+        self._undeclared_PN = np.array(
+            [[p not in node.parents for node in level.nodes] for p in range(len(above.nodes))]
+        )
 
-    def lacking(self, pair_R2: Nodes) -> Mask:
-        """Rows whose two nodes are known, and the second is not under the first."""
+    def undeclared(self, pair_R2: Nodes) -> Mask:
+        """Returns the rows whose two nodes are known and whose second node is not under the first."""
         parent_R, child_R = pair_R2.T
-        lacking_R: Mask = (pair_R2 != UNKNOWN).all(axis=1) & self._lacks_PN[parent_R, child_R]
-        return lacking_R
+        undeclared_R: Mask = (pair_R2 != UNKNOWN).all(axis=1) & self._undeclared_PN[parent_R, child_R]
+        return undeclared_R
 
     def read(self, pair_R2: Nodes, rows: TableRows) -> None:
-        code_R = np.where(self.lacking(pair_R2), pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1], UNKNOWN)
+        code_R = np.where(self.undeclared(pair_R2), pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1], UNKNOWN)
         codes, firsts, counts = np.unique(code_R, return_index=True, return_counts=True)
         for code, first, count in zip(codes.tolist(), firsts.tolist(), counts.tolist(), strict=True):
             if code != UNKNOWN:
-                before, place = self._found.get(code, (0, rows.place(first)))
-                self._found[code] = before + count, place
+                before, location = self._undeclared.get(code, (0, rows.location(first)))
+                self._undeclared[code] = before + count, location
 
     @property
     def bad(self) -> bool:
-        return bool(self._found)
+        return bool(self._undeclared)
 
-    def tell(self, findings: Findings) -> None:
-        for code, (count, place) in sorted(self._found.items()):
+    def report(self, findings: Findings) -> None:
+        for code, (count, location) in sorted(self._undeclared.items()):
             parent, child = divmod(code, len(self._level.nodes))
             upper, node = self._above.nodes[parent].name, self._level.nodes[child]
             message = (
                 f"{rows_text(count)} on the path `{upper} > {node.name}` "
                 f"(columns `{self._above.column}`, `{self._level.column}`), "
-                f"which the hierarchy lacks; the first is {place}"
+                f"which the hierarchy lacks; the first is {location}"
             )
             under = quoted(self._above.nodes[p].name for p in node.parents)
             findings.add(
@@ -216,8 +226,11 @@ class _Paths:
             )
 
 
-class _Label(_Tallied):
-    """E508 for a label that is neither 0, 1 nor missing, where the label is the column as it is."""
+class _Label(_RowCheck):
+    """Reads the label of a task.
+
+    If the label is the column itself, cells that are neither 0, 1 nor missing are reported (E508).
+    """
 
     def __init__(self, task: TaskPlan, locate: Locate) -> None:
         self._task, self._locate = task, locate
@@ -225,7 +238,7 @@ class _Label(_Tallied):
         self._minus_one, self._above_one = False, False
 
     def read(self, rows: TableRows) -> Numbers | Floats:
-        """label_R, NaN where missing."""
+        """Returns label_R, NaN if missing."""
         task, column = self._task, rows.frame[self._task.column]
         if task.rule == "equals":
             text = as_text(column)
@@ -236,18 +249,18 @@ class _Label(_Tallied):
             threshold = float(task.value if task.value is not None else 0)
             return np.where(np.isnan(values), np.nan, values > threshold)
         bad |= ~(np.isnan(values) | (values == 0) | (values == 1))
-        self._tally.add(rows, task.column, bad)
+        self._bad_rows.add(rows, task.column, bad)
         self._minus_one |= bool((values == -1).any())
         self._above_one |= bool((values > 1).any())
         return values
 
-    def tell(self, findings: Findings) -> None:
-        if not self._tally.bad:
+    def report(self, findings: Findings) -> None:
+        if not self._bad_rows.bad:
             return
         findings.add(
             "E508",
             f"label `{self._task.column}` of task `{self._task.name}` is neither 0, 1 nor missing in "
-            f"{self._tally.counted}; {self._tally.first}",
+            f"{self._bad_rows.count_text}; {self._bad_rows.first_text}",
             self._locate(f"tasks.task.{self._task.name}.label"),
             label="labels are 0, 1 or missing",
             help=[
@@ -257,8 +270,8 @@ class _Label(_Tallied):
         )
 
 
-class _Weight(_Tallied):
-    """E509 for a row weight that is negative, missing or not a number."""
+class _Weight(_RowCheck):
+    """Reads the row weight, and reports cells that are negative, missing or not a number (E509)."""
 
     def __init__(self, column: str, locate: Locate) -> None:
         super().__init__()
@@ -266,15 +279,15 @@ class _Weight(_Tallied):
 
     def read(self, rows: TableRows) -> Floats:
         values, _ = as_numbers(rows.frame[self._column])
-        self._tally.add(rows, self._column, ~(np.isfinite(values) & (values >= 0)))
+        self._bad_rows.add(rows, self._column, ~(np.isfinite(values) & (values >= 0)))
         return values.astype(np.float32)
 
-    def tell(self, findings: Findings) -> None:
-        if self._tally.bad:
+    def report(self, findings: Findings) -> None:
+        if self._bad_rows.bad:
             findings.add(
                 "E509",
-                f"row weight `{self._column}` is negative, missing or not a number in {self._tally.counted}; "
-                f"{self._tally.first}",
+                f"row weight `{self._column}` is negative, missing or not a number in {self._bad_rows.count_text}; "
+                f"{self._bad_rows.first_text}",
                 self._locate("data.weight"),
                 label="weights are numbers from 0",
                 help="a row to be left out has the weight 0",

@@ -1,6 +1,7 @@
-"""`TimeOrder`: whether the rows that are measured on come after those that are learnt from (W509).
+"""`TimeOrder`: checks that validation and test rows come after the training rows (W509).
 
-Looked at are the columns that a split goes by, in parts that are files of their own. Memory: two numbers a column.
+Checked are the columns of time-based splits, in parts that are files of their own. Memory: two numbers for each column
+and part.
 """
 
 from __future__ import annotations
@@ -21,29 +22,34 @@ _DONE = {"valid": "validate on", "test": "test on"}
 
 @dataclass(slots=True)
 class _Range:
+    """The time range of a part."""
+
     low: float = np.inf
     high: float = -np.inf
     first: str = ""
-    """The row of `low`, in words."""
+    """The cell of `low` and its row, in words."""
     last: str = ""
-    """The value of `high`, in words."""
+    """The cell of `high`, in words."""
     early: int = 0
     """Rows that come before the last training row."""
 
 
 def time_columns(plan: Plan) -> list[str]:
-    """The columns that say when a row happened: a split takes the last rows by them, or those from a value on."""
+    """Returns the columns that say when a row happened: those of the splits `last` and `from`."""
     data = plan.data
     rules = [] if data is None else [data.valid, data.test]
-    found = [rule.column for rule in rules if isinstance(rule, SplitPlan) and rule.kind in ("last", "from")]
-    return list(dict.fromkeys(column for column in found if column is not None))
+    columns = [rule.column for rule in rules if isinstance(rule, SplitPlan) and rule.kind in ("last", "from")]
+    return list(dict.fromkeys(column for column in columns if column is not None))
 
 
 class TimeOrder:
+    """The check, as `TableCheck` describes it. It needs the training rows first."""
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
-        self._seen: dict[tuple[str, str], _Range] = {}
+        self._ranges: dict[tuple[str, str], _Range] = {}
         self._text: set[str] = set()
+        """Columns of text that a split compares by its characters: they have no range here."""
 
     def update(self, chunk: CheckedRows) -> None:
         for column in time_columns(self._plan):
@@ -51,35 +57,35 @@ class TimeOrder:
                 continue
             cells = chunk.rows.frame[column]
             values, bad = as_numbers(cells)
-            if bad.any():  # text that is compared by its characters
+            if bad.any():
                 self._text.add(column)
             if bad.any() or np.isnan(values).all():
                 continue
-            seen = self._seen.setdefault((chunk.part, column), _Range())
-            learnt = self._seen.get(("train", column))  # the training rows are read first
-            seen.early += int((values < learnt.high).sum()) if learnt is not None else 0
+            span = self._ranges.setdefault((chunk.part, column), _Range())
+            train = self._ranges.get(("train", column))
+            span.early += int((values < train.high).sum()) if train is not None else 0
             least, most = int(np.nanargmin(values)), int(np.nanargmax(values))
-            if values[least] < seen.low:
-                seen.low, seen.first = (
+            if values[least] < span.low:
+                span.low, span.first = (
                     float(values[least]),
-                    f"{cell_text(as_text(cells)[least])} in {chunk.rows.place(least)}",
+                    f"{cell_text(as_text(cells)[least])} in {chunk.rows.location(least)}",
                 )
-            if values[most] > seen.high:
-                seen.high, seen.last = float(values[most]), cell_text(as_text(cells)[most])
+            if values[most] > span.high:
+                span.high, span.last = float(values[most]), cell_text(as_text(cells)[most])
 
-    def tell(self, findings: Findings) -> None:
-        for (part, column), seen in self._seen.items():
+    def report(self, findings: Findings) -> None:
+        for (part, column), span in self._ranges.items():
             rule = getattr(self._plan.data, part)
-            learnt = self._seen.get(("train", column))
-            if part == "train" or isinstance(rule, SplitPlan) or learnt is None or column in self._text:
+            train = self._ranges.get(("train", column))
+            if part == "train" or isinstance(rule, SplitPlan) or train is None or column in self._text:
                 continue
-            if seen.low < learnt.high:
+            if span.low < train.high:
                 findings.add(
                     "W509",
-                    f"{rows_text(seen.early)} to {_DONE[part]} {'comes' if seen.early == 1 else 'come'} before the "
-                    f"training rows end: by `{column}`, the earliest is {seen.first}, and training rows go on to "
-                    f"{learnt.last}",
+                    f"{rows_text(span.early)} to {_DONE[part]} {'comes' if span.early == 1 else 'come'} before the "
+                    f"training rows end: by `{column}`, the earliest is {span.first}, and training rows go on to "
+                    f"{train.last}",
                     self._locate(f"data.{part}"),
-                    label="a model is asked about what it has learnt",
-                    help=f"cut both files at one `{column}`",
+                    label="a model is measured on rows from the time that it learnt from",
+                    help=f"cut both files at the same `{column}`",
                 )

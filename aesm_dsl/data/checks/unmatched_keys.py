@@ -1,4 +1,7 @@
-"""`UnmatchedKeys`: whether the training rows hold the keys that files of vectors have (W513). Memory follows the keys."""
+"""`UnmatchedKeys`: checks that the values in the training rows are keys of the files of vectors (W513).
+
+Memory follows the keys.
+"""
 
 from __future__ import annotations
 
@@ -17,43 +20,50 @@ VectorKeys = Mapping[str, tuple[str, ...]]
 """Feature -> the keys of its file of vectors."""
 
 ENOUGH = 1_000_000
-"""Values of a feature that are looked at, those of the first rows."""
+"""Values of each feature that are checked: those of the first rows."""
 FEW = 0.5
 """Share of the values that must have a vector."""
 
 
 class UnmatchedKeys:
+    """The check, as `TableCheck` describes it."""
+
     def __init__(self, plan: Plan, keys: VectorKeys, locate: Locate) -> None:
         self._locate = locate
-        self._features = [one for one in plan.features if one.kind == "vectors" and (one.table or one.name) in keys]
+        self._features = [
+            feature
+            for feature in plan.features
+            if feature.kind == "vectors" and (feature.table or feature.name) in keys
+        ]
         self._keys = {name: pl.Series(own, dtype=pl.String) for name, own in keys.items()}
-        self._files = {one.name: one.file for one in plan.features}
-        self._seen = {one.name: 0 for one in self._features}
-        self._found = dict(self._seen)
-        self._strange: dict[str, str] = {}
+        self._files = {feature.name: feature.file for feature in plan.features}
+        self._checked = {feature.name: 0 for feature in self._features}
+        self._matched = dict(self._checked)
+        self._unmatched: dict[str, str] = {}
+        """Feature -> its first value without a vector."""
 
     def update(self, chunk: CheckedRows) -> None:
-        for one in self._features:
-            if chunk.part != "train" or self._seen[one.name] >= ENOUGH:
+        for feature in self._features:
+            if chunk.part != "train" or self._checked[feature.name] >= ENOUGH:
                 continue
-            column = chunk.rows.frame[one.column]
-            text = as_text(flatten(column, one.separator)[0] if one.take else column).drop_nulls()
-            strange = text.filter(~text.is_in(self._keys[one.table or one.name].implode()))
-            self._seen[one.name] += len(text)
-            self._found[one.name] += len(text) - len(strange)
-            if len(strange):
-                self._strange.setdefault(one.name, strange[0])
+            column = chunk.rows.frame[feature.column]
+            text = as_text(flatten(column, feature.separator)[0] if feature.take else column).drop_nulls()
+            unmatched = text.filter(~text.is_in(self._keys[feature.table or feature.name].implode()))
+            self._checked[feature.name] += len(text)
+            self._matched[feature.name] += len(text) - len(unmatched)
+            if len(unmatched):
+                self._unmatched.setdefault(feature.name, unmatched[0])
 
-    def tell(self, findings: Findings) -> None:
-        for one in self._features:
-            seen, found = self._seen[one.name], self._found[one.name]
-            if found < FEW * seen:
-                owner = one.table or one.name
+    def report(self, findings: Findings) -> None:
+        for feature in self._features:
+            checked, matched = self._checked[feature.name], self._matched[feature.name]
+            if matched < FEW * checked:
+                owner = feature.table or feature.name
                 findings.add(
                     "W513",
-                    f"{seen - found:,} of {seen:,} values of feature `{one.name}` have no vector in "
-                    f"`{self._files[owner]}`, such as `{self._strange[one.name]}`",
-                    self._locate(f"features.{one.group}.{one.name}"),
+                    f"{checked - matched:,} of {checked:,} values of feature `{feature.name}` have no vector in "
+                    f"`{self._files[owner]}`, such as `{self._unmatched[feature.name]}`",
+                    self._locate(f"features.{feature.group}.{feature.name}"),
                     label="they all share the vector of unknown keys",
                     help=f"keys are compared as text; the file has {quoted(self._keys[owner].head(3))}",
                 )

@@ -9,7 +9,7 @@ from typing import Any
 from aesm_dsl.data.draft.column import Column
 from aesm_dsl.data.draft.infer_roles import LevelGuess, TableDraft
 from aesm_dsl.data.draft.shared_values import is_history
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.spec.data import Data, Split
 from aesm_dsl.spec.features import (
     CategoryFeature,
@@ -90,7 +90,7 @@ class _Names:
         self._given: set[str] = set()
 
     def of(self, text: str, *taken: str) -> str:
-        name = re.sub(r"[\W_]+", "_", fold(text)).strip("_").lower() or "value"
+        name = re.sub(r"[\W_]+", "_", normalize(text)).strip("_").lower() or "value"
         if not is_word(name) or name in ("none", "auto"):
             name = f"v_{name}"
         free, number = name, 1

@@ -1,1 +1,1 @@
-"""Columns -> ids and numbers: encoders, what fits them, and how rows are split."""
+"""Columns -> ids and numbers: the encoders, how they are fitted, and how rows are split."""

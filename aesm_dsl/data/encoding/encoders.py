@@ -1,7 +1,7 @@
-"""`Encoders`: raw columns -> ids and values. Fitted on training rows only (fitting.py), stored with the run, used on
-all rows.
+"""`Encoders`: raw columns -> ids and values. Fitted on the training rows (`fitting`), stored with the run, used for all
+rows.
 
-Ids of any later table stay inside the embedding tables, whatever it holds. Axes: R rows, S slots of ids, V values.
+The ids stay inside the embedding tables, whatever a later table holds. Axes: R rows, S slots of ids, V values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from aesm_dsl.data.encoding.feature_encoders import (
 from aesm_dsl.plan.strict_json import read_json
 
 FORMAT = 3
-"""Version of the encoders' JSON form; the hash and the rules of value.py belong to it."""
+"""Version of the encoders' JSON form. It also stands for the hash (`hashing`) and for what cells mean (`values`)."""
 
 KINDS: dict[type[Encoder], str] = {
     CategoryEncoder: "category",
@@ -52,10 +52,12 @@ class Encoders:
     encoders: tuple[Encoder, ...]
 
     def encode(self, frame: pl.DataFrame) -> tuple[Slots, Values]:
-        """ids_RS and value_RV in the plan's order, for any table with the features' columns.
+        """Encodes any table that has the features' columns.
 
-        0 <= id < rows()[feature], or PAD; int32 where all tables are small enough for it. A feature that is used as a
-        number has a value, NaN where missing, and no ids.
+        Returns:
+            ids_RS, in the plan's order: 0 <= id < rows()[feature], or PAD; int32 if all embedding tables are small
+            enough, else int64. And value_RV, in the plan's order: the features that are used as numbers, NaN if
+            missing; these have no ids.
         """
         small = all(encoder.rows < 2**31 for encoder in self.encoders)
         slots = sum(encoder.slots for encoder in self.encoders)
@@ -71,19 +73,20 @@ class Encoders:
                 v += 1
             elif not isinstance(encoder, CrossEncoder):
                 own_RS[:] = encoder.ids(frame[encoder.column]).reshape(own_RS.shape)
+        # Crosses need the ids of the other features, wherever they stand in the plan.
         for encoder in self.encoders:
             if isinstance(encoder, CrossEncoder):
                 ids[encoder.name][:, 0] = encoder.ids([ids[name] for name in encoder.crossed])
         return ids_RS, value_RV
 
     def rows(self) -> dict[str, int]:
-        """Feature name -> rows of its embedding table, as fitted (for `Plan.with_rows`)."""
+        """Returns the rows of each feature's embedding table, as fitted, for `Plan.with_rows`."""
         return {encoder.name: encoder.rows for encoder in self.encoders}
 
     def with_keys(self, keys: Mapping[str, tuple[str, ...]]) -> Encoders:
-        """The same with the keys of files of vectors (feature name -> keys) as the vocabularies of their features."""
+        """Returns the encoders with the keys of files of vectors (feature name -> keys) as their vocabularies."""
 
-        def told(encoder: Encoder) -> Encoder:
+        def with_own_keys(encoder: Encoder) -> Encoder:
             if isinstance(encoder, CategoryEncoder) and encoder.name in keys:
                 return replace(encoder, values=keys[encoder.name])
             if (
@@ -94,9 +97,10 @@ class Encoders:
                 return replace(encoder, of=replace(encoder.of, values=keys[encoder.of.name]))
             return encoder
 
-        return Encoders(tuple(map(told, self.encoders)))
+        return Encoders(tuple(map(with_own_keys, self.encoders)))
 
     def to_json(self) -> str:
+        """Returns the content of encoders.json."""
         features = [self._stored(encoder) for encoder in self.encoders]
         return json.dumps({"format": FORMAT, "features": features}, ensure_ascii=False, indent=1) + "\n"
 
@@ -105,36 +109,36 @@ class Encoders:
         """Reads the encoders that `to_json` wrote.
 
         Raises:
-            ValueError: the version of the format is another, or a field is not of its type.
+            ValueError: the file has another version of the format, or a field has the wrong type.
         """
         stored: dict[str, Any] = json.loads(text)
         if stored.get("format") != FORMAT:
             raise ValueError(f"encoders of format {stored.get('format')}, this version reads format {FORMAT}")
-        found: dict[str, Encoder] = {}
+        restored: dict[str, Encoder] = {}
         features = stored["features"]
-        # Those that share another's come behind it, wherever they stand.
-        for feature in sorted(features, key=lambda one: isinstance(one.get("of"), str)):
-            found[feature["name"]] = _restored(dict(feature), found)
-        return Encoders(tuple(found[feature["name"]] for feature in features))
+        # Encoders that use another feature's are restored last, wherever they stand.
+        for feature in sorted(features, key=lambda feature: isinstance(feature.get("of"), str)):
+            restored[feature["name"]] = _restored(dict(feature), restored)
+        return Encoders(tuple(restored[feature["name"]] for feature in features))
 
     def _stored(self, encoder: Encoder) -> dict[str, Any]:
-        """The encoder's fields; an encoder that another feature has too stands by that feature's name."""
+        """The fields of an encoder; an encoder that another feature has too is stored as that feature's name."""
         values = {name: getattr(encoder, name) for name in encoder.__dataclass_fields__}
         of = values.get("of")
         if of is not None:
-            shared = any(one.name == of.name and one is not encoder for one in self.encoders)
+            shared = any(other.name == of.name and other is not encoder for other in self.encoders)
             values["of"] = of.name if shared else self._stored(of)
         return {"kind": KINDS[type(encoder)], **values}
 
 
 def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Encoder:
-    """The encoder of these fields; one that uses another feature's takes that of `known`."""
+    """The encoder with these fields; if it uses another feature's encoder, that is taken from `known`."""
     kind: type[Encoder] = next(kind for kind, name in KINDS.items() if name == values["kind"])
     fields = {name: value for name, value in values.items() if name != "kind"}
     of = fields.get("of")
     if of is None:
         return read_json(kind, json.dumps(fields))
     inner = known[of] if isinstance(of, str) else _restored(of, known)
-    # Read with the smallest encoder there is in its place: a vocabulary that features share stays one in memory.
+    # Read with a tiny encoder in its place: so a vocabulary that several features use is in memory only once.
     outer: Any = read_json(kind, json.dumps({**fields, "of": asdict(IdEncoder("", "", 1))}))
     return replace(outer, of=inner)  # type: ignore[no-any-return]

@@ -1,4 +1,7 @@
-"""The encoders of single features, one for each kind: a column -> ids or values. Axes: R rows, S slots."""
+"""The encoders of single features, one for each kind: a column -> ids or values.
+
+All are frozen dataclasses, whose fields are stored in a run's encoders.json. Axes: R rows, S slots.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,15 @@ from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.plan.plan import MISSING, OTHER
 
 MOST_DEVIATIONS = 10.0
-"""Further from the mean than so many deviations no scaled number goes: one wild cell must not drown a batch."""
+"""A scaled number is at most this many standard deviations from the mean, so that one wild cell cannot dominate a
+batch."""
 
 Ids = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryEncoder:
-    """0 missing, 1 outside the vocabulary, 2... its values, most frequent first."""
+    """Index in a vocabulary: 0 missing, 1 out of vocabulary (OOV), 2... the values, most frequent first."""
 
     name: str
     column: str
@@ -31,23 +35,26 @@ class CategoryEncoder:
 
     @property
     def rows(self) -> int:
+        """Rows of the embedding table that the ids look up."""
         return len(self.values) + 2
 
     @property
     def slots(self) -> int:
+        """Ids of each row."""
         return 1
 
     def ids(self, column: pl.Series) -> Ids:
+        """Returns the ids of the cells: (R,), or (R, S) for encoders of several slots."""
         text = as_text(column)
         known = pl.Series(self.values, dtype=pl.String)
-        places = pl.Series(range(2, self.rows), dtype=pl.Int64)
-        ids = text.replace_strict(known, places, default=OTHER, return_dtype=pl.Int64).to_numpy()
+        indices = pl.Series(range(2, self.rows), dtype=pl.Int64)
+        ids = text.replace_strict(known, indices, default=OTHER, return_dtype=pl.Int64).to_numpy()
         return np.where(text.is_null().to_numpy(), MISSING, ids)
 
 
 @dataclass(frozen=True, slots=True)
 class IdEncoder:
-    """0 missing, 1...`buckets` the value's hash modulo `buckets`, plus 1."""
+    """Hash bucket: 0 missing, 1...`buckets` the value's hash modulo `buckets`, plus 1."""
 
     name: str
     column: str
@@ -68,7 +75,7 @@ class IdEncoder:
 
 @dataclass(frozen=True, slots=True)
 class NumberEncoder:
-    """0 missing, 1... the quantile bucket. `rows` is as planned; few distinct values leave some unused."""
+    """Quantile bucket: 0 missing, 1... the bucket. With few distinct values some of the planned `rows` stay unused."""
 
     name: str
     column: str
@@ -86,14 +93,12 @@ class NumberEncoder:
 
 @dataclass(frozen=True, slots=True)
 class ValueEncoder:
-    """The number itself: less the mean, in deviations, at most MOST_DEVIATIONS either way; NaN where missing.
-
-    scale  "standard"; "log", of sign(x) log(1 + |x|); or "none": as it is
-    """
+    """The number itself, standardised and clipped to MOST_DEVIATIONS in both directions; NaN if missing."""
 
     name: str
     column: str
     scale: str
+    """"standard"; "log", which standardises sign(x) log(1 + |x|); or "none", which takes the number as it is."""
     mean: float
     deviation: float
 
@@ -106,23 +111,28 @@ class ValueEncoder:
         return 0
 
     def values(self, column: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        """Returns the scaled numbers, (R,)."""
         values = (rescale(as_numbers(column)[0], self.scale) - self.mean) / self.deviation
         if self.scale != "none":
             values = values.clip(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         with np.errstate(over="ignore"):
             small = values.astype(np.float32)
+        # Numbers beyond float32 became infinite: they count as missing.
         return np.where(np.isfinite(small), small, np.float32(np.nan))
 
 
 def rescale(values: Numbers, scale: str) -> Numbers:
-    """The numbers as their mean and deviation are taken of them; NaN where they are not finite."""
+    """Returns the numbers whose mean and deviation a `scale` uses: of "log" sign(x) log(1 + |x|); NaN if not finite."""
     values = np.where(np.isfinite(values), values, np.nan)
     return np.sign(values) * np.log1p(np.abs(values)) if scale == "log" else values
 
 
 @dataclass(frozen=True, slots=True)
 class DateEncoder:
-    """A slot for each part, its ids below those of the part before: 0 missing, 1... the part's values."""
+    """A slot for each part of the date: 0 missing, 1... the part's values.
+
+    All parts share one table: the ids of a part come after all ids of the part before.
+    """
 
     name: str
     column: str
@@ -138,21 +148,21 @@ class DateEncoder:
         return len(self.parts)
 
     def ids(self, column: pl.Series) -> Ids:
-        moments, _ = as_timestamps(column, self.zone)
-        above, columns = 0, []
+        timestamps, _ = as_timestamps(column, self.zone)
+        offset, columns = 0, []
         for part in self.parts:
-            columns.append(part_ids(moments, part) + above)
-            above += PARTS[part] + 1
+            columns.append(part_ids(timestamps, part) + offset)
+            offset += PARTS[part] + 1
         return np.stack(columns, axis=1)
 
 
 SingleIdEncoder = CategoryEncoder | IdEncoder | NumberEncoder
-"""What makes one id of one value."""
+"""The encoders that turn one value into one id."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedEncoder:
-    """What another feature's encoder makes of this column."""
+    """Encodes a column with another feature's encoder."""
 
     name: str
     column: str
@@ -172,14 +182,16 @@ class SharedEncoder:
 
 @dataclass(frozen=True, slots=True)
 class ListEncoder:
-    """The ids of a list's values, missing ones left out: the first ones, or the last ones from the newest on."""
+    """The ids of the first `slots` values of a list, without missing ones; PAD in unused slots."""
 
     name: str
     column: str
     of: SingleIdEncoder
     slots: int
     last: bool
+    """Takes the last values instead, the newest in the first slot."""
     separator: str
+    """Separator of lists that are written as text."""
 
     @property
     def rows(self) -> int:
@@ -188,13 +200,14 @@ class ListEncoder:
     def ids(self, column: pl.Series) -> Ids:
         values, row_I = flatten(column, self.separator)
         ids_I = self.of.ids(values)
-        there = ids_I != MISSING
-        return fill_slots(ids_I[there], row_I[there], len(column), self.slots, self.last)
+        present_I = ids_I != MISSING
+        return fill_slots(ids_I[present_I], row_I[present_I], len(column), self.slots, self.last)
 
 
 @dataclass(frozen=True, slots=True)
 class CrossEncoder:
-    """0 where one of the features is missing, 1...`buckets` the hash of their ids modulo `buckets`, plus 1."""
+    """Hash bucket of the ids of several features: 0 if one of them is missing, 1...`buckets` their hash modulo
+    `buckets`, plus 1."""
 
     name: str
     crossed: tuple[str, ...]
@@ -209,10 +222,15 @@ class CrossEncoder:
         return 1
 
     def ids(self, parts: Sequence[np.ndarray[tuple[int, int], np.dtype[np.int32 | np.int64]]]) -> Ids:
-        """parts  ids_RS of each of the features. All slots of a date are missing together, its first one is 0 then."""
+        """Returns the ids of the cross, (R,).
+
+        Args:
+            parts: ids_RS of each of the features.
+        """
         hashes = np.zeros(len(parts[0]), dtype=np.uint64)
         missing = np.zeros(len(parts[0]), dtype=np.bool_)
         for ids_RS in parts:
+            # The first slot is enough: all slots of a date are missing together, and its first one is 0 then.
             missing |= ids_RS[:, 0] == MISSING
             for ids_R in ids_RS.T:
                 hashes = splitmix64(hashes ^ ids_R.astype(np.uint64))
@@ -220,7 +238,7 @@ class CrossEncoder:
 
 
 def _bucketed(hashes: Hashes, missing: Mask, buckets: int) -> Ids:
-    """0 where missing, else the hash modulo `buckets`, plus 1."""
+    """0 if missing, else the hash modulo `buckets`, plus 1."""
     return np.where(missing, MISSING, (hashes % np.uint64(buckets)).astype(np.int64) + 1)
 
 

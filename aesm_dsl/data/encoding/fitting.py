@@ -1,7 +1,7 @@
 """`EncoderFitting`: training rows, chunk by chunk -> `Encoders`. Memory follows the vocabularies, not the rows.
 
-What is learnt does not depend on how the rows are cut into chunks: counts are whole numbers, a sample is drawn by the
-rows' numbers, and whatever is rounded or forgotten is so at every BLOCK-th row, wherever a chunk ends.
+The result does not depend on how the rows are chunked: counts are whole numbers, a sample is drawn by the row numbers,
+and rounding or forgetting happens after every BLOCK rows, wherever a chunk ends.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
 BLOCK = 2**18
-"""Rows after which learners settle."""
+"""Rows after which the learners settle."""
 VOCABULARY = 2_000_000
-"""Different values of a column that are counted exactly, or four times the feature's `limit` where that is more."""
+"""Different values of a column that are counted exactly, or four times the feature's `limit` if that is more."""
 
 
 class EncoderFitting:
-    """Encoders in the making.
-
-    first_row  the number of the first row among all training rows. Parts of the rows can be read by several fittings
-               and merged; with each part's first row given (a multiple of BLOCK) the result is that of one fitting
-    """
+    """Learns the encoders of all features from the training rows."""
 
     def __init__(self, plan: Plan, first_row: int = 0) -> None:
+        """Starts without any rows.
+
+        Args:
+            plan: names the features.
+            first_row: the number of the first row among all training rows. Parts of the rows can be read by several
+                fittings and merged; if each part starts at a multiple of BLOCK, the result is that of one fitting.
+        """
         self._features = plan.features
         self._learners = [new_learner(feature) for feature in plan.features]
         self._row = first_row
@@ -55,13 +58,13 @@ class EncoderFitting:
             part = frame[start : start + BLOCK - self._row % BLOCK]
             for feature, learner in zip(self._features, self._learners, strict=True):
                 if learner is not None:
-                    learner.learn(*_cells(part[feature.column], feature, self._row))
+                    learner.learn(*_numbered_values(part[feature.column], feature, self._row))
             start, self._row = start + part.height, self._row + part.height
             if self._row % BLOCK == 0:
                 self._settle()
 
     def merge(self, other: EncoderFitting) -> None:
-        """Adds what another fitting of the same plan has learnt from rows behind these."""
+        """Adds what another fitting of the same plan has learnt from the rows after these."""
         for fitting in (self, other):
             fitting._settle()
         for mine, others in zip(self._learners, other._learners, strict=True):
@@ -70,7 +73,7 @@ class EncoderFitting:
         self._row = other._row
 
     def finish(self) -> Encoders:
-        """The encoders that the rows so far teach."""
+        """Returns the encoders that the rows so far teach."""
         self._settle()
         return make_encoders(self._features, self._learners)
 
@@ -81,27 +84,28 @@ class EncoderFitting:
 
 
 def make_encoders(features: Sequence[FeaturePlan], learners: Sequence[Learner | NumberHistogram | None]) -> Encoders:
-    """The encoders that the features' learners have learnt."""
-    found: dict[str, Encoder] = {}
+    """Returns the encoders of the features from what their learners have learnt."""
+    encoders: dict[str, Encoder] = {}
     pairs = list(zip(features, learners, strict=True))
-    # Those that share another's encoder come behind it, wherever they stand.
+    # Features that use another's encoder come last, wherever they stand.
     for feature, learner in sorted(pairs, key=lambda pair: bool(pair[0].table)):
-        found[feature.name] = _encoder(feature, learner, found)
-    return Encoders(tuple(found[feature.name] for feature in features))
+        encoders[feature.name] = _encoder(feature, learner, encoders)
+    return Encoders(tuple(encoders[feature.name] for feature in features))
 
 
-def _cells(column: pl.Series, feature: FeaturePlan, row: int) -> tuple[pl.Series, Hashes]:
-    """The values that a feature's learner sees, and a number for each that stays the same wherever chunks are cut."""
+def _numbered_values(column: pl.Series, feature: FeaturePlan, row: int) -> tuple[pl.Series, Hashes]:
+    """The values that a learner gets, and a number for each that is the same however rows are chunked."""
     number_R = np.arange(row, row + len(column), dtype=np.uint64)
     if not feature.take:
         return column, number_R
     values, row_I = flatten(column, feature.separator)
     place_I = np.arange(len(row_I)) - np.searchsorted(row_I, row_I)
+    # The number of the row in the low 44 bits, the value's place in its list above them.
     return values, number_R[row_I] + (place_I.astype(np.uint64) << np.uint64(44))
 
 
 def new_learner(feature: FeaturePlan) -> Learner | None:
-    """What learns the feature's encoder; None where there is nothing to learn."""
+    """Returns the learner of a feature's encoder; None if there is nothing to learn."""
     if feature.table:
         return None
     match feature.kind:
@@ -118,23 +122,25 @@ def new_learner(feature: FeaturePlan) -> Learner | None:
 
 
 def _encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None, known: dict[str, Encoder]) -> Encoder:
-    """The feature's encoder; `known` has those of all features that others share."""
-    one = known[feature.table] if feature.table else _single(feature, learner)
+    """The feature's encoder; `known` has the encoders of all features that others share."""
+    encoder = known[feature.table] if feature.table else _own_encoder(feature, learner)
     if feature.take:
-        assert isinstance(one, SingleIdEncoder)
-        return ListEncoder(feature.name, feature.column, one, feature.slots, feature.take == "last", feature.separator)
+        assert isinstance(encoder, SingleIdEncoder)
+        last = feature.take == "last"
+        return ListEncoder(feature.name, feature.column, encoder, feature.slots, last, feature.separator)
     if feature.table:
-        assert isinstance(one, SingleIdEncoder)
-        return SharedEncoder(feature.name, feature.column, one)
-    return one
+        assert isinstance(encoder, SingleIdEncoder)
+        return SharedEncoder(feature.name, feature.column, encoder)
+    return encoder
 
 
-def _single(feature: FeaturePlan, learner: Learner | NumberHistogram | None) -> Encoder:
+def _own_encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None) -> Encoder:
+    """The encoder of a feature that has an embedding table of its own, or of the values of its lists."""
     name, column = feature.name, feature.column
     match learner:
         case VocabularyCounts():
-            often = learner.ranked().filter(pl.col("rows") >= feature.min_count)
-            return CategoryEncoder(name, column, tuple(often["value"].head(max(feature.rows - 2, 0)).to_list()))
+            frequent = learner.ranked().filter(pl.col("rows") >= feature.min_count)
+            return CategoryEncoder(name, column, tuple(frequent["value"].head(max(feature.rows - 2, 0)).to_list()))
         case NumberSample() | NumberHistogram():
             return NumberEncoder(name, column, feature.rows, learner.boundaries(feature.rows - 1))
         case MeanAndDeviation():
@@ -142,11 +148,9 @@ def _single(feature: FeaturePlan, learner: Learner | NumberHistogram | None) -> 
     if feature.kind == "id":
         return IdEncoder(name, column, feature.rows - 1)
     if feature.kind == "vectors":
-        return CategoryEncoder(name, column, ())  # until its keys are put in
+        return CategoryEncoder(name, column, ())  # its keys are added by `Encoders.with_keys`
     if feature.kind == "cross":
         return CrossEncoder(name, feature.crossed, feature.rows - 1)
-    return (
-        DateEncoder(name, column, feature.parts, feature.zone)
-        if feature.parts
-        else ValueEncoder(name, column, "none", 0.0, 1.0)
-    )
+    if feature.parts:
+        return DateEncoder(name, column, feature.parts, feature.zone)
+    return ValueEncoder(name, column, "none", 0.0, 1.0)

@@ -1,7 +1,7 @@
-"""Learners: what one feature's encoder needs to know of a column, from parts of it.
+"""Learners: what the encoder of one feature needs to know about its column, learnt from parts of it.
 
-Every value of a part comes with a number of its own. `settle` is called at places that do not depend on how rows are
-cut.
+Every value of a part comes with a number of its own. `settle` is called at rows that do not depend on how the rows are
+chunked: only then may a learner round or forget.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from aesm_dsl.data.reading.hashing import Hashes, splitmix64
 from aesm_dsl.data.reading.values import Numbers, as_numbers, as_text
 
 SAMPLE = 1_000_000
-"""Numbers of a column that its quantiles are taken from: all of them up to so many, else a random sample."""
+"""Numbers of a column that its quantiles are computed from: all of them up to this many, else a random sample."""
 
 
 class VocabularyCounts:
-    """How often each value of a column occurs, as text: exactly up to `most` different values. Beyond that the rarer
-    half is forgotten when settling, so that a value may be counted too low."""
+    """Counts how often each value of a column occurs, as text: exactly up to `most` different values.
+
+    With more values, the rarer half is forgotten when settling, so a value may be counted too low.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -28,18 +30,20 @@ class VocabularyCounts:
         self._parts: list[pl.DataFrame] = []
 
     @property
-    def knows(self) -> bool:
+    def has_learnt(self) -> bool:
         return self.counted.height > 0
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
+        """Takes the values of the next part, and the number of each."""
         values = pl.DataFrame({"value": as_text(column)}).drop_nulls()
         self._parts.append(values.group_by("value").agg(pl.len().cast(pl.Int64).alias("rows")))
 
     def add(self, counted: pl.DataFrame) -> None:
-        """What was counted elsewhere: `value`, as text, and `count`."""
+        """Takes counts from elsewhere: the columns `value`, as text, and `count`."""
         self._parts.append(counted.select("value", pl.col("count").alias("rows")).drop_nulls())
 
     def settle(self) -> None:
+        """Puts the parts so far together."""
         if self._parts:
             together = pl.concat([self.counted, *self._parts])
             self.counted = together.group_by("value").agg(pl.col("rows").sum())
@@ -48,16 +52,17 @@ class VocabularyCounts:
             self.counted = self.ranked().head(self.most // 2)
 
     def merge(self, other: Learner) -> None:
+        """Adds what another learner has learnt, after both have settled."""
         assert isinstance(other, VocabularyCounts)
         self._parts.append(other.counted)
 
     def ranked(self) -> pl.DataFrame:
-        """Most frequent first, ties in the order of their characters."""
+        """Returns the values, most frequent first, ties in the order of their characters."""
         return self.counted.sort("rows", "value", descending=[True, False])
 
 
 class NumberSample:
-    """The finite numbers of a column: the SAMPLE ones whose own numbers have the smallest hashes."""
+    """Samples SAMPLE finite numbers of a column: those whose row numbers have the smallest hashes."""
 
     def __init__(self) -> None:
         self._keys: Hashes = np.empty(0, dtype=np.uint64)
@@ -65,15 +70,16 @@ class NumberSample:
         self._parts: list[tuple[Hashes, Numbers]] = []
 
     def boundaries(self, buckets: int) -> tuple[float, ...]:
+        """Returns the boundaries of quantile buckets."""
         return quantile_boundaries(self._values, buckets)
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values, _ = as_numbers(column)
         keys = splitmix64(number_R)
-        kept = np.isfinite(values)
+        chosen = np.isfinite(values)
         if len(self._keys) == SAMPLE:
-            kept &= keys < self._keys.max()
-        self._parts.append((keys[kept], values[kept]))
+            chosen &= keys < self._keys.max()
+        self._parts.append((keys[chosen], values[chosen]))
 
     def settle(self) -> None:
         if not self._parts:
@@ -91,8 +97,11 @@ class NumberSample:
 
 
 class NumberHistogram:
-    """How often numbers occur, as it was counted elsewhere: up to SAMPLE different ones as they are, and beyond that of
-    every two neighbours the larger one, for both."""
+    """How often numbers occur, as counted elsewhere.
+
+    Up to SAMPLE different numbers are kept as they are; beyond that, every two neighbours are merged into the larger
+    one.
+    """
 
     def __init__(self) -> None:
         self._values: Numbers = np.empty(0, dtype=np.float64)
@@ -100,23 +109,24 @@ class NumberHistogram:
         self._parts: list[pl.DataFrame] = []
 
     @property
-    def knows(self) -> bool:
+    def has_learnt(self) -> bool:
         return len(self._values) > 0
 
     def boundaries(self, buckets: int) -> tuple[float, ...]:
+        """Returns the boundaries of quantile buckets."""
         return cut_counts(self._values, self._rows, buckets)
 
     def add(self, counted: pl.DataFrame) -> None:
-        """What was counted elsewhere: `value` and `count`."""
+        """Takes counts from elsewhere: the columns `value` and `count`."""
         self._parts.append(counted.filter(pl.col("value").is_finite()))
 
     def settle(self) -> None:
         values = np.concatenate([self._values, *(part["value"].to_numpy() for part in self._parts)])
         rows = np.concatenate([self._rows, *(part["count"].to_numpy() for part in self._parts)])
         self._parts.clear()
-        self._values, place = np.unique(values, return_inverse=True)
+        self._values, index = np.unique(values, return_inverse=True)
         self._rows = np.zeros(len(self._values), dtype=np.int64)
-        np.add.at(self._rows, place, rows)
+        np.add.at(self._rows, index, rows)
         while len(self._values) > SAMPLE:
             first = np.arange(0, len(self._values), 2)
             self._values = self._values[np.minimum(first + 1, len(self._values) - 1)]
@@ -124,21 +134,25 @@ class NumberHistogram:
 
 
 class MeanAndDeviation:
-    """Mean and deviation of a column's finite numbers, `rescale`; those of parts are put together as Chan, Golub and
-    LeVeque (1979) do."""
+    """Mean and standard deviation of a column's finite numbers, after `rescale`.
+
+    Parts are combined by the formula of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for
+    computing sample variances", 1979).
+    """
 
     def __init__(self, scale: str) -> None:
         self.scale = scale
+        # The number of numbers, their mean, and the sum of their squared differences from it.
         self.count, self.mean, self.squares = 0, 0.0, 0.0
         self._parts: list[Numbers] = []
 
     @property
-    def knows(self) -> bool:
+    def has_learnt(self) -> bool:
         return self.count > 0
 
     @property
     def deviation(self) -> float:
-        """1 where all numbers are the same, or there are none: so that they can be divided by it."""
+        """The standard deviation; 1 if all numbers are the same or there are none, so that it can be divided by."""
         return (self.squares / self.count) ** 0.5 or 1.0 if self.count else 1.0
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
@@ -146,7 +160,7 @@ class MeanAndDeviation:
         self._parts.append(values[~np.isnan(values)])
 
     def add(self, counted: pl.DataFrame) -> None:
-        """What was counted elsewhere: `count`, `mean` and `deviation`."""
+        """Takes statistics from elsewhere: the columns `count`, `mean` and `deviation`."""
         for count, mean, deviation in counted.select("count", "mean", "deviation").iter_rows():
             self._add(count, mean, deviation**2 * count)
 
@@ -165,9 +179,9 @@ class MeanAndDeviation:
             self._add(other.count, other.mean, other.squares)
 
     def _add(self, count: int, mean: float, squares: float) -> None:
-        total, off = self.count + count, mean - self.mean
-        self.squares += squares + off * off * self.count * count / total
-        self.mean += off * count / total
+        total, gap = self.count + count, mean - self.mean
+        self.squares += squares + gap * gap * self.count * count / total
+        self.mean += gap * count / total
         self.count = total
 
 

@@ -8,12 +8,12 @@ from aesm_dsl.data.reading.values import Numbers
 
 
 def quantile_boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
-    """At most `buckets` - 1 distinct boundaries, ascending; bucket k holds boundary[k-1] < x <= boundary[k].
+    """Returns at most `buckets` - 1 distinct boundaries, ascending; bucket k holds boundary[k-1] < x <= boundary[k].
 
-    Every boundary is a value of the column. With no more distinct values than buckets, each has its own.
-    Otherwise buckets are filled in ascending order, each with an equal part of the rows that are left: a
-    value that alone holds more than its part takes a bucket for itself and the rest is spread over the other
-    ones (plain quantiles would waste every boundary that falls on it). NaN and infinities are left out.
+    Every boundary is a value of the column. If there are no more distinct values than buckets, each has its own bucket.
+    Otherwise buckets are filled in ascending order, each with an equal part of the rows that are left: a value that
+    alone has more rows than that takes a bucket for itself, and the rest is spread over the other buckets (plain
+    quantiles would waste every boundary that falls on such a value). NaN and infinities are left out.
     """
     return cut_counts(*np.unique(values[np.isfinite(values)], return_counts=True), buckets)
 
@@ -21,7 +21,7 @@ def quantile_boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
 def cut_counts(
     distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], buckets: int
 ) -> tuple[float, ...]:
-    """`quantile_boundaries` of ascending values, each of which occurs so often."""
+    """Returns `quantile_boundaries` of ascending distinct values and the number of rows of each."""
     below = np.cumsum(counts)
     ends: list[int] = []
     start = done = 0
@@ -41,5 +41,5 @@ def cut_counts(
 
 
 def bucket_of(values: Numbers, edges: tuple[float, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Each value's bucket from 0; infinities fall into the end buckets, what NaN gives means nothing."""
+    """Returns each value's bucket, from 0; infinities fall into the end buckets. The bucket of NaN means nothing."""
     return np.searchsorted(np.asarray(edges, dtype=np.float64), values, side="left").astype(np.int64)

@@ -1,6 +1,7 @@
-"""Which rows of the training table go to the test and validation rows, decided row by row.
+"""Decides row by row which rows of the training table become test and validation rows.
 
-Findings: E504 a column that cannot be compared with the split's value, E505 a split that takes no row or all.
+Findings: E504 for a column that cannot be compared with the split's value, E505 for a split that takes no row or all.
+Axes: R rows.
 """
 
 from __future__ import annotations
@@ -28,50 +29,57 @@ ReadColumns = Callable[[Sequence[str]], Iterator[TableRows]]
 
 
 class Splits:
-    """The rules by which rows leave the training table: the test rows go first, then the validation rows.
+    """The rules by which rows leave the training table: first the test rows, then the validation rows."""
 
-    read  what rules that must know a whole column first (`last`) read it with
-    """
+    def __init__(self, plan: Plan, failed: FailedUses, read: ReadColumns) -> None:
+        """Reads the columns of the rules that need them.
 
-    def __init__(self, plan: Plan, faults: FailedUses, read: ReadColumns) -> None:
+        Args:
+            plan: has the rules.
+            failed: rules whose columns are missing or wrong are left out.
+            read: reads the columns of rules that must know a whole column first (`last`).
+        """
         data, self._read = plan.data, read
         rules = {} if data is None else {"test": data.test, "valid": data.valid}
         self._splits = [
             SplitRule(part, rule, plan.training.seed)
             for part, rule in rules.items()
-            if isinstance(rule, SplitPlan) and not faults.has("train", f"data.{part}")
+            if isinstance(rule, SplitPlan) and not failed.has("train", f"data.{part}")
         ]
-        for place, split in enumerate(self._splits):
-            if split.looks:
-                self._look(place)
+        for index, split in enumerate(self._splits):
+            if split.needs_column:
+                self._learn(index)
 
     @property
     def parts(self) -> list[str]:
+        """The parts that rows go to: "test" and "valid", if they are splits."""
         return [split.part for split in self._splits]
 
     def divide(self, chunk: CheckedRows) -> Iterator[CheckedRows]:
-        """The chunk's rows by part, the training rows first; parts without a row are left out."""
+        """Yields the chunk's rows by part, the training rows first; parts without a row are left out."""
         masks = list(self._masks(chunk.rows, self._splits))
         left = ~np.logical_or.reduce([np.zeros(len(chunk), dtype=np.bool_), *masks])
         for part, mask in zip(("train", *self.parts), (left, *masks), strict=True):
             if mask.any():
                 yield chunk if mask.all() and part == chunk.part else chunk.take(mask, part)
 
-    def tell(self, findings: Findings, locate: Locate) -> None:
-        """What is wrong with the splits of all rows that were divided."""
-        for place, split in enumerate(self._splits):
-            if split.fails and split.rule.column is not None and not split.looks:
-                self._look(place)
-            split.tell(findings, locate)
+    def report(self, findings: Findings, locate: Locate) -> None:
+        """Adds what is wrong with the splits, once all rows have been divided."""
+        for index, split in enumerate(self._splits):
+            if split.fails and split.rule.column is not None and not split.needs_column:
+                self._learn(index)  # for the range of values that the finding shows
+            split.report(findings, locate)
 
-    def _look(self, place: int) -> None:
-        before, split = self._splits[:place], self._splits[place]
-        columns = [one.rule.column for one in self._splits[: place + 1] if one.rule.column is not None]
+    def _learn(self, index: int) -> None:
+        """Reads the column of one rule, without the rows that the rules before it take."""
+        before, split = self._splits[:index], self._splits[index]
+        rules = [earlier.rule for earlier in (*before, split)]
+        columns = [rule.column for rule in rules if rule.column is not None]
         for rows in self._read(columns):
             left = np.ones(len(rows), dtype=np.bool_)
-            for one in before:
-                left &= ~one.decide(rows)
-            split.look(rows, left)
+            for earlier in before:
+                left &= ~earlier.decide(rows)
+            split.learn(rows, left)
         split.settle()
 
     @staticmethod
@@ -84,47 +92,51 @@ class Splits:
 
 
 class SplitRule:
-    """One rule.
+    """One rule, which takes rows from the training table.
 
-    "last" compares numbers and dates by value, text by its characters; it takes the group of largest values whose size
-    is closest to the share, at least one value. A missing value is never taken by "last", "from" and "equals". "random"
-    takes each row with the share as its probability; it depends on the seed, the part and the row's number in the
-    table only, on every machine alike.
+    "last" compares numbers and dates by value and text by its characters; it takes the group of largest values whose
+    size is closest to the share, at least one value. "last", "from" and "equals" never take a row with a missing value.
+    "random" takes each row with the share as its probability; the decision depends only on the seed, the part and the
+    row's number in the table, so it is the same on every machine.
     """
 
     def __init__(self, part: str, rule: SplitPlan, seed: int) -> None:
         self.part, self.rule = part, rule
         self._seed, self._order = seed, OrderedCounts()
-        self._seen = self._taken = 0
-        self._held = ""
+        self._rows = self._taken = 0
+        self._incomparable = ""
+        """What the column holds that cannot be compared with the rule's value, in words."""
         self._least: float | str | None = None
 
     @property
-    def looks(self) -> bool:
-        """Whether it must have seen the whole column before it decides."""
+    def needs_column(self) -> bool:
+        """Whether it must know the whole column before it decides."""
         return self.rule.kind == "last" or (self.rule.kind == "from" and _number(self.rule.value) is not None)
 
     @property
     def fails(self) -> bool:
-        return self._taken in (0, self._seen) and self._seen > 0
+        """Whether it takes no row, or all."""
+        return self._taken in (0, self._rows) and self._rows > 0
 
-    def look(self, rows: TableRows, left_R: Mask) -> None:
+    def learn(self, rows: TableRows, left_R: Mask) -> None:
+        """Takes the column's values from the rows that are left."""
         assert self.rule.column is not None
         self._order.add(rows.frame[self.rule.column].filter(pl.Series(left_R)))
 
     def settle(self) -> None:
-        """After the last look."""
+        """Finds the least value that is taken, after all rows have been learnt."""
         if self.rule.kind == "last":
             self._least = self._order.least(self.rule.share or 0.0)
 
     def take(self, rows: TableRows, left_R: Mask) -> Mask:
-        """The rows that it takes of those that are left."""
+        """Returns the rows that it takes from those that are left, and counts them."""
         taken = self.decide(rows) & left_R
-        self._seen += int(left_R.sum())
+        self._rows += int(left_R.sum())
         self._taken += int(taken.sum())
         return taken
 
     def decide(self, rows: TableRows) -> Mask:
+        """Returns the rows that it takes if all are left."""
         rule = self.rule
         if rule.kind == "random":
             return _random(rule.share or 0.0, rows, self._seed, 1 if self.part == "test" else 2)
@@ -136,7 +148,7 @@ class SplitRule:
             case "from":
                 least = self._bound(column)
                 if least is None:
-                    self._held = self._held or _kind(column)
+                    self._incomparable = self._incomparable or _kind(column)
                 return _at_least(column, least)
             case "equals":
                 wanted = as_text(pl.Series([rule.value]))[0]
@@ -145,23 +157,26 @@ class SplitRule:
             case kind:
                 raise ValueError(f"unknown kind of split {kind!r}")
 
-    def tell(self, findings: Findings, locate: Locate) -> None:
+    def report(self, findings: Findings, locate: Locate) -> None:
+        """Adds E504 if the column cannot be compared with the rule's value, E505 if the rule takes no row or all."""
         name, span, column = PARTS[self.part], locate(f"data.{self.part}"), self.rule.column
-        if self._held:
-            message = f"the {name} split cannot compare column `{column}` ({self._held}) with `{self.rule.value}`"
+        if self._incomparable:
+            message = (
+                f"the {name} split cannot compare column `{column}` ({self._incomparable}) with `{self.rule.value}`"
+            )
             findings.add("E504", message, span, help="compare dates with an ISO date, numbers with a number")
         elif self.fails:
-            what = f"all {rows_text(self._seen)}, leaving none to train on" if self._taken else "no rows"
-            of = f" by column `{column}`" if column else ""
+            taken = f"all {rows_text(self._rows)}, leaving none to train on" if self._taken else "no rows"
+            by = f" by column `{column}`" if column else ""
             helps = "" if self.rule.kind == "random" else self._order.range
-            findings.add("E505", f"the {name} split{of} takes {what}", span, label="no rows", help=helps)
+            findings.add("E505", f"the {name} split{by} takes {taken}", span, label="no rows", help=helps)
 
     def _bound(self, column: pl.Series) -> float | str | None:
-        """The split's value as the column counts; None where they are not of one kind."""
+        """The rule's value in the unit of `as_numbers`, or as text; None if the column is of another kind."""
         value = self.rule.value
         if isinstance(column.dtype, pl.Date | pl.Datetime):
-            moment = _moment(value)
-            return None if moment is None else (moment - datetime(1970, 1, 1)).total_seconds() / 86_400
+            timestamp = _timestamp(value)
+            return None if timestamp is None else (timestamp - datetime(1970, 1, 1)).total_seconds() / 86_400
         wanted = _number(value)
         if wanted is not None and self._order.numeric:
             return wanted
@@ -185,12 +200,12 @@ def _at_least(column: pl.Series, least: float | str | None) -> Mask:
     return np.asarray(as_numbers(column)[0] >= least)
 
 
-def _moment(value: str | float | None) -> datetime | None:
+def _timestamp(value: str | float | None) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(value))
+        timestamp = datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return timestamp.astimezone(UTC).replace(tzinfo=None) if timestamp.tzinfo else timestamp
 
 
 def _number(value: str | float | None) -> float | None:

@@ -1,10 +1,12 @@
-"""Statistics that a job of the user's own has counted, on a cluster or in a database -> what encoders are made of.
+"""Statistics that a job of the user's own computed, on a cluster or in a database -> what encoders are made of.
 
-A row of a file says one thing of one feature:
-  feature, value, count            so many cells hold this value: of vocabularies and quantiles
-  feature, count, mean, deviation  of so many numbers, rescaled as encoder.py does: of a `scale`
-Rows that say the same thing, such as those of several days, are added up. Rows without a value, and those of features
-that have nothing to learn, count for nothing. Memory follows the learners (learner.py).
+A row of a file says one thing about one feature (docs/data.md):
+  feature, value, count            how many cells hold this value; for vocabularies and quantiles
+  feature, count, mean, deviation  mean and standard deviation of so many numbers, after `rescale`; for a `scale`
+Rows that say the same thing, such as those of several days, are added up. Rows without a value, and rows about features
+that have nothing to learn, are ignored. Memory follows the learners.
+
+Axes: R rows.
 """
 
 from __future__ import annotations
@@ -29,13 +31,13 @@ from aesm_dsl.plan.plan import Plan
 
 KEY = "data.statistics"
 StatisticsLearner = VocabularyCounts | NumberHistogram | MeanAndDeviation
-"""What statistics teach."""
+"""A learner that statistics can fill."""
 COLUMNS: dict[type[StatisticsLearner], tuple[str, ...]] = {
     VocabularyCounts: ("count", "value"),
     NumberHistogram: ("count", "value"),
     MeanAndDeviation: ("count", "mean", "deviation"),
 }
-"""The columns that a feature's rows fill, beside `feature`."""
+"""The columns that a learner needs, beside `feature`."""
 
 _EXPECTED = {
     "count": "a whole number of rows, at least 1",
@@ -46,115 +48,122 @@ _EXPECTED = {
 
 
 def statistics_files(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> list[DataFile]:
-    """The files that the plan's data block names; adds E501 and E502."""
-    named = plan.data.statistics if plan.data is not None else None
-    return find_files(named, roots, locate(KEY), findings) if named else []
+    """Returns the files that `statistics` in the plan's data block names; adds E501 and E502."""
+    patterns = plan.data.statistics if plan.data is not None else None
+    return find_files(patterns, roots, locate(KEY), findings) if patterns else []
 
 
 def learn_from_statistics(
     plan: Plan, files: Sequence[DataFile], findings: Findings, locate: Locate
 ) -> dict[str, StatisticsLearner]:
-    """Feature -> what the files teach of it, for all features that have something to learn; adds E502, E503, E513."""
+    """Returns the learner of every feature that has something to learn, filled from the files.
+
+    Adds E502, E503 and E513.
+    """
     features = {feature.name: feature for feature in plan.features}
-    found = {name: learner for name, feature in features.items() if (learner := _learner(feature)) is not None}
-    columns = ["feature", *dict.fromkeys(column for one in found.values() for column in COLUMNS[type(one)])]
-    if not found or _tell_missing(columns, files, findings, locate):
-        return found
-    before, reading = len(findings.errors), _Reading(found)
+    learners = {name: learner for name, feature in features.items() if (learner := _learner(feature)) is not None}
+    columns = ["feature", *dict.fromkeys(column for learner in learners.values() for column in COLUMNS[type(learner)])]
+    if not learners or _report_missing(columns, files, findings, locate):
+        return learners
+    before, reader = len(findings.errors), _StatisticsReader(learners)
     for rows in read_chunks(files, columns, locate(KEY), findings):
-        reading.update(rows)
-    reading.tell(findings, locate)
+        reader.update(rows)
+    reader.report(findings, locate)
     if len(findings.errors) == before:
-        for name, learner in found.items():
-            if not learner.knows:
-                _tell_silent(features[name], COLUMNS[type(learner)], reading.others, findings, locate)
-    return found
+        for name, learner in learners.items():
+            if not learner.has_learnt:
+                _report_absent(features[name], COLUMNS[type(learner)], reader.others, findings, locate)
+    return learners
 
 
 class UnmatchedStatistics:
-    """Features none of whose values in the training rows is one that the statistics know (E513)."""
+    """Finds features whose values in the training rows are all unknown to the statistics (E513). A `TableCheck`."""
 
     def __init__(self, plan: Plan, learners: Mapping[str, StatisticsLearner], locate: Locate) -> None:
         self._locate = locate
-        self._known = {
+        self._unmatched = {
             feature.name: (feature, learner.counted["value"])
             for feature in plan.features
             if isinstance(learner := learners.get(feature.name), VocabularyCounts)
         }
-        self._seen = dict.fromkeys(self._known, 0)
+        """Features without a match so far, and the values that the statistics know."""
+        self._values = dict.fromkeys(self._unmatched, 0)
         self._first: dict[str, str] = {}
 
     def update(self, chunk: CheckedRows) -> None:
         if chunk.part != "train":
             return
-        for name, (feature, known) in list(self._known.items()):
+        for name, (feature, known) in list(self._unmatched.items()):
             column = chunk.rows.frame[feature.column]
             text = as_text(flatten(column, feature.separator)[0] if feature.take else column).drop_nulls()
-            self._seen[name] += len(text)
+            self._values[name] += len(text)
             if len(text):
                 self._first.setdefault(name, text[0])
             if text.is_in(known.implode()).any():
-                del self._known[name]
+                del self._unmatched[name]
 
-    def tell(self, findings: Findings) -> None:
-        for name, (feature, known) in self._known.items():
-            if self._seen[name]:
+    def report(self, findings: Findings) -> None:
+        for name, (feature, known) in self._unmatched.items():
+            if self._values[name]:
                 findings.add(
                     "E513",
                     f"the statistics know none of the values of feature `{name}` in the training rows, such as "
                     f"`{self._first[name]}`; they know {quoted(known.sort(), 3)}",
                     self._locate(f"features.{feature.group}.{name}"),
-                    label="all its values would be strange ones",
+                    label="all its values would be out of vocabulary",
                     help="write values as they are read: `7`, not `7.0`; `true`; `2024-01-31`",
                 )
 
 
-class _Reading:
-    """Rows of statistics, chunk by chunk, into the learners of the features that they are about."""
+class _StatisticsReader:
+    """Reads rows of statistics, chunk by chunk, into the learners of their features."""
 
     def __init__(self, learners: Mapping[str, StatisticsLearner]) -> None:
         self._learners = learners
-        self._wrong = {column: BadRows() for column in _EXPECTED}
+        self._bad_rows = {column: BadRows() for column in _EXPECTED}
         self.others: set[str] = set()
-        """Features that were spoken of though there is nothing to learn of them; a few."""
+        """Some names in column `feature` for which there is nothing to learn."""
 
     def update(self, rows: TableRows) -> None:
         names = as_text(rows.frame["feature"])
         self.others.update(names.filter(~names.is_in(list(self._learners))).drop_nulls().unique().head(100))
         for kind in COLUMNS:
-            own = [name for name, learner in self._learners.items() if isinstance(learner, kind)]
-            chosen_R = names.is_in(own).fill_null(False).to_numpy()
+            of_kind = [name for name, learner in self._learners.items() if isinstance(learner, kind)]
+            chosen_R = names.is_in(of_kind).fill_null(False).to_numpy()
             if chosen_R.any():
                 self._learn(kind, rows.take(chosen_R))
 
-    def tell(self, findings: Findings, locate: Locate) -> None:
-        for column, tally in self._wrong.items():
-            if tally.bad:
-                message = f"column `{column}` of the statistics is wrong in {tally.counted}; {tally.first}"
+    def report(self, findings: Findings, locate: Locate) -> None:
+        for column, bad_rows in self._bad_rows.items():
+            if bad_rows.bad:
+                message = (
+                    f"column `{column}` of the statistics is wrong in {bad_rows.count_text}; {bad_rows.first_text}"
+                )
                 label = f"`{column}` is {_EXPECTED[column]}"
                 findings.add("E513", message, locate(KEY), label=label, help="`aesm explain E513` shows such a table")
 
     def _learn(self, kind: type[StatisticsLearner], rows: TableRows) -> None:
-        """Rows of features of one kind of learner."""
+        """Takes rows about features with one kind of learner."""
         cells: dict[str, pl.Series] = {"feature": as_text(rows.frame["feature"])}
-        sound_R = np.ones(len(rows), dtype=np.bool_)
+        valid_R = np.ones(len(rows), dtype=np.bool_)
         for column in COLUMNS[kind]:
             if kind is VocabularyCounts and column == "value":
                 cells[column] = as_text(rows.frame[column])
                 continue
             values_R, bad_R = as_numbers(rows.frame[column])
             wrong_R = _wrong(column, values_R, bad_R)
-            self._wrong[column].add(rows, column, wrong_R)
+            self._bad_rows[column].add(rows, column, wrong_R)
             cells[column] = pl.Series(values_R)
-            sound_R &= ~wrong_R
-        frame = pl.DataFrame(cells).filter(pl.Series(sound_R)).with_columns(pl.col("count").cast(pl.Int64))
-        for (name,), own in frame.partition_by("feature", as_dict=True).items():
+            valid_R &= ~wrong_R
+        frame = pl.DataFrame(cells).filter(pl.Series(valid_R)).with_columns(pl.col("count").cast(pl.Int64))
+        for (name,), counted in frame.partition_by("feature", as_dict=True).items():
             learner = self._learners[str(name)]
-            learner.add(own)
+            learner.add(counted)
             learner.settle()
 
 
 def _wrong(column: str, values_R: Numbers, bad_R: Mask) -> Mask:
+    """The rows in which a column does not hold what _EXPECTED says."""
     least = {"count": 1.0, "mean": -np.inf, "deviation": 0.0}.get(column)
     if least is None:
         return bad_R
@@ -167,25 +176,26 @@ def _learner(feature: FeaturePlan) -> StatisticsLearner | None:
     return NumberHistogram() if isinstance(learner, NumberSample) else learner
 
 
-def _tell_missing(columns: Sequence[str], files: Sequence[DataFile], findings: Findings, locate: Locate) -> bool:
-    """Whether one of the columns is not in all files."""
-    lacking = {column: [file for file in files if column not in file.schema] for column in columns}
-    for column, without in lacking.items():
-        if without:
-            message = f"no column `{column}` in {quoted((file.name for file in without), 3)}"
-            helps = did_you_mean(column, without[0].schema) or f"its columns are {quoted(without[0].schema)}"
+def _report_missing(columns: Sequence[str], files: Sequence[DataFile], findings: Findings, locate: Locate) -> bool:
+    """Adds E503 for every column that is not in all files; whether there is one."""
+    without = {column: [file for file in files if column not in file.schema] for column in columns}
+    for column, lacking in without.items():
+        if lacking:
+            message = f"no column `{column}` in {quoted((file.name for file in lacking), 3)}"
+            helps = did_you_mean(column, lacking[0].schema) or f"its columns are {quoted(lacking[0].schema)}"
             findings.add("E503", message, locate(KEY), label=f"statistics need {quoted(columns)}", help=helps)
-    return any(lacking.values())
+    return any(without.values())
 
 
-def _tell_silent(
+def _report_absent(
     feature: FeaturePlan, columns: Sequence[str], others: set[str], findings: Findings, locate: Locate
 ) -> None:
+    """Adds E513 for a feature that has something to learn, but no rows of statistics."""
     findings.add(
         "E513",
-        f"the statistics say nothing of feature `{feature.name}`",
+        f"the statistics have no rows about feature `{feature.name}`",
         locate(f"features.{feature.group}.{feature.name}"),
-        label="there is something to learn of it",
+        label="its encoder is learnt from them",
         help=[
             did_you_mean(feature.name, others),
             f"it needs rows with `{feature.name}` in column `feature`, and in {quoted(columns)} what they say",

@@ -1,4 +1,4 @@
-"""`OrderedCounts`: a whole column's values in order with how often each occurs, learnt chunk by chunk."""
+"""`OrderedCounts`: the values of a whole column in order, and how often each occurs, learnt chunk by chunk."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import polars as pl
 from aesm_dsl.data.reading.values import as_numbers, as_text
 
 VALUES = 2_000_000
-"""Different values that are kept apart; beyond that neighbours are put together, into groups of at most a GROUPS-th of
-the rows, so that memory stays bounded and no place in the order is off by more than that."""
+"""Different values that are kept apart. Beyond that, neighbours are merged into groups of at most a GROUPS-th of the
+rows, so that memory stays bounded and no place in the order is off by more than that."""
 GROUPS = 500_000
 
 
 class OrderedCounts:
-    """By number where all cells read as numbers or dates, else by the characters of their text."""
+    """Orders values as numbers if all cells read as numbers or dates, else by the characters of their text."""
 
     def __init__(self) -> None:
         schema = {"text": pl.String, "number": pl.Float64, "rows": pl.Int64}
         self._counted = pl.DataFrame(schema=schema)
         self._parts: list[pl.DataFrame] = []
         self.rows = 0
-        """All rows, those with a missing value too."""
+        """All rows, also those with a missing value."""
         self.numeric = True
         """Whether all cells so far read as numbers."""
 
     def add(self, column: pl.Series) -> None:
+        """Adds the values of the next rows."""
         self.rows += len(column)
         counts = pl.DataFrame({"value": column}).group_by("value").agg(pl.len().cast(pl.Int64).alias("rows"))
         numbers, bad = as_numbers(counts["value"])
@@ -32,11 +33,14 @@ class OrderedCounts:
         self.numeric &= not bad.any()
         part = pl.DataFrame({"text": text, "number": numbers, "rows": counts["rows"]}).drop_nulls("text")
         self._parts.append(part)
-        if sum(one.height for one in self._parts) > VALUES // 4:
+        if sum(part.height for part in self._parts) > VALUES // 4:
             self._settle()
 
     def least(self, share: float) -> float | str | None:
-        """Where the group of largest values begins whose size is closest to the share; None without a value."""
+        """Returns the least value of the group of largest values whose size is closest to the share of all rows.
+
+        None if the column has no values.
+        """
         self._settle()
         if not self._counted.height:
             return None
@@ -48,7 +52,7 @@ class OrderedCounts:
 
     @property
     def range(self) -> str:
-        """From where to where the values go, in words."""
+        """The first and the last value, in words."""
         self._settle()
         if not self._counted.height:
             return "all its values are missing"

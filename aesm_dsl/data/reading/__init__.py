@@ -1,1 +1,1 @@
-"""Files, and frames given from Python -> chunks of rows, and the values of their cells."""
+"""Files, and frames from Python -> chunks of rows, and the values of their cells."""

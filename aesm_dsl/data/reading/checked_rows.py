@@ -1,4 +1,4 @@
-"""`CheckedRows`: a chunk of rows with what the plan makes of them, and `TableCheck`: what looks at all chunks before it speaks.
+"""`CheckedRows`, a chunk of rows with the plan's nodes, labels and weights, and `TableCheck`, a check over all chunks.
 
 Axes: R rows, L levels, T tasks.
 """
@@ -21,15 +21,18 @@ Nodes = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class CheckedRows:
+    """A chunk of rows of one part, with what the plan reads from them."""
+
     part: str
     """"train", "valid" or "test"."""
     rows: TableRows
     node_RL: Nodes
-    """Each row's node at every level, UNKNOWN where its value names none."""
+    """Each row's node at every level, UNKNOWN if its value names none."""
     label_RT: Floats
-    """0, 1, or NaN where missing or outside the task's sample space (all NaN where no labels are read)."""
+    """0, 1, or NaN if the label is missing or the row is outside the task's sample space (all NaN if no labels are
+    read)."""
     weight_R: Floats
-    """1 where the plan names no weight or no labels are read."""
+    """1 if the plan names no weight or no labels are read."""
     bad_R: Mask | None = None
     """Rows that cannot be scored: their node, their path, or a cell that has to be a number or a date is wrong."""
 
@@ -37,49 +40,55 @@ class CheckedRows:
         return len(self.rows)
 
     def take(self, chosen: Mask, part: str) -> CheckedRows:
-        """The rows where `chosen` is true, in their order, as rows of a part."""
+        """Returns the rows where `chosen` is true, in their order, as rows of `part`."""
         rows = self.rows.take(chosen)
         bad_R = None if self.bad_R is None else self.bad_R[chosen]
         return CheckedRows(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen], bad_R)
 
 
 class TableCheck(Protocol):
-    """Sees every chunk of the rows it is about, in order, and tells once what it found in all of them."""
+    """A check that looks at every chunk, in order, and reports once what it found in all of them."""
 
     def update(self, chunk: CheckedRows) -> None: ...
 
-    def tell(self, findings: Findings) -> None: ...
+    def report(self, findings: Findings) -> None: ...
 
 
 @dataclass(slots=True)
 class BadRows:
-    """How many of all rows are wrong, and which is the first."""
+    """Counts the rows in which a column is wrong, and remembers the first."""
 
-    seen: int = 0
+    checked: int = 0
+    """Number of rows looked at."""
     bad: int = 0
+    """Number of wrong rows."""
     value: Any = None
-    """Of the first bad row."""
-    place: str = ""
-    """Where the first bad row is, in words."""
+    """The cell of the first wrong row."""
+    location: str = ""
+    """The first wrong row, as `TableRows.location`."""
 
     def add(self, rows: TableRows, column: str, bad_R: Mask) -> None:
-        self.seen += len(rows)
+        """Adds the rows of a chunk; `bad_R` says in which of them the column is wrong."""
+        self.checked += len(rows)
         if bad_R.any():
             first = int(bad_R.argmax())
             if not self.bad:
-                self.value, self.place = rows.frame[column][first], rows.place(first)
+                self.value, self.location = rows.frame[column][first], rows.location(first)
             self.bad += int(bad_R.sum())
 
     @property
-    def counted(self) -> str:
+    def count_text(self) -> str:
+        """The number of wrong rows in words: "3 rows"."""
         return rows_text(self.bad)
 
     @property
-    def first(self) -> str:
-        return f"the first is {cell_text(self.value)} in {self.place}"
+    def first_text(self) -> str:
+        """The first wrong row in words: its cell and its location."""
+        return f"the first is {cell_text(self.value)} in {self.location}"
 
 
 def rows_text(rows: int) -> str:
+    """A number of rows in words: "1 row", "2,000 rows"."""
     return "1 row" if rows == 1 else f"{rows:,} rows"
 
 

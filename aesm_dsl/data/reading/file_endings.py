@@ -1,4 +1,7 @@
-"""How the names of files that hold rows end, by kind of file. Loads no library."""
+"""The endings of the names of data files, by file type.
+
+This module imports no library: the shell completion of `aesm` uses it.
+"""
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")

@@ -1,7 +1,8 @@
-"""Finding data files and reading them: paths as written -> `DataFile`s -> `TableRows`, chunk by chunk.
+"""Finds data files and reads them: paths as written -> `DataFile`s -> `TableRows`, chunk by chunk.
 
-parquet (.parquet, .pq), Arrow (.arrow, .feather, .ipc) and csv (.csv, .tsv, also .gz), one file, several, globs, or
-folders of them, here or at a URL (remote.py). Folders called `name=value` on a file's way add a column to it.
+Files are parquet (.parquet, .pq), Arrow (.arrow, .feather, .ipc) or csv (.csv, .tsv, also .gz): one file, several,
+globs, or folders, on this machine or at a URL (`remote`). Folders called `name=value` on the path of a file add a
+column to it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from aesm_dsl.findings.diagnostic import Findings, did_you_mean
 from aesm_dsl.findings.source import Span
 
 CHUNK_ROWS = 2**16
-"""Rows that are looked at together."""
+"""Rows of a chunk."""
 
 RowNumbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """Rows of one file, which remember where they come from. R rows."""
+    """Rows of one file that know where they come from. R rows."""
 
     frame: pl.DataFrame
     file: str
@@ -38,48 +39,48 @@ class TableRows:
     first: int = 0
     """Rows of the whole table before these."""
     number_R: RowNumbers | None = None
-    """The rows of the file before each row; None where they follow each other without a gap."""
+    """The number of each row in its file, from 0; None if the rows follow each other without a gap."""
 
     def __len__(self) -> int:
         return self.frame.height
 
-    def place(self, row: int) -> str:
-        """The frame's row in words: the file, and its row there, from 1 (a csv's header is not counted)."""
+    def location(self, row: int) -> str:
+        """The row of the frame in words: its number in the file from 1, not counting a csv's header, and the file."""
         number = self.start + row if self.number_R is None else int(self.number_R[row])
         return f"row {number + 1} of `{self.file}`"
 
     def take(self, chosen: Mask) -> TableRows:
-        """The rows where `chosen` is true, in their order."""
+        """Returns the rows where `chosen` is true, in their order."""
         number_R = np.arange(self.start, self.start + len(self)) if self.number_R is None else self.number_R
         return TableRows(self.frame.filter(pl.Series(chosen)), self.file, self.start, self.first, number_R[chosen])
 
 
 def find_files(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, findings: Findings) -> list[DataFile]:
-    """The files that the patterns mean, in order of patterns and then of names; each once.
+    """Returns the files that the patterns mean, in the order of the patterns and then of the names, each once.
 
-    A relative pattern is tried under each root; the first root where anything matches wins. A folder means all parquet
-    files below it, or all Arrow files if there are none, or all csv files. Adds E501 for a pattern without a file, E502
-    for a file that cannot be opened; such files are left out.
+    A relative pattern is looked up in each root; the first root in which anything matches wins. A folder means all
+    parquet files below it, or all Arrow files if there are none, or all csv files. Adds E501 for a pattern without a
+    file, and E502 for a file that cannot be opened; such files are left out.
     """
-    found: dict[Path, str] = {}
+    names: dict[Path, str] = {}
     for pattern in patterns:
         for path, name in expand_pattern(pattern, roots, span, findings):
-            found.setdefault(path, name)
-    opened = [open_file(path, name, span, findings) for path, name in found.items()]
+            names.setdefault(path, name)
+    opened = [open_file(path, name, span, findings) for path, name in names.items()]
     return [file for file in opened if file is not None]
 
 
 def expand_pattern(
     pattern: str, roots: Sequence[Path], span: Span | None, findings: Findings
 ) -> list[tuple[Path, str]]:
-    """The files that a pattern means, and what findings call them; adds E501 where there are none."""
+    """Returns the files that a pattern means and what findings call each; adds E501 if there are none."""
     if is_remote(pattern):
         return fetch(pattern, KINDS, span, findings)
     matches = _matches(pattern, roots)
     if not matches:
-        looked = [str(root / pattern) for root in roots] or [pattern]
-        looked = [pattern] if Path(pattern).is_absolute() else looked
-        helps = ["looked for " + ", then ".join(f"`{place}`" for place in looked), _near(looked)]
+        searched = [str(root / pattern) for root in roots] or [pattern]
+        searched = [pattern] if Path(pattern).is_absolute() else searched
+        helps = ["looked for " + ", then ".join(f"`{path}`" for path in searched), _similar_name(searched)]
         findings.add("E501", f"no file `{pattern}`", span, label="nothing found", help=helps)
     return matches
 
@@ -91,10 +92,17 @@ def read_chunks(
     findings: Findings,
     rows: int = CHUNK_ROWS,
 ) -> Iterator[TableRows]:
-    """All rows of the files in order, never of two files and at most `rows` at a time: memory follows `rows`.
+    """Yields all rows of the files in order, in chunks of at most `rows` rows, each from one file.
 
-    They have these columns (those that every file has), or all columns when None. Each column has its file's type:
-    what its cells say is for value.py. Adds E502 for a file that cannot be read to its end, and goes on with the next.
+    Memory follows `rows`. Adds E502 for a file that cannot be read to its end, and goes on with the next one.
+
+    Args:
+        files: the files of a table.
+        columns: columns to read, as far as every file has them; None for all columns that every file has. A column has
+            the type that its file gives it; `values` says what its cells mean.
+        span: the table's place in the spec.
+        findings: takes the errors.
+        rows: most rows of a chunk.
     """
     shared = [name for name in files[0].schema if all(name in file.schema for file in files)]
     wanted = [name for name in shared if columns is None or name in columns]
@@ -102,7 +110,9 @@ def read_chunks(
     for file in files:
         start = 0
         frames = read_frames(file, wanted, rows)
-        while (frame := read_or_report(lambda: next(frames, None), file.path, file.name, span, findings)) is not None:  # noqa: B023
+        while (
+            frame := read_or_report(lambda: next(frames, None), file.path, file.name, span, findings)  # noqa: B023
+        ) is not None:
             yield TableRows(frame, file.name, start, first)
             start, first = start + frame.height, first + frame.height
 
@@ -118,11 +128,12 @@ def _matches(pattern: str, roots: Sequence[Path]) -> list[tuple[Path, str]]:
 
 
 def _files(root: Path, pattern: str) -> list[Path]:
+    # A file may have `*`, `?` or `[` in its own name.
     literal = root / pattern
     hits = [literal] if literal.exists() else sorted(root / hit for hit in _glob(pattern, root))
     files: list[Path] = []
     for hit in hits:
-        files.extend(_below(hit) if hit.is_dir() else [hit])
+        files.extend(_files_below(hit) if hit.is_dir() else [hit])
     return files
 
 
@@ -130,8 +141,8 @@ def _glob(pattern: str, root: Path) -> list[str]:
     return glob.glob(pattern, root_dir=root, recursive=True)
 
 
-def _below(folder: Path) -> list[Path]:
-    """Data files below a folder, leaving out hidden ones and those that writers start with an underscore."""
+def _files_below(folder: Path) -> list[Path]:
+    """The data files below a folder, without hidden ones and those that writers start with an underscore."""
     for endings in KINDS:
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(endings))
         files = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
@@ -144,11 +155,11 @@ def _name(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def _near(looked: Sequence[str]) -> str:
-    for place in looked:
-        parent = Path(place).parent
+def _similar_name(searched: Sequence[str]) -> str:
+    for path in searched:
+        parent = Path(path).parent
         if parent.is_dir():
-            close = did_you_mean(Path(place).name, (path.name for path in parent.iterdir()))
+            close = did_you_mean(Path(path).name, (file.name for file in parent.iterdir()))
             if close:
                 return close
     return ""

@@ -1,11 +1,11 @@
-"""64-bit hashes that never change: not with the machine, the Python run or a library's version.
+"""64-bit hashes that never change: they do not depend on the machine, the Python process or a library's version.
 
-A run's embeddings are only as good as the hash that finds them again, so the algorithm is fixed here:
-  whole numbers   the first output of SplitMix64 seeded with the number's 64-bit pattern
-  text            the first 8 bytes, little endian, of its UTF-8 bytes' BLAKE2b with an 8-byte digest;
+A run finds its embeddings by these hashes, so the algorithm is fixed here:
+  whole numbers   the first output of SplitMix64, seeded with the number's 64-bit pattern
+  text            the first 8 bytes, little endian, of the BLAKE2b digest (8 bytes) of its UTF-8 bytes;
                   but text that is the plain decimal of a whole number in [-2^63, 2^64) ("42"; not "042",
-                  "+42" or "4e1") hashes as that number, so that an id hashes alike from parquet and from csv
-  others          as their text (value.as_text)
+                  "+42" or "4e1") hashes as that number, so that an id has one hash in parquet and in csv
+  other types     the hash of their text (`values.as_text`)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
 def hash64(column: pl.Series) -> tuple[Hashes, Mask]:
-    """Each cell's hash, and which cells are missing (their hash means nothing)."""
+    """Returns the hash of each cell, and which cells are missing (their hash means nothing)."""
     dtype = column.dtype
     if dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128):
         return splitmix64(_bits(column)), column.is_null().to_numpy()
@@ -34,6 +34,7 @@ def hash64(column: pl.Series) -> tuple[Hashes, Mask]:
         hashes[plain] = splitmix64(_bits(numbers)[plain])
         left &= ~plain
     if left.any():
+        # BLAKE2b runs in Python, so each different text is hashed once.
         words = text.filter(pl.Series(left))
         known = words.unique()
         digests = pl.Series([_digest(word) for word in known], dtype=pl.UInt64)
@@ -42,7 +43,7 @@ def hash64(column: pl.Series) -> tuple[Hashes, Mask]:
 
 
 def splitmix64(bits: Hashes) -> Hashes:
-    """The first output of SplitMix64 for each seed; modulo 2^64 throughout."""
+    """Returns the first output of SplitMix64 for each seed; all arithmetic is modulo 2^64."""
     z = bits + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

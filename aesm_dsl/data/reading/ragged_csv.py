@@ -1,4 +1,4 @@
-"""Rows of a csv that have too few cells: a reader would fill them up with missing values, wherever they were cut."""
+"""Finds rows of a csv that have too few cells: a reader would fill them with missing values, wherever they were cut."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from pathlib import Path
 import polars as pl
 
 SHOWN = 60
-"""Characters of a row that are shown."""
+"""Characters of a row that the finding shows."""
 
 
 def too_few_cells(path: Path, scan: Callable[[Path], pl.LazyFrame], separator: str) -> str:
-    """How many rows lack cells, and the first, in words; empty where none does, or the file cannot be read.
+    """Says in words how many rows lack cells, and which is the first.
 
-    scan  reads the file as if nothing was wrong with it
-    Such rows lack a last cell: only where one is missing are rows looked at as they are written, by Python's reader.
+    Such a row has no last cell. So Python's slow csv reader looks at the rows only if a last cell is missing.
+
+    Args:
+        path: the csv file, which may be compressed.
+        scan: opens the file as if nothing was wrong with it.
+        separator: what separates cells.
+
+    Returns:
+        The text; empty if no row lacks cells, or the file cannot be read.
     """
     try:
         lazy = scan(path)
@@ -34,10 +41,10 @@ def too_few_cells(path: Path, scan: Callable[[Path], pl.LazyFrame], separator: s
             for number, row in enumerate(rows, 1):
                 if len(row) < width:
                     text = separator.join(row)
-                    said = f"`{text[:SHOWN]}{'...' if len(text) > SHOWN else ''}`" if text else "nothing"
-                    short, first = short + 1, first or f"row {number}: {said}"
+                    shown = f"`{text[:SHOWN]}{'...' if len(text) > SHOWN else ''}`" if text else "nothing"
+                    short, first = short + 1, first or f"row {number}: {shown}"
     except (pl.exceptions.PolarsError, OSError, ValueError, StopIteration, csv.Error):
-        return ""  # told when it is read
+        return ""  # reported when the file is read
     if not short:
         return ""
     return f"{short:,} {'row has' if short == 1 else 'rows have'} fewer cells than the header; the first is {first}"

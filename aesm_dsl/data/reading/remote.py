@@ -1,7 +1,7 @@
-"""Files of other machines -> copies on this one, by fsspec: `s3://`, `gs://`, `hdfs://` and whatever else it knows.
+"""Files at a URL (`s3://`, `gs://`, `hdfs://` and everything else that fsspec knows) -> copies on this machine.
 
-Each file is copied once, whole, into the user's own folder for caches, and is then a file like any other; a file that
-has changed since is copied again. Copies that nobody has used for KEPT_DAYS (kept.py) are removed when another is made.
+Each file is copied once, as a whole, into the user's cache folder, and the copy is then read like any other file. It is
+copied again after it has changed. Expired copies (`cache_eviction`) are removed when another copy is made.
 """
 
 from __future__ import annotations
@@ -16,63 +16,73 @@ from typing import Any
 
 import platformdirs
 
-from aesm_dsl.data.store.cache_eviction import evict_expired, mark_used
+from aesm_dsl.data.cache_eviction import evict_expired, mark_used
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
 
 
 def is_remote(pattern: str) -> bool:
+    """Whether a path of the spec is a URL."""
     return "://" in pattern
 
 
 def fetch(
     pattern: str, endings: Sequence[Sequence[str]], span: Span | None, findings: Findings
 ) -> list[tuple[Path, str]]:
-    """Copies of the files that a URL means, each with its own URL, in the order of these.
+    """Copies the files that a URL means.
 
-    endings  kinds of files; of a folder, all files of the first kind that there is any of
-    Adds E501 for a URL that nothing is at, E502 where fsspec or the other machine refuses; returns nothing then.
+    Adds E501 if nothing is at the URL, E502 if fsspec or the other machine refuses.
+
+    Args:
+        pattern: the URL of a file or folder, or a glob.
+        endings: the endings of each file type; a folder means all its files of the first type that it has any of.
+        span: the URL's place in the spec.
+        findings: takes the errors.
+
+    Returns:
+        The path of each copy and the URL of its file, in the order of the URLs; nothing after an error.
     """
     try:
         import fsspec
 
         system, path = fsspec.core.url_to_fs(pattern)
-        paths = _paths(system, path, endings)
+        paths = _matching_paths(system, path, endings)
         if not paths:
             findings.add("E501", f"no file `{pattern}`", span, label="nothing found")
-        return [(_copied(system, one), system.unstrip_protocol(one)) for one in paths]
+        return [(_copy(system, file), system.unstrip_protocol(file)) for file in paths]
     except ImportError as error:
-        helps = ["`pip install 'aesm-dsl[remote]'`", f"fsspec says: {_first(error)}"]
+        helps = ["`pip install 'aesm-dsl[remote]'`", f"fsspec says: {_first_line(error)}"]
         findings.add("E502", f"`{pattern}` cannot be read without a package that is not installed", span, help=helps)
-    except Exception as error:  # every file system has errors of its own
-        findings.add("E502", f"`{pattern}` cannot be read", span, help=f"fsspec says: {_first(error)}")
+    except Exception as error:  # every file system has its own exceptions
+        findings.add("E502", f"`{pattern}` cannot be read", span, help=f"fsspec says: {_first_line(error)}")
     return []
 
 
-def _paths(system: Any, path: str, endings: Sequence[Sequence[str]]) -> list[str]:
+def _matching_paths(system: Any, path: str, endings: Sequence[Sequence[str]]) -> list[str]:
     if any(sign in path for sign in "*?[") and not system.exists(path):
         hits: list[str] = sorted(system.glob(path))
     else:
         hits = [path] if system.exists(path) else []
-    found: list[str] = []
+    files: list[str] = []
     for hit in hits:
-        found.extend(_below(system, hit, endings) if system.isdir(hit) else [hit])
-    return found
+        files.extend(_files_below(system, hit, endings) if system.isdir(hit) else [hit])
+    return files
 
 
-def _below(system: Any, folder: str, endings: Sequence[Sequence[str]]) -> list[str]:
+def _files_below(system: Any, folder: str, endings: Sequence[Sequence[str]]) -> list[str]:
     inside = sorted(system.find(folder))
-    seen = [one for one in inside if not any(part[:1] in "._" for part in one[len(folder) :].split("/") if part)]
+    visible = [path for path in inside if not any(part[:1] in "._" for part in path[len(folder) :].split("/") if part)]
     for kind in endings:
-        if files := [one for one in seen if one.endswith(tuple(kind))]:
+        if files := [path for path in visible if path.endswith(tuple(kind))]:
             return files
     return []
 
 
-def _copied(system: Any, path: str) -> Path:
-    mark = hashlib.sha256(f"{system.unstrip_protocol(path)} {system.ukey(path)}".encode()).hexdigest()[:32]
+def _copy(system: Any, path: str) -> Path:
+    """The copy of a file, made if there is none of its present version (`ukey` changes with the file)."""
+    digest = hashlib.sha256(f"{system.unstrip_protocol(path)} {system.ukey(path)}".encode()).hexdigest()[:32]
     folder = platformdirs.user_cache_path("aesm") / "remote"
-    copy = folder / mark / path.rsplit("/", 1)[-1]
+    copy = folder / digest / path.rsplit("/", 1)[-1]
     if not copy.exists():
         copy.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".", dir=copy.parent))
@@ -86,6 +96,6 @@ def _copied(system: Any, path: str) -> Path:
     return copy
 
 
-def _first(error: Exception) -> str:
-    said = str(error).strip().splitlines()
-    return said[0] if said else type(error).__name__
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""`RowSample`: a fixed number of training rows, drawn by their numbers: the same however the rows come in chunks."""
+"""`RowSample`: a fixed number of training rows, drawn by their row numbers: the same however the rows are chunked."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
 ROWS = 32_768
-"""Rows that are kept."""
+"""Rows of a sample."""
 
 SINGLE = ("category", "id", "vectors", "number", "value")
 """Kinds of features that may have one value a row; dates and lists are not sampled."""
 
 
 class RowSample:
-    """Holds at most 2 `rows` rows; `frame()` gives those with the smallest hashes of their numbers, in order.
+    """Samples the training rows whose row numbers have the smallest hashes.
 
-    Its columns: "text FEATURE", and "value FEATURE" for numbers; "label TASK"; "node LEVEL".
+    Memory: at most 2 `rows` rows.
     """
 
     def __init__(self, plan: Plan, rows: int = ROWS) -> None:
-        self._plan, self._most, self._seen = plan, rows, 0
+        self._plan, self._most, self._rows_read = plan, rows, 0
         self._pieces: list[pl.DataFrame] = []
-        self._kept, self._limit = 0, 2**64 - 1
+        self._held, self._limit = 0, 2**64 - 1
 
     @property
     def features(self) -> Sequence[FeaturePlan]:
+        """The features that are sampled."""
         return [feature for feature in self._plan.features if feature.kind in SINGLE and not feature.take]
 
     def update(self, chunk: CheckedRows) -> None:
+        """Takes rows from the next chunk; only training rows count."""
         if chunk.part != "train":
             return
-        number_R = np.arange(self._seen, self._seen + len(chunk), dtype=np.uint64)
-        self._seen += len(chunk)
+        number_R = np.arange(self._rows_read, self._rows_read + len(chunk), dtype=np.uint64)
+        self._rows_read += len(chunk)
         key_R = splitmix64(number_R)
         chosen_R = key_R <= np.uint64(self._limit)
         if not chosen_R.any():
@@ -50,23 +52,28 @@ class RowSample:
             columns[f"text {feature.name}"] = as_text(rows[feature.column])
             if feature.kind in ("number", "value"):
                 columns[f"value {feature.name}"] = as_numbers(rows[feature.column])[0]
-        for place, task in enumerate(self._plan.tasks.tasks):
-            columns[f"label {task.name}"] = chunk.label_RT[chosen_R, place]
-        for place, level in enumerate(self._plan.levels):
-            columns[f"node {level.name}"] = chunk.node_RL[chosen_R, place]
+        for index, task in enumerate(self._plan.tasks.tasks):
+            columns[f"label {task.name}"] = chunk.label_RT[chosen_R, index]
+        for index, level in enumerate(self._plan.levels):
+            columns[f"node {level.name}"] = chunk.node_RL[chosen_R, index]
         self._pieces.append(pl.DataFrame(columns))
-        self._kept += int(chosen_R.sum())
-        if self._kept > 2 * self._most:
-            self._settle()
+        self._held += int(chosen_R.sum())
+        if self._held > 2 * self._most:
+            self._shrink()
 
     def frame(self) -> pl.DataFrame:
-        self._settle()
+        """Returns the sampled rows in the order of the table; no columns if there were no training rows.
+
+        Its columns are "text FEATURE", for numbers also "value FEATURE", "label TASK" and "node LEVEL".
+        """
+        self._shrink()
         return self._pieces[0].sort("number") if self._pieces else pl.DataFrame()
 
-    def _settle(self) -> None:
-        if self._kept > self._most:
+    def _shrink(self) -> None:
+        """Puts the pieces together and keeps the `most` rows with the smallest hashes."""
+        if self._held > self._most:
             self._pieces = [pl.concat(self._pieces).sort("key").head(self._most)]
             self._limit = int(self._pieces[0]["key"][-1])
         elif self._pieces:
             self._pieces = [pl.concat(self._pieces)]
-        self._kept = self._pieces[0].height if self._pieces else 0
+        self._held = self._pieces[0].height if self._pieces else 0

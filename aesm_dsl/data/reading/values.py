@@ -1,7 +1,7 @@
-"""A column as text or as numbers: the one place that says when two cells mean the same.
+"""A column as text or as numbers: the only place that decides when two cells mean the same.
 
-Training and serving tables differ in their types (an integer column becomes floats once a value is missing, a
-csv has no types at all), so cells are compared by what they say, never by their column's type.
+Training and serving tables differ in their types (an integer column becomes floats once a value is missing, a csv has
+no types at all), so cells are compared by their meaning, never by the type of their column.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def as_text(column: pl.Series) -> pl.Series:
-    """The cells as text, null where missing: null, NaN and the empty text.
+    """Returns the cells as text; null, NaN and the empty text count as missing and become null.
 
-    Whole floats are written as integers ("1", not "1.0"), decimals without trailing zeros after the point,
-    booleans as "true" and "false", dates as "2017-04-01", datetimes (in UTC where they have a zone) as
-    "2017-04-01 12:30:00", or as the date alone at midnight, since many writers store dates as datetimes.
+    Whole floats are written as integers ("1", not "1.0"), decimals without trailing zeros after the point, booleans as
+    "true" and "false", dates as "2017-04-01", and datetimes (in UTC if they have a zone) as "2017-04-01 12:30:00", or
+    as the date alone at midnight, since many writers store dates as datetimes.
     """
     dtype = column.dtype
     if dtype.is_float():
@@ -35,26 +35,28 @@ def as_text(column: pl.Series) -> pl.Series:
 
 
 def is_missing(column: pl.Series) -> Mask:
-    """The cells that are null in `as_text`, without writing the others."""
-    missing = column.is_null()
+    """Returns the cells that are null in `as_text`, without writing out the others."""
+    null = column.is_null()
     if column.dtype.is_float():
-        missing |= column.is_nan().fill_null(False)
+        null |= column.is_nan().fill_null(False)
     elif _is_text(column.dtype):
-        missing |= (column.cast(pl.String) == "").fill_null(False)
-    found: Mask = missing.to_numpy()
-    return found
+        null |= (column.cast(pl.String) == "").fill_null(False)
+    missing: Mask = null.to_numpy()
+    return missing
 
 
 def as_numbers(column: pl.Series) -> tuple[Numbers, Mask]:
-    """The cells as float64, NaN where missing, and which cells are there but are not numbers (NaN as well).
+    """Reads the cells as numbers.
 
-    Booleans count as 0 and 1; dates, datetimes and durations in days (dates since 1970-01-01, in UTC where
-    they have a zone). Text counts as the number, "true" or "false" (any case), ISO date or datetime that it
-    writes.
+    Booleans count as 0 and 1; dates, datetimes and durations as days (dates since 1970-01-01, in UTC if they have a
+    zone). Text counts as what it writes: a number, "true" or "false" in any case, an ISO date or datetime.
+
+    Returns:
+        float64, NaN if a cell is missing or wrong, and which cells are there but are no numbers.
     """
     dtype = column.dtype
     if _is_text(dtype):
-        return _read_numbers(as_text(column))
+        return _numbers_of_text(as_text(column))
     if isinstance(dtype, pl.Datetime | pl.Duration):
         units = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
         days = column.to_physical().cast(pl.Float64) / (86_400 * units)
@@ -75,14 +77,14 @@ def _float_text(column: pl.Series) -> pl.Series:
     return pl.select(chosen.alias(column.name)).to_series()
 
 
-def _read_numbers(text: pl.Series) -> tuple[Numbers, Mask]:
+def _numbers_of_text(text: pl.Series) -> tuple[Numbers, Mask]:
     text = text.str.strip_chars()
     values = _floats(text.cast(pl.Float64, strict=False))
     bad = (text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()).to_numpy().copy()
     if bad.any():
         rest = text.filter(pl.Series(bad))
-        moments = rest.str.replace("T", " ").str.replace(r"^\d{4}-\d\d-\d\d$", "${0} 00:00:00")
-        days = moments.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us").to_physical()
+        timestamps = rest.str.replace("T", " ").str.replace(r"^\d{4}-\d\d-\d\d$", "${0} 00:00:00")
+        days = timestamps.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us").to_physical()
         words = rest.str.to_lowercase()
         read = pl.select(
             pl.when(pl.lit(words) == "true")
@@ -97,5 +99,5 @@ def _read_numbers(text: pl.Series) -> tuple[Numbers, Mask]:
 
 
 def _floats(column: pl.Series) -> Numbers:
-    """A writable copy, NaN for null."""
+    """A copy that may be written to, NaN for null."""
     return np.array(column.cast(pl.Float64).to_numpy(), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""`prefetch`: a thread that makes the next items while the last one is in use."""
+"""`prefetch`: a thread makes the next items while the current one is in use."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _END = object()
 
 
 def prefetch(items: Iterator[Item], depth: int = 3) -> Iterator[Item]:
-    """The same items in the same order, made up to `depth` ahead by a thread of their own.
+    """Yields the same items in the same order; a thread makes up to `depth` of them ahead.
 
-    An error of `items` is raised where its item would have come. A reader that stops early stops the thread.
+    An exception in `items` is raised when its item would have come. If the reader stops early, the thread stops too.
     """
     waiting: queue.Queue[tuple[object, BaseException | None]] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
 
     def put(item: object, error: BaseException | None = None) -> None:
+        # With a timeout: a thread that waits for room in the queue would never see that the reader has stopped.
         while not stopped.is_set():
             try:
                 waiting.put((item, error), timeout=0.1)

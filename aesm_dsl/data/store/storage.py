@@ -1,8 +1,9 @@
-"""`Columns`: encoded rows as tensors, and where they lie: in memory (`MemoryStorage`) or in a folder of .npy files (`FolderStorage`).
+"""`Columns`: encoded rows as tensors, and their storage: in memory (`MemoryStorage`) or in a folder (`FolderStorage`).
 
-A file of a folder is a plain .npy with the rows as its first axis, named as in NAMES. It is written
-front to back and read in pieces, so that neither way of using it needs more memory than a piece.
-Axes: R rows, S slots of ids, V values, L levels, T tasks, U columns of users: 1 where the plan names one, else 0.
+A folder has one plain .npy file for each of NAMES, with the rows as its first axis. Files are written front to back and
+read in pieces, so neither needs more memory than a piece.
+
+Axes: R rows, S slots of ids, V values, L levels, T tasks, U columns of users: 1 if the plan names one, else 0.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from torch import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Range = tuple[int, int]
-"""Rows from the first up to, but without, the second."""
+"""Rows from the first number up to, but without, the second."""
 
 
 class RowsLostError(Exception):
-    """Encoded rows are not where they were written any more."""
+    """The files of encoded rows are no longer where they were written."""
 
 
 DIGEST = "digest"
@@ -33,57 +34,71 @@ NAMES = ("ids", "value", "node", "label", "weight", "user")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
+    """Encoded rows as tensors."""
+
     ids_RS: Tensor
-    """Each feature's ids in its own slots, in the plan's order; int32 where all tables are small enough."""
+    """Each feature's ids in its own slots, in the plan's order; int32 if all embedding tables are small enough, else
+    int64."""
     value_RV: Tensor
-    """float32; values of the features that are used as numbers, NaN where missing."""
+    """float32; values of the features that are used as numbers, NaN if missing."""
     node_RL: Tensor
-    """int64; each row's node at every scenario level, UNKNOWN where it is missing or not in the plan."""
+    """int64; each row's node at every scenario level, UNKNOWN if it is missing or not in the plan."""
     label_RT: Tensor
-    """float32; 0, 1, or NaN where the label is missing or the row outside the task's sample space."""
+    """float32; 0, 1, or NaN if the label is missing or the row is outside the task's sample space."""
     weight_R: Tensor
-    """float32; row weights, 1 where the plan names none."""
+    """float32; row weights, 1 if the plan names none."""
     user_RU: Tensor
-    """int64; a number for each row's user, NOBODY where it is missing."""
+    """int64; a number for each row's user, NOBODY if the user is missing."""
 
     def __len__(self) -> int:
         return self.node_RL.shape[0]
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """All tensors, in the order of NAMES."""
         return self.ids_RS, self.value_RV, self.node_RL, self.label_RT, self.weight_R, self.user_RU
 
     def take(self, chosen: slice | Tensor) -> Columns:
+        """Returns the chosen rows."""
         return Columns(*(part[chosen] for part in self.parts))
 
     @staticmethod
+    def of_arrays(arrays: Iterable[Array]) -> Columns:
+        """Returns the columns of six arrays, in the order of NAMES, without copying them."""
+        return Columns(*map(torch.from_numpy, arrays))
+
+    @staticmethod
     def joined(pieces: Sequence[Columns]) -> Columns:
+        """Returns the rows of all pieces, one piece after the other."""
         return pieces[0] if len(pieces) == 1 else Columns(*map(torch.cat, zip(*(p.parts for p in pieces), strict=True)))
 
 
 class Storage(Protocol):
-    """Where encoded rows lie."""
+    """A place of encoded rows."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int:
+        """The number of rows."""
 
     @property
     def row_bytes(self) -> int:
-        """What a row takes in memory."""
+        """Bytes of a row in memory."""
 
     def load(self, ranges: Sequence[Range]) -> Columns:
-        """The rows of these ranges, one range after the other."""
+        """Returns the rows of these ranges, one range after the other."""
 
     @property
     def digest(self) -> str:
-        """Of all rows in their order, wherever they lie."""
+        """A digest of all rows in their order, the same for every kind of storage."""
 
     def pick(self, rows_K: Tensor) -> Columns:
-        """Single rows, by their numbers."""
+        """Returns single rows by their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryStorage:
+    """Encoded rows in memory."""
+
     columns: Columns
 
     @property
@@ -96,6 +111,7 @@ class MemoryStorage:
 
     @property
     def digest(self) -> str:
+        # Nodes as int32, as a folder stores them.
         ids, value, node, *others = self.columns.parts
         return _joined([_Digest().over(part.numpy()) for part in (ids, value, node.int(), *others)])
 
@@ -110,6 +126,8 @@ class MemoryStorage:
 
 @dataclass(frozen=True, slots=True)
 class FolderStorage:
+    """Encoded rows in the .npy files of a folder."""
+
     path: Path
 
     @property
@@ -122,7 +140,7 @@ class FolderStorage:
 
     @property
     def digest(self) -> str:
-        """Taken when the rows were written: nothing is read for it."""
+        """The digest that was computed when the rows were written: no rows are read."""
         return (self.path / DIGEST).read_text(encoding="utf-8")
 
     def load(self, ranges: Sequence[Range]) -> Columns:
@@ -132,8 +150,8 @@ class FolderStorage:
     def pick(self, rows_K: Tensor) -> Columns:
         return self.load([(row, row + 1) for row in rows_K.tolist()])
 
-    def _open(self, name: str) -> _Npy:
-        return _Npy.of(self.path / f"{name}.npy")
+    def _open(self, name: str) -> _NpyFile:
+        return _NpyFile.of(self.path / f"{name}.npy")
 
 
 class FolderWriter:
@@ -144,42 +162,43 @@ class FolderWriter:
         self._path, self._files, self._shapes = path, dict[str, BinaryIO](), dict[str, tuple[Any, int, Any]]()
         self._digests = {name: _Digest() for name in NAMES}
 
-    def append(
-        self, ids_RS: Array, value_RV: Array, node_RL: Array, label_RT: Array, weight_R: Array, user_RU: Array
-    ) -> None:
-        arrays = (ids_RS, value_RV, node_RL.astype(np.int32), label_RT, weight_R, user_RU)
-        for name, array in zip(NAMES, arrays, strict=True):
+    def append(self, columns: Columns) -> None:
+        """Writes the next rows."""
+        ids, value, node, *others = columns.parts
+        for name, part in zip(NAMES, (ids, value, node.int(), *others), strict=True):
+            array = part.numpy()
             if name not in self._files:
                 self._files[name] = (self._path / f"{name}.npy").open("wb")
                 self._shapes[name] = array.dtype, 0, array.shape[1:]
-                self._header(name)
+                self._write_header(name)
             self._files[name].write(np.ascontiguousarray(array).data)
             self._digests[name].over(array)
             dtype, rows, rest = self._shapes[name]
             self._shapes[name] = dtype, rows + len(array), rest
 
     def close(self) -> None:
+        """Finishes the files. The number of rows goes into their headers, and the digest into a file of its own."""
         for name, file in self._files.items():
             file.seek(0)
-            self._header(name)
+            self._write_header(name)
             file.close()
         (self._path / DIGEST).write_text(_joined(self._digests.values()), encoding="utf-8")
 
-    def _header(self, name: str) -> None:
-        """Of the rows so far; numpy leaves room in it for the number of rows to grow."""
+    def _write_header(self, name: str) -> None:
+        """Writes the header for the rows so far; numpy leaves room in it for the number of rows to grow."""
         dtype, rows, rest = self._shapes[name]
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *rest)}
         np.lib.format.write_array_header_1_0(self._files[name], header)
 
 
 class _Digest:
-    """Of the rows of one array: the same however they come in pieces."""
+    """A digest of the rows of one array, the same however they come in pieces."""
 
     def __init__(self) -> None:
         self._shape, self._bytes = "", hashlib.sha256()
 
     def over(self, array: Array) -> _Digest:
-        """The digest, after the next rows."""
+        """Adds the next rows."""
         self._shape = f"{array.dtype} {array.shape[1:]}"
         self._bytes.update(np.ascontiguousarray(array).data)
         return self
@@ -189,12 +208,12 @@ class _Digest:
 
 
 def _joined(digests: Iterable[_Digest]) -> str:
-    return hashlib.sha256("\n".join(one.text() for one in digests).encode()).hexdigest()
+    return hashlib.sha256("\n".join(digest.text() for digest in digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class _Npy:
-    """A .npy file, which is read and never mapped: a mapping counts as memory, and may be larger than what there is."""
+class _NpyFile:
+    """A .npy file that is read, never mapped: a mapping counts as memory, and may be larger than what there is."""
 
     path: Path
     dtype: np.dtype[Any]
@@ -203,12 +222,12 @@ class _Npy:
     """Bytes before the first row."""
 
     @staticmethod
-    def of(path: Path) -> _Npy:
+    def of(path: Path) -> _NpyFile:
         try:
             with path.open("rb") as file:
                 np.lib.format.read_magic(file)
                 shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                return _Npy(path, dtype, shape, file.tell())
+                return _NpyFile(path, dtype, shape, file.tell())
         except (FileNotFoundError, ValueError) as error:
             raise RowsLostError(path) from error
 
@@ -221,17 +240,19 @@ class _Npy:
         return self.dtype.itemsize * int(np.prod(self.shape[1:]))
 
     def read(self, ranges: Sequence[Range]) -> Array:
-        found = np.empty((sum(stop - start for start, stop in ranges), *self.shape[1:]), dtype=self.dtype)
-        if not found.nbytes:
-            return found
-        room, at, width = found.reshape(-1).view(np.uint8).data, 0, self.row_bytes
+        """Returns the rows of these ranges, one range after the other."""
+        array = np.empty((sum(stop - start for start, stop in ranges), *self.shape[1:]), dtype=self.dtype)
+        if not array.nbytes:
+            return array
+        room, at, width = array.reshape(-1).view(np.uint8).data, 0, self.row_bytes
         with self.path.open("rb", buffering=0) as file:
             for start, stop in ranges:
                 file.seek(self.start + start * width)
                 end = at + (stop - start) * width
+                # An unbuffered read may return less than was asked for.
                 while at < end:
                     got = file.readinto(room[at:end])
                     if not got:
                         raise RowsLostError(self.path)
                     at += got
-        return found
+        return array

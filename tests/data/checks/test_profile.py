@@ -46,7 +46,7 @@ def report(frame: pl.DataFrame, at: tuple[int, ...] = ()) -> dict[str, Any]:
         profile.update(
             CheckedRows("train", TableRows(rows, "t.csv", start), nodes, labels, np.ones(len(nodes), np.float32))
         )
-    return profile.report()
+    return profile.summary()
 
 
 def table(rows: int = 3000, seed: int = 0, unlike: bool = False) -> pl.DataFrame:

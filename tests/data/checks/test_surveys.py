@@ -56,7 +56,7 @@ def told(survey: TableCheck, chunks: Sequence[CheckedRows]) -> list[tuple[str, s
     findings = Findings()
     for chunk in chunks:
         survey.update(chunk)
-    survey.tell(findings)
+    survey.report(findings)
     return [(one.code, one.message, one.span.text if one.span else "") for one in findings]
 
 
@@ -82,7 +82,7 @@ def test_features_that_say_nothing(at: Sequence[int], locate: Locate) -> None:
     ]
     blank = make.plan(plan.features[:2])
     assert told(ConstantFeatures(blank, locate), chunks) == [
-        ("E512", "no feature tells one of the 400 training rows from another", "features.user.a")
+        ("E512", "every feature has one value in all 400 training rows", "features.user.a")
     ]
     assert told(ConstantFeatures(blank, locate), [replace(chunk, part="test") for chunk in chunks]) == []
 
@@ -114,7 +114,7 @@ def test_a_feature_that_tells_the_label_is_a_leak_and_an_id_is_none(at: Sequence
     assert [(code, span.rpartition(".")[2]) for code, _, span in found] == [
         ("W506", name) for name in ("above", "middle", "word", "gap")
     ]
-    assert found[0][1] == "column `above` alone tells task `click`: AUC 1.0000 in 400 training rows"
+    assert found[0][1] == "column `above` alone predicts task `click`: AUC 1.0000 in 400 training rows"
 
 
 def test_too_few_labels_say_nothing_about_a_leak() -> None:
@@ -132,7 +132,7 @@ def test_a_sample_is_the_same_however_rows_are_cut() -> None:
         for chunk in cut(frame, plan, np.zeros(5000), np.zeros((5000, 0)), tuple(at)):
             sample.update(chunk)
         drawn.append(sample.frame())
-        assert sample._kept == 50
+        assert sample._held == 50
     assert all(one.equals(drawn[0]) for one in drawn)
     numbers = drawn[0]["number"].to_numpy()
     assert (drawn[0]["value a"].to_numpy() == numbers).all()
@@ -153,8 +153,8 @@ def test_rows_find_their_leaf() -> None:
     index = LeafIndex(plan)
     assert index.names == ["home > g", "cart > f", "cart > g"]
     nodes = np.array([[0, 1], [1, 0], [1, 1], [0, 0], [UNKNOWN, 1], [1, UNKNOWN]])
-    assert index.of(nodes).tolist() == [0, 1, 2, UNKNOWN, UNKNOWN, UNKNOWN]
-    assert LeafIndex(make.plan()).of(np.zeros((2, 0), np.int64)).tolist() == [0, 0]
+    assert index.leaf_of(nodes).tolist() == [0, 1, 2, UNKNOWN, UNKNOWN, UNKNOWN]
+    assert LeafIndex(make.plan()).leaf_of(np.zeros((2, 0), np.int64)).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("at", CUTS)
@@ -167,7 +167,7 @@ def test_leaves_with_few_labels_and_paths_never_taken(at: Sequence[int], locate:
     survey = LeafCounts(plan, locate)
     for chunk in cut(frame, plan, labels, nodes, at):
         survey.update(chunk)
-    survey.tell(findings)
+    survey.report(findings)
     (poor,) = findings
     assert (
         poor.message == "task `click` has fewer than 10 positives or negatives in 1 of the 2 leaves with training rows"
@@ -227,7 +227,7 @@ def test_a_file_that_holds_the_rows_of_another(at: Sequence[int], locate: Locate
     later = frame.with_columns(day=pl.col("day") + 1)
     files = [*named("a", frame), *named("b", later), *named("c", frame.reverse()), *named("a", frame, "test")]
     assert told(DuplicateFiles(plan, locate), files) == [
-        ("W510", "`b` holds the 400 rows of `a` once more", "data.train"),
+        ("W510", "`b` holds the same 400 rows as `a`", "data.train"),
         ("W510", "`a` is read as training rows and as test rows", "data.test"),
     ]
     split = make.plan(data=DataPlan(("*.csv",), None, SplitPlan("random", None, None, 0.5), None))
@@ -237,7 +237,7 @@ def test_a_file_that_holds_the_rows_of_another(at: Sequence[int], locate: Locate
         for side, part in enumerate(("train", "test"))
     ]
     assert told(DuplicateFiles(split, locate), [*halves, *named("b", frame)]) == [
-        ("W510", "`b` holds the 400 rows of `a` once more", "data.train")
+        ("W510", "`b` holds the same 400 rows as `a`", "data.train")
     ]
 
 
@@ -258,7 +258,7 @@ def test_rows_that_were_written_more_than_once(locate: Locate, monkeypatch: pyte
         ((code, message, span),) = found(plan, frame, at)
         assert (code, span) == ("W511", "data.train")
         assert message == (
-            f"{len(repeated)} rows of 460 say the same as an earlier one, `who` and time included; the first is row "
+            f"{len(repeated)} rows of 460 are copies of an earlier row, `who` and time included; the first is row "
             f"{repeated[0] + 1} of `t.csv`"
         )
     # Without a user, or a time, rows may look alike.

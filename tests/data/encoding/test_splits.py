@@ -40,21 +40,21 @@ def split(rule: SplitPlan, column: pl.Series, part: str, seed: int) -> tuple[Spl
         )
         for piece in splits.divide(chunk):
             if piece.part == part:
-                gone += [int(piece.rows.place(row).split()[1]) - 1 for row in range(len(piece))]
+                gone += [int(piece.rows.location(row).split()[1]) - 1 for row in range(len(piece))]
     return splits, gone
 
 
 def taken(rule: SplitPlan, column: pl.Series, part: str = "test", seed: int = 7) -> list[int]:
     findings = Findings()
     splits, gone = split(rule, column, part, seed)
-    splits.tell(findings, lambda key: None)
+    splits.report(findings, lambda key: None)
     assert not findings.items
     return gone
 
 
 def refused(rule: SplitPlan, column: pl.Series, locate: Locate) -> tuple[str, str, str, str]:
     findings = Findings()
-    split(rule, column, "valid", 7)[0].tell(findings, locate)
+    split(rule, column, "valid", 7)[0].report(findings, locate)
     (one,) = findings
     assert one.span is not None
     return one.code, one.message, one.span.text, " | ".join(one.help)

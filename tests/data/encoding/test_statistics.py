@@ -149,8 +149,8 @@ def test_features_that_nothing_is_said_of(tmp_path: Path) -> None:
     write(tmp_path, counted(rows()).with_columns(pl.col("feature").replace({"city": "citty", "stay": "night"})))
     found = check(tmp_path / "m.aesm", data=True)
     assert [(one.code, one.message) for one in found] == [
-        ("E513", "the statistics say nothing of feature `city`"),
-        ("E513", "the statistics say nothing of feature `stay`"),
+        ("E513", "the statistics have no rows about feature `city`"),
+        ("E513", "the statistics have no rows about feature `stay`"),
     ]
     assert "did you mean `citty`?" in found.items[0].help
     write(tmp_path, counted(rows()).drop("count").rename({"mean": "means"}))

@@ -128,7 +128,7 @@ def test_values_without_a_vector_are_told(tmp_path: Path) -> None:
     one = UnmatchedKeys(plan, {"fund": ("3", "1", "2")}, lambda path: None)
     for _, chunk in reading.checked("test", None):
         one.update(replace(chunk, part="train"))
-    one.tell(findings)
+    one.report(findings)
     (finding,) = findings
     assert finding.code == "W513"
     assert finding.message == "2 of 3 values of feature `last` have no vector in `v.parquet`, such as `f3`"

@@ -121,7 +121,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         assert "\n" not in help
     assert told(["notes.txt"], tmp_path)[0][:2] == (
         "E502",
-        "`notes.txt` is no kind of file that is read here",
+        "`notes.txt` has a file type that cannot be read",
     )
 
 
@@ -141,7 +141,7 @@ def test_rows_remember_file_and_row(tmp_path: Path) -> None:
     for size in (1, 2, 1000):
         found = rows_of(["a.parquet", "b.parquet", "c.csv"], tmp_path, rows=size)
         assert max(len(rows) for rows in found) <= size
-        assert [rows.place(row) for rows in found for row in range(len(rows))] == [
+        assert [rows.location(row) for rows in found for row in range(len(rows))] == [
             "row 1 of `a.parquet`",
             "row 2 of `a.parquet`",
             "row 1 of `c.csv`",
@@ -153,7 +153,7 @@ def test_rows_remember_file_and_row(tmp_path: Path) -> None:
 def test_rows_taken_from_others_keep_their_place(tmp_path: Path) -> None:
     put(tmp_path / "a.parquet", x=[1, 2, 3, 4])
     _, rows = rows_of(["a.parquet"], tmp_path, rows=2)
-    assert rows.take(np.array([False, True])).place(0) == "row 4 of `a.parquet`"
+    assert rows.take(np.array([False, True])).location(0) == "row 4 of `a.parquet`"
 
 
 def test_only_the_needed_columns_are_read(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_arrow_files(tmp_path: Path) -> None:
     found = rows_of(["*.*"], tmp_path, rows=2)
     assert cells(found) == [1, 2, 3] * 3
     assert cells(found, "city") == ["a", None, "b"] * 3
-    assert found[1].place(0) == "row 3 of `a.arrow`"
+    assert found[1].location(0) == "row 3 of `a.arrow`"
     (tmp_path / "d.arrow").write_bytes(b"no arrow file at all")
     assert told(["d.arrow"], tmp_path)[0][:3] == ("E502", "`d.arrow` cannot be read", "not an Arrow file")
 

@@ -20,7 +20,7 @@ from aesm_dsl.data.store.storage import Columns, FolderStorage, FolderWriter, Ra
 def table(rows: int) -> EncodedTable:
     """Row r holds r in all its parts."""
     r = torch.arange(rows)
-    return EncodedTable.held(
+    columns = Columns(
         torch.stack([r, r], 1).int(),
         r[:, None].float() / 2,
         r[:, None],
@@ -28,6 +28,7 @@ def table(rows: int) -> EncodedTable:
         r.float(),
         r[:, None],
     )
+    return EncodedTable.in_memory(columns)
 
 
 @pytest.mark.parametrize("seed", [None, 1])
@@ -70,7 +71,7 @@ def long(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return made
     writer = FolderWriter(tmp_path / "rows")
     for start in range(0, 1003, 90):
-        writer.append(*(part[start : start + 90].numpy() for part in made.whole().parts))
+        writer.append(made.whole().take(slice(start, start + 90)))
     writer.close()
     assert np.load(tmp_path / "rows" / "label.npy").shape == (1003, 3)
     return EncodedTable.of(FolderStorage(tmp_path / "rows"))
@@ -138,15 +139,15 @@ def test_a_share_lies_all_over_the_table(long: EncodedTable) -> None:
 
 def test_the_digest_is_that_of_the_rows_and_of_nothing_else(long: EncodedTable, tmp_path: Path) -> None:
     columns = long.whole()
-    assert long.stored.digest == EncodedTable.held(*columns.parts).stored.digest
+    assert long.stored.digest == EncodedTable.in_memory(columns).stored.digest
     for place, part in enumerate(columns.parts):
         changed = [*columns.parts]
         changed[place] = part.clone()
         changed[place].view(-1)[-1] += 1
-        assert EncodedTable.held(*changed).stored.digest != long.stored.digest
+        assert EncodedTable.in_memory(Columns(*changed)).stored.digest != long.stored.digest
     writer = FolderWriter(tmp_path / "otherwise")
     for start in (0, 500):
-        writer.append(*(part.numpy() for part in columns.take(slice(start, start + 500 + start)).parts))
+        writer.append(columns.take(slice(start, start + 500 + start)))
     writer.close()
     assert FolderStorage(tmp_path / "otherwise").digest == long.stored.digest
 
@@ -190,7 +191,7 @@ def read_there(path: Path, rank: int, results: multiprocessing.Queue[tuple[int, 
 
 def test_processes_share_a_table(tmp_path: Path) -> None:
     made, writer = table(1003).whole(), FolderWriter(tmp_path / "rows")
-    writer.append(*(part.numpy() for part in made.take(slice(1, 1003)).parts))  # all weights are above 0
+    writer.append(made.take(slice(1, 1003)))  # all weights are above 0
     writer.close()
     there = multiprocessing.get_context("spawn")
     results = there.Queue()
