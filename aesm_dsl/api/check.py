@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aesm_dsl.api.compile import SpecLike, compile_or_tell
+from aesm_dsl.api.compile import SpecLike, compile_or_report
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.compiled import Compiled
 from aesm_dsl.spec.read_json import name_paths
@@ -23,7 +23,7 @@ def check(spec: SpecLike, overrides: Sequence[str] = (), *, data: bool = False) 
         data: check the spec's tables too, which reads all of their rows.
     """
     findings = Findings()
-    compiled = compile_or_tell(spec, overrides, findings, groups=True)
+    compiled = compile_or_report(spec, overrides, findings, groups=True)
     if data and compiled is not None:
         _check_tables(compiled, findings, [])
     return findings
@@ -36,7 +36,7 @@ def profile(spec: SpecLike, overrides: Sequence[str] = ()) -> tuple[Findings, di
         The findings, and what `Profile.report` says; None in its place if there are errors.
     """
     findings = Findings()
-    compiled = compile_or_tell(spec, overrides, findings, groups=True)
+    compiled = compile_or_report(spec, overrides, findings, groups=True)
     if compiled is None:
         return findings, None
     from aesm_dsl.data.checks.profile import Profile

@@ -50,7 +50,7 @@ def compile_spec(
         AesmError: the spec has errors; the exception lists all of them.
     """
     findings = Findings()
-    compiled = compile_or_tell(spec, overrides, findings, arch)
+    compiled = compile_or_report(spec, overrides, findings, arch)
     if compiled is None:
         raise AesmError(findings)
     warn(findings)
@@ -87,7 +87,7 @@ def build_from_spec(spec: SpecLike, overrides: Sequence[str] = (), *, arch: str 
     return new_network(compile_spec(spec, overrides=overrides, arch=arch).plan)
 
 
-def compile_or_tell(
+def compile_or_report(
     spec: SpecLike, overrides: Sequence[str], findings: Findings, arch: str | None = None, *, groups: bool = False
 ) -> Compiled | None:
     """Compiles a spec, adding what is wrong to `findings`; None with errors.

@@ -91,7 +91,7 @@ def predict_file(
     findings = Findings()
     scores = open_scores(as_run(run), table, device, findings, keep, on_bad_row, watch)
     if scores is not None:
-        _tell_unwritable(scores, Path(out), findings)
+        _report_unwritable(scores, Path(out), findings)
     if scores is None or findings.errors:
         raise AesmError(findings)
     with replaced(Path(out)) as new:
@@ -106,7 +106,7 @@ def predict_file(
     return Predicted(scores.rows, scores.bad, findings)
 
 
-def _tell_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
+def _report_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
     """Adds E631 if the scores cannot be written to that file together with the kept columns."""
     if out.suffix not in ENDINGS:
         findings.add("E631", f"`{out}` is no name of a table of scores", help="its name ends with .parquet or .csv")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aesm_dsl.api.compile import SpecLike, compile_or_tell
+from aesm_dsl.api.compile import SpecLike, compile_or_report
 from aesm_dsl.api.load_run import as_run, load_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
@@ -72,17 +72,17 @@ def train(
     from aesm_dsl.training.train import train_plan
 
     findings = Findings()
-    compiled = compile_or_tell(spec, overrides, findings, arch)
+    compiled = compile_or_report(spec, overrides, findings, arch)
     if compiled is None:
         raise AesmError(findings)
     name = compiled.spec.name
     folder = Path(out) if out is not None else (latest_in_progress if resume else free_folder)(Path("runs") / name)
-    unfinished = RunInProgress.of(folder)
-    if resume and unfinished.started:
-        report_changes(unfinished.spec, compiled, unfinished.folder, findings)
+    in_progress = RunInProgress.of(folder)
+    if resume and in_progress.started:
+        report_changes(in_progress.spec, compiled, in_progress.folder, findings)
     elif resume and (folder / "run.json").is_file():
         return load_run(folder)
-    unfinished.tell_taken(folder, overwrite, resume, findings)
+    in_progress.report_taken(folder, overwrite, resume, findings)
     job = Job(
         compiled.resolved(),
         folder,

@@ -25,7 +25,7 @@ from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.layers.pretrained_vectors import fill_vectors
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.distributed.process_group import join_group
-from aesm_dsl.training.distributed.shards import shard_tables, tell_unsharded
+from aesm_dsl.training.distributed.shards import report_unsharded, shard_tables
 from aesm_dsl.training.evaluate import IN_MEMORY
 from aesm_dsl.training.finish import finish
 from aesm_dsl.training.fit.combine import GradientWeighting, gradient_weighting
@@ -41,8 +41,8 @@ from aesm_dsl.training.run.reporter import Reporter
 from aesm_dsl.training.run.resume import check_resumable, last_checkpoint
 from aesm_dsl.training.run.run_in_progress import RunInProgress, StartRecord, locked, rows_digest
 from aesm_dsl.training.run.stop_signals import StopSignals
-from aesm_dsl.training.run.warm_start import start_from, tell_not_startable
-from aesm_dsl.training.sharing.health import tell_collapse
+from aesm_dsl.training.run.warm_start import report_not_startable, start_from
+from aesm_dsl.training.sharing.health import report_collapse
 
 
 def train_plan(plan: Plan, job: Job, reporter: Reporter, data: TableLike | None = None) -> Run | None:
@@ -85,7 +85,7 @@ def train_plan(plan: Plan, job: Job, reporter: Reporter, data: TableLike | None 
 def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data: TableLike | None) -> Run | None:
     findings, locate, processes = reporter.findings, reporter.locate, reporter.processes
     weighting = gradient_weighting(plan.training.combine, findings, locate)
-    tell_not_startable(plan, job.warm_start, findings)
+    report_not_startable(plan, job.warm_start, findings)
     prepared = prepare_rows(plan, job.roots, data, findings, locate)
     if not reporter.agree() or prepared is None:
         return None
@@ -95,7 +95,7 @@ def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data:
     warm_start = start_from(job.warm_start, network, prepared.encoders)
     if plan.training.sharded:
         shard_tables(network, processes, device)
-        tell_unsharded(network, processes, findings, locate)
+        report_unsharded(network, processes, findings, locate)
     reporter.warn(findings)
     network = network.to(device)
     result = _fit(network, prepared.tables, job, reporter, weighting)
@@ -109,7 +109,7 @@ def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data:
         reporter.tracker.end(run.scores, result.steps, run.folder)
         in_progress.remove()
     collapsed = Findings()
-    tell_collapse(plan, run.usage, collapsed, locate)
+    report_collapse(plan, run.usage, collapsed, locate)
     if collapsed.items:
         reporter.warn(collapsed)
     return run

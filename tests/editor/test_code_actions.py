@@ -6,7 +6,7 @@ import pytest
 
 from aesm_dsl.editor.analysis import Analysis, analyse
 from aesm_dsl.editor.code_actions import offers
-from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from tests.editor.texts import at, changed
 from tests.findings.test_mistakes import CORPUS, split
@@ -25,7 +25,7 @@ def test_every_fix_of_the_corpus_mends_its_mistake() -> None:
     for path in CORPUS:
         analysis = look(split(path.read_bytes().decode("utf-8"))[0])
         for fix in offers(analysis, 0, len(analysis.source.text)):
-            after = told(look(apply(analysis.source.text, fix.edits)))
+            after = told(look(apply_edits(analysis.source.text, fix.edits)))
             before = told(analysis)
             assert (fix.finding.code, fix.finding.message) in before
             before.remove((fix.finding.code, fix.finding.message))
@@ -53,15 +53,15 @@ def test_a_fix_and_what_it_writes(old: str, new: str, titles: list[str], expecte
     assert [one.title for one in found] == titles
     assert all(one.only == (len(titles) == 1 and not one.title.startswith("delete")) for one in found)
     if found:
-        assert expected in apply(analysis.source.text, found[0].edits)
+        assert expected in apply_edits(analysis.source.text, found[0].edits)
 
 
 def test_full_width_keys_are_mended_line_by_line_or_everywhere() -> None:
     text = changed("count = 4", "count ＝ 4", changed("512 rows", "512 rows；"))
     first, everywhere, *rest = offers(look(text), 0, len(text))
     assert (first.title, everywhere.title) == ("write `=` on this line", "write the keys that are meant everywhere")
-    assert "512 rows；" in apply(text, first.edits)
-    assert told(look(apply(text, everywhere.edits))) == []
+    assert "512 rows；" in apply_edits(text, first.edits)
+    assert told(look(apply_edits(text, everywhere.edits))) == []
     assert rest, "the other line has its own"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aesm_dsl.editor.complete import Item, complete
-from aesm_dsl.findings.fix import Edit, apply
+from aesm_dsl.findings.fix import Edit, apply_edits
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.training import METRICS, Train
 from tests.editor.texts import SHOP, at, changed
@@ -87,7 +87,7 @@ def test_what_choosing_an_item_writes(old: str, new: str, word: str, expected: s
     analysis, offset = at(changed(old, new))
     item = next(one for one in complete(analysis, offset) if one.label == word)
     edit = Edit(analysis.source.span(item.start, item.end), item.insert.replace("$0", ""))
-    assert expected in apply(analysis.source.text, [edit])
+    assert expected in apply_edits(analysis.source.text, [edit])
 
 
 def test_half_typed_text_is_no_hindrance() -> None:

@@ -14,7 +14,7 @@ from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.outline import symbols
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
-from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from tests.editor.texts import SHOP
 
@@ -58,7 +58,7 @@ def test_every_question_has_an_answer(seed: int) -> None:
             assert all(fix.edits for fix in offers(analysis, offset, offset))
             if renamable(analysis, offset):
                 try:
-                    renamed = apply(text, rename(analysis, offset, "another"))
+                    renamed = apply_edits(text, rename(analysis, offset, "another"))
                 except CannotRename:
                     continue
                 again = analyse(Source("shop.aesm", renamed))

@@ -9,7 +9,7 @@ import pytest
 from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.outline import Symbol, symbols
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.format_text import tidy
 from tests.editor.texts import SHOP, at, changed
@@ -21,7 +21,7 @@ FINE = [path for path in CORPUS if path.parent.name == "mistakes" and path.stem.
 @pytest.mark.parametrize("path", FINE, ids=lambda path: path.stem)
 def test_the_edits_write_what_fmt_writes(path: Path) -> None:
     source = Source(path.name, path.read_bytes().decode("utf-8"))
-    assert apply(source.text, format_edits(source)) == tidy(source, Findings())
+    assert apply_edits(source.text, format_edits(source)) == tidy(source, Findings())
 
 
 def test_lines_that_are_right_are_left_alone() -> None:

@@ -13,7 +13,7 @@ from aesm_dsl.editor.definition import definition
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.outline import symbols
 from aesm_dsl.editor.rename import CannotRename, rename
-from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.import_file import place_of
 
@@ -146,7 +146,7 @@ def test_a_file_of_groups_is_served_like_a_spec(folder: Path) -> None:
 
 def test_renaming_an_import_and_what_is_not_renamed(folder: Path) -> None:
     analysis, offset = at(folder, marked("fund.product", "fu|nd.product"))
-    text = apply(analysis.source.text, rename(analysis, offset, "shared"))
+    text = apply_edits(analysis.source.text, rename(analysis, offset, "shared"))
     assert 'import shared "shared/fund.aesm"' in text
     assert "use = [shared.product, shared.user]" in text
     assert not analyse(Source(analysis.source.path, text)).findings
@@ -155,7 +155,7 @@ def test_renaming_an_import_and_what_is_not_renamed(folder: Path) -> None:
     with pytest.raises(CannotRename, match="files that import this one"):
         rename(*at(folder, marked("features product", "features pro|duct", FUND), "shared/fund.aesm"), "goods")
     analysis, offset = at(folder, marked("fee ", "f|ee ", FUND), "shared/fund.aesm")
-    assert "price  = number(column: fee, quantiles: 8)" in apply(
+    assert "price  = number(column: fee, quantiles: 8)" in apply_edits(
         analysis.source.text, rename(analysis, offset, "price")
     )
 
@@ -186,5 +186,5 @@ def test_fixes(folder: Path, old: str, new: str, title: str) -> None:
     analysis, offset = at(folder, marked(old, new))
     (fix,) = offers(analysis, offset, offset)
     assert fix.title == title
-    mended = analyse(Source(analysis.source.path, apply(analysis.source.text, fix.edits)))
+    mended = analyse(Source(analysis.source.path, apply_edits(analysis.source.text, fix.edits)))
     assert not [one for one in mended.findings if one.severity == "error"]

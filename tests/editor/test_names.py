@@ -10,7 +10,7 @@ import pytest
 from aesm_dsl.editor.analysis import analyse
 from aesm_dsl.editor.names import NODE, names
 from aesm_dsl.editor.rename import CannotRename, renamable, rename
-from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.plan import Plan
 from tests.conftest import PROJECT
@@ -91,7 +91,7 @@ def test_renaming_anything_changes_no_meaning(path: Path | None) -> None:
     before = analyse(Source(str(path), path.read_text(encoding="utf-8")) if path else Source("shop.aesm", SHOP))
     assert before.compiled is not None
     for declared in names(before.file).declared:
-        after = apply(before.source.text, rename(before, declared.place.start, "新_name"))
+        after = apply_edits(before.source.text, rename(before, declared.place.start, "新_name"))
         again = analyse(Source(before.source.path, after))
         assert again.compiled is not None, after
         expected = same_but_for_names(before.compiled.plan)
@@ -139,7 +139,7 @@ def test_renaming_writes_the_old_name_where_it_was_meant(old: str, new: str, exp
     place = renamable(analysis, offset)
     assert place is not None
     assert place[0] <= offset <= place[1]
-    assert expected in apply(analysis.source.text, rename(analysis, offset, "new"))
+    assert expected in apply_edits(analysis.source.text, rename(analysis, offset, "new"))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_name_that_will_not_do(old: str, new: str, name: str, why: str) -> Non
 
 def test_the_same_name_in_another_level_is_free() -> None:
     analysis, offset = at(changed("node fund", "node fu|nd"))
-    assert "node home {" in apply(analysis.source.text, rename(analysis, offset, "home"))
+    assert "node home {" in apply_edits(analysis.source.text, rename(analysis, offset, "home"))
 
 
 @pytest.mark.parametrize(("old", "new"), [("batch  = 512 rows", "batch = = 512 rows"), ("count = 4 }", "count = 4 ｝")])

@@ -15,7 +15,7 @@ import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from aesm_dsl.findings.fix import Edit, apply
+from aesm_dsl.findings.fix import Edit, apply_edits
 from aesm_dsl.findings.source import Source
 from tests.conftest import PROJECT
 from tests.editor.texts import SHOP, changed
@@ -76,7 +76,7 @@ class Editor:
     def edited(self, edits: Any) -> str:
         source = Source("x.aesm", self.text)
         places = [source.span(self.offset(one.range.start), self.offset(one.range.end)) for one in edits]
-        return apply(self.text, map(Edit, places, [one.new_text for one in edits]))
+        return apply_edits(self.text, map(Edit, places, [one.new_text for one in edits]))
 
 
 def converse(talk: Callable[[Editor], Awaitable[None]], path: Path, encodings: list[str] | None = None) -> str:

@@ -22,7 +22,7 @@ from types import FrameType
 
 from aesm_dsl.findings.codes import pages
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.render import FORMATS, render
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.plan.compiled import compile_loaded
@@ -130,7 +130,7 @@ def _layout(source: Source, findings: Findings) -> Iterator[str]:
         yield f"{'not ' * (text is None)}formatted with {len(syntax.errors)} errors of syntax"
     if text is None:
         edits = [edit for one in syntax if one.code == "E102" for fix in one.fixes for edit in fix.edits]
-        mended = tidy(Source(source.path, apply(source.text, edits)), Findings())
+        mended = tidy(Source(source.path, apply_edits(source.text, edits)), Findings())
         if mended is None or {one.code for one in syntax} != {"E102"} or len(syntax) == MOST_MISTAKES:
             return
         text = mended

@@ -55,7 +55,7 @@ def test_what_is_worth_a_look_is_said_in_words() -> None:
     shared = ((0.0, 1.0, 0.0, 0.0), (0.9, 1.0, 0.0, 0.0))
     assert experts_sentences(of(shared_NE=shared, dead_units_E=(0.25, 0.5, None, None))) == [
         "`page`: expert 3 is hardly used by any node",
-        "`page`: expert 0 is picked as shared, but by `cart` alone",
+        "`page`: expert 0 is selected as shared, but only by `cart`",
         "`page`: 50% of the output units of expert 1 are the same for all rows",
     ]
     two_dead = make_layer([[1.0, 0.0, 0.0]], nodes=("home",))

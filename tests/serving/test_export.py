@@ -31,7 +31,7 @@ from aesm_dsl.serving.engine import torch_engine
 from aesm_dsl.serving.export_inputs import named_inputs
 from aesm_dsl.serving.onnx_model import OPSET, onnx_model
 from aesm_dsl.serving.onnx_placeholders import DOMAIN
-from aesm_dsl.serving.torch_program import program
+from aesm_dsl.serving.torch_program import export_program
 from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 from tests.serving.conftest import table_of
@@ -136,7 +136,7 @@ def test_the_program_gives_what_the_network_gives(
     """`dense`: how many leaves are few enough to run all of them."""
     monkeypatch.setattr(export_modules, "DENSE_LEAVES", dense)
     eager = network(overrides)
-    exported = program(eager).module()
+    exported = export_program(eager).module()
     for rows in (1, 2, 40, 1000):
         batch = batch_of(eager, rows, rows)
         with torch.no_grad():
@@ -147,7 +147,7 @@ def test_the_program_gives_what_the_network_gives(
 @pytest.mark.skipif(shutil.which("g++") is None, reason="AOTInductor needs a C++ compiler")
 def test_a_compiled_program_gives_what_the_network_gives(tmp_path: Path) -> None:
     eager = network(["experts.repeat=1", "level.card.unknown=shared"])
-    file = torch._inductor.aoti_compile_and_package(program(eager), package_path=str(tmp_path / "compiled.pt2"))
+    file = torch._inductor.aoti_compile_and_package(export_program(eager), package_path=str(tmp_path / "compiled.pt2"))
     compiled = torch._inductor.aoti_load_package(file)
     for rows in (1, 2, 40, 1000):
         batch = batch_of(eager, rows, rows)

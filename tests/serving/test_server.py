@@ -24,11 +24,11 @@ import pytest
 import torch
 
 from aesm_dsl import AesmError, predict
-from aesm_dsl.api.serve import host
+from aesm_dsl.api.serve import serve
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.serving.engine import Engine, onnx_engine, torch_engine
-from aesm_dsl.serving.protocol import TYPES
+from aesm_dsl.serving.protocol import DATATYPES
 from aesm_dsl.serving.server import Limits, listen, make_server
 from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
@@ -298,7 +298,7 @@ def test_binary_inputs_as_tritons_client_sends_them(port: int, rows: pl.DataFram
             inputs.append({**one, "data": cells})
             continue
         else:
-            raw = np.array(cells, dtype=TYPES[one["datatype"]][1]).tobytes()
+            raw = np.array(cells, dtype=DATATYPES[one["datatype"]][1]).tobytes()
         inputs.append({**one, "parameters": {"binary_data_size": len(raw)}})
         binary += raw
     head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
@@ -334,7 +334,7 @@ def test_an_exported_model_scores_alike(
         if said is not None:
             beside.write_text(said, encoding="utf-8")
         with pytest.raises(AesmError, match=rf"E632(.|\n)*{words}"):
-            host(kinds, copy, port=0)
+            serve(kinds, copy, port=0)
 
 
 def test_from_the_command_line_until_sigterm(kinds: Run, rows: pl.DataFrame) -> None:

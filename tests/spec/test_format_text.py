@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.findings.fix import apply
+from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec import format_text as tidy_module
 from aesm_dsl.spec.format_text import FULL_WIDTH, LayoutError, tidy
@@ -97,7 +97,7 @@ def test_any_text_in_the_keys_of_another_keyboard_is_mended_to_what_was_meant(ch
         findings = Findings()
         parse(Source("<test>", wide), findings)
         fixes = [fix for one in findings if one.code == FULL_WIDTH for fix in one.fixes]
-        wide = apply(wide, [edit for fix in fixes for edit in fix.edits])
+        wide = apply_edits(wide, [edit for fix in fixes for edit in fix.edits])
     assert tidied(wide) == tidied(text)
 
 

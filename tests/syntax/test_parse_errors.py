@@ -12,7 +12,7 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.syntax.parse import parse, parser
-from aesm_dsl.syntax.parse_errors import situation
+from aesm_dsl.syntax.parse_errors import describe_state
 
 LEXEMES = {
     "NAME": "name", "NUMBER": "12", "STRING": '"text"', "EQUAL": "=", "COLON": ":", "COMMA": ",", "SEMICOLON": ";",
@@ -32,14 +32,14 @@ def test_every_state_has_a_sentence() -> None:
     assert set().union(*failing) == {*LEXEMES, "$END"}
     for takes in failing:
         for inside in ("", "[", "("):
-            where, expected = situation(takes, inside)
+            where, expected = describe_state(takes, inside)
             assert where.startswith(("after ", "inside ", "where ", "at "))
             assert expected
 
 
 def test_a_state_that_no_rule_knows_is_a_bug() -> None:
     with pytest.raises(KeyError):
-        situation(frozenset({"EQUAL"}))
+        describe_state(frozenset({"EQUAL"}))
 
 
 def prefixes() -> list[tuple[str, ...]]:

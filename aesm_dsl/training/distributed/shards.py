@@ -23,7 +23,7 @@ from aesm_dsl.training.distributed.process_group import ProcessGroup
 SETTING = "train.tables"
 
 
-def tell_unsharded(network: nn.Module, processes: ProcessGroup, findings: Findings, locate: Locate) -> None:
+def report_unsharded(network: nn.Module, processes: ProcessGroup, findings: Findings, locate: Locate) -> None:
     """Warns (W605) if no table of the network is sharded, though the plan asks for it."""
     if sharded_tables(network):
         return

@@ -60,7 +60,7 @@ class RunInProgress:
         """The resolved spec that the training was started with."""
         return (self.folder / "spec.aesm").read_text(encoding="utf-8")
 
-    def tell_taken(self, run: Path, overwrite: bool, resume: bool, findings: Findings) -> None:
+    def report_taken(self, run: Path, overwrite: bool, resume: bool, findings: Findings) -> None:
         """Adds E601 if a run, or a training that was stopped, would be overwritten."""
         if not resume and not overwrite and self.started:
             findings.add(

@@ -19,7 +19,7 @@ from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.run.folder import Run
 
 
-def tell_not_startable(plan: Plan, run: Run | None, findings: Findings) -> None:
+def report_not_startable(plan: Plan, run: Run | None, findings: Findings) -> None:
     """Adds E620 if the plan, or the run that it is to start from, is of another architecture than AES."""
     if run is not None:
         report_no_anatomy(plan, "the spec", findings)

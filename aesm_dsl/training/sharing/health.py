@@ -71,7 +71,7 @@ def health(usage: Usage, gradients: Mapping[tuple[str, int], tuple[float, ...]])
     return tuple(healths)
 
 
-def tell_collapse(plan: Plan, usage: Usage, findings: Findings, locate: Locate) -> None:
+def report_collapse(plan: Plan, usage: Usage, findings: Findings, locate: Locate) -> None:
     """Warns about levels whose experts have collapsed, at most once per level, and names the layers.
 
     W601: the rows of the level together use no more experts than one row may. W602: the nodes of a scenario level all

@@ -17,7 +17,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.run.history import Epoch
-from aesm_dsl.training.sharing.health import Health, health, tell_collapse
+from aesm_dsl.training.sharing.health import Health, health, report_collapse
 from aesm_dsl.training.sharing.layer_usage import LayerUsage
 from aesm_dsl.training.sharing.sharing_matrix import sharing
 from aesm_dsl.training.sharing.usage import Usage
@@ -54,7 +54,7 @@ def usage_of(entry: list[list[list[float]]], plan: Plan = PLAN) -> Usage:
 
 def told(usage: Usage, plan: Plan = PLAN) -> list[str]:
     findings, asked = Findings(), []
-    tell_collapse(plan, usage, findings, lambda path: asked.append(path))
+    report_collapse(plan, usage, findings, lambda path: asked.append(path))
     assert set(asked) <= {"level.entry.experts", "tasks.experts"}
     return [f"{one.code} {one.message}" for one in findings]
 
