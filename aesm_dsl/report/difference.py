@@ -1,4 +1,4 @@
-"""A difference between two specs as tables for a terminal."""
+"""`aesm diff`: the difference between two specs as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -14,35 +14,38 @@ STYLES = {"kept": "green", "resized": "yellow", "new": "cyan", "lost": "red"}
 
 
 def settings_table(changes: Sequence[Change]) -> Table:
+    """Returns a line for each setting that differs, with its old and new value."""
     table = Table(title="Settings", title_justify="left")
     for name in ("", "was", "is"):
         table.add_column(name, overflow="fold")
-    for one in changes:
-        table.add_row(Text(one.path), _cell(one.was), _cell(one.now))
+    for change in changes:
+        table.add_row(Text(change.path), _cell(change.was), _cell(change.now))
     return table
 
 
 def fates_table(fates: Sequence[Fate]) -> Table:
-    """What a warm start does with each part of the network."""
-    total = sum(one.parameters for one in fates if one.state != "lost")
-    carried = sum(one.carried for one in fates)
+    """Returns a line for each part of the network, with what a warm start does with it."""
+    total = sum(fate.parameters for fate in fates if fate.state != "lost")
+    carried = sum(fate.carried for fate in fates)
     table = Table(
         title="The network",
         title_justify="left",
-        caption=f"{carried:,} of {total:,} numbers of the new network are carried over by a warm start, "
-        f"{carried / max(total, 1):.1%}.\nVocabularies are taken as they were: new values begin like those outside it.",
+        caption=f"A warm start carries over {carried:,} of {total:,} parameters of the new network, "
+        f"{carried / max(total, 1):.1%}.\n"
+        "Vocabularies count as in the old network; new values start like out-of-vocabulary values.",
         caption_justify="left",
     )
     for name in ("part", "", "what changed"):
         table.add_column(name, overflow="fold")
     for name in ("parameters", "carried"):
         table.add_column(name, justify="right")
-    for one in fates:
-        share = "" if one.state in ("new", "lost") else f"{one.carried / max(one.parameters, 1):.0%}"
-        state = Text(one.state, style=STYLES[one.state])
-        table.add_row(Text(one.owner), state, Text("\n".join(one.how)), f"{one.parameters:,}", share)
+    for fate in fates:
+        share = "" if fate.state in ("new", "lost") else f"{fate.carried / max(fate.parameters, 1):.0%}"
+        state = Text(fate.state, style=STYLES[fate.state])
+        table.add_row(Text(fate.owner), state, Text("\n".join(fate.how)), f"{fate.parameters:,}", share)
     return table
 
 
 def _cell(value: str | None) -> Text:
+    """A value; "a block" for a block without a title, and "-" for a setting or block that does not exist."""
     return Text("-" if value is None else value or "a block")

@@ -1,4 +1,4 @@
-"""DOT -> a picture file, by Graphviz: the installed `dot`, or the libraries inside pygraphviz's wheels."""
+"""Draws DOT as a picture file with Graphviz: the installed `dot`, or the libraries inside pygraphviz's wheels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BROWSER_FONTS = (
     f"{FONT}, Noto Sans SC, Source Han Sans SC, PingFang SC, Hiragino Sans GB, Microsoft YaHei, "
     "WenQuanYi Micro Hei, Helvetica, Arial, sans-serif"
 )
-"""Families that an SVG names, so that a browser without our font still picks one with Chinese."""
+"""Font families that an SVG names, so that a browser without our font still picks one with Chinese."""
 
 PYGRAPHVIZ_SCRIPT = """
 import sys, pygraphviz
@@ -35,15 +35,17 @@ sys.stdout.buffer.write(picture)
 
 
 class DrawingError(Exception):
-    """A picture cannot be drawn; the message is a sentence for the user, with what to do."""
+    """A picture cannot be drawn; the message is a sentence for the user that says what to do."""
 
 
 def draw(dot: str, path: Path) -> None:
-    """Writes the picture under `path` in the format of its ending: .svg, .png, .pdf, or .dot for the text.
+    """Writes the picture in the format of the path's ending: .svg, .png, .pdf, or .dot for the DOT text.
 
-    The file appears whole or not at all; one that was there stays until the new one is complete.
-    Raises DrawingError for another ending, when no engine is installed, or when the engine fails; OSError
-    when the folder cannot be written.
+    The file appears complete or not at all; an older one stays until the new one is complete.
+
+    Raises:
+        DrawingError: the path has another ending, no engine is installed, or the engine fails.
+        OSError: the folder cannot be written.
     """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
@@ -58,15 +60,19 @@ def draw(dot: str, path: Path) -> None:
 
 
 def picture_bytes(dot: str, ending: str) -> bytes:
-    """The picture as "svg", "png" or "pdf". Raises DrawingError when no engine is installed, or when it fails."""
+    """Returns the picture as "svg", "png" or "pdf".
+
+    Raises:
+        DrawingError: no engine is installed, or it fails.
+    """
     if ending == "png":
-        # A resolution inside the DOT reaches both engines; an SVG must not have one, it would be scaled.
+        # Both engines read a resolution inside the DOT. An SVG must not have one: it would be scaled.
         dot = dot[: dot.rindex("}")] + f"graph [dpi={PNG_DPI}]\n}}\n"
     with _fonts():
         if shutil.which("dot"):
-            picture = _by_dot(dot, ending)
+            picture = _with_dot(dot, ending)
         elif importlib.util.find_spec("pygraphviz"):
-            picture = _by_pygraphviz(dot, ending)
+            picture = _with_pygraphviz(dot, ending)
         else:
             raise DrawingError(
                 "no Graphviz found: `pip install 'aesm-dsl[draw]'` brings it along, "
@@ -78,7 +84,7 @@ def picture_bytes(dot: str, ending: str) -> bytes:
     return picture
 
 
-def _by_dot(dot: str, ending: str) -> bytes:
+def _with_dot(dot: str, ending: str) -> bytes:
     import graphviz
 
     try:
@@ -87,28 +93,29 @@ def _by_dot(dot: str, ending: str) -> bytes:
         raise _failed(error.stderr) from error
 
 
-def _by_pygraphviz(dot: str, ending: str) -> bytes:
-    """In a process of its own: the library prints warnings of its font system straight to standard error,
-    reads the font configuration once per process, and a fault inside it must not take a training down."""
+def _with_pygraphviz(dot: str, ending: str) -> bytes:
+    # In a process of its own: the library prints warnings of its font system straight to standard error, it reads the
+    # font configuration only once per process, and a crash inside it must not end a training.
     command = [sys.executable, "-P", "-c", PYGRAPHVIZ_SCRIPT, ending]
-    found = subprocess.run(command, input=dot.encode(), capture_output=True, check=False)
-    if found.returncode or not found.stdout:
-        raise _failed(found.stderr)
-    return found.stdout
+    process = subprocess.run(command, input=dot.encode(), capture_output=True, check=False)
+    if process.returncode or not process.stdout:
+        raise _failed(process.stderr)
+    return process.stdout
 
 
-def _failed(complaint: bytes | str | None) -> DrawingError:
-    text = complaint.decode(errors="replace") if isinstance(complaint, bytes) else complaint or ""
-    said = [line.strip() for line in text.splitlines() if line.strip() and "Fontconfig" not in line]
-    return DrawingError(f"Graphviz could not draw the picture: {said[-1] if said else 'it said nothing'}")
+def _failed(output: bytes | str | None) -> DrawingError:
+    """The error for what Graphviz wrote to standard error: its last line that is not about fonts."""
+    text = output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+    messages = [line.strip() for line in text.splitlines() if line.strip() and "Fontconfig" not in line]
+    return DrawingError(f"Graphviz could not draw the picture: {messages[-1] if messages else 'it said nothing'}")
 
 
 @contextmanager
 def _fonts() -> Iterator[None]:
-    """While open, Graphviz finds the system's fonts and the Chinese font of manimgx_fonts_cjk, if installed.
+    """Lets Graphviz find the system's fonts and, if it is installed, the Chinese font of manimgx_fonts_cjk.
 
-    A user's own FONTCONFIG_FILE is left alone. The system's configuration is not included: the old fontconfig
-    inside the wheels warns of newer ones.
+    A user's own FONTCONFIG_FILE is left alone. The system's configuration is not included: the old fontconfig inside
+    the wheels of pygraphviz warns about newer ones.
     """
     if os.environ.get("FONTCONFIG_FILE"):
         yield
@@ -129,7 +136,7 @@ def _font_settings() -> str:
     folders += [home / ".local/share/fonts", home / "Library/Fonts", Path("/Library/Fonts")]
     folders += [Path("/System/Library/Fonts"), Path(os.environ.get("WINDIR", "C:\\Windows")) / "Fonts"]
     bundled = importlib.util.find_spec("manimgx_fonts_cjk")
-    folders += [Path(place) for place in (bundled.submodule_search_locations or ())] if bundled else []
+    folders += [Path(path) for path in (bundled.submodule_search_locations or ())] if bundled else []
     cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "aesm" / "fontconfig"
     listed = "".join(f"<dir>{escape(str(folder))}</dir>" for folder in folders if folder.is_dir())
     return f"<fontconfig>{listed}<cachedir>{escape(str(cache))}</cachedir></fontconfig>\n"

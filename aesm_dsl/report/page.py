@@ -1,6 +1,6 @@
-"""A run as one page of HTML that needs nothing else: no network, no other file.
+"""A run as one self-contained page of HTML: it needs no network and no other file.
 
-The page is page/page.html filled by jinja2; everything that comes from a spec or a table is escaped there.
+jinja2 fills the template page/page.html, where everything that comes from a spec or a table is escaped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.report.charts import Curve, calibration_chart, curves_chart, interval_chart
+from aesm_dsl.report.charts import COLOURS, Curve, calibration_chart, curves_chart, interval_chart
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.report.draw import DrawingError, picture_bytes
 from aesm_dsl.report.experts import experts_sentences, experts_table
@@ -38,20 +38,24 @@ from aesm_dsl.training.run.folder import Run
 
 @dataclass(frozen=True, slots=True)
 class PageTable:
-    """A table: its title and caption, heads, and rows of text; the first column stands left, numbers right."""
+    """A table as plain text, for the template."""
 
     title: str
     caption: str
     heads: tuple[str, ...]
     right: tuple[bool, ...]
+    """Whether each column is aligned to the right, as numbers are."""
     rows: tuple[tuple[str, ...], ...]
 
 
-def report_page(run: Run, found: Comparison | None = None) -> str:
-    """The page of a run.
+def report_page(run: Run, comparison: Comparison | None = None) -> str:
+    """Returns the page of a run as HTML.
 
-    found  a comparison that the run took part in
-    Pictures are left out, with a word why, where no Graphviz is installed.
+    If no Graphviz is installed, a sentence says so in place of the pictures.
+
+    Args:
+        run: the run.
+        comparison: a comparison that the run took part in.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("aesm_dsl.report", "page"),
@@ -60,7 +64,7 @@ def report_page(run: Run, found: Comparison | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["quoted"] = with_code
+    environment.filters["with_code"] = with_code
     template = environment.get_template("page.html")
     return template.render(
         run=run,
@@ -73,9 +77,9 @@ def report_page(run: Run, found: Comparison | None = None) -> str:
         curves=_curves(run),
         calibration=_calibrations(run),
         sharing=_sharing(run),
-        comparison=found and [page_table(one) for one in comparison_tables(found)[:2]],
-        seesaw=found and _seesaw(found.seesaw),
-        profile=[page_table(one) for one in profile_tables(run.profile)],
+        comparison=comparison and [page_table(table) for table in comparison_tables(comparison)[:2]],
+        seesaw=comparison and _seesaw(comparison.seesaw),
+        profile=[page_table(table) for table in profile_tables(run.profile)],
         advice=advice(run.profile),
         spec=highlighted(run.spec),
         info=json.dumps(run.info, ensure_ascii=False, indent=2),
@@ -84,7 +88,7 @@ def report_page(run: Run, found: Comparison | None = None) -> str:
 
 
 def page_table(table: Table) -> PageTable:
-    """A table for a terminal, as plain text."""
+    """Returns a table for a terminal as one for the page."""
     columns = table.columns
     rows = zip(*(column.cells for column in columns), strict=True)
     return PageTable(
@@ -97,25 +101,28 @@ def page_table(table: Table) -> PageTable:
 
 
 def with_code(text: str) -> Markup:
-    """A sentence, escaped; what stands between backticks as code."""
-    parts = re.split(r"`([^`]*)`", text)
-    shown = (Markup("<code>{}</code>").format(one) if place % 2 else escape(one) for place, one in enumerate(parts))
-    return Markup("").join(shown)
+    """Returns a sentence, escaped, with the words between backticks as code."""
+    parts = re.split(r"`([^`]*)`", text)  # outside and inside of backticks in turns
+    marked = (Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup("").join(marked)
 
 
 def highlighted(spec: str) -> Markup:
-    """The text of a spec, every character of it, with a class for what has a colour."""
+    """Returns the text of a spec, with every character unchanged, as HTML with a class for each colour."""
     lexer = AesmLexer(stripnl=False, ensurenl=False)
     return Markup(highlight(spec, lexer, HtmlFormatter(nowrap=True, classprefix="is-")))
 
 
 def _plain(value: Any) -> str:
-    """The text of a cell; rich's own markup would take square brackets of a user's words for its own."""
+    """The text of a cell, without the markup that tables add.
+
+    rich's own parser of markup would also take square brackets in a user's words for markup.
+    """
     return "" if value is None else str(value).replace("[bold]", "").replace("[/bold]", "")
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    """What stands on top, as name and value."""
+    """Names and values of the summary on top of the page."""
     info, total, value = run.info, cost(run.plan).total, mean(run.scores, "mean_auc")
     rows = ", ".join(f"{count:,} {part}" for part, count in info["rows"].items())
     facts = [
@@ -124,7 +131,10 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("measured on", f"{info['measured on']} rows"),
         ("architecture", info["architecture"]),
         ("parameters", f"{info['parameters']:,}, {total.parameters:,} without embedding tables"),
-        ("FLOPs a row", f"{total.selected:,}" + ("" if run.plan.baseline else f" ({total.dense:,} with all experts)")),
+        (
+            "FLOPs per row",
+            f"{total.selected:,}" + ("" if run.plan.baseline else f" ({total.dense:,} with all experts)"),
+        ),
         ("trained", f"{info['steps']:,} steps in {info['seconds']:,} s on {info['device']}"),
     ]
     if info["best step"] != info["steps"]:
@@ -133,72 +143,75 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _leaf_labels(plan: Plan) -> dict[str, str]:
-    """A leaf's name -> its nodes' labels, where these say something else."""
-    named = {
+    """The labels of a leaf's nodes by the leaf's name, for leaves whose labels differ from the names."""
+    labels = {
         plan.leaf_name(path): " > ".join(level.nodes[node].label for level, node in zip(plan.levels, path, strict=True))
         for path in plan.leaves
     }
-    return {ALL: "all rows"} | {name: label for name, label in named.items() if label != name}
+    return {ALL: "all rows"} | {name: label for name, label in labels.items() if label != name}
 
 
 def _by_leaf(scores: Sequence[Score]) -> list[tuple[str, list[Score]]]:
-    """All rows first, then the leaves."""
-    groups = [(leaf, list(own)) for leaf, own in groupby(scores, key=lambda one: one.leaf)]
-    return sorted(groups, key=lambda one: one[0] != ALL)
+    """The scores of each leaf; those of all rows first."""
+    groups = [(leaf, list(of_leaf)) for leaf, of_leaf in groupby(scores, key=lambda score: score.leaf)]
+    return sorted(groups, key=lambda group: group[0] != ALL)
 
 
 def _bars(scores: Sequence[Score]) -> Callable[[Score], Markup]:
-    """What draws the AUC of a score on one line for the whole table."""
-    known = [one for one in scores if one.auc is not None]
-    numbers = {task: at for at, task in enumerate(dict.fromkeys(one.task for one in scores))}
-    values = [value for one in known for value in (one.auc, one.auc_low, one.auc_high) if value is not None]
+    """Returns a function that draws the AUC of a score; all scores are drawn to the same scale."""
+    known = [score for score in scores if score.auc is not None]
+    numbers = {task: number for number, task in enumerate(dict.fromkeys(score.task for score in scores))}
+    values = [value for score in known for value in (score.auc, score.auc_low, score.auc_high) if value is not None]
     ends = (min([0.5, *values]), max([0.5, *values])) if values else (0.0, 1.0)
 
     def bar(score: Score) -> Markup:
         if score.auc is None:
             return Markup("")
-        return interval_chart(score.auc, score.auc_low, score.auc_high, ends, f"c{numbers[score.task] % 6}", 0.5)
+        look = f"c{numbers[score.task] % COLOURS}"
+        return interval_chart(score.auc, score.auc_low, score.auc_high, ends=ends, look=look, zero=0.5)
 
     return bar
 
 
 def _curves(run: Run) -> list[tuple[str, Markup, list[tuple[str, int, bool]]]]:
-    """Title, chart and legend of the losses of each task, and of the mean AUC."""
+    """Title, chart and legend of each task's losses, and of the mean AUC."""
     history, charts = run.history, []
-    kept = next((epoch.epoch for epoch in history if epoch.step == run.info["best step"]), None)
+    kept_epoch = next((epoch.epoch for epoch in history if epoch.step == run.info["best step"]), None)
     for number, task in enumerate(run.plan.tasks.tasks):
-        train = [(float(one.epoch), one.train_losses[task.name]) for one in history if task.name in one.train_losses]
-        losses = [(float(one.epoch), one.valid_losses.get(task.name)) for one in history]
+        train = [
+            (float(epoch.epoch), epoch.train_losses[task.name]) for epoch in history if task.name in epoch.train_losses
+        ]
+        losses = [(float(epoch.epoch), epoch.valid_losses.get(task.name)) for epoch in history]
         valid = [(epoch, loss) for epoch, loss in losses if loss is not None]
         curves = [Curve("training", train, number, dashed=True), Curve("validation", valid, number)]
         title = f"log loss of {task.label}"
         legend = [(curve.name, number, curve.dashed) for curve in curves if curve.points]
-        charts.append((title, curves_chart(title, curves, kept), legend))
-    aucs = [(float(one.epoch), one.valid_mean_auc) for one in history if one.valid_mean_auc is not None]
+        charts.append((title, curves_chart(title, curves, kept_epoch), legend))
+    aucs = [(float(epoch.epoch), epoch.valid_mean_auc) for epoch in history if epoch.valid_mean_auc is not None]
     number = len(run.plan.tasks.tasks)
     title = "mean AUC on validation rows"
     charts.append(
-        (title, curves_chart(title, [Curve("validation", aucs, number)], kept), [("validation", number, False)])
+        (title, curves_chart(title, [Curve("validation", aucs, number)], kept_epoch), [("validation", number, False)])
     )
-    return [one for one in charts if one[1]]
+    return [chart for chart in charts if chart[1]]
 
 
 def _calibrations(run: Run) -> list[tuple[str, list[tuple[str, Markup]]]]:
-    """Leaf -> a chart for each task, all rows first; leaves without rows are left out."""
-    numbers = {task.name: (at, task.label) for at, task in enumerate(run.plan.tasks.tasks)}
+    """The label and chart of each task by leaf, all rows first; leaves without rows are left out."""
+    numbers = {task.name: (number, task.label) for number, task in enumerate(run.plan.tasks.tasks)}
     groups = []
-    for leaf, own in groupby(run.calibration, key=lambda one: one.leaf):
+    for leaf, of_leaf in groupby(run.calibration, key=lambda calibration: calibration.leaf):
         charts = []
-        for one in own:
-            number, label = numbers[one.task]
-            charts.append((label, calibration_chart(f"calibration of {label}: {leaf}", one.bins, number)))
+        for calibration in of_leaf:
+            number, label = numbers[calibration.task]
+            charts.append((label, calibration_chart(f"calibration of {label}: {leaf}", calibration.bins, number)))
         if any(chart for _, chart in charts):
             groups.append((leaf, charts))
-    return sorted(groups, key=lambda one: one[0] != ALL)
+    return sorted(groups, key=lambda group: group[0] != ALL)
 
 
 def _sharing(run: Run) -> dict[str, Any] | None:
-    """Pictures of what was learnt, a table and sentences; None of an architecture that selects nothing."""
+    """Pictures, a table and sentences about what was learnt; None for an architecture that selects no experts."""
     if run.plan.baseline is not None:
         return None
     dots = {
@@ -208,31 +221,33 @@ def _sharing(run: Run) -> dict[str, Any] | None:
     }
     if epochs := run.usages():
         dots["How the experts' roles formed"] = training_map(run.plan, epochs)
-    pictures, trouble = [], ""
+    pictures, error_text = [], ""
     try:
         pictures = [(name, inline(picture_bytes(dot, "svg"))) for name, dot in dots.items()]
     except DrawingError as error:
-        trouble = str(error)
+        error_text = str(error)
     return {
         "pictures": pictures,
-        "trouble": trouble,
+        "error": error_text,
         "table": page_table(experts_table(run.usage, "")),
-        "said": experts_sentences(run.usage),
+        "sentences": experts_sentences(run.usage),
     }
 
 
 def _seesaw(swings: Iterable[Swing]) -> list[tuple[Swing, Markup]]:
-    """Each with a chart of its gain; longer intervals than twice the largest gain are cut off."""
+    """Every swing with a chart of its gain; intervals are cut off at twice the largest gain."""
     swings = list(swings)
-    most = 2 * max((abs(one.gain.value) for one in swings), default=0.0) or 1.0
-    return [
-        (one, interval_chart(one.gain.value, one.gain.low, one.gain.high, (-most, most), one.verdict, 0.0))
-        for one in swings
-    ]
+    most = 2 * max((abs(swing.gain.value) for swing in swings), default=0.0) or 1.0
+    charts = []
+    for swing in swings:
+        gain = swing.gain
+        chart = interval_chart(gain.value, gain.low, gain.high, ends=(-most, most), look=swing.verdict, zero=0.0)
+        charts.append((swing, chart))
+    return charts
 
 
 def _commands(run: Run) -> list[str]:
-    """What makes this run again, and what was asked of it."""
+    """Shell commands that train, evaluate and draw this run again."""
     roots = run.info["roots"]
     folder = str(run.folder)
     spec = shlex.quote(f"{folder}/spec.aesm")

@@ -1,4 +1,4 @@
-"""A profile of training rows as tables for a terminal, and in words whether sharing should help."""
+"""The profile of training rows as tables for a terminal, and sentences on whether sharing should help."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import Any
 from rich.table import Table
 
 MOST_LEAVES = 40
-"""Leaves that a table shows, those with most rows; all are in the JSON form."""
+"""Leaves that a table shows: those with the most rows. The JSON form has all."""
 ALIKE, UNLIKE = 0.8, 0.4
-"""From which `alike` on a leaf learns as well from the others, and up to which hardly at all."""
+"""From the first value of `alike` on, a leaf learns well from the others; up to the second, hardly at all."""
 
 
 def profile_tables(profile: dict[str, Any]) -> Iterator[Table]:
-    """Rows and rates of the leaves; missing cells and users of the nodes, a table a level."""
+    """Yields a table of the leaves (rows, rates) and one for each level (rows, users and missing values of its nodes).
+
+    Args:
+        profile: as `aesm check --profile --format json` prints it.
+    """
     leaves = profile["leaves"]
     tasks = list(leaves[0]["labels"]) if leaves else []
     rows = ", ".join(f"{count:,} {part}" for part, count in profile["rows"].items())
     table = _table(f"training rows by leaf ({rows})", "leaf", ["rows", *tasks, *_pairs(leaves)])
-    for leaf in sorted(leaves, key=lambda one: -int(one["rows"]))[:MOST_LEAVES]:
+    for leaf in sorted(leaves, key=lambda leaf: -int(leaf["rows"]))[:MOST_LEAVES]:
         rates = [_share(leaf["positives"][task], leaf["labels"][task]) for task in tasks]
-        phis = ["" if one["phi"] is None else f"{one['phi']:.2f}" for one in leaf["correlation"]]
+        phis = ["" if pair["phi"] is None else f"{pair['phi']:.2f}" for pair in leaf["correlation"]]
         table.add_row(leaf["leaf"], f"{leaf['rows']:,}", *rates, *phis)
     yield table
     for level in profile["levels"]:
@@ -30,45 +34,46 @@ def profile_tables(profile: dict[str, Any]) -> Iterator[Table]:
         table = _table(f"nodes of `{level['level']}`", "node", heads)
         for node in level["nodes"]:
             users = [f"{node['users']:,}"] if "users" in node else []
-            gaps = [f"{node['missing'].get(name, 0):.1%}" for name in features]
-            table.add_row(node["node"], f"{node['rows']:,}", *users, *gaps)
+            missing = [f"{node['missing'].get(name, 0):.1%}" for name in features]
+            table.add_row(node["node"], f"{node['rows']:,}", *users, *missing)
         yield table
 
 
 def advice(profile: dict[str, Any]) -> list[str]:
-    """What the profile says of sharing, a sentence each."""
-    said = []
-    for wanted, small, text in (
-        (True, True, "small, and alike: sharing should help them"),
+    """Returns sentences on whether sharing should help which leaves."""
+    sentences = []
+    for alike, small, text in (
+        (True, True, "small, and similar to the others: sharing should help them"),
         (False, True, "small, and unlike the others: shared experts alone may harm them; give them specific ones"),
         (False, False, "large, and unlike the others: they need experts of their own"),
     ):
         named = [
-            f"`{one['leaf']}` ({one['task']}, {one['alike']:.2f})"
-            for one in profile["likeness"]
-            if one["alike"] is not None and one["small"] == small
-            if (one["alike"] >= ALIKE if wanted else one["alike"] <= UNLIKE)
+            f"`{entry['leaf']}` ({entry['task']}, {entry['alike']:.2f})"
+            for entry in profile["likeness"]
+            if entry["alike"] is not None and entry["small"] == small
+            if (entry["alike"] >= ALIKE if alike else entry["alike"] <= UNLIKE)
         ]
         if named:
             more = f" and {len(named) - 6} more" if len(named) > 6 else ""
-            said.append(f"{', '.join(named[:6])}{more}: {text}")
-    known = [one["alike"] for one in profile["likeness"] if one["alike"] is not None]
+            sentences.append(f"{', '.join(named[:6])}{more}: {text}")
+    known = [entry["alike"] for entry in profile["likeness"] if entry["alike"] is not None]
     if known:
-        said.append(
-            f"in {sum(one >= ALIKE for one in known)} of {len(known)} pairs of leaf and task that can be judged, what "
-            "the other leaves teach of the features is worth as much as the leaf's own rows"
+        sentences.append(
+            f"in {sum(value >= ALIKE for value in known)} of {len(known)} pairs of leaf and task with enough rows, "
+            "what the other leaves teach about the features is worth as much as the leaf's own rows"
         )
     for level in profile["levels"]:
         for pair in level.get("shared users", []):
             sizes = [node["users"] for node in level["nodes"] if node["node"] in pair["nodes"]]
             if min(sizes) and pair["users"] >= 0.5 * min(sizes):
                 share = f"{pair['users'] / min(sizes):.0%}"
-                said.append(f"`{pair['nodes'][0]}` and `{pair['nodes'][1]}` share {share} of the smaller one's users")
-    return said
+                names = f"`{pair['nodes'][0]}` and `{pair['nodes'][1]}`"
+                sentences.append(f"{names} share {share} of the smaller one's users")
+    return sentences
 
 
 def _pairs(leaves: list[dict[str, Any]]) -> list[str]:
-    return [f"phi {' / '.join(one['tasks'])}" for one in leaves[0]["correlation"]] if leaves else []
+    return [f"phi {' / '.join(pair['tasks'])}" for pair in leaves[0]["correlation"]] if leaves else []
 
 
 def _table(title: str, first: str, heads: list[str]) -> Table:

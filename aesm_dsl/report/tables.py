@@ -1,4 +1,4 @@
-"""Plan and metrics as tables for a terminal (rich)."""
+"""Plans and metrics as tables for a terminal (rich)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from aesm_dsl.plan.tables import embedding_parameters
 from aesm_dsl.report.baseline import part_table, table_updates_line
 
 if TYPE_CHECKING:
-    # Commands that only speak of layers do without the data libraries.
+    # Commands that show only layers do not load polars.
     import polars as pl
 
 
 def layer_table(plan: Plan) -> Table:
-    """One line per level: nodes, experts, widths, K, parameters, FLOPs a row with all and with the chosen experts.
+    """Returns a line for each level: nodes, experts, widths, K, parameters, FLOPs per row (all and selected experts).
 
-    Of a baseline one line per part.
+    For a baseline, returns a line for each of its parts.
     """
     if plan.baseline is not None:
         return part_table(plan, plan.baseline)
-    found = cost(plan)
+    costs = cost(plan)
     table = Table(
         title=f"{plan.label} ({plan.name})", title_justify="left", caption=_caption(plan), caption_justify="left"
     )
@@ -43,43 +43,47 @@ def layer_table(plan: Plan) -> Table:
     ):
         table.add_column(name, justify="right")
     for level in plan.levels:
-        _level(table, level.name, len(level.nodes), level.layers, found.levels[level.name])
-    _level(table, TASKS, len(plan.tasks.tasks), plan.tasks.layers, found.levels[TASKS], len(plan.tasks.tasks))
+        _add_level(table, (level.name, len(level.nodes)), level.layers, costs.levels[level.name])
+    tasks = len(plan.tasks.tasks)
+    _add_level(table, (TASKS, tasks), plan.tasks.layers, costs.levels[TASKS], gates=tasks)
     tower = " > ".join(str(width) for width in (*plan.tasks.tower, 1))
     width = str(plan.tasks.layers[-1].output)
-    if found.features.parameters:
-        table.add_row("features", str(len(plan.features)), *[""] * 5, *_costs(found.features), "")
-    table.add_row("towers", str(plan.towers), "", "", width, tower, "", *_costs(found.towers), "")
+    if costs.features.parameters:
+        table.add_row("features", str(len(plan.features)), *[""] * 5, *_cost_cells(costs.features), "")
+    table.add_row("towers", str(plan.towers), "", "", width, tower, "", *_cost_cells(costs.towers), "")
     table.add_section()
-    table.add_row("all", "", "", "", "", "", "", *_costs(found.total), "", style="bold")
+    table.add_row("all", "", "", "", "", "", "", *_cost_cells(costs.total), "", style="bold")
     return table
 
 
-def _level(table: Table, name: str, nodes: int, layers: Sequence[LayerPlan], spent: Cost, gates: int = 1) -> None:
+def _add_level(
+    table: Table, level: tuple[str, int], layers: Sequence[LayerPlan], level_cost: Cost, *, gates: int = 1
+) -> None:
+    """Adds the line of a level, given as its name and the number of its nodes."""
     first = layers[0]
     table.add_row(
-        name,
-        str(nodes),
+        level[0],
+        str(level[1]),
         str(len(layers)),
         str(first.experts),
         str(first.input),
         " > ".join(str(width) for width in first.hidden),
         f"{first.specific}+{first.shared}",
-        *_costs(spent),
-        _way(first, gates),
+        *_cost_cells(level_cost),
+        _sparse_from(first, gates),
     )
 
 
-def _way(layer: LayerPlan, gates: int) -> str:
-    """From how many rows of a batch on experts run on the rows that selected them alone, on a CPU."""
+def _sparse_from(layer: LayerPlan, gates: int) -> str:
+    """The least rows of a batch with which a CPU runs each expert only on the rows that selected it."""
     if layer.execution != "auto":
         return layer.execution
     rows = loop_pays_from(layer, gates)
     return "never" if rows is None else f"{rows:,}"
 
 
-def _costs(spent: Cost) -> tuple[str, str, str]:
-    return f"{spent.parameters:,}", f"{spent.dense:,}", f"{spent.selected:,}"
+def _cost_cells(part: Cost) -> tuple[str, str, str]:
+    return f"{part.parameters:,}", f"{part.dense:,}", f"{part.selected:,}"
 
 
 def _caption(plan: Plan) -> str:
@@ -87,42 +91,44 @@ def _caption(plan: Plan) -> str:
     return (
         f"{len(plan.features)} features make {plan.width} inputs; their tables hold at most {rows:,} more parameters.\n"
         f"{table_updates_line(plan)}\n"
-        "K: specific + shared experts a row runs. FLOPs a row; selected is an upper bound.\n"
-        "sparse from: rows of a batch from which a CPU runs the selected experts alone."
+        "K: specific + shared experts that a row runs. FLOPs are per row; selected is an upper bound.\n"
+        "sparse from: with at least so many rows in a batch, a CPU runs only the selected experts."
     )
 
 
-def cost_data(found: PlanCost) -> dict[str, dict[str, int]]:
-    """The costs of every level, the towers and all, as plain values."""
-    parts = {"features": found.features, **found.levels, "towers": found.towers, "all": found.total}
+def cost_data(costs: PlanCost) -> dict[str, dict[str, int]]:
+    """Returns the costs of the features, every level, the towers and all together, as plain values."""
+    parts = {"features": costs.features, **costs.levels, "towers": costs.towers, "all": costs.total}
     return {
-        name: {"parameters": one.parameters, "flops_dense": one.dense, "flops_selected": one.selected}
-        for name, one in parts.items()
+        name: {"parameters": part.parameters, "flops_dense": part.dense, "flops_selected": part.selected}
+        for name, part in parts.items()
     }
 
 
 def metrics_table(metrics: pl.DataFrame, title: str) -> Table:
-    """One line per leaf and task: rows, rate of positives, AUC with its 95 % interval, GAUC where there are users, log
-    loss, NE, calibration."""
-    grouped = bool(metrics["users"].count())
+    """Returns a line for each leaf and task.
+
+    It has rows, rate of positives, AUC with its 95 % interval, GAUC if there are users, log loss, NE and calibration.
+    """
+    has_users = bool(metrics["users"].count())
     table = Table(title=title, title_justify="left", caption=_footnote(metrics), caption_justify="left")
     table.add_column("leaf")
     table.add_column("task")
-    gauc = ["GAUC"] if grouped else []
+    gauc = ["GAUC"] if has_users else []
     for name in ("rows", "rate", "AUC", "95 %", *gauc, "log loss", "NE", "calibration", "ECE"):
         table.add_column(name, justify="right", style="bold" if name == "AUC" else None)
     for (leaf,), rows in metrics.group_by(["leaf"], maintain_order=True):
         table.add_section()
-        for place, row in enumerate(rows.iter_rows(named=True)):
+        for number, row in enumerate(rows.iter_rows(named=True)):
             interval = "-" if row["auc_low"] is None else f"{row['auc_low']:.3f}-{row['auc_high']:.3f}"
             table.add_row(
-                "" if place else str(leaf),
+                "" if number else str(leaf),
                 row["task"],
                 f"{row['rows']:,}",
                 "-" if row["rate"] is None else f"{row['rate']:.1%}",
                 _number(row["auc"], 4),
                 interval,
-                *([_number(row["gauc"], 4)] if grouped else []),
+                *([_number(row["gauc"], 4)] if has_users else []),
                 _number(row["log_loss"], 4),
                 _number(row["normalised_entropy"], 3),
                 _number(row["calibration"], 3),
@@ -138,10 +144,10 @@ def _number(value: float | None, digits: int) -> str:
 def _footnote(metrics: pl.DataFrame) -> str:
     undefined, off = metrics["auc"].null_count(), metrics["auc_off"].drop_nulls().to_list()
     notes = [
-        "NE: log loss over that of always saying the rate. Calibration: positives foretold over positives seen.",
-        "ECE: by how much 20 groups of rows, cut by probability, have another rate than was foretold.",
-        "GAUC: the AUC within users, each counting its rows." if metrics["users"].count() else "",
-        f"Streamed: AUC within {max(off):.1e} of that of the rows." if off else "",
+        "NE: log loss over that of always predicting the rate. Calibration: predicted over observed positives.",
+        "ECE: mean difference between predicted and observed rate, over 20 groups of rows cut by probability.",
+        "GAUC: the mean AUC within users, each weighted by its rows." if metrics["users"].count() else "",
+        f"Streamed: every AUC is within {max(off):.1e} of that of the rows." if off else "",
         f"- : AUC is undefined with one class only ({undefined} of {len(metrics)})." if undefined else "",
     ]
     return "\n".join(note for note in notes if note)

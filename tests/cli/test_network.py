@@ -128,7 +128,7 @@ def test_compile_and_train_print_a_baselines_size_beside_that_of_aes(aesm: Aesm,
     assert done.code == 0
     assert "star: " in done.out
     assert " parameters (AES " in done.out
-    assert " FLOPs a row (AES " in done.out
+    assert " FLOPs per row (AES " in done.out
     picture = aesm("visualize", tmp_path / "run")
     assert picture.code == 1
     assert "error[E606]: a run of `star` has no learnt selection" in picture.err

@@ -145,7 +145,7 @@ def test_the_page_needs_nothing_else_and_says_what_the_run_says(run: Run, found:
     assert seen.tags.count("script") == 1
     assert HOSTILE in seen.text
     assert "import" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).split("<style>")[1].split("</style>")[0]
-    for said in ("0.7000", "12,345", "90 steps", "主搜", "点击", "+0.0110", "0.031", "alike", "25.0%", "0.04"):
+    for said in ("0.7000", "12,345", "90 steps", "主搜", "点击", "+0.0110", "0.031", "similar", "25.0%", "0.04"):
         assert said in seen.text, said
     titles = re.findall(r"<h2>(.*?)</h2>", text)
     assert [title.split()[0] for title in titles] == [

@@ -1,5 +1,5 @@
 "use strict";
-// Light or dark: the button turns over what the browser asked for.
+// The button switches between light and dark; without a click, the page follows the browser.
 const button = document.getElementById("theme");
 button.hidden = false;
 button.addEventListener("click", () => {
@@ -7,7 +7,7 @@ button.addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 });
-// In a picture, what a box or a line has to do with stays, all other lines and the boxes at their ends fade.
+// In a picture, the lines of the box under the pointer stay; all other lines, and the boxes at their ends, fade.
 for (const picture of document.querySelectorAll(".picture svg")) {
   const lines = [...picture.querySelectorAll("[data-tail]")];
   const joined = new Set(lines.flatMap((line) => [line.dataset.tail, line.dataset.head]));
