@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aesm_dsl.editor.analysis import Analysis, analyse
 from aesm_dsl.findings.diagnostic import Diagnostic
-from aesm_dsl.findings.fix import Edit, Fix, apply
+from aesm_dsl.findings.fix import Edit, Fix, apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.format_text import FULL_WIDTH
 
@@ -52,6 +52,6 @@ def _mends(analysis: Analysis, finding: Diagnostic, fix: Fix) -> bool:
     if any(edit.span.source is not analysis.source for edit in fix.edits):
         return False
     before = Counter((one.code, one.message) for one in analysis.findings)
-    changed = Source(analysis.source.path, apply(analysis.source.text, fix.edits))
+    changed = Source(analysis.source.path, apply_edits(analysis.source.text, fix.edits))
     after = Counter((one.code, one.message) for one in analyse(changed, analysis.texts).findings)
     return after < before and after[finding.code, finding.message] < before[finding.code, finding.message]

@@ -9,7 +9,7 @@ from aesm_dsl.editor import tune_block, vocabulary
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.cursor import Site, Token, site_at
 from aesm_dsl.editor.names import GROUP, IMPORT, LEVEL, NODE, Declared, Names, names
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model
 from aesm_dsl.spec.import_file import importable, place_of
@@ -192,10 +192,10 @@ def _default(site: Site) -> Iterator[_Offer]:
     model, word = (
         (call, site.nests[-1].argument) if call is not None else (vocabulary.block_model(site.blocks), site.key)
     )
-    kind = model.kinds().get(fold(word)) if model is not None else None
+    kind = model.kinds().get(normalize(word)) if model is not None else None
     if model is None or kind is None or isinstance(kind, Child | Members):
         return
-    default = model.model_fields[model.field_of(fold(word))].default
+    default = model.model_fields[model.field_of(normalize(word))].default
     if isinstance(default, int | float | tuple) or isinstance(kind, kinds.Quantity):
         text = value_text(kind, default)
         yield _Offer(text, "value", text, "the default")
@@ -204,7 +204,7 @@ def _default(site: Site) -> Iterator[_Offer]:
 def _meant(to: str, found: Names, site: Site, offset: int) -> Iterator[Declared]:
     """The names that a reference at the site may name: nodes of the level above, else all but its own."""
     if to == NODE:
-        level = next((fold(one.name) for one in site.blocks if one.kind == LEVEL), "")
+        level = next((normalize(one.name) for one in site.blocks if one.kind == LEVEL), "")
         yield from found.of(NODE, found.above(level))
         return
     for one in found.of(to):

@@ -9,7 +9,7 @@ from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.cursor import Head, Site, Token, site_at
 from aesm_dsl.editor.definition import group_abroad
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, NODE, Declared, given, names
-from aesm_dsl.findings.diagnostic import Findings, fold
+from aesm_dsl.findings.diagnostic import Findings, normalize
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.block_model import Model
 from aesm_dsl.spec.kinds import Child, Members
@@ -107,8 +107,8 @@ def _about_word(analysis: Analysis, site: Site, token: Token) -> str:
 def _about_searched(analysis: Analysis, site: Site, token: Token) -> str:
     """In `tune`: what draws a value, or what the setting says of itself where it stands."""
     if site.key:
-        if fold(token.text) in tune_block.HOLES and not tune_block.in_hole(site):
-            return _line(f"{token.text}(...)", tune_block.HOLES[fold(token.text)])
+        if normalize(token.text) in tune_block.HOLES and not tune_block.in_hole(site):
+            return _line(f"{token.text}(...)", tune_block.HOLES[normalize(token.text)])
         return _about_word(analysis, tune_block.at_home(site), token)
     home = tune_block.at_home(Site(site.blocks, token.text))
     model = vocabulary.block_model(home.blocks)
@@ -120,9 +120,9 @@ def _about_setting(analysis: Analysis, model: type[Model], site: Site | None, wo
     kind = vocabulary.setting_kind(model, word)
     if kind is None:
         return ""
-    if fold(word) not in model.kinds():
+    if normalize(word) not in model.kinds():
         return _line(word, vocabulary.expected(kind))  # a name of the user's own
-    lines = [_line(word, model.help_of(fold(word))), vocabulary.expected(kind) + _default(model, fold(word))]
+    lines = [_line(word, model.help_of(normalize(word))), vocabulary.expected(kind) + _default(model, normalize(word))]
     if site is not None and (came_to := _came_to(analysis, vocabulary.path_of(site))):
         lines.append(came_to)
     return "\n\n".join(lines)

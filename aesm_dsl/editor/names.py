@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aesm_dsl.editor.vocabulary import parts
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model, model_of
@@ -91,7 +91,7 @@ def names(file: tree.File) -> Names:
         if statement.kind.text == "model":
             _block(Spec, statement, "", "", "", declared, referred)
         elif statement.kind.text == "import" and statement.name is not None:
-            name = fold(statement.name.text)
+            name = normalize(statement.name.text)
             declared.append(Declared(IMPORT, name, "", name, statement.name.span, statement))
     if is_groups(file):
         start = file.source.span(0, 0)
@@ -103,7 +103,7 @@ def names(file: tree.File) -> Names:
 def given(statement: tree.Statement, word: str) -> tree.Setting | None:
     """A setting that a block has, if it has it."""
     settings = statement.statements if isinstance(statement, tree.Block) else ()
-    return next((one for one in settings if isinstance(one, tree.Setting) and fold(one.key.text) == word), None)
+    return next((one for one in settings if isinstance(one, tree.Setting) and normalize(one.key.text) == word), None)
 
 
 def _same(declared: Declared, referred: Referred) -> bool:
@@ -127,7 +127,7 @@ def _block(
     members = next((one for one in known.values() if isinstance(one, Members)), None)
     for statement in block.statements:
         if isinstance(statement, tree.Setting):
-            word = fold(statement.key.text)
+            word = normalize(statement.key.text)
             kind = members.of if members else known.get(word)
             if members:
                 declared.append(Declared(FEATURE, word, own, f"{path}{word}", statement.key.span, statement))
@@ -136,11 +136,11 @@ def _block(
                     if noun == GROUP:
                         referred += _taken(name)
                     else:
-                        referred.append(Referred(noun, fold(name.text), above if noun == NODE else own, name.span))
+                        referred.append(Referred(noun, normalize(name.text), above if noun == NODE else own, name.span))
         elif isinstance(kind := known.get(statement.kind.text), Child):
             inner, over, step = own, above, f"{path}{kind.kind}."
             if kind.many and statement.name is not None:
-                noun, inner = _NOUNS.get(kind.kind, kind.kind), fold(statement.name.text)
+                noun, inner = _NOUNS.get(kind.kind, kind.kind), normalize(statement.name.text)
                 step = f"{step}{inner}."
                 declared.append(Declared(noun, inner, own, step[:-1], statement.name.span, statement))
                 over = _under(statement) if noun == LEVEL else above
@@ -151,16 +151,16 @@ def _taken(word: tree.Word) -> list[Referred]:
     """The import of `fund.product` and the group in it; of `fund` the import alone."""
     alias, dot, group = word.text.partition(".")
     start, end = word.span.start, word.span.end
-    found = [Referred(IMPORT, fold(alias), "", word.span.source.span(start, start + len(alias)))]
+    found = [Referred(IMPORT, normalize(alias), "", word.span.source.span(start, start + len(alias)))]
     if dot:
-        found.append(Referred(GROUP, fold(group), fold(alias), word.span.source.span(end - len(group), end)))
+        found.append(Referred(GROUP, normalize(group), normalize(alias), word.span.source.span(end - len(group), end)))
     return found
 
 
 def _under(level: tree.Block) -> str:
     """The level that a level's `under` names, wherever in the block it stands."""
     under = given(level, "under")
-    return fold(under.value.text) if under is not None and isinstance(under.value, tree.Word) else ""
+    return normalize(under.value.text) if under is not None and isinstance(under.value, tree.Word) else ""
 
 
 def _references(kind: Kind, value: tree.Value) -> Iterator[tuple[str, tree.Word]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, LEVEL, NODE, TASK, Declared, Names, given, names
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.findings.fix import Edit
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import KINDS
@@ -49,10 +49,10 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
         raise CannotRename("files that import this one take the group by its name")
     if any(one.code.startswith(_SYNTAX) for one in analysis.findings):
         raise CannotRename("a part of this file cannot be read; mend it first, so that no place is missed")
-    _check(found, declared, fold(new))
+    _check(found, declared, normalize(new))
     places = [declared.place, *(one.place for one in found.uses(declared))]
-    edits = [Edit(one, fold(new)) for one in places if one.text != fold(new)]
-    if fold(new) != declared.name:
+    edits = [Edit(one, normalize(new)) for one in places if one.text != normalize(new)]
+    if normalize(new) != declared.name:
         edits += _keep_meaning(declared)
     return sorted(edits, key=lambda edit: (edit.span.start, edit.span.end))
 

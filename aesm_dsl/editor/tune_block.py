@@ -7,7 +7,7 @@ from dataclasses import replace
 from aesm_dsl.editor import vocabulary
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.cursor import Head, Site
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.kinds import Child
 from aesm_dsl.spec.model import Spec
@@ -27,17 +27,19 @@ HOLES = {
 
 def inside(site: Site) -> bool:
     """Whether the site stands in the block."""
-    return len(site.blocks) == 2 and site.blocks[0].kind == "model" and fold(site.blocks[1].kind) == TUNE
+    return len(site.blocks) == 2 and site.blocks[0].kind == "model" and normalize(site.blocks[1].kind) == TUNE
 
 
 def in_hole(site: Site) -> bool:
-    return any(fold(nest.call) in HOLES for nest in site.nests)
+    return any(normalize(nest.call) in HOLES for nest in site.nests)
 
 
 def at_home(site: Site) -> Site:
     """The site as it would be at the setting whose path is its key: in that one's blocks, and in none of the holes."""
     blocks, word = _home(site.key)
-    return replace(site, blocks=blocks, key=word, nests=tuple(one for one in site.nests if fold(one.call) not in HOLES))
+    return replace(
+        site, blocks=blocks, key=word, nests=tuple(one for one in site.nests if normalize(one.call) not in HOLES)
+    )
 
 
 def paths(analysis: Analysis) -> dict[str, str]:
@@ -52,7 +54,7 @@ def paths(analysis: Analysis) -> dict[str, str]:
 def _home(path: str) -> tuple[tuple[Head, ...], str]:
     """The blocks around a setting, and its word, from its path: `level.card.experts.count`."""
     model: type[Model] = Spec
-    blocks, steps = [Head("model")], fold(path).split(".")
+    blocks, steps = [Head("model")], normalize(path).split(".")
     while len(steps) > 1:
         word = steps.pop(0)
         kind = model.kinds().get(word)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from aesm_dsl.editor.cursor import Head, Nest, Site
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.kinds import Child, Kind, Members
@@ -44,13 +44,13 @@ def setting_kind(model: type[Model], word: str) -> Kind | None:
     """The kind of a setting's value; in a block of the user's own names, of any of them."""
     known = model.kinds()
     members = next((one for one in known.values() if isinstance(one, Members)), None)
-    kind = members.of if members else known.get(fold(word))
+    kind = members.of if members else known.get(normalize(word))
     return None if isinstance(kind, Child | Members) else kind
 
 
 def value_kind(site: Site) -> Kind | None:
     """The kind of value that goes where the site is; None where the vocabulary has nothing to say."""
-    model = Spec if not site.blocks and fold(site.key) == USE else block_model(site.blocks)
+    model = Spec if not site.blocks and normalize(site.key) == USE else block_model(site.blocks)
     kind = setting_kind(model, site.key) if model is not None and site.key else None
     for nest in site.nests:
         if kind is None:
@@ -138,5 +138,5 @@ def help_of(model: type[Model]) -> str:
 
 def path_of(site: Site) -> str:
     """The dotted path of the setting that the site stands in, or of its block: `level.card.experts.count`."""
-    steps = [f"{one.kind}.{fold(one.name)}" if one.name else one.kind for one in _inside_the_model(site.blocks)]
-    return ".".join([*steps, *([fold(site.key)] if site.key else [])])
+    steps = [f"{one.kind}.{normalize(one.name)}" if one.name else one.kind for one in _inside_the_model(site.blocks)]
+    return ".".join([*steps, *([normalize(site.key)] if site.key else [])])

@@ -1,1 +1,1 @@
-"""What is wrong, where it stands, and how it is told."""
+"""Findings: the user's mistakes as values with a place, a message and help, and how they are printed."""

@@ -1,4 +1,4 @@
-"""The one list of all codes: every code's title and page, read from pages/*.md, one file per family.
+"""The list of all codes: the title and page of every code, read from pages/*.md, one file per family.
 
 To add a code, add its section to the file of its family:
 
@@ -6,9 +6,9 @@ To add a code, add its section to the file of its family:
 
     What it means. `Wrong:` and `Right:` each with an example, then `Why:` aesm is strict about it.
 
-An example is a file of the language or of JSON, or a part of a model (the rest is made up), a file it imports or a
-table with its name (`aesm fund.aesm`, `csv train.csv`, `csv items.parquet` for what is no csv), or commands
-(`console`). Tests run both: the wrong one gives exactly its code, the right one nothing.
+An example is a spec in the language or in JSON, or a part of a model (tests add the rest); a file that it imports, or a
+table, with its name (`aesm fund.aesm`, `csv train.csv`, `csv items.parquet` to write the rows in another format); or
+commands (`console`). Tests run both: the wrong example gives exactly its code, the right one gives no finding.
 """
 
 from __future__ import annotations
@@ -22,25 +22,28 @@ _SECTION = re.compile(r"^## ([EW]\d{3}): (.+)\n", re.MULTILINE)
 _PART = re.compile(r"^(Wrong|Right):\n", re.MULTILINE)
 _WHY = re.compile(r"^Why: ", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-"""An example in a page: its language, the name of a file beside the spec, its text."""
+"""Matches a fenced block of a page. Its groups are the language, the name of a file beside the spec, and the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One block of an example: `language` is aesm, json, csv or console; an imported file and a table have a `name`."""
+    """One fenced block of an example."""
 
     language: str
+    """"aesm", "json", "csv" or "console"."""
     name: str
+    """The name of an imported file or a table; empty for a spec and for commands."""
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All about one code. `text` is the page as it is written, in Markdown; `meaning` and `why` are parts of it."""
+    """The page of one code."""
 
     code: str
     title: str
     text: str
+    """The whole page as it is written, in Markdown; `meaning` and `why` are parts of it."""
     meaning: str
     wrong: tuple[Example, ...]
     right: tuple[Example, ...]
@@ -53,32 +56,33 @@ class Page:
 
 @functools.cache
 def pages() -> dict[str, Page]:
-    """Every code with its page, in order."""
-    return dict(sorted((page.code, page) for family in _texts().values() for page in _pages(family)))
+    """Maps every code to its page, in order."""
+    return dict(sorted((page.code, page) for text in _texts().values() for page in _parse_pages(text)))
 
 
 @functools.cache
 def families() -> dict[str, str]:
-    """What the codes of a family, such as `E1`, are about."""
+    """Maps every family of codes, such as `E1`, to what its codes are about."""
     return {family: text.partition("\n")[0].removeprefix("# ") for family, text in _texts().items()}
 
 
 @functools.cache
 def _texts() -> dict[str, str]:
-    found = (path for path in files("aesm_dsl.findings").joinpath("pages").iterdir() if path.name.endswith(".md"))
-    return {path.name.removesuffix(".md"): path.read_text(encoding="utf-8") for path in sorted(found, key=str)}
+    """Maps every family to the text of its file."""
+    paths = (path for path in files("aesm_dsl.findings").joinpath("pages").iterdir() if path.name.endswith(".md"))
+    return {path.name.removesuffix(".md"): path.read_text(encoding="utf-8") for path in sorted(paths, key=str)}
 
 
-def _pages(text: str) -> list[Page]:
+def _parse_pages(text: str) -> list[Page]:
     _, *parts = _SECTION.split(text)
-    return [_page(code, title, body) for code, title, body in zip(*[iter(parts)] * 3, strict=True)]
+    return [_parse_page(code, title, body) for code, title, body in zip(*[iter(parts)] * 3, strict=True)]
 
 
-def _page(code: str, title: str, body: str) -> Page:
+def _parse_page(code: str, title: str, body: str) -> Page:
     meaning, _, wrong, _, rest = _PART.split(body)
     right, why = _WHY.split(rest)
-    return Page(code, title, body.strip(), meaning.strip(), _examples(wrong), _examples(right), why.strip())
+    return Page(code, title, body.strip(), meaning.strip(), _parse_examples(wrong), _parse_examples(right), why.strip())
 
 
-def _examples(text: str) -> tuple[Example, ...]:
+def _parse_examples(text: str) -> tuple[Example, ...]:
     return tuple(Example(*match.groups()) for match in FENCE.finditer(text))

@@ -1,7 +1,7 @@
-"""What is wrong, as data: `Diagnostic`, gathered in `Findings`. Words for the terminal are added in render.py.
+"""`Diagnostic`: one finding as data; `Findings` collects them. render.py prints them.
 
-Families: E1 text and syntax, E2 names, E3 settings, values and units, E4 hierarchy, E5 data against the spec,
-W warnings. Each code's meaning stands once, in codes.py.
+Families of codes: E1 text and syntax, E2 names, E3 settings, values and units, E4 hierarchy, E5 data against the spec,
+E6 runs and other files, W warnings. The meaning of each code is in its page (codes.py).
 """
 
 from __future__ import annotations
@@ -11,50 +11,58 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from aesm_dsl.findings.fix import Fix, Mend, write
-from aesm_dsl.findings.lookalike import skeleton, tell_apart, twin
+from aesm_dsl.findings.fix import Fix, HelpWithFix, replacement
+from aesm_dsl.findings.lookalike import find_lookalike, lookalike_help, skeleton
 from aesm_dsl.findings.source import Span
 
-Help = str | Mend
-"""A line of help, with the change that it offers if it is as good as one; an empty one says nothing."""
+Help = str | HelpWithFix
+"""A line of help, with fixes if it amounts to changes of the text; an empty string is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A second place that a finding is about, with what is to be seen there."""
+    """A second place that a finding is about, with a label for it."""
 
     span: Span
     label: str
 
     @staticmethod
     def at(span: Span | None, label: str) -> Related | None:
-        """The second place, if it was written at all."""
+        """Returns the second place, or None if it is nowhere in the text, such as a default."""
         return Related(span, label) if span is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `message` is lower case, without full stop, the user's words in backticks.
-
-    fixes  changes of the text of which each mends it, where the help is as good as one
-    """
+    """One finding: an error or a warning about the user's spec, files or options."""
 
     code: str
+    """Its code, such as "E203"; `aesm explain` prints the page of a code."""
     message: str
+    """What is wrong, in lower case, without a full stop, with the user's words in backticks."""
     span: Span | None = None
+    """The place in the text, if it is about one."""
     label: str = ""
+    """A few words for the marked place."""
     help: tuple[str, ...] = ()
+    """Lines that say what to do."""
     second: Related | None = None
+    """A second place, such as the first of two definitions of a name."""
     fixes: tuple[Fix, ...] = ()
+    """Alternative changes of the text, each of which corrects the mistake; often empty."""
 
     @property
     def severity(self) -> str:
+        """ "error" or "warning"."""
         return "warning" if self.code.startswith("W") else "error"
 
 
 @dataclass(slots=True)
 class Findings:
-    """The bag that every stage adds to. Stages never stop at a user's mistake; the pipeline does."""
+    """The list to which every stage adds its findings.
+
+    Stages never stop at a user's mistake; the functions of api/ stop between stages, with `AesmError`.
+    """
 
     items: list[Diagnostic] = field(default_factory=list)
 
@@ -68,30 +76,36 @@ class Findings:
         help: Help | Sequence[Help] = (),
         second: Related | None = None,
     ) -> None:
-        helps = [one for one in ([help] if isinstance(help, Help) else help) if one]
-        lines = tuple(one.line if isinstance(one, Mend) else one for one in helps)
-        fixes = tuple(fix for one in helps if isinstance(one, Mend) for fix in one.fixes)
-        # Help is in the words of the language: in JSON it cannot be written as it stands.
+        """Adds a finding; the arguments are the fields of `Diagnostic`. Empty lines of help are left out."""
+        helps = [entry for entry in ([help] if isinstance(help, Help) else help) if entry]
+        lines = tuple(entry.line if isinstance(entry, HelpWithFix) else entry for entry in helps)
+        fixes = tuple(fix for entry in helps if isinstance(entry, HelpWithFix) for fix in entry.fixes)
+        # Fixes are written in the language, so they cannot be applied to a spec in JSON.
         is_json = span is not None and span.source.path.endswith(".json")
         self.items.append(Diagnostic(code, message, span, label, lines, second, () if is_json else fixes))
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
-        """Adds findings, except those that are there already: two specs may import the same file."""
+        """Adds findings, except those that are already there: two specs may import the same file."""
         self.items.extend(item for item in others if item not in self.items)
 
     @property
     def errors(self) -> list[Diagnostic]:
+        """The findings that are errors."""
         return [item for item in self.items if item.severity == "error"]
 
     def sorted(self) -> list[Diagnostic]:
-        """By place: the asked-for file, then what it imports; findings without a place last, as they were told."""
+        """Returns the findings in the order of their places.
+
+        Each file that the user named comes before the files that it imports. Findings without a place come last, in the
+        order in which they were added.
+        """
 
         def place(item: Diagnostic) -> tuple[bool, str, bool, str, int]:
             if item.span is None:
                 return (True, "", False, "", 0)
             source = item.span.source
-            asked_for = source.inclusions[-1].source if source.inclusions else source
-            return (False, asked_for.path, source is not asked_for, source.path, item.span.start)
+            named_file = source.inclusions[-1].source if source.inclusions else source
+            return (False, named_file.path, source is not named_file, source.path, item.span.start)
 
         return sorted(self.items, key=place)
 
@@ -102,48 +116,50 @@ class Findings:
         return len(self.items)
 
 
-def fold(name: str) -> str:
-    """The form under which two names count as the same: NFKC."""
+def normalize(name: str) -> str:
+    """Returns a name in the form in which names are compared (NFKC)."""
     return unicodedata.normalize("NFKC", name)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that looks most like this one, or None when none is close."""
+def nearest_name(word: str, known: Iterable[str]) -> str | None:
+    """Returns the known name most similar to a word, for a message; None if none is similar."""
     known = list(known)
-    if same := twin(word, known):
-        return same
-    folded = {fold(name).casefold(): name for name in known}
-    close = difflib.get_close_matches(fold(word).casefold(), folded, n=1, cutoff=0.65)
-    return folded[close[0]] if close else None
+    if lookalike := find_lookalike(word, known):
+        return lookalike
+    by_lowercase = {normalize(name).casefold(): name for name in known}
+    matches = difflib.get_close_matches(normalize(word).casefold(), by_lowercase, n=1, cutoff=0.65)
+    return by_lowercase[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A help line that names the closest known word, or an empty string when none is close."""
-    name = nearest(word, known)
-    return (tell_apart(word, name) or f"did you mean `{name}`?") if name is not None else ""
+    """Returns a help line that names the known name most similar to a word; empty if none is similar."""
+    name = nearest_name(word, known)
+    return (lookalike_help(word, name) or f"did you mean `{name}`?") if name is not None else ""
 
 
-def suggest(word: str, known: Iterable[str], place: Span) -> Help:
-    """`did_you_mean`, and the change that it means at the word's place; certain where the two hardly differ."""
-    name = nearest(word, known)
-    return write(name, place, did_you_mean(word, [name]), certain=_hardly_differ(word, name)) if name else ""
+def suggest(word: str, known: Iterable[str], span: Span) -> Help:
+    """Returns `did_you_mean` with a fix at the word's span; the fix is certain if the two words hardly differ."""
+    name = nearest_name(word, known)
+    return replacement(name, span, did_you_mean(word, [name]), certain=_hardly_differ(word, name)) if name else ""
 
 
 def _hardly_differ(word: str, name: str) -> bool:
-    """Whether two words differ in look-alikes, capitals, the order of letters, or one letter or so."""
-    one, other = skeleton(word).casefold(), skeleton(name).casefold()
-    return sorted(one) == sorted(other) or difflib.SequenceMatcher(None, one, other).ratio() >= 0.8
+    """Whether two words differ only in look-alikes, capitals, the order of letters, or about one letter."""
+    seen_word, seen_name = skeleton(word).casefold(), skeleton(name).casefold()
+    if sorted(seen_word) == sorted(seen_name):
+        return True
+    return difflib.SequenceMatcher(None, seen_word, seen_name).ratio() >= 0.8
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, or None."""
-    folded = {skeleton(name).casefold(): name for name in known}
-    close = difflib.get_close_matches(skeleton(word).casefold(), folded, n=1, cutoff=0.7)
-    return folded[close[0]] if close else None
+def guess_word(word: str, known: Iterable[str]) -> str | None:
+    """Returns the known word that a misspelt one probably means, so that reading can go on with it; None if unclear."""
+    by_skeleton = {skeleton(name).casefold(): name for name in known}
+    matches = difflib.get_close_matches(skeleton(word).casefold(), by_skeleton, n=1, cutoff=0.7)
+    return by_skeleton[matches[0]] if matches else None
 
 
 def quoted(names: Iterable[str], most: int = 8) -> str:
-    """The names in backticks, separated by commas, cut after `most`."""
+    """Returns the names in backticks, separated by commas; after `most`, only the number of the others."""
     names = list(names)
     shown = ", ".join(f"`{name}`" for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""Letters that look like Latin ones and are not: `а` (Cyrillic) in `mаin`. Tells which, where and what they are."""
+"""Look-alikes: letters of other scripts that look like Latin ones, such as the Cyrillic `а` in `mаin`."""
 
 from __future__ import annotations
 
@@ -9,45 +9,47 @@ from collections.abc import Iterable
 _CYRILLIC = dict(zip("асеорхуіјѕԁһԛԝвкмнтАВСЕНІЈКМОРЅТХУԌ", "aceopxyijsdhqwBKMHTABCEHIJKMOPSTXYG", strict=True))
 _GREEK = dict(zip("ανορυικτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "avopuiktABEZHIKMNOPTYX", strict=True))
 LOOKS_LIKE = _CYRILLIC | _GREEK
-"""Letter -> the Latin letter it looks like."""
+"""Maps each look-alike to the Latin letter that it looks like."""
 
-_PART = re.compile(r"[^\W\d_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 
 
 def skeleton(name: str) -> str:
-    """The name with every look-alike replaced: what a reader sees."""
+    """Returns the name with every look-alike replaced by its Latin letter: two names that look the same have the same
+    skeleton."""
     return "".join(LOOKS_LIKE.get(character, character) for character in unicodedata.normalize("NFKC", name))
 
 
-def strangers(name: str) -> list[str]:
-    """The letters of a name that belong to another script than the Latin letters right beside them, each once."""
-    found: dict[str, None] = {}
-    for part in _PART.findall(unicodedata.normalize("NFKC", name)):
-        scripts = {script for character in part if (script := _script(character))}
+def mixed_script_letters(name: str) -> list[str]:
+    """Returns the Cyrillic and Greek letters that a name mixes with Latin ones within a run of letters, each once."""
+    mixed: dict[str, None] = {}
+    for letters in _LETTERS.findall(unicodedata.normalize("NFKC", name)):
+        scripts = {script for character in letters if (script := _script(character))}
         if "LATIN" in scripts and len(scripts) > 1:
-            found |= {character: None for character in part if _script(character) in ("CYRILLIC", "GREEK")}
-    return list(found)
+            mixed |= {character: None for character in letters if _script(character) in ("CYRILLIC", "GREEK")}
+    return list(mixed)
 
 
-def twin(word: str, known: Iterable[str]) -> str | None:
-    """The known name that looks the same as the word and is not, or None."""
-    return next((name for name in known if tell_apart(word, name)), None)
+def find_lookalike(word: str, known: Iterable[str]) -> str | None:
+    """Returns the known name that looks the same as the word but has other letters, or None."""
+    return next((name for name in known if lookalike_help(word, name)), None)
 
 
-def tell_apart(word: str, name: str) -> str:
-    """A help line when the name looks the same as the word and is not; else an empty string."""
-    one, other = unicodedata.normalize("NFKC", word), unicodedata.normalize("NFKC", name)
-    if one == other or skeleton(word) != skeleton(name):
+def lookalike_help(word: str, name: str) -> str:
+    """Returns a help line if the name looks the same as the word but has other letters; else an empty string."""
+    word_letters, name_letters = unicodedata.normalize("NFKC", word), unicodedata.normalize("NFKC", name)
+    if word_letters == name_letters or skeleton(word) != skeleton(name):
         return ""
-    different = next((pair for pair in zip(one, other, strict=False) if pair[0] != pair[1]), None)
+    pairs = zip(word_letters, name_letters, strict=False)
+    different = next(((mine, theirs) for mine, theirs in pairs if mine != theirs), None)
     if different is None:
         return ""
-    return f"`{name}` looks the same: it has {describe(different[1])}, this one {describe(different[0])}"
+    return f"`{name}` looks the same: it has {describe_letter(different[1])}, this one {describe_letter(different[0])}"
 
 
-def describe(character: str) -> str:
-    """`а` (Cyrillic, U+0430)."""
+def describe_letter(character: str) -> str:
+    """Describes a letter as `а` (Cyrillic, U+0430)."""
     script = (_script(character) or "").capitalize()
     return f"`{character}` ({script}{', ' * bool(script)}U+{ord(character):04X})"
 

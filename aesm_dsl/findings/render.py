@@ -1,4 +1,4 @@
-"""Findings -> text for a terminal (`full`, `concise`), a program (`json`) or a GitHub log (`github`)."""
+"""Renders findings as text for a terminal (`full`, `concise`), a program (`json`) or a GitHub log (`github`)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from aesm_dsl.findings.source import Span
 FORMATS = ("full", "concise", "json", "github")
 
 WIDEST = 140
-"""Columns of a source line that are shown; a longer line is cut around the marked place."""
+"""Terminal columns that are shown of a source line; a longer line is cut around the marked place."""
 
-_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
-"""Characters that cannot be seen but may do something to what shows them: controls, formats, line separators."""
+_INVISIBLE = ("Cc", "Cf", "Zl", "Zp")
+"""Unicode categories of invisible characters that may affect a terminal: controls, formats, line separators."""
 
 
 def render(findings: Findings, form: str = "full", *, colour: bool = False) -> str:
-    """The findings, sorted by place, in one of FORMATS; ends with a newline unless there is nothing to say."""
+    """Renders the findings, sorted by place, in one of FORMATS; the text ends with a newline unless it is empty."""
     items = findings.sorted()
     if form == "json":
         return json.dumps([as_data(item) for item in items], ensure_ascii=False, indent=2) + "\n"
@@ -38,7 +38,7 @@ def render(findings: Findings, form: str = "full", *, colour: bool = False) -> s
 
 
 def summary(items: Iterable[Diagnostic]) -> str:
-    """`2 errors, 1 warning`."""
+    """Counts findings, as in `2 errors, 1 warning`."""
     counts = {"error": 0, "warning": 0}
     for item in items:
         counts[item.severity] += 1
@@ -47,20 +47,21 @@ def summary(items: Iterable[Diagnostic]) -> str:
 
 
 def as_data(item: Diagnostic) -> dict[str, Any]:
-    """A finding as plain values: lines and columns count from 1, columns in characters, the end excluded.
+    """Returns a finding as values that JSON can hold.
 
-    A place's `included_from` are the imports through which its file came in, the nearest first. `fixes` are changes of
-    which each mends the finding: what stands at a place becomes the text.
+    Lines and columns count from 1, columns in characters; the end of a place is excluded. `included_from` lists the
+    imports that led to a place's file, the nearest first. `fixes` are alternative changes, each of which corrects the
+    mistake: the text at each edit's place is replaced by its `text`.
     """
     data: dict[str, Any] = {"code": item.code, "severity": item.severity, "message": item.message}
     data |= {"place": _place(item.span), "label": item.label, "help": list(item.help)}
     data["second"] = {"place": _place(item.second.span), "label": item.second.label} if item.second else None
-    data["fixes"] = [_fix(one) for one in item.fixes]
+    data["fixes"] = [_fix(fix) for fix in item.fixes]
     return data
 
 
 def _fix(fix: Fix) -> dict[str, Any]:
-    edits = [{"place": _place(one.span), "text": one.text} for one in fix.edits]
+    edits = [{"place": _place(edit.span), "text": edit.text} for edit in fix.edits]
     return {"title": fix.title, "certain": fix.certain, "edits": edits}
 
 
@@ -70,13 +71,13 @@ def _place(span: Span | None) -> dict[str, Any] | None:
     end_line, end_column = span.source.position(span.end)
     place = {"path": span.source.path, "line": span.line, "column": span.column}
     place |= {"end_line": end_line, "end_column": end_column, "start": span.start, "end": span.end}
-    chain = [{"path": one.source.path, "line": one.line, "column": one.column} for one in span.source.inclusions]
-    return {**place, "included_from": chain}
+    imports = [{"path": at.source.path, "line": at.line, "column": at.column} for at in span.source.inclusions]
+    return {**place, "included_from": imports}
 
 
 def _concise(item: Diagnostic) -> str:
     place = f"{item.span.source.path}:{item.span.line}:{item.span.column}: " if item.span else ""
-    return _seen(f"{place}{item.severity}[{item.code}] {item.message}")
+    return _printable(f"{place}{item.severity}[{item.code}] {item.message}")
 
 
 def _github(item: Diagnostic) -> str:
@@ -85,45 +86,45 @@ def _github(item: Diagnostic) -> str:
             text = text.replace(character, f"%{ord(character):02X}")
         return text
 
-    where = ""
+    properties = ""
     if item.span:
         place = _place(item.span)
         assert place is not None
-        where = f"file={escape(place['path'], ':,')},line={place['line']},col={place['column']},"
-        where += f"endLine={place['end_line']},endColumn={place['end_column']},"
-    body = "\n".join(map(_seen, [item.message, *(f"help: {line}" for line in item.help)]))
-    return f"::{item.severity} {where}title={item.code}::{escape(body)}"
+        properties = f"file={escape(place['path'], ':,')},line={place['line']},col={place['column']},"
+        properties += f"endLine={place['end_line']},endColumn={place['end_column']},"
+    body = "\n".join(map(_printable, [item.message, *(f"help: {line}" for line in item.help)]))
+    return f"::{item.severity} {properties}title={item.code}::{escape(body)}"
 
 
 def _full(item: Diagnostic, colour: bool) -> str:
     tone = "red" if item.severity == "error" else "yellow"
     paint = _painter(colour)
-    lines = [paint(f"{item.severity}[{item.code}]", f"bold {tone}") + paint(f": {_seen(item.message)}", "bold")]
-    places = [(item.span, _seen(item.label), "^", tone)] if item.span else []
+    lines = [paint(f"{item.severity}[{item.code}]", f"bold {tone}") + paint(f": {_printable(item.message)}", "bold")]
+    places = [(item.span, _printable(item.label), "^", tone)] if item.span else []
     if item.second:
-        places.append((item.second.span, _seen(item.second.label), "-", "blue"))
+        places.append((item.second.span, _printable(item.second.label), "-", "blue"))
     margin = " " * max((len(str(span.line)) for span, *_ in places), default=1)
-    for span, label, mark, hue in places:
+    for span, label, mark, mark_colour in places:
         source, (line, column) = span.source, span.source.position(span.start)
         arrow = "-->" if mark == "^" else ":::"
         lines.append(paint(f"{margin}{arrow}", "blue") + f" {source.path}:{line}:{column}")
         lines.extend(
-            paint(f"{margin}:::", "blue") + f" included from {one.source.path}:{one.line}:{one.column}"
-            for one in source.inclusions
+            paint(f"{margin}:::", "blue") + f" included from {at.source.path}:{at.line}:{at.column}"
+            for at in source.inclusions
         )
-        shown, before, width = _window(source.line(line), column - 1, span.end - span.start)
+        excerpt, before, width = _excerpt(source.line(line), column - 1, span.end - span.start)
         bar = paint("|", "blue")
         lines.append(f"{margin} {bar}")
-        lines.append(paint(f"{line:>{len(margin)}}", "blue") + f" {bar} {shown}")
-        lines.append(f"{margin} {bar} " + " " * before + paint(f"{mark * width} {label}".rstrip(), hue))
+        lines.append(paint(f"{line:>{len(margin)}}", "blue") + f" {bar} {excerpt}")
+        lines.append(f"{margin} {bar} " + " " * before + paint(f"{mark * width} {label}".rstrip(), mark_colour))
     if item.help and places:
         lines.append(f"{margin} {paint('|', 'blue')}")
-    lines.extend(f"{margin} {paint('=', 'blue')} help: {_seen(line)}" for line in item.help)
+    lines.extend(f"{margin} {paint('=', 'blue')} help: {_printable(line)}" for line in item.help)
     return "\n".join(lines) + "\n"
 
 
-def _window(line: str, start: int, length: int) -> tuple[str, int, int]:
-    """What is shown of a line, the columns before the mark, and the columns of the mark (at least 1)."""
+def _excerpt(line: str, start: int, length: int) -> tuple[str, int, int]:
+    """The shown part of a line, the columns before the mark, and the columns of the mark (at least 1)."""
     length = max(min(length, len(line) - start), 0)
     cells = [_cell(character) for character in line[max(start - WIDEST, 0) : start + length + WIDEST]]
     widths = [_columns(cell) for cell in cells]
@@ -144,18 +145,19 @@ def _window(line: str, start: int, length: int) -> tuple[str, int, int]:
     return text, before, max(min(sum(widths[first : first + length]), WIDEST - before), 1)
 
 
-def _seen(text: str) -> str:
-    """The text as it is shown: words of the user's own may hold anything, and what is shown holds no controls."""
+def _printable(text: str) -> str:
+    """The text without control characters: the user's words in it may hold any character."""
     return text if text.isprintable() else "".join(map(_cell, text))
 
 
 def _cell(character: str) -> str:
-    """How a character is shown: tabs as four blanks, what cannot be seen as a replacement sign."""
+    """How a character is shown: a tab as four blanks, an invisible character as a replacement sign."""
     if character == "\t":
         return "    "
     if " " <= character <= "~":
         return character
-    if unicodedata.category(character) in _UNSEEN and character != "\N{ZERO WIDTH JOINER}":
+    # The joiner stays: it composes emoji, and the terminal shows the whole sequence as one picture.
+    if unicodedata.category(character) in _INVISIBLE and character != "\N{ZERO WIDTH JOINER}":
         return "\N{REPLACEMENT CHARACTER}"
     return character
 

@@ -1,4 +1,4 @@
-"""`Source` is a text with its lines, `Span` a place in it. Everything that can be wrong points here."""
+"""`Source`: a text with its lines. `Span`: a place in a source, to which findings and trees refer."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text and where it came from: a file's path, or a name such as `<text>` or `--set`.
-
-    included_from  the `import` that asked for the file; None for the file that the user named
-    """
+    """A text and where it comes from."""
 
     path: str
+    """Path of its file, or a name such as `<text>` or `--set`."""
     text: str
     included_from: Span | None = field(default=None, repr=False, compare=False)
+    """The `import` that names the file; None for a file that the user named."""
     line_starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Offset of the first character of every line."""
 
     def __post_init__(self) -> None:
-        # A carriage return alone ends a line too; offsets stay what they are.
+        # A single carriage return ends a line too. It is replaced by one character, so that offsets into the file
+        # stay valid. The class is frozen, hence object.__setattr__.
         object.__setattr__(self, "text", re.sub("\r(?!\n)", "\n", self.text))
         starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
         object.__setattr__(self, "line_starts", tuple(starts))
 
     @property
     def inclusions(self) -> tuple[Span, ...]:
-        """The imports through which the text came in, the nearest first."""
-        found: list[Span] = []
+        """The imports that led from the file that the user named to this one, the nearest first."""
+        imports: list[Span] = []
         source: Source | None = self
         while source is not None and source.included_from is not None:
-            found.append(source.included_from)
+            imports.append(source.included_from)
             source = source.included_from.source
-        return tuple(found)
+        return tuple(imports)
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column of an offset, both counted from 1, columns in characters."""
+        """Returns line and column of an offset, both counted from 1, columns in characters."""
         line = bisect_right(self.line_starts, offset)
         return line, offset - self.line_starts[line - 1] + 1
 
     def line(self, number: int) -> str:
-        """The text of line `number` (from 1), without its line end."""
+        """Returns the text of a line, counted from 1, without its line end."""
         start = self.line_starts[number - 1]
         end = self.line_starts[number] if number < len(self.line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -71,5 +72,5 @@ class Span:
         return self.source.position(self.start)[1]
 
     def to(self, other: Span) -> Span:
-        """From the start of this span to the end of the other."""
+        """Returns the span from the start of this one to the end of the other."""
         return Span(self.source, self.start, other.end)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from aesm_dsl.findings.diagnostic import Diagnostic, Findings
-from aesm_dsl.findings.fix import Fix, apply
+from aesm_dsl.findings.fix import Fix, apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.load import load
 
@@ -42,7 +42,7 @@ def _step(
     done: list[Done] = []
     finding: Diagnostic | None = first
     while finding is not None and len(done) <= _MOST_BEHIND and (fix := _certain(finding, source)) is not None:
-        source = Source(source.path, apply(source.text, fix.edits))
+        source = Source(source.path, apply_edits(source.text, fix.edits))
         after = _told(source)
         if Counter(map(_said, after))[_said(finding)] >= known[_said(finding)] > 0:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aesm_dsl.findings.diagnostic import Related, quoted, suggest
-from aesm_dsl.findings.fix import choose, delete, write
+from aesm_dsl.findings.fix import deletion, replacement, replacements
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model
 from aesm_dsl.spec.example import example
@@ -116,11 +116,11 @@ class Calls:
             f"the arguments of `{name.text}` have names" if known else f"`{name.text}` has no arguments",
             argument.span,
             label="without a name" if known else "not needed",
-            help=choose([f"{word}: {shown}" for word in fitting], argument.span)
+            help=replacements([f"{word}: {shown}" for word in fitting], argument.span)
             if fitting
             else f"its arguments are {quoted(known)}"
             if known
-            else delete(argument.span),
+            else deletion(argument.span),
         )
 
     def _in_groups(self, arguments: tuple[tree.Argument, ...]) -> int:
@@ -133,7 +133,7 @@ class Calls:
         if match is None:
             return 0
         place = first.span.source.span(start, match.end())
-        help = write(re.sub(_COMMA, "_", place.text), place)
+        help = replacement(re.sub(_COMMA, "_", place.text), place)
         message = f"a `,` inside the number `{place.text}`"
         self.teller.tell("E211", message, place, label="these are several arguments", help=help)
         return len(re.findall(_COMMA, match.group(1)))

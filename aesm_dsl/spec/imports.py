@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aesm_dsl.findings.diagnostic import Findings, Related, closest, fold, quoted, suggest
-from aesm_dsl.findings.fix import write
+from aesm_dsl.findings.diagnostic import Findings, Related, guess_word, normalize, quoted, suggest
+from aesm_dsl.findings.fix import replacement
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.spec import name_rules
 from aesm_dsl.spec.import_file import Texts, import_file, place_of
@@ -71,7 +71,7 @@ def resolve(
 
 
 def _is_model(block: tree.Block) -> bool:
-    return block.kind.text == "model" or closest(block.kind.text, ["model"]) is not None
+    return block.kind.text == "model" or guess_word(block.kind.text, ["model"]) is not None
 
 
 def is_groups(file: tree.File) -> bool:
@@ -104,7 +104,7 @@ class _Reading:
             if not isinstance(block, tree.Block):
                 continue
             if block.kind.text != IMPORT:
-                misspelt = closest(block.kind.text, [IMPORT, "model", GROUP]) == IMPORT
+                misspelt = guess_word(block.kind.text, [IMPORT, "model", GROUP]) == IMPORT
                 if misspelt or any(_is_import(one) for one in block.statements):
                     found[NAMELESS] = _nameless(block)  # told with the other words that do not belong there
                 continue
@@ -112,9 +112,9 @@ class _Reading:
             groups = self.file(block.label) if block.label else None
             if groups is None:
                 self.ledger.broken.append(block.span)
-            earlier = found.get(fold(name.text))
+            earlier = found.get(normalize(name.text))
             if earlier is None:
-                found[fold(name.text)] = Import(name, groups, block.label)
+                found[normalize(name.text)] = Import(name, groups, block.label)
             elif name.text != NAMELESS:
                 self.ledger.findings.add(
                     "E217",
@@ -136,12 +136,12 @@ class _Reading:
         if lacks:
             message = f"`import` needs a {' and a '.join(lacks)}"
             known = path is not None and called != "NAME"
-            help = write(form.strip("`"), block.head) if known else f"write {form}"
+            help = replacement(form.strip("`"), block.head) if known else f"write {form}"
             findings.add("E206", message, block.head, label="missing here", help=help)
         elif block.braces:
             findings.add("E206", "`import` has no block", block.head, label="takes none", help=f"write {form} alone")
         elif name is not None and "." in name.text:
-            word = write(name.text.replace(".", "_"), name.span, certain=False)
+            word = replacement(name.text.replace(".", "_"), name.span, certain=False)
             findings.add("E206", "a name has no dots", name.span, label="expected one word", help=word)
         return name if name is not None and "." not in name.text else tree.Word(NAMELESS, block.kind.span)
 
@@ -196,7 +196,7 @@ class _Reading:
         by_name: dict[str, tree.Block] = {}
         for one in taken:
             assert isinstance(one, tree.Block)
-            name = fold(one.name.text) if one.name else NAMELESS
+            name = normalize(one.name.text) if one.name else NAMELESS
             if name in by_name and name != NAMELESS:
                 message = f"a second feature group `{name}` in this file"
                 second, help = Related(by_name[name].head, "first here"), "give one of them another name, or delete it"
@@ -227,7 +227,7 @@ class _Reading:
         is_block = isinstance(statement, tree.Block)
         word = statement.kind if isinstance(statement, tree.Block) else statement.key
         words, what = ((GROUP, IMPORT), "block") if is_block else (("aesm", USE), "setting")
-        if fold(word.text) in words:
+        if normalize(word.text) in words:
             return True
         self.ledger.findings.add(
             "E201" if is_block else "E202",
@@ -243,7 +243,9 @@ class _Reading:
 
     def check(self, file: tree.File, groups: tuple[tree.Block, ...]) -> bool:
         """Tells what is wrong in the groups, as in a model; whether the file can be used at all."""
-        edition = [one for one in file.statements if isinstance(one, tree.Setting) and fold(one.key.text) == "aesm"]
+        edition = [
+            one for one in file.statements if isinstance(one, tree.Setting) and normalize(one.key.text) == "aesm"
+        ]
         start = file.source.span(0, 0)
         model = tree.Block(tree.Word("model", start), tree.Word("groups", start), None, True, groups, start)
         spec = read(replace(file, statements=(*edition, model)), self.ledger.findings)

@@ -12,7 +12,7 @@ from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model
 from aesm_dsl.spec.kinds import Kind
 from aesm_dsl.syntax import tree
-from aesm_dsl.syntax.json import Json, Member
+from aesm_dsl.syntax.json import JsonValue, Member
 
 
 def json_key(model: type[Model], field: str) -> str:
@@ -64,7 +64,7 @@ class JsonValues:
         self.findings = findings
         self.damaged: list[Span] = []
 
-    def value(self, kind: Kind, found: Json, what: str) -> tree.Value | None:
+    def value(self, kind: Kind, found: JsonValue, what: str) -> tree.Value | None:
         """The value as the language would have it; None after telling why it has the wrong type."""
         value, span = found.value, found.span
         match kind:
@@ -119,7 +119,7 @@ class JsonValues:
         return tree.Number(value, False, word, span)
 
     def call(
-        self, models: dict[str, type[Model]], found: Json, members: tuple[Member, ...], what: str
+        self, models: dict[str, type[Model]], found: JsonValue, members: tuple[Member, ...], what: str
     ) -> tree.Value | None:
         chosen = self.named(members, "call", models, found, what, "E210")
         if chosen is None:
@@ -154,7 +154,7 @@ class JsonValues:
         return tree.Call(name, tuple(arguments), found.span)
 
     def quantity(
-        self, units: Collection[str], found: Json, members: tuple[Member, ...], what: str
+        self, units: Collection[str], found: JsonValue, members: tuple[Member, ...], what: str
     ) -> tree.Value | None:
         unit = self.named(members, "unit", units, found, what, "E303")
         values = [one for one in members if one.key == "value"]
@@ -175,7 +175,7 @@ class JsonValues:
         )
 
     def named(
-        self, members: tuple[Member, ...], key: str, names: Collection[str], found: Json, what: str, code: str
+        self, members: tuple[Member, ...], key: str, names: Collection[str], found: JsonValue, what: str, code: str
     ) -> Member | None:
         """The member that says which of `names` this object is."""
         given = [one for one in members if one.key == key]
@@ -195,13 +195,13 @@ class JsonValues:
         self.damaged.append(found.span)
         return None
 
-    def refuse(self, kind: Kind, found: Json, what: str, already: bool = False) -> tree.Value | None:
+    def refuse(self, kind: Kind, found: JsonValue, what: str, already: bool = False) -> tree.Value | None:
         """None, after telling what was expected, unless it has been told already."""
         if not already:
             self.wrong(f"`{what}`", json_describe(kind), found)
         return None
 
-    def wrong(self, what: str, expected: str, found: Json) -> None:
+    def wrong(self, what: str, expected: str, found: JsonValue) -> None:
         self.findings.add("E301", f"{what} must be {expected}", found.span, label=f"this is {_seen(found)}")
         self.damaged.append(found.span)
 
@@ -233,7 +233,7 @@ def _fits(kind: Kind, value: Any) -> bool:
             return value == "auto" or _fits(of, value)
 
 
-def _seen(found: Json) -> str:
+def _seen(found: JsonValue) -> str:
     match found.value:
         case None:
             return "`null`"

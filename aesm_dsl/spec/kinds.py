@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aesm_dsl.findings.fix import either
+from aesm_dsl.findings.fix import join_with_or
 
 if TYPE_CHECKING:
     from aesm_dsl.spec.block_model import Model
@@ -160,7 +160,7 @@ Kind = (
 
 def describe(kind: Kind) -> str:
     """The kind in words, as it completes "expected ..."."""
-    return either(_ways(kind))
+    return join_with_or(_ways(kind))
 
 
 def _ways(kind: Kind) -> list[str]:
@@ -179,7 +179,7 @@ def _ways(kind: Kind) -> list[str]:
         case Reference(to):
             return [f"the name of a {to}"]
         case Quantity(units):
-            return ["a number of " + either(units)]
+            return ["a number of " + join_with_or(units)]
         case Many(of, single=single):
             return [*_ways(of), "a list of them"] if single else [f"a list, each {describe(of)}"]
         case Auto(of):

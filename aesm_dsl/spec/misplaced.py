@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import Help, Related, fold, nearest, quoted, suggest
+from aesm_dsl.findings.diagnostic import Help, Related, nearest_name, normalize, quoted, suggest
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import FeatureGroup
 from aesm_dsl.spec.kinds import Child, Members
@@ -24,7 +24,7 @@ def set_twice(teller: Teller, first: tree.Word, again: tree.Word) -> None:
     """E205 for a setting that is set again."""
     teller.tell(
         "E205",
-        f"`{fold(again.text)}` is set twice",
+        f"`{normalize(again.text)}` is set twice",
         again.span,
         label="again",
         help="delete one of them",
@@ -71,7 +71,7 @@ def unknown_setting(teller: Teller, setting: tree.Setting, kinds: dict[str, Any]
 
 
 def _instead_of_setting(setting: tree.Setting, kinds: dict[str, Any], known: list[str]) -> list[Help]:
-    word, kind = setting.key.text, kinds.get(fold(setting.key.text))
+    word, kind = setting.key.text, kinds.get(normalize(setting.key.text))
     children = {name: one for name, one in kinds.items() if isinstance(one, Child)}
     if isinstance(kind, Child):
         return [f"`{word}` is a block: write `{word} {'NAME ' * kind.many}{{ ... }}`"]
@@ -79,7 +79,7 @@ def _instead_of_setting(setting: tree.Setting, kinds: dict[str, Any], known: lis
         return [home(word), "write `NAME = category()` for each feature; nothing else stands here"]
     if isinstance(setting.value, tree.Call) and "features" in kinds and not home(word):
         return [f"a feature stands in a group: write `features NAME {{ {setting.span.text} }}`"]
-    near, named = nearest(word, [*known, *children]), [name for name, one in children.items() if one.many]
+    near, named = nearest_name(word, [*known, *children]), [name for name, one in children.items() if one.many]
     help: Help = home(word) or synonym(word, known)
     if not help and near is not None:
         is_block = f"each {near} is a block: write `{near} NAME`" if near in named else f"`{near}` is a block"
@@ -105,7 +105,7 @@ def _instead_of_block(block: tree.Block, kinds: dict[str, Any], blocks: list[str
     if word == "import":
         return ["imports stand above the model"]
     guess = suggest(word, blocks, block.kind.span)
-    near = nearest(word, blocks)
+    near = nearest_name(word, blocks)
     if guess and block.name is None and near is not None and not kinds[near].many:
         return [guess]
     if elsewhere := home(word) or synonym(word, blocks):

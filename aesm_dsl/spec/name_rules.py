@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aesm_dsl.findings.diagnostic import Findings, Help, Related, did_you_mean, fold, quoted, suggest
-from aesm_dsl.findings.fix import write
-from aesm_dsl.findings.lookalike import describe, skeleton, strangers
+from aesm_dsl.findings.diagnostic import Findings, Help, Related, did_you_mean, normalize, quoted, suggest
+from aesm_dsl.findings.fix import replacement
+from aesm_dsl.findings.lookalike import describe_letter, mixed_script_letters, skeleton
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import FeatureDefinition
 from aesm_dsl.spec.levels import Level, Node
@@ -54,7 +54,7 @@ class _Declared:
 
 def _by_name(thing: Level | Node | Task, kind: str, place: Span | None) -> Help:
     line = f'"{thing.title}" is the label of `{thing.name}`; refer to {kind}s by name'
-    return write(thing.name, place, line) if place is not None else line
+    return replacement(thing.name, place, line) if place is not None else line
 
 
 def _suggest(name: str, known: list[str], place: Span | None) -> Help:
@@ -63,7 +63,7 @@ def _suggest(name: str, known: list[str], place: Span | None) -> Help:
 
 def _same_label(label: str, name: str) -> bool:
     """Whether a name is the label as someone may type it from memory."""
-    return fold(label).casefold() == fold(name).casefold()
+    return normalize(label).casefold() == normalize(name).casefold()
 
 
 def references(spec: Spec, lost: set[str], findings: Findings) -> None:
@@ -100,7 +100,7 @@ def scripts(spec: Spec, lost: set[str], findings: Findings) -> None:
     named |= {f"level.{level.name}.node.{node.name}": node.name for level in spec.levels for node in level.nodes}
     named |= {f"tasks.task.{task.name}": task.name for task in spec.tasks.tasks}
     for path, name in named.items():
-        if name.isascii() or not (odd := strangers(name)):
+        if name.isascii() or not (odd := mixed_script_letters(name)):
             continue
         if any(line.startswith(f"`{name}` looks the same") for line in told):
             continue
@@ -109,7 +109,7 @@ def scripts(spec: Spec, lost: set[str], findings: Findings) -> None:
             "W104",
             f"the name `{name}` mixes scripts",
             spec.places.keys.get(path) or spec.places.of(path),
-            label=" and ".join(f"{describe(one)}" for one in odd),
+            label=" and ".join(f"{describe_letter(one)}" for one in odd),
             help=f"write `{latin}`, all in Latin letters" if latin.isascii() else "write it in letters of one script",
         )
 

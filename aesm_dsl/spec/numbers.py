@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import Help, nearest, suggest
-from aesm_dsl.findings.fix import choose, either, write
+from aesm_dsl.findings.diagnostic import Help, nearest_name, suggest
+from aesm_dsl.findings.fix import join_with_or, replacement, replacements
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.kinds import bounds, describe, within
 from aesm_dsl.spec.value_errors import Asked, Teller
@@ -45,7 +45,7 @@ def number(teller: Teller, kind: Numeric, value: tree.Value, asked: Asked) -> in
             f"{asked.name} takes no unit",
             value.unit.span,
             label="not needed",
-            help=write(_without_unit(value, value.unit), value.span),
+            help=replacement(_without_unit(value, value.unit), value.span),
         )
     return _amount(teller, kind, value, asked)
 
@@ -61,9 +61,9 @@ def _without_unit(value: tree.Number, unit: tree.Word) -> str:
 
 
 def _unit(teller: Teller, units: tuple[str, ...], value: tree.Number, asked: Asked) -> str:
-    wanted = either(f"`{unit}`" for unit in units)
+    wanted = join_with_or(f"`{unit}`" for unit in units)
     if value.unit is None:
-        help = choose([f"{value.span.text} {unit}" for unit in units], value.span)
+        help = replacements([f"{value.span.text} {unit}" for unit in units], value.span)
         raise teller.wrong("E304", f"{asked.name} needs a unit", value.span, label=f"{wanted} is missing", help=help)
     if value.unit.text not in units:
         raise teller.wrong(
@@ -78,10 +78,10 @@ def _unit(teller: Teller, units: tuple[str, ...], value: tree.Number, asked: Ask
 
 def _other_unit(units: tuple[str, ...], value: tree.Number, unit: tree.Word) -> Help:
     digits = value.digits.text
-    if nearest(unit.text, units):
+    if nearest_name(unit.text, units):
         return suggest(unit.text, units, unit.span)
     suffix = _SUFFIXES.get(unit.text, "")
-    return choose([f"{digits}{suffix} {one}" for one in units], value.span)
+    return replacements([f"{digits}{suffix} {one}" for one in units], value.span)
 
 
 def _amount(teller: Teller, kind: Numeric, value: tree.Number, asked: Asked) -> int | float:
@@ -91,7 +91,7 @@ def _amount(teller: Teller, kind: Numeric, value: tree.Number, asked: Asked) -> 
     may_be_percent = isinstance(kind, kinds.Share) or (isinstance(kind, kinds.Real) and kind.most == 1)
     message = f"{asked.name} must be {describe(asked.kind)}"
     if value.percent and not may_be_percent:
-        help = asked.hint if whole else write(f"{number:g}", value.digits)
+        help = asked.hint if whole else replacement(f"{number:g}", value.digits)
         raise teller.wrong("E301", message, value.digits, label="this is a percentage", help=help)
     if whole and number != int(number):
         help = f"write `{math.floor(number)}` or `{math.floor(number) + 1}`"
@@ -99,7 +99,7 @@ def _amount(teller: Teller, kind: Numeric, value: tree.Number, asked: Asked) -> 
     if not within(kind, number):
         help = _nearest_in_range(kind, value)
         if may_be_percent and 1 < number <= 100 and not value.percent:
-            help = write(f"{number:g}%", value.digits, f"did you mean `{number:g}%`?")
+            help = replacement(f"{number:g}%", value.digits, f"did you mean `{number:g}%`?")
         message = f"{asked.name} must be {bounds(kind)}"
         raise teller.wrong("E302", message, value.digits, label="out of range", help=help)
     return int(number) if whole else float(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import Help, fold, quoted, suggest
+from aesm_dsl.findings.diagnostic import Help, normalize, quoted, suggest
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.kinds import Child
 from aesm_dsl.spec.places import join
@@ -17,7 +17,7 @@ class Overrides:
     """The overrides of a spec while it is read, and which of them have found their setting."""
 
     def __init__(self, settings: Sequence[tree.Setting]) -> None:
-        self.given = {fold(setting.key.text): setting for setting in settings}
+        self.given = {normalize(setting.key.text): setting for setting in settings}
         self.used: set[str] = set()
 
     def take(self, path: str) -> tree.Setting | None:

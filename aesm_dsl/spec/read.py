@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import Findings, closest, fold, quoted
-from aesm_dsl.findings.fix import delete, write
+from aesm_dsl.findings.diagnostic import Findings, guess_word, normalize, quoted
+from aesm_dsl.findings.fix import deletion, replacement
 from aesm_dsl.memory import no_collection
 from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.example import example
@@ -104,25 +104,25 @@ class _Reader:
         if named and block.name is None:
             self._without_name(block)
         if not named and block.name is not None:
-            help = delete(block.name.span)
+            help = deletion(block.name.span)
             self.teller.tell("E206", f"`{kind}` takes no name", block.name.span, label="not needed", help=help)
         if named:
-            name = fold(block.name.text) if block.name else NAMELESS
+            name = normalize(block.name.text) if block.name else NAMELESS
             if block.name and "." in name:
-                help = write(name.replace(".", "_"), block.name.span, certain=False)
+                help = replacement(name.replace(".", "_"), block.name.span, certain=False)
                 self.teller.tell("E206", "a name has no dots", block.name.span, label="expected one word", help=help)
             found["name"] = name
         if "title" in model.model_fields:
             found["title"] = block.label.text if block.label else None
             found["doc"] = documentation(block)
         elif block.label is not None:
-            help = delete(block.label.span)
+            help = deletion(block.label.span)
             self.teller.tell("E206", f"`{kind}` takes no label", block.label.span, label="not needed", help=help)
         return found
 
     def _without_name(self, block: tree.Block) -> None:
         label = block.label.text if block.label else ""
-        name = re.sub(r"[\W_]+", "_", fold(label)).strip("_").lower()
+        name = re.sub(r"[\W_]+", "_", normalize(label)).strip("_").lower()
         name = name if is_word(name) else "NAME"
         form = f"{block.kind.text} {name}" + (f" {block.label.span.text}" if block.label else " { ... }")
         self.teller.tell(
@@ -139,7 +139,7 @@ class _Reader:
         found: dict[str, Any],
         members: tuple[str, Members] | None,
     ) -> None:
-        kinds, word = model.kinds(), fold(setting.key.text)
+        kinds, word = model.kinds(), normalize(setting.key.text)
         inner = join(path, word)
         kind = members[1].of if members else kinds.get(word)
         if kind is None or isinstance(kind, Child | Members):
@@ -197,13 +197,13 @@ class _Reader:
             words = {name for name, one in kinds.items() if isinstance(one, Child)}
             unknown_block(self.teller, block, kinds, f"`{parent.kind.text}`")
             self._excuse(word, kinds, path)
-            guess = closest(word, words)
+            guess = guess_word(word, words)
             kind = kinds.get(guess or "")
             if guess is None or word in model.kinds() or home(word) or not isinstance(kind, Child):
                 self.places.lost.append(block.span)
                 return
             word = guess
-        name = (fold(block.name.text) if block.name else NAMELESS) if kind.many else ""
+        name = (normalize(block.name.text) if block.name else NAMELESS) if kind.many else ""
         earlier = children.setdefault(word, {}).get(name)
         if earlier is not None and name != NAMELESS:
             if earlier.name and block.name and name:
@@ -221,7 +221,7 @@ class _Reader:
 
     def _excuse(self, word: str, kinds: dict[str, Any], path: str) -> None:
         """An unknown word stands for the one that was probably meant: that one is not called missing."""
-        if (guess := closest(word, kinds)) is not None:
+        if (guess := guess_word(word, kinds)) is not None:
             self.places.broken.add(join(path, guess))
 
 

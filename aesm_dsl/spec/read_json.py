@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aesm_dsl.findings.diagnostic import Findings, closest, did_you_mean, quoted
+from aesm_dsl.findings.diagnostic import Findings, did_you_mean, guess_word, quoted
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model, model_of
@@ -21,7 +21,7 @@ from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.search_space import TUNE
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
-from aesm_dsl.syntax.json import Json, Member, parse_json
+from aesm_dsl.syntax.json import JsonValue, Member, parse_json
 
 
 def tree_of_json(source: Source, findings: Findings) -> tree.File:
@@ -34,7 +34,7 @@ def tree_of_json(source: Source, findings: Findings) -> tree.File:
 
 def name_paths(findings: Findings) -> None:
     """Adds to every finding that points into a JSON text the path of the value it points at."""
-    values: dict[Source, Json | None] = {}
+    values: dict[Source, JsonValue | None] = {}
     for position, item in enumerate(findings.items):
         if item.span is None or not item.span.source.path.endswith(".json"):
             continue
@@ -48,7 +48,7 @@ def name_paths(findings: Findings) -> None:
             findings.items[position] = replace(item, help=(*item.help, line))
 
 
-def _path_at(value: Json, offset: int) -> str:
+def _path_at(value: JsonValue, offset: int) -> str:
     """The path of the innermost value, or member, that covers an offset."""
     if isinstance(value.value, tuple):
         for member in value.value:
@@ -62,7 +62,7 @@ def _path_at(value: Json, offset: int) -> str:
 
 
 class _Converter(JsonValues):
-    def file(self, found: Json) -> tree.File:
+    def file(self, found: JsonValue) -> tree.File:
         statements: list[tree.Statement] = []
         if isinstance(found.value, tuple):
             edition = next((one for one in found.value if one.key == "edition"), None)
@@ -72,7 +72,7 @@ class _Converter(JsonValues):
             self.wrong("a spec", "an object", found)
         return tree.File(self.source, tuple(statements), (), tuple(self.damaged))
 
-    def edition(self, member: Member | None, whole: Json) -> list[tree.Setting]:
+    def edition(self, member: Member | None, whole: JsonValue) -> list[tree.Setting]:
         place = self.source.span(whole.span.start, whole.span.start)
         if member is None:
             help = f'write `"edition": {EDITION}`'
@@ -86,7 +86,7 @@ class _Converter(JsonValues):
         value = value or tree.Number(EDITION, False, None, key.span)
         return [tree.Setting(key, value, key.span)]
 
-    def block(self, word: str, model: type[Model], found: Json, key: Span) -> tree.Block:
+    def block(self, word: str, model: type[Model], found: JsonValue, key: Span) -> tree.Block:
         """The block of an object; `key` is its place in the file for blocks without a name."""
         members, meant = self.members(model, found, word)
         name, label, before = self.head(model, members, found, word)
@@ -117,7 +117,7 @@ class _Converter(JsonValues):
         kind_word = tree.Word(word, place)
         return tree.Block(kind_word, name, label, True, tuple(statements), found.span, before)
 
-    def members(self, model: type[Model], found: Json, word: str) -> tuple[dict[str, Member], dict[str, Member]]:
+    def members(self, model: type[Model], found: JsonValue, word: str) -> tuple[dict[str, Member], dict[str, Member]]:
         """The object's members by field, each once; and the unknown ones, by the field that was probably meant."""
         keys, members, meant = json_keys(model), dict[str, Member](), dict[str, Member]()
         assert isinstance(found.value, tuple)
@@ -130,14 +130,14 @@ class _Converter(JsonValues):
                 message = f"`{word}` has no key `{member.key}`"
                 self.findings.add("E202", message, member.place, label="not known", help=help)
                 self.damaged.append(member.place.to(member.value.span))
-                if (guess := closest(member.key, keys)) is not None:
+                if (guess := guess_word(member.key, keys)) is not None:
                     meant[keys[guess]] = member
             elif not self.twice(members.get(field), member):
                 members[field] = member
         return members, meant
 
     def head(
-        self, model: type[Model], members: dict[str, Member], found: Json, word: str
+        self, model: type[Model], members: dict[str, Member], found: JsonValue, word: str
     ) -> tuple[tree.Word | None, tree.Text | None, tuple[tree.Comment, ...]]:
         """Name, title and documentation, as far as this kind of block has them."""
         name: tree.Word | None = None
@@ -157,7 +157,7 @@ class _Converter(JsonValues):
             before = tuple(tree.Comment(f"## {line}", doc.span) for line in doc.value.splitlines())
         return name, label, before
 
-    def string(self, member: Member | None) -> Json | None:
+    def string(self, member: Member | None) -> JsonValue | None:
         if member is None or (member.value.value is None and member.key == "title"):
             return None
         if not isinstance(member.value.value, str):
@@ -165,7 +165,7 @@ class _Converter(JsonValues):
             return None
         return member.value
 
-    def name(self, found: Json, word: str) -> tree.Word | None:
+    def name(self, found: JsonValue, word: str) -> tree.Word | None:
         text = str(found.value)
         if is_word(text) and "." not in text:
             return tree.Word(text, found.span)
@@ -196,7 +196,7 @@ class _Converter(JsonValues):
             return []
         settings: list[tree.Setting] = []
         for inner in member.value.value:
-            name = self.name(Json(inner.key, inner.place, inner.value.path), "feature")
+            name = self.name(JsonValue(inner.key, inner.place, inner.value.path), "feature")
             given = self.setting(inner.key, kind.of, inner)
             settings += [given] if name else []
         return settings

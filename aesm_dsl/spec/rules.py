@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from aesm_dsl.findings.diagnostic import Findings, Related, fold, quoted
+from aesm_dsl.findings.diagnostic import Findings, Related, normalize, quoted
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import feature_rules, name_rules
 from aesm_dsl.spec.data import Split
@@ -18,7 +18,7 @@ from aesm_dsl.spec.training import Dense
 
 def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
     """Runs every rule. `damaged` is text that could not be read: a name that stands in it is not called unknown."""
-    lost = {fold(word) for span in (*damaged, *spec.places.lost) for word in re.findall(r"\w+", span.text)}
+    lost = {normalize(word) for span in (*damaged, *spec.places.lost) for word in re.findall(r"\w+", span.text)}
     for rule in RULES:
         rule(spec, lost, findings)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.syntax import tree
 
 TUNE = "tune"
@@ -50,7 +50,7 @@ class Dimension:
 
     @property
     def path(self) -> str:
-        return fold(self.setting.key.text)
+        return normalize(self.setting.key.text)
 
     @property
     def holes(self) -> tuple[Hole, ...]:
@@ -78,7 +78,7 @@ class Dimension:
 
 
 def kind_of(call: tree.Call) -> str:
-    return fold(call.name.text)
+    return normalize(call.name.text)
 
 
 def calls_of(value: tree.Value) -> list[tree.Call]:

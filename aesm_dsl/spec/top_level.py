@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aesm_dsl.findings.diagnostic import Related, closest
-from aesm_dsl.findings.fix import Mend, write
+from aesm_dsl.findings.diagnostic import Related, guess_word
+from aesm_dsl.findings.fix import HelpWithFix, replacement
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.kinds import Child
 from aesm_dsl.spec.misplaced import set_twice, unknown_block
@@ -31,7 +31,7 @@ def edition(file: tree.File, teller: Teller) -> bool:
             return True  # that there is nothing at all is told elsewhere
         start = file.statements[0].span
         place = Span(start.source, start.start, start.start)
-        help = write(f"aesm = {EDITION}\n\n", edition_place(file), f"write `aesm = {EDITION}` on the first line")
+        help = replacement(f"aesm = {EDITION}\n\n", edition_place(file), f"write `aesm = {EDITION}` on the first line")
         label = f"edition {EDITION} is assumed"
         teller.tell("W101", "the language edition is not stated", place, label=label, help=help)
         return True
@@ -40,7 +40,7 @@ def edition(file: tree.File, teller: Teller) -> bool:
     if not isinstance(value, tree.Number) or not whole or value.value < 1:
         fraction = isinstance(value, tree.Number) and not value.unit
         label = "out of range" if whole else "this is not whole" if fraction else f"this is {seen(value)}"
-        help = write(str(EDITION), value.span)
+        help = replacement(str(EDITION), value.span)
         teller.tell("E310", "the edition must be a whole number from 1", value.span, label=label, help=help)
     elif value.value > EDITION:
         teller.tell(
@@ -68,15 +68,15 @@ def edition_place(file: tree.File) -> Span:
 
 def _outside(teller: Teller, key: tree.Word, maybe_edition: bool) -> None:
     """E202 for a setting outside the model."""
-    help: str | Mend = home(key.text) or "settings belong inside `model NAME { ... }`"
+    help: str | HelpWithFix = home(key.text) or "settings belong inside `model NAME { ... }`"
     if maybe_edition and _means_edition(key):
-        help = write("aesm", key.span, "did you mean `aesm`?")
+        help = replacement("aesm", key.span, "did you mean `aesm`?")
     label = f"only `aesm = {EDITION}` may stand here"
     teller.tell("E202", f"`{key.text}` stands outside the model", key.span, label=label, help=help)
 
 
 def _means_edition(key: tree.Word) -> bool:
-    return key.text in ("edition", "version") or closest(key.text, ["aesm"]) is not None
+    return key.text in ("edition", "version") or guess_word(key.text, ["aesm"]) is not None
 
 
 def _stands_damaged(file: tree.File, word: str) -> bool:
@@ -92,7 +92,7 @@ def model_block(file: tree.File, teller: Teller) -> tree.Block | None:
     """The file's one model, or what was probably meant as one; None after telling that there is none."""
     blocks = [one for one in file.statements if isinstance(one, tree.Block)]
     models = [one for one in blocks if one.kind.text == "model"]
-    meant = [one for one in blocks if one.kind.text not in Spec.kinds() and closest(one.kind.text, ["model"])]
+    meant = [one for one in blocks if one.kind.text not in Spec.kinds() and guess_word(one.kind.text, ["model"])]
     parts = [one for one in blocks if _is_part(one)]
     if parts and not models and not meant and not file.damaged:
         # Every block lacks the same: the model around them.

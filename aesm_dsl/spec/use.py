@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aesm_dsl.findings.diagnostic import Findings, Help, Related, fold, quoted, suggest
-from aesm_dsl.findings.fix import write
+from aesm_dsl.findings.diagnostic import Findings, Help, Related, normalize, quoted, suggest
+from aesm_dsl.findings.fix import replacement
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.kinds import Many
 from aesm_dsl.spec.misplaced import set_twice
@@ -56,12 +56,12 @@ class Ledger:
 
 
 def is_use(statement: tree.Statement) -> bool:
-    return isinstance(statement, tree.Setting) and fold(statement.key.text) == USE
+    return isinstance(statement, tree.Setting) and normalize(statement.key.text) == USE
 
 
 def words_of(spans: Iterable[Span]) -> frozenset[str]:
     """The words in places that could not be read: whatever is called like one is not called unknown."""
-    return frozenset(fold(word) for span in spans for word in re.findall(r"\w+", span.text))
+    return frozenset(normalize(word) for span in spans for word in re.findall(r"\w+", span.text))
 
 
 def take(
@@ -77,7 +77,7 @@ def take(
     override  the `use` of `--set`, which takes the place of the written one
     """
     own = (one for one in statements if isinstance(one, tree.Block) and one.kind.text == GROUP and one.name)
-    places = {fold(one.name.text): (one, one.head) for one in own if one.name}
+    places = {normalize(one.name.text): (one, one.head) for one in own if one.name}
     taking = _Taking(imports, damaged, ledger, places)
     found: list[tree.Statement] = []
     first: tree.Setting | None = None
@@ -115,7 +115,7 @@ class _Taking:
 
     def of(self, word: tree.Word) -> list[tree.Block]:
         """The groups that a word names: `fund.product`, or `fund` for all of the file."""
-        alias, dot, name = fold(word.text).partition(".")
+        alias, dot, name = normalize(word.text).partition(".")
         found = self.imports.get(alias)
         if found is None:
             self.no_import(word, alias)
@@ -156,7 +156,7 @@ class _Taking:
             word.span,
             label="not known",
             help=[
-                write(held[0], word.span) if len(held) == 1 else self.other_import(word, alias),
+                replacement(held[0], word.span) if len(held) == 1 else self.other_import(word, alias),
                 f"the imports are {quoted(self.imports)}"
                 if self.imports
                 else f'write `import {alias} "FILE.aesm"` above',

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings, Help
-from aesm_dsl.findings.fix import write
+from aesm_dsl.findings.fix import replacement
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.kinds import Kind, describe
@@ -85,10 +85,10 @@ class Teller:
 def _bare(value: tree.Value, asked: Asked) -> Help:
     """The value without the quotes or brackets that do not belong around it."""
     if isinstance(value, tree.Text) and _fits(asked.kind, value.text):
-        return write(value.text, value.span, f"write it without quotes: `{value.text}`")
+        return replacement(value.text, value.span, f"write it without quotes: `{value.text}`")
     if isinstance(value, tree.List) and len(value.items) == 1 and _fits(asked.kind, value.items[0].span.text):
         inner = value.items[0].span.text
-        return write(inner, value.span, f"write it without brackets: `{inner}`")
+        return replacement(inner, value.span, f"write it without brackets: `{inner}`")
     return ""
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import fold, suggest
-from aesm_dsl.findings.fix import write
+from aesm_dsl.findings.diagnostic import normalize, suggest
+from aesm_dsl.findings.fix import replacement
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.call_reader import Calls
 from aesm_dsl.spec.kinds import NOTHING, Kind, describe
@@ -32,7 +32,7 @@ class Values:
             case kinds.Optional(of):
                 nothing = isinstance(value, tree.Word) and value.text.casefold() in NOTHING
                 if nothing and not isinstance(of, kinds.Name):
-                    raise self.teller.wrong_type(value, asked, help=write("none", value.span))
+                    raise self.teller.wrong_type(value, asked, help=replacement("none", value.span))
                 return None if _is_word(value, "none") else self.read(of, value, asked)
             case kinds.Auto(of):
                 return "auto" if _is_word(value, "auto") else self.read(of, value, asked)
@@ -52,14 +52,14 @@ class Values:
                 return number(self.teller, kind, value, asked)
             case kinds.Name():
                 if isinstance(value, tree.Word):
-                    return fold(value.text)
+                    return normalize(value.text)
                 if isinstance(value, tree.Text):
                     return value.text
             case kinds.Reference():
                 if isinstance(value, tree.Word):
-                    return fold(value.text)
+                    return normalize(value.text)
                 if isinstance(value, tree.Text):
-                    help = write(value.text, value.span, f"refer by name, without quotes: `{value.text}`")
+                    help = replacement(value.text, value.span, f"refer by name, without quotes: `{value.text}`")
                     raise self.teller.wrong_type(value, asked, help=help)
             case kinds.Text():
                 if isinstance(value, tree.Text):
@@ -76,7 +76,7 @@ class Values:
         raise self.teller.wrong_type(value, asked)
 
     def _unquoted(self, value: tree.Word, asked: Asked) -> Wrong:
-        help = write(f'"{value.text}"', value.span, f'write it in quotes: `"{value.text}"`')
+        help = replacement(f'"{value.text}"', value.span, f'write it in quotes: `"{value.text}"`')
         return self.teller.wrong_type(value, asked, help=help)
 
     def _many(self, kind: kinds.Many, value: tree.Value, asked: Asked) -> tuple[Any, ...]:
@@ -84,7 +84,7 @@ class Values:
             if not kind.single:
                 shown = value.span.text if isinstance(value, tree.Number | tree.Word | tree.Text) else "..."
                 line = f"a list stands in brackets: `[{shown}]`"
-                help = write(f"[{shown}]", value.span, line) if shown != "..." else line
+                help = replacement(f"[{shown}]", value.span, line) if shown != "..." else line
                 raise self.teller.wrong_type(value, asked, help=help)
             return (self.read(kind.of, value, asked),)
         items, sound = [], True

@@ -1,2 +1,5 @@
-"""In: a `Source`. Out: a `Tree` (`File`) whose every node knows its place, and findings E1. Knows the two shapes of the
-language, none of its words. May import source, diagnostic, and lark (lexer, parse, recover and mistakes alone)."""
+"""Turns a `Source` into a syntax tree (`tree.File`) whose nodes have spans; reports syntax errors as E1xx.
+
+This package knows the two shapes of the language, settings and blocks, but none of its words. Only lexer, parse,
+recover, hint and parse_errors import lark.
+"""

@@ -1,4 +1,4 @@
-"""Which bracket belongs to which, by kind and indentation, and which have no partner."""
+"""Pairs brackets by kind and indentation, and finds those that have no partner."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from dataclasses import dataclass
 from aesm_dsl.syntax.text_under_repair import indent, line_end, line_start
 
 MOST_NESTED = 64
-"""Brackets within brackets beyond this are refused: no spec needs them."""
+"""Deeper nesting of brackets is refused: no spec needs it."""
 
 MARK = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[{}\[\]();\n]')
-"""A string, a comment, a bracket, or what ends a statement."""
+"""Matches a string, a comment, a bracket, or the end of a statement."""
 
 _SETTING = re.compile(r"^([^\S\n]*)(\w+)[^\S\n]*=", re.MULTILINE)
 _NEXT = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+([^\S\n]*)(?=[^\s#])")
-"""Up to the next line that says something; its indentation."""
+"""Matches up to the next line that is neither empty nor a comment; its group is that line's indentation."""
 
 CLOSER = {"{": "}", "[": "]", "(": ")"}
-"""Opening bracket -> the one that closes it."""
+"""Maps each opening bracket to its closing bracket."""
 
 Bracket = tuple[int, str]
-"""Its offset and its character."""
+"""Offset and character of a bracket."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """`unclosed`, `mismatched`, `stray` or `deep`; `end` is where what was left open ends at the latest."""
+class BracketFault:
+    """A bracket without a partner."""
 
-    what: str
+    kind: str
+    """"unclosed", "mismatched", "stray" (a closing bracket without an opening one) or "deep"."""
     opener: Bracket
     closer: Bracket
+    """The closing bracket; for an unclosed opener, the place before which it must have been closed."""
 
 
-def sound(text: str, brackets: list[Bracket]) -> bool:
-    """Whether every bracket has its partner, however badly the text is indented."""
+def all_paired(text: str, brackets: list[Bracket]) -> bool:
+    """Whether every bracket has its partner, whatever the indentation."""
     stack: list[Bracket] = []
     for start, bracket in brackets:
         if stack and _statement_inside(text, stack[-1], start) is not None:
@@ -48,8 +50,8 @@ def sound(text: str, brackets: list[Bracket]) -> bool:
     return not stack
 
 
-def balanced(text: str) -> bool:
-    """Whether the brackets outside strings and comments pair up."""
+def is_balanced(text: str) -> bool:
+    """Whether the brackets of a text, outside strings and comments, pair up by kind alone."""
     stack: list[str] = []
     for mark in MARK.findall(text):
         if mark in CLOSER:
@@ -60,64 +62,72 @@ def balanced(text: str) -> bool:
 
 
 def _statement_inside(text: str, opener: Bracket, end: int) -> int | None:
-    """Where, after an open list or call and before `end`, a statement starts at its line's indentation or less."""
+    """Finds a statement in an open list or call: the offset of a setting that is not indented deeper than the opener.
+
+    A list or call does not contain statements, so it must have been closed before.
+    """
     start, kind = opener
     if kind == "{" or "\n" not in text[start:end]:
         return None
     own = indent(text, start)
-    return next((one.start(2) for one in _SETTING.finditer(text, start, end) if len(one.group(1)) <= own), None)
+    settings = _SETTING.finditer(text, start, end)
+    return next((setting.start(2) for setting in settings if len(setting.group(1)) <= own), None)
 
 
-def pair(text: str, brackets: list[Bracket]) -> tuple[list[Fault], list[tuple[int, int]]]:
-    """The faults, in the order they show, and opener and closer of every sound pair of braces."""
+def find_faults(text: str, brackets: list[Bracket]) -> tuple[list[BracketFault], list[tuple[int, int]]]:
+    """Finds the brackets without a partner.
+
+    Returns:
+        The faults in the order in which they show, and the offsets of opener and closer of every pair of braces.
+    """
     stack: list[Bracket] = []
-    faults: list[Fault] = []
+    faults: list[BracketFault] = []
     pairs: list[tuple[int, int]] = []
     open_kinds = dict.fromkeys("{[(", 0)
-    for place, closer in enumerate(brackets):
+    for index, closer in enumerate(brackets):
         start, bracket = closer
         while stack and (statement := _statement_inside(text, stack[-1], start)) is not None:
             open_kinds[stack[-1][1]] -= 1
-            faults.append(Fault("unclosed", stack.pop(), (statement, "")))
+            faults.append(BracketFault("unclosed", stack.pop(), (statement, "")))
         if bracket in CLOSER:
             stack.append(closer)
             open_kinds[bracket] += 1
             if len(stack) > MOST_NESTED:
-                return [*faults, Fault("deep", closer, closer)], pairs
+                return [*faults, BracketFault("deep", closer, closer)], pairs
             continue
         kind = {"}": "{", "]": "[", ")": "("}[bracket]
         if not open_kinds[kind]:
-            if stack and stack[-1][1] != "{" and bracket != "}" and not _closed_later(text, brackets, place, stack):
+            if stack and stack[-1][1] != "{" and bracket != "}" and not _closed_later(text, brackets, index, stack):
                 open_kinds[stack[-1][1]] -= 1
-                faults.append(Fault("mismatched", stack.pop(), closer))
+                faults.append(BracketFault("mismatched", stack.pop(), closer))
             else:
-                faults.append(Fault("stray", closer, closer))
+                faults.append(BracketFault("stray", closer, closer))
             continue
-        if stack[-1][1] not in ("{", kind) and bracket != "}" and _closed_later(text, brackets, place, stack[:-1]):
-            # What is around it closes behind: the bracket is of the wrong kind, and none is missing.
+        if stack[-1][1] not in ("{", kind) and bracket != "}" and _closed_later(text, brackets, index, stack[:-1]):
+            # The openers around it are closed later, so this bracket is of the wrong kind and none is missing.
             open_kinds[stack[-1][1]] -= 1
-            faults.append(Fault("mismatched", stack.pop(), closer))
+            faults.append(BracketFault("mismatched", stack.pop(), closer))
             continue
         while not _closes(text, stack, start, bracket):
             open_kinds[stack[-1][1]] -= 1
-            faults.append(Fault("unclosed", stack.pop(), closer))
+            faults.append(BracketFault("unclosed", stack.pop(), closer))
         open_kinds[kind] -= 1
         opener = stack.pop()
         if bracket == "}":
             pairs.append((opener[0], start))
     end = (len(text), "")
-    faults.extend(Fault("unclosed", opener, end) for opener in reversed(stack))
+    faults.extend(BracketFault("unclosed", opener, end) for opener in reversed(stack))
     return faults, pairs
 
 
-def _closed_later(text: str, brackets: list[Bracket], place: int, stack: list[Bracket]) -> bool:
-    """Whether what is open on the line is closed behind the bracket at `place`: then that is one too many."""
-    depth, end = 0, line_end(text, brackets[place][0])
-    line = line_start(text, brackets[place][0])
+def _closed_later(text: str, brackets: list[Bracket], index: int, stack: list[Bracket]) -> bool:
+    """Whether the lists and calls that are open on the line of a bracket are all closed after it, on the same line."""
+    depth, end = 0, line_end(text, brackets[index][0])
+    line = line_start(text, brackets[index][0])
     left = [opener for opener in stack if opener[0] >= line and opener[1] != "{"]
     if not left:
         return False
-    for start, bracket in brackets[place + 1 :]:
+    for start, bracket in brackets[index + 1 :]:
         if start > end or not left:
             break
         if bracket in CLOSER:
@@ -131,9 +141,12 @@ def _closed_later(text: str, brackets: list[Bracket], place: int, stack: list[Br
     return not left
 
 
-def closed_early(text: str, brackets: list[Bracket], stray: Bracket) -> Bracket:
-    """Of a bracket that closes nothing, the one that is to blame: an earlier one on its line, behind which a statement
-    goes on with a comma."""
+def blame_earlier_closer(text: str, brackets: list[Bracket], stray: Bracket) -> Bracket:
+    """Returns the bracket to blame for one that closes nothing.
+
+    That is an earlier closing bracket on its line after which a list or call goes on with a comma; else the bracket
+    itself.
+    """
     depth = 0
     for start, bracket in brackets:
         if line_start(text, stray[0]) <= start < stray[0] and bracket in "[]()":
@@ -144,7 +157,7 @@ def closed_early(text: str, brackets: list[Bracket], stray: Bracket) -> Bracket:
 
 
 def _closes(text: str, stack: list[Bracket], start: int, bracket: str) -> bool:
-    """Whether the closing bracket belongs to the innermost opener: by kind and, for braces, by indentation."""
+    """Whether a closing bracket belongs to the innermost opener: by kind and, for braces, by indentation."""
     opener, kind = stack[-1]
     if CLOSER[kind] != bracket:
         return False
@@ -156,10 +169,10 @@ def _closes(text: str, stack: list[Bracket], start: int, bracket: str) -> bool:
     return not any(kind == "{" and indent(text, other) == own for other, kind in stack[:-1])
 
 
-def odd(text: str, opener: int, closer: int) -> bool:
-    """Whether a brace on another line than its partner stands where it cannot end a block.
+def cannot_end_block(text: str, opener: int, closer: int) -> bool:
+    """Whether a brace on another line than its opener stands where a block cannot end.
 
-    That is behind something, at another indentation, or above a line that is indented more.
+    It cannot end after other text on the line, at another indentation, or above a line that is indented deeper.
     """
     line = line_start(text, closer)
     if opener >= line:

@@ -1,70 +1,88 @@
-"""Pairs the brackets of a text; what has no partner is told where it was opened, or where it closes nothing."""
+"""Reports and repairs brackets without a partner, at the place where they open or close."""
 
 from __future__ import annotations
 
 import re
 
 from aesm_dsl.findings.diagnostic import Findings, Related
-from aesm_dsl.findings.fix import delete, write
-from aesm_dsl.syntax.bracket_pairs import CLOSER, MARK, MOST_NESTED, Bracket, balanced, closed_early, odd, pair, sound
-from aesm_dsl.syntax.text_under_repair import Draft, content_end, indent, line_end, line_start
+from aesm_dsl.findings.fix import deletion, replacement
+from aesm_dsl.syntax.bracket_pairs import (
+    CLOSER,
+    MARK,
+    MOST_NESTED,
+    Bracket,
+    BracketFault,
+    all_paired,
+    blame_earlier_closer,
+    cannot_end_block,
+    find_faults,
+    is_balanced,
+)
+from aesm_dsl.syntax.text_under_repair import TextUnderRepair, content_end, indent, line_end, line_start
 
 MOST_MISTAKES = 50
-"""Mistakes of syntax told in one go; a file with more is not a spec."""
+"""The most syntax errors that are reported at once; a file with more is not a spec."""
 
-# A word is tried at its beginning alone: in one of thousands of characters every place would be too many.
+# The lookbehind lets a word match only from its first character on: trying every character of a word of thousands
+# would take quadratic time.
 _LAST = re.compile(r"""(?:"[^"\n]*"|(?<![\w.%])[\w.%]++|[^\s\w])\s*+\Z""")
-"""The last word, string or sign of a text."""
+"""Matches the last word, string or sign of a text."""
 
 _HEAD = re.compile(r'\s*([^\W\d]\w*[ \t]+[^\W\d]\w*(?:[ \t]+"[^"\n]*")?)')
-"""A line that has a block's kind, its name and perhaps its label, and nothing else."""
+"""Matches a line of a block's kind, its name, perhaps its label, and nothing else."""
 
 
-def pair_brackets(draft: Draft, brackets: list[Bracket], findings: Findings) -> None:
-    """Tells and repairs every bracket without a partner."""
+def repair_brackets(draft: TextUnderRepair, brackets: list[Bracket], findings: Findings) -> None:
+    """Reports and repairs every bracket without a partner.
+
+    Args:
+        draft: the text; brackets are added, replaced or blanked in it.
+        brackets: its brackets outside strings and comments, in order.
+        findings: receives E103, E104 and E109.
+    """
     text = "".join(draft.cells)
-    if sound(text, brackets):
+    if all_paired(text, brackets):
         return
-    faults, pairs = pair(text, brackets)
+    faults, pairs = find_faults(text, brackets)
     while len(faults) <= MOST_MISTAKES and (
-        stray := next((one for one in faults if one.what == "stray" and one.closer[1] == "}"), None)
+        stray := next((fault for fault in faults if fault.kind == "stray" and fault.closer[1] == "}"), None)
     ):
-        # The brace too many is rarely the last one: blame the first that stands where no block of its depth ends.
-        found = [closer for opener, closer in pairs if closer < stray.closer[0] and odd(text, opener, closer)]
-        culprit = (found[0] if found else stray.closer[0], "}")
-        _stray(draft, findings, culprit)
-        brackets = [one for one in brackets if one != culprit]
-        faults, pairs = pair(text, brackets)
-    while len(faults) <= MOST_MISTAKES and (
-        early := next(
-            (
-                blamed
-                for one in faults
-                if one.what == "stray" and (blamed := closed_early(text, brackets, one.closer)) != one.closer
-            ),
-            None,
-        )
-    ):
-        _stray(draft, findings, early)
-        brackets = [one for one in brackets if one != early]
-        faults, pairs = pair(text, brackets)
-    # One more than is told: the text is then given up as a whole, so the rest need no repair.
+        # The superfluous brace is rarely the last one: blame the first that stands where no block of its depth ends.
+        suspects = [
+            closer for opener, closer in pairs if closer < stray.closer[0] and cannot_end_block(text, opener, closer)
+        ]
+        culprit = (suspects[0] if suspects else stray.closer[0], "}")
+        _repair_stray(draft, findings, culprit)
+        brackets = [bracket for bracket in brackets if bracket != culprit]
+        faults, pairs = find_faults(text, brackets)
+    while len(faults) <= MOST_MISTAKES and (early := _first_early_closer(text, brackets, faults)) is not None:
+        _repair_stray(draft, findings, early)
+        brackets = [bracket for bracket in brackets if bracket != early]
+        faults, pairs = find_faults(text, brackets)
+    # One more than is reported is enough: then the text is given up as a whole, and the rest need no repair.
     for fault in faults[: MOST_MISTAKES + 1]:
-        if fault.what == "deep":
-            _too_deep(draft, findings, fault.opener[0])
-        elif fault.what == "stray":
-            _stray(draft, findings, fault.closer)
-        elif fault.what == "mismatched":
-            _mismatched(draft, findings, fault.opener, fault.closer)
+        if fault.kind == "deep":
+            _give_up_too_deep(draft, findings, fault.opener[0])
+        elif fault.kind == "stray":
+            _repair_stray(draft, findings, fault.closer)
+        elif fault.kind == "mismatched":
+            _repair_mismatched(draft, findings, fault.opener, fault.closer)
         else:
-            _unclosed(draft, text, findings, fault.opener, fault.closer[0])
-    if not balanced("".join(draft.cells)):
-        # Several faults in one place: no repair is sure, and a wrong one would be told as a mistake.
+            _repair_unclosed(draft, text, findings, fault.opener, fault.closer[0])
+    if not is_balanced("".join(draft.cells)):
+        # Several faults in one place: no repair is certain, and a wrong one would be reported as a mistake of the user.
         draft.cells = draft.cells[: len(text)]
         draft.lose(0, len(text))
 
 
-def _unclosed(draft: Draft, text: str, findings: Findings, opener: Bracket, closer: int) -> None:
+def _first_early_closer(text: str, brackets: list[Bracket], faults: list[BracketFault]) -> Bracket | None:
+    """The first bracket that closes too early and leaves a later one stray."""
+    strays = (fault.closer for fault in faults if fault.kind == "stray")
+    blamed = ((stray, blame_earlier_closer(text, brackets, stray)) for stray in strays)
+    return next((culprit for stray, culprit in blamed if culprit != stray), None)
+
+
+def _repair_unclosed(draft: TextUnderRepair, text: str, findings: Findings, opener: Bracket, closer: int) -> None:
     start, bracket = opener
     if bracket == "{":
         end = _close_block(draft, text, start, closer)
@@ -81,16 +99,22 @@ def _unclosed(draft: Draft, text: str, findings: Findings, opener: Bracket, clos
     )
 
 
-def _close_block(draft: Draft, text: str, start: int, closer: int) -> int:
-    """Puts a `}` where the indentation of `text`, the draft before repair, says that the block ends; returns the place.
+def _close_block(draft: TextUnderRepair, text: str, start: int, closer: int) -> int:
+    """Writes a `}` where the block that opens at `start` ends by its indentation, at the latest right before `closer`.
 
-    At the latest that is right before `closer`.
+    Args:
+        draft: the text that is repaired.
+        text: the text before any repair.
+        start: offset of the block's `{`.
+        closer: offset before which the block must end.
+    Returns:
+        The offset at which the block ends.
     """
-    at = line_end(text, start)
-    while at < closer:
-        line = at + 1
-        at = line_end(text, line)
-        content = text[line:at].strip()
+    end = line_end(text, start)
+    while end < closer:
+        line = end + 1
+        end = line_end(text, line)
+        content = text[line:end].strip()
         if content and not content.startswith("#") and indent(text, line) <= indent(text, start):
             closer = min(closer, line + indent(text, line))
             break
@@ -100,13 +124,14 @@ def _close_block(draft: Draft, text: str, start: int, closer: int) -> int:
         return end
     cell = content_end(draft.cells, closer)
     if cell == start + 1:
-        draft.cells[start] = " "  # an empty block needs no braces
+        draft.cells[start] = " "  # An empty block needs no braces.
         return end
     if draft.cells[cell - 1] == ";" and text[cell - 1].isspace():
-        cell -= 1  # put there behind a block closed just before, which this `}` parts from the rest as well
-    was, draft.cells[cell] = draft.cells[cell], "}"
-    if was == "#":
-        # The comment gives its place: comments are read from the source itself.
+        cell -= 1  # A separator written below for an inner block; this `}` separates as well.
+    overwritten, draft.cells[cell] = draft.cells[cell], "}"
+    if overwritten == "#":
+        # No character may be inserted, so the `}` takes the place of a comment. Nothing is lost: the parser reads
+        # comments from the source itself.
         draft.blank(cell + 1, line_end(text, cell))
     between = draft.cells[cell + 1 : closer]
     if "\n" in between or text[closer] in "}])":
@@ -114,13 +139,13 @@ def _close_block(draft: Draft, text: str, start: int, closer: int) -> int:
     if between:
         draft.cells[cell + 1] = ";"
     else:
-        # No room for a separator: what follows in the same block goes with it.
+        # There is no room for a separator, so the rest of the surrounding block is given up.
         draft.lose(closer, _block_end(text, closer))
     return end
 
 
 def _block_end(text: str, start: int) -> int:
-    """Where the block around `start` closes."""
+    """The offset at which the block around `start` closes."""
     depth = 0
     for match in MARK.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(match.group(), 0)
@@ -129,10 +154,11 @@ def _block_end(text: str, start: int) -> int:
     return len(text)
 
 
-def _lose_statement(draft: Draft, text: str, start: int, closer: int) -> int:
-    """Blanks the statement around a list or call left open; the lines after it too while it plainly goes on.
+def _lose_statement(draft: TextUnderRepair, text: str, start: int, closer: int) -> int:
+    """Blanks the statement around an unclosed list or call, and the lines after it while the list or call goes on.
 
-    Returns where what stands in the list or call ends.
+    Returns:
+        The end of the content of the list or call.
     """
     first = max(text.rfind(mark, 0, start) for mark in "{};\n") + 1
     end = next((match.start() for match in MARK.finditer(text, start, closer) if match.group() in ";}\n"), closer)
@@ -140,53 +166,58 @@ def _lose_statement(draft: Draft, text: str, start: int, closer: int) -> int:
         end = min(line_end(text, end + 1), closer)
     last = end
     if end == closer and text[closer : closer + 1] in ("]", ")"):
-        # What closes here was opened before: it is lost with the rest of the statement.
+        # This bracket closes an opener before the unclosed one, within the same statement, which goes as a whole.
         last = next((match.start() for match in MARK.finditer(text, closer) if match.group() in ";}\n"), len(text))
     draft.lose(first, last)
     return content_end(text, end)
 
 
-def _mismatched(draft: Draft, findings: Findings, opener: Bracket, closer: Bracket) -> None:
-    (place, kind), (start, bracket) = opener, closer
+def _repair_mismatched(draft: TextUnderRepair, findings: Findings, opener: Bracket, closer: Bracket) -> None:
+    (opening, kind), (start, bracket) = opener, closer
     findings.add(
         "E104",
         f"`{bracket}` where `{CLOSER[kind]}` would close the `{kind}`",
         draft.source.span(start, start + 1),
         label=f"not a `{CLOSER[kind]}`",
-        help=write(CLOSER[kind], draft.source.span(start, start + 1)),
-        second=Related(draft.source.span(place, place + 1), "opened here"),
+        help=replacement(CLOSER[kind], draft.source.span(start, start + 1)),
+        second=Related(draft.source.span(opening, opening + 1), "opened here"),
     )
     draft.cells[start] = CLOSER[kind]
 
 
-def _stray(draft: Draft, findings: Findings, closer: Bracket) -> None:
+def _repair_stray(draft: TextUnderRepair, findings: Findings, closer: Bracket) -> None:
     start, bracket = closer
-    place = draft.source.span(start, start + 1)
-    if bracket == "}" and (head := _head_above(draft, start)) is not None:
-        words = draft.source.span(*head)
+    span = draft.source.span(start, start + 1)
+    if bracket == "}" and (offsets := _head_above(draft, start)) is not None:
+        head = draft.source.span(*offsets)
         findings.add(
             "E104",
-            f"the block `{' '.join(words.text.split())}` is not opened",
-            words,
+            f"the block `{' '.join(head.text.split())}` is not opened",
+            head,
             label="no `{` behind it",
-            help=write("{", words.source.span(words.end, words.end), "write `{` at the end of the line", certain=False),
-            second=Related(place, "closed here"),
+            help=replacement(
+                "{", head.source.span(head.end, head.end), "write `{` at the end of the line", certain=False
+            ),
+            second=Related(span, "closed here"),
         )
-        draft.cells[words.end] = "{"
+        draft.cells[head.end] = "{"
         return
     draft.cells[start] = " "
-    opener = next(key for key, value in CLOSER.items() if value == bracket)
+    opener = next(opener for opener, closer in CLOSER.items() if closer == bracket)
     findings.add(
         "E104",
         f"this `{bracket}` closes nothing",
-        place,
+        span,
         label="one `}` too many" if bracket == "}" else f"no open `{opener}` before it",
-        help=delete(place, f"delete it, or write the `{opener}` it belongs to", certain=False),
+        help=deletion(span, f"delete it, or write the `{opener}` it belongs to", certain=False),
     )
 
 
-def _head_above(draft: Draft, brace: int) -> tuple[int, int] | None:
-    """Where the head of a block without its `{` stands that a brace would close: at its indentation, lines below it."""
+def _head_above(draft: TextUnderRepair, brace: int) -> tuple[int, int] | None:
+    """Finds the head of a block without its `{` that a stray brace would close.
+
+    It is the nearest line above with the brace's indentation, and there are deeper lines between the two.
+    """
     text = "".join(draft.cells)
     line = line_start(text, brace)
     own = indent(text, brace)
@@ -206,7 +237,7 @@ def _head_above(draft: Draft, brace: int) -> tuple[int, int] | None:
     return None
 
 
-def _too_deep(draft: Draft, findings: Findings, start: int) -> None:
+def _give_up_too_deep(draft: TextUnderRepair, findings: Findings, start: int) -> None:
     findings.add(
         "E109",
         f"more than {MOST_NESTED} brackets inside each other",

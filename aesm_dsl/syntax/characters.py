@@ -1,7 +1,7 @@
-"""What is wrong before the grammar looks: conflict markers, full-width punctuation, strings left open.
+"""Mistakes that are found before parsing: conflict markers, full-width punctuation, unclosed strings.
 
-Every fault is told and repaired in place, so that offsets never move and the grammar sees no echo of it.
-Safe oddities (a byte order mark, CRLF, tabs) are blanks to the grammar and need no finding.
+Each is reported and repaired in place, without inserting or deleting characters: all offsets stay valid, and the parser
+does not report the same mistake again. Harmless characters (a byte order mark, CRLF, tabs) are blanks to the grammar.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import re
 from itertools import groupby, takewhile
 
 from aesm_dsl.findings.diagnostic import Findings, Related
-from aesm_dsl.findings.fix import Edit, Fix, Mend
+from aesm_dsl.findings.fix import Edit, Fix, HelpWithFix
 from aesm_dsl.findings.source import Source, Span
-from aesm_dsl.syntax.brackets import pair_brackets
-from aesm_dsl.syntax.text_under_repair import COMMENT, Draft, line_end, line_start
+from aesm_dsl.syntax.bracket_pairs import Bracket
+from aesm_dsl.syntax.brackets import repair_brackets
+from aesm_dsl.syntax.text_under_repair import COMMENT, TextUnderRepair, line_end, line_start
 
-__all__ = ["COMMENT", "FULL_WIDTH", "clean"]
+__all__ = ["COMMENT", "FULL_WIDTH", "repair_source"]
 
 FULL_WIDTH = {
     "：": ":", "＝": "=", "｛": "{", "｝": "}", "［": "[", "］": "]", "（": "(", "）": ")", "，": ",", "；": ";",
@@ -23,7 +24,7 @@ FULL_WIDTH = {
     "－": "-", "＋": "+", "「": '"', "」": '"', "『": '"', "』": '"', "《": '"', "》": '"', "‘": '"', "’": '"',
     "„": '"', "«": '"', "»": '"', "−": "-", "–": "-",
 }  # fmt: skip
-"""Look-alike punctuation, and the key that was meant."""
+"""Maps punctuation of other scripts to the ASCII key that was meant."""
 
 _CONFLICT = re.compile(r"^(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|\Z)[^\n]*", re.MULTILINE)
 _TOKEN = re.compile(
@@ -32,46 +33,50 @@ _TOKEN = re.compile(
     + "])"
 )
 _QUOTE = re.compile('["\n' + "".join(wide for wide, key in FULL_WIDTH.items() if key == '"') + "]")
-"""What closes a string that a look-alike opened, or the end of its line."""
+"""Matches what closes a string that opens with a full-width quote, or the end of its line."""
 _WORD = re.compile(r"\w")
-_LEFT_OPEN = re.compile(r'"[^"“]*”')
-"""A string that opens with the key and closes with a look-alike: what follows is outside, whatever quote comes next."""
+_CLOSED_BY_FULL_WIDTH = re.compile(r'"[^"“]*”')
+"""Matches a string that opens with the key `"` and closes with a full-width quote."""
 
 
-def clean(source: Source, findings: Findings) -> tuple[str, list[Span]]:
-    """A text of the same length that the grammar can read, and the places that were lost on the way."""
-    draft = Draft(source, list(source.text), [])
-    for place in range(len(source.text) - len(source.text.lstrip("\ufeff"))):
-        draft.cells[place] = " "  # a byte order mark, or several of files put together
-    _conflicts(draft, findings)
-    brackets = _punctuation(draft, findings)
-    pair_brackets(draft, brackets, findings)
+def repair_source(source: Source, findings: Findings) -> tuple[str, list[Span]]:
+    """Reports and repairs what a parser could not recover from.
+
+    Returns:
+        The text that can be parsed, in which all offsets are those of the source (a closing `}` may be added at its
+        end), and the places that were given up.
+    """
+    draft = TextUnderRepair(source, list(source.text), [])
+    for offset in range(len(source.text) - len(source.text.lstrip("\ufeff"))):
+        draft.cells[offset] = " "  # A byte order mark; there are several if files were concatenated.
+    _repair_conflicts(draft, findings)
+    repair_brackets(draft, _Scanner(draft, findings).scan(), findings)
     return "".join(draft.cells), draft.damaged
 
 
-def _conflicts(draft: Draft, findings: Findings) -> None:
-    """A merge conflict keeps its first side; the markers and the other sides are blanked."""
+def _repair_conflicts(draft: TextUnderRepair, findings: Findings) -> None:
+    """Keeps the first side of every merge conflict; blanks the markers and the other sides."""
     opener: re.Match[str] | None = None
     middle: re.Match[str] | None = None
     for match in _CONFLICT.finditer(draft.source.text):
         mark = match.group(1)[0]
         if mark == "<":
             if opener is not None:
-                _conflict(draft, findings, opener, None, None)
+                _repair_conflict(draft, findings, opener, None, None)
             opener, middle = match, None
         elif opener is None:
-            _conflict(draft, findings, match, None, None)
+            _repair_conflict(draft, findings, match, None, None)
         elif mark == ">":
-            _conflict(draft, findings, opener, middle or match, match)
+            _repair_conflict(draft, findings, opener, middle or match, match)
             opener = None
         else:
             middle = middle or match
     if opener is not None:
-        _conflict(draft, findings, opener, middle, None)
+        _repair_conflict(draft, findings, opener, middle, None)
 
 
-def _conflict(
-    draft: Draft,
+def _repair_conflict(
+    draft: TextUnderRepair,
     findings: Findings,
     first: re.Match[str],
     middle: re.Match[str] | None,
@@ -91,111 +96,115 @@ def _conflict(
         draft.lose(middle.start(), (last or middle).end())
 
 
-def _punctuation(draft: Draft, findings: Findings) -> list[tuple[int, str]]:
-    """Repairs full-width punctuation and open strings; the brackets that are left, in the order they stand."""
-    brackets: list[tuple[int, str]] = []
-    wide: list[int] = []
-    text, at = "".join(draft.cells), 0
-    while match := _TOKEN.search(text, at):
-        at = match.end()
-        if match.lastgroup == "bracket":
-            brackets.append((match.start(), match.group()))
-        elif match.lastgroup == "open" or (match.lastgroup == "string" and _is_left_open(text, match)):
-            at = _open_string(draft, findings, text, match.start(), brackets, wide)
-        elif match.lastgroup == "wide":
-            at = _full_width(draft, findings, text, match.start(), brackets, wide)
-    for _, line in groupby(sorted(wide), lambda offset: draft.source.position(offset)[0]):
-        _tell_wide(draft.source, findings, list(line))
-    return brackets
+class _Scanner:
+    """Repairs full-width punctuation and unclosed strings in one scan, and collects the brackets."""
 
+    def __init__(self, draft: TextUnderRepair, findings: Findings) -> None:
+        self.draft, self.findings = draft, findings
+        self.source, self.text = draft.source, "".join(draft.cells)
+        self.brackets: list[Bracket] = []
+        self.full_width: list[int] = []
 
-def _is_left_open(text: str, string: re.Match[str]) -> bool:
-    """Whether a look-alike was to close the string: then a word stands right behind it, or another one is left open."""
-    rest = text[string.end() : line_end(text, string.end())]
-    return bool(_LEFT_OPEN.match(string.group())) and (bool(_WORD.match(rest)) or rest.count('"') % 2 == 1)
+    def scan(self) -> list[Bracket]:
+        """Scans the text; returns the brackets outside strings and comments, in order."""
+        at = 0
+        while match := _TOKEN.search(self.text, at):
+            at = match.end()
+            if match.lastgroup == "bracket":
+                self.brackets.append((match.start(), match.group()))
+            elif match.lastgroup == "open" or (match.lastgroup == "string" and self.ends_too_late(match)):
+                at = self.repair_open_string(match.start())
+            elif match.lastgroup == "wide":
+                at = self.repair_full_width(match.start())
+        for _, line in groupby(sorted(self.full_width), lambda offset: self.source.position(offset)[0]):
+            _report_full_width(self.source, self.findings, list(line))
+        return self.brackets
 
+    def ends_too_late(self, string: re.Match[str]) -> bool:
+        """Whether a full-width quote was meant to close a string, so that its `"` is the start of the next one.
 
-def _open_string(
-    draft: Draft, findings: Findings, text: str, start: int, brackets: list[tuple[int, str]], wide: list[int]
-) -> int:
-    """A string that its line does not close: blanks the statement it stands in; where the scan goes on."""
-    source, end = draft.source, line_end(text, start)
-    close = next((i for i in range(start + 1, end) if FULL_WIDTH.get(text[i]) == '"'), None)
-    if close is not None:
-        draft.cells[close] = '"'
-        wide.append(close)
-        return close + 1
-    line = line_start(text, start)
-    start = next((at for at, stop in _strings(text, line, start) if _WORD.match(text, stop)), start)
-    while brackets and (brackets[-1][0] > start or (brackets[-1][1] in "[]()" and brackets[-1][0] >= line)):
-        brackets.pop()
-    findings.add(
-        "E101",
-        "this string is not closed",
-        source.span(start, start + len(text[start:end].rstrip())),
-        label='no closing `"` on this line',
-        help='write the missing `"`: a string ends on its line',
-    )
-    if text[start:end].rstrip().endswith("{"):
-        # A block's label swallowed its brace: the block still opens.
-        brace = text.rindex("{", start, end)
-        brackets.append((brace, "{"))
-        draft.blank(start, brace)
+        That is plain if a word follows without a blank, or if the rest of the line has an odd number of `"`.
+        """
+        rest = self.text[string.end() : line_end(self.text, string.end())]
+        if not _CLOSED_BY_FULL_WIDTH.match(string.group()):
+            return False
+        return bool(_WORD.match(rest)) or rest.count('"') % 2 == 1
+
+    def repair_open_string(self, start: int) -> int:
+        """Repairs a string that has no closing `"` on its line; returns the offset at which the scan goes on.
+
+        A full-width quote on the line closes it. Otherwise the statement is given up, but not the block it opens.
+        """
+        text, draft, brackets, end = self.text, self.draft, self.brackets, line_end(self.text, start)
+        close = next((i for i in range(start + 1, end) if FULL_WIDTH.get(text[i]) == '"'), None)
+        if close is not None:
+            draft.cells[close] = '"'
+            self.full_width.append(close)
+            return close + 1
+        line = line_start(text, start)
+        # A string with a word right behind it shows that the unclosed one is that string.
+        strings = (match.span() for match in _TOKEN.finditer(text, line, start) if match.lastgroup == "string")
+        start = next((first for first, stop in strings if _WORD.match(text, stop)), start)
+        while brackets and (brackets[-1][0] > start or (brackets[-1][1] in "[]()" and brackets[-1][0] >= line)):
+            brackets.pop()
+        self.findings.add(
+            "E101",
+            "this string is not closed",
+            self.source.span(start, start + len(text[start:end].rstrip())),
+            label='no closing `"` on this line',
+            help='write the missing `"`: a string ends on its line',
+        )
+        if text[start:end].rstrip().endswith("{"):
+            # The string is a block's label and contains the block's brace, which still opens the block.
+            brace = text.rindex("{", start, end)
+            brackets.append((brace, "{"))
+            draft.blank(start, brace)
+            return end
+        statement = max([line, text.rfind(";", line, start) + 1, *(at + 1 for at, _ in brackets[-1:] if at >= line)])
+        closers = re.search(r"[\s}]*\Z", text[start:end])
+        # Blocks that were opened on this line before the string also close on it: `node a { value = "x }`.
+        on_line = takewhile(lambda bracket: bracket[0] >= line, reversed(brackets))
+        depth = sum({"{": 1, "}": -1}.get(bracket, 0) for _, bracket in on_line)
+        lost_end = end
+        for offset in range(end - 1, start + (closers.start() if closers else 0) - 1, -1):
+            if text[offset] == "}" and depth > 0:
+                depth -= 1
+                lost_end = offset
+        draft.lose(statement, lost_end)
+        brackets.extend((offset, "}") for offset in range(lost_end, end) if text[offset] == "}")
         return end
-    last = max([line, text.rfind(";", line, start) + 1, *(at + 1 for at, _ in brackets[-1:] if at >= line)])
-    closers = re.search(r"[\s}]*\Z", text[start:end])
-    # What was opened on this line before the string closes on it too: `node a { value = "x }`.
-    here = takewhile(lambda bracket: bracket[0] >= line, reversed(brackets))
-    depth = sum({"{": 1, "}": -1}.get(bracket, 0) for _, bracket in here)
-    kept = end
-    for offset in range(end - 1, start + (closers.start() if closers else 0) - 1, -1):
-        if text[offset] == "}" and depth > 0:
-            depth -= 1
-            kept = offset
-    draft.lose(last, kept)
-    brackets.extend((offset, "}") for offset in range(kept, end) if text[offset] == "}")
-    return end
+
+    def repair_full_width(self, start: int) -> int:
+        """Replaces a full-width character by the key that was meant; returns the offset at which the scan goes on."""
+        meant, end = FULL_WIDTH[self.text[start]], start + 1
+        if meant == '"':
+            close = _QUOTE.search(self.text, end)
+            if close is None or close.group() == "\n":
+                return self.repair_open_string(start)
+            self.draft.cells[close.start()] = '"'
+            if close.group() != '"':
+                self.full_width.append(close.start())
+            end = close.end()
+        self.full_width.append(start)
+        self.draft.cells[start] = meant
+        if meant in "{}[]()":
+            self.brackets.append((start, meant))
+        return line_end(self.text, start) if meant == "#" else end
 
 
-def _strings(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Where the strings between two places start and end: one with a word right behind it was left open before."""
-    found = (match for match in _TOKEN.finditer(text, start, end) if match.lastgroup == "string")
-    return [(match.start(), match.end()) for match in found]
-
-
-def _full_width(
-    draft: Draft, findings: Findings, text: str, start: int, brackets: list[tuple[int, str]], wide: list[int]
-) -> int:
-    """Puts the meant key in the place of one look-alike; where the scan goes on."""
-    meant, end = FULL_WIDTH[text[start]], start + 1
-    if meant == '"':
-        close = _QUOTE.search(text, end)
-        if close is None or close.group() == "\n":
-            return _open_string(draft, findings, text, start, brackets, wide)
-        draft.cells[close.start()] = '"'
-        if close.group() != '"':
-            wide.append(close.start())
-        end = close.end()
-    wide.append(start)
-    draft.cells[start] = meant
-    if meant in "{}[]()":
-        brackets.append((start, meant))
-    return line_end(text, start) if meant == "#" else end
-
-
-def _tell_wide(source: Source, findings: Findings, offsets: list[int]) -> None:
-    """The look-alikes of one line, told together: they come from one state of the keyboard."""
-    found = list(dict.fromkeys(source.text[offset] for offset in offsets))
-    meant = list(dict.fromkeys(FULL_WIDTH[one] for one in found))
+def _report_full_width(source: Source, findings: Findings, offsets: list[int]) -> None:
+    """Reports the full-width characters of one line together, with one fix: they come from one keyboard mode."""
+    written = list(dict.fromkeys(source.text[offset] for offset in offsets))
+    meant = list(dict.fromkeys(FULL_WIDTH[character] for character in written))
     first, several = source.text[offsets[0]], len(offsets) > 1
     edits = [Edit(source.span(offset, offset + 1), FULL_WIDTH[source.text[offset]]) for offset in offsets]
     findings.add(
         "E102",
-        f"{_listed(found)} where the key{'s' * (len(meant) > 1)} {_listed(meant)} "
+        f"{_listed(written)} where the key{'s' * (len(meant) > 1)} {_listed(meant)} "
         f"{'are' if len(meant) > 1 else 'is'} meant",
         source.span(offsets[0], offsets[0] + 1),
         label=f"not the key `{FULL_WIDTH[first]}`" + (f"; the first of {len(offsets)} on this line" if several else ""),
-        help=Mend(
+        help=HelpWithFix(
             f"write {_listed(meant)}; inside strings and comments such punctuation is welcome",
             (Fix(f"write `{' '.join(meant)}` on this line", tuple(edits)),),
         ),
@@ -203,5 +212,5 @@ def _tell_wide(source: Source, findings: Findings, offsets: list[int]) -> None:
 
 
 def _listed(characters: list[str]) -> str:
-    quoted = [f"`{one}`" for one in characters]
+    quoted = [f"`{character}`" for character in characters]
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

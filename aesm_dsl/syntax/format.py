@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from wcwidth import wcwidth
 
-from aesm_dsl.findings.diagnostic import fold
+from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.syntax import tree
 
 WIDEST = 100
@@ -229,15 +229,15 @@ def _aligned(run: list[_Line]) -> list[str]:
     blanks = "  " * run[0].indent
     rows = [blanks + " ".join(cell for cell in line.cells if cell) for line in run]
     if len(run) > 1 and len(run[0].cells) > 1:
-        widths = [max(map(columns, column)) for column in zip(*(line.cells for line in run), strict=True)]
+        widths = [max(map(display_width, column)) for column in zip(*(line.cells for line in run), strict=True)]
         padded = [
             blanks + " ".join(_pad(cell, width) for cell, width in zip(line.cells, widths, strict=True) if width)
             for line in run
         ]
         padded = [row.rstrip() if line.cells[-1] == "" else row for row, line in zip(padded, run, strict=True)]
-        if max(map(columns, padded)) <= WIDEST_ALIGNED:
+        if max(map(display_width, padded)) <= WIDEST_ALIGNED:
             rows = padded
-    edge = max((columns(row) for row, line in zip(rows, run, strict=True) if line.comment), default=0)
+    edge = max((display_width(row) for row, line in zip(rows, run, strict=True) if line.comment), default=0)
     return [
         f"{_pad(row.rstrip(), edge)}  {line.comment}" if line.comment else row.rstrip()
         for row, line in zip(rows, run, strict=True)
@@ -245,14 +245,14 @@ def _aligned(run: list[_Line]) -> list[str]:
 
 
 def _pad(cell: str, width: int) -> str:
-    return cell + " " * (width - columns(cell))
+    return cell + " " * (width - display_width(cell))
 
 
 def _fits(indent: int, text: str) -> bool:
-    return 2 * indent + columns(text) <= WIDEST
+    return 2 * indent + display_width(text) <= WIDEST
 
 
-def columns(text: str) -> int:
+def display_width(text: str) -> int:
     """How wide a terminal shows the text; characters without a width, such as controls, count as nothing."""
     return len(text) if text.isascii() and text.isprintable() else sum(map(_width, text))
 
@@ -264,4 +264,4 @@ def _width(character: str) -> int:
 
 def is_word(text: str) -> bool:
     """Whether a text can stand as a bare name, dots included, and reads back as itself."""
-    return bool(_WORD.fullmatch(text)) and fold(text) == text
+    return bool(_WORD.fullmatch(text)) and normalize(text) == text

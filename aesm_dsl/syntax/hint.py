@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lark.lexer import Token
 
 from aesm_dsl.findings.diagnostic import Help
-from aesm_dsl.findings.fix import Edit, Fix, Mend, delete, write
+from aesm_dsl.findings.fix import Edit, Fix, HelpWithFix, deletion, replacement
 from aesm_dsl.findings.source import Span
 
 VALUE = {"NAME", "NUMBER", "STRING", "OPEN_BRACKET"}
@@ -21,7 +21,7 @@ _SUFFIXES = {"K": "k", "m": "M", "g": "B", "G": "B", "b": "B"}
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class EarlierMistake:
     """A finding about a place before the token at which the parser stopped."""
 
     span: Span
@@ -30,24 +30,26 @@ class Other:
     help: Help
 
 
-def other_place(token: Token, takes: frozenset[str], span: Span, text: str, inside: str) -> Other | None:
+def earlier_mistake(token: Token, takes: frozenset[str], span: Span, text: str, inside: str) -> EarlierMistake | None:
     """What is wrong before the token, where that is plain."""
     before, source = text[max(span.start - 100, 0) : span.start], span.source
     if number := re.search(r"(\d[\d_.]*)([KmGgb])\s*$", before):
         start = span.start - len(number.group()) + len(number.group(1))
         place, suffix = source.span(start, start + 1), _SUFFIXES[number.group(2)]
-        help = write(suffix, place, f"write `{number.group(1)}{suffix}`")
-        return Other(place, f"`{number.group(2)}` is no suffix of numbers", "expected `k`, `M` or `B`", help)
+        help = replacement(suffix, place, f"write `{number.group(1)}{suffix}`")
+        return EarlierMistake(place, f"`{number.group(2)}` is no suffix of numbers", "expected `k`, `M` or `B`", help)
     if token.type == "COLON" and inside == "(" and (word := re.search(r"(?<=[^\s(,])\s+(\w+)\s*$", before)):
         start = span.start - len(word.group()) + len(word.group()) - len(word.group().lstrip())
         place = source.span(start, start + len(word.group(1)))
         end = span.start - len(word.group())
         message, label = f"a `,` is missing before `{word.group(1)}`", "expected `,` or `)`"
-        return Other(place, message, label, _insert(",", source.span(end, end), f"write `,` before `{word.group(1)}`"))
+        return EarlierMistake(
+            place, message, label, _insert(",", source.span(end, end), f"write `,` before `{word.group(1)}`")
+        )
     return None
 
 
-def hint(token: Token, takes: frozenset[str], span: Span, text: str, inside: str) -> Help:
+def help_for_token(token: Token, takes: frozenset[str], span: Span, text: str, inside: str) -> Help:
     """What to do about the token; an empty string where nothing is plain."""
     start = span.start
     before, rest = text[max(start - 100, 0) : start], text[start : start + 100]
@@ -56,7 +58,7 @@ def hint(token: Token, takes: frozenset[str], span: Span, text: str, inside: str
         return 'write `\\"` for a quote inside a string'
     if (date := re.search(r"\d{4}$", before)) and (more := re.match(r"-\d\d-\d\d", rest)):
         place = span.source.span(start - len(date.group()), start + len(more.group()))
-        return write(f'"{place.text}"', place, f'write `"{place.text}"`: a date stands in quotes')
+        return replacement(f'"{place.text}"', place, f'write `"{place.text}"`: a date stands in quotes')
     return (
         _more(token, takes, span, line, inside)
         or _elsewhere(token, takes, span, line, inside)
@@ -74,16 +76,16 @@ def _more(token: Token, takes: frozenset[str], span: Span, line: str, inside: st
     if token.type == "NUMBER" and "COMMA" in takes and (number := re.search(r"\d+\s+$", line)):
         place = span.source.span(span.start - len(number.group()), span.end)
         whole = "".join(place.text.split())
-        return write(whole, place, f"write `{whole}`: a number has no blanks", certain=False)
+        return replacement(whole, place, f"write `{whole}`: a number has no blanks", certain=False)
     if token.type == "NAME" and "SEMICOLON" in takes:
         return _statement(token, span, line)
     if token.type == "NUMBER" and "NAME" in takes:
         word = re.match(r"\w+", span.source.text[span.start :])
         name = word.group() if word else token
         place = span.source.span(span.start, span.start + len(name))
-        return write(f"_{name}", place, "write a letter or `_` before it: a name starts with one", certain=False)
+        return replacement(f"_{name}", place, "write a letter or `_` before it: a name starts with one", certain=False)
     if token.type == "STRING" and "NAME" in takes and not inside and str(token)[1:-1].isidentifier():
-        return write(str(token)[1:-1], span, f"write `{str(token)[1:-1]}`: names stand without quotes")
+        return replacement(str(token)[1:-1], span, f"write `{str(token)[1:-1]}`: names stand without quotes")
     return ""
 
 
@@ -92,10 +94,10 @@ def _statement(token: Token, span: Span, line: str) -> Help:
     head = re.fullmatch(r'\s*(\w+)\s+("(?:[^"\\]|\\.)*")\s*', line)
     if head and token != head.group(1):
         place = span.source.span(span.start - len(line) + head.start(2), span.end)
-        return write(f"{token} {head.group(2)}", place, f"write the name first: `{token} {head.group(2)}`")
+        return replacement(f"{token} {head.group(2)}", place, f"write the name first: `{token} {head.group(2)}`")
     words = line.split()
     if len(words) > 1 and re.match(r"\w+[ \t]+\"", span.source.text[span.start :]):
-        return delete(span, "delete it: the label, in quotes, follows the name", certain=False)
+        return deletion(span, "delete it: the label, in quotes, follows the name", certain=False)
     if len(words) > 1 and all(word.isidentifier() for word in words) and token != words[0]:
         rest = re.match(r"\w+(?:[ \t]+\w+)*", span.source.text[span.start :])
         name = "_".join([*words[1:], *(rest.group() if rest else str(token)).split()])
@@ -109,15 +111,17 @@ def _elsewhere(token: Token, takes: frozenset[str], span: Span, line: str, insid
     if compared and (other := re.match(r'=?\s*(\w+|"[^"\n]*")', span.source.text[span.end : span.end + 100])):
         text = f"equals(column: {compared.group(1)}, value: {other.group(1)})"
         place = span.source.span(span.start - len(line) + compared.start(1), span.end + other.end())
-        return write(text, place, certain=False)
+        return replacement(text, place, certain=False)
     if token.type == "EQUAL" and line.rstrip().endswith("="):
-        return delete(span, "write one `=`")
+        return deletion(span, "write one `=`")
     if token.type == "EQUAL" and inside == "(":
-        return write(":", span, "write `:`; in a call it is `name: value`")
+        return replacement(":", span, "write `:`; in a call it is `name: value`")
     if token.type == "COLON" and "EQUAL" in takes and not _rest(span):
-        return write(" {", span, "write `{`, and `}` behind the last line: a block stands in braces", certain=False)
+        return replacement(
+            " {", span, "write `{`, and `}` behind the last line: a block stands in braces", certain=False
+        )
     if token.type == "COLON" and "EQUAL" in takes:
-        return write(" =", span, "write `=`; `name: value` stands inside a call's parentheses")
+        return replacement(" =", span, "write `=`; `name: value` stands inside a call's parentheses")
     if token.type == "COLON":
         return "write the argument's name before it"
     if token.type == "COMMA" and inside:
@@ -125,7 +129,7 @@ def _elsewhere(token: Token, takes: frozenset[str], span: Span, line: str, insid
     if token.type == "COMMA":
         return _comma(span, line)
     if token.type == "SEMICOLON":
-        return write(",", span, "write `,`: it separates values in a list or call")
+        return replacement(",", span, "write `,`: it separates values in a list or call")
     if token.type == "OPEN_PARENTHESIS" and "EQUAL" in takes:
         return "write `NAME = ` before it: a call is a value"
     return ""
@@ -135,22 +139,22 @@ def _comma(span: Span, line: str) -> Help:
     """For a comma where a statement has ended."""
     rest = _rest(span)
     if not rest:
-        return delete(span, "delete it: statements are separated by a new line or `;`")
+        return deletion(span, "delete it: statements are separated by a new line or `;`")
     number = re.search(r"(?<!\w)(\d{1,3})$", line)
     if number and (groups := re.match(r"(,\d{3})+(?!\w)", span.source.text[span.start :])):
         place = span.source.span(span.start - len(number.group()), span.start + groups.end())
-        return write(place.text.replace(",", "_"), place, f"write `{place.text.replace(',', '_')}`")
+        return replacement(place.text.replace(",", "_"), place, f"write `{place.text.replace(',', '_')}`")
     values = re.match(rf"(?:,\s*{_ITEM}\s*)+(?=[;}}#\n]|\Z)", span.source.text[span.start :])
     first = re.search(rf"=\s*({_ITEM}(?:\s+\w+)?)\s*$", line)
     if first and values:
         place = span.source.span(span.start - len(line) + first.start(1), span.start + len(values.group().rstrip()))
-        return write(f"[{place.text}]", place, f"write a list: `[{place.text}]`")
+        return replacement(f"[{place.text}]", place, f"write a list: `[{place.text}]`")
     kind = re.match(r"\s*(\w+)\s+\w+\s*$", line)
     if kind and re.match(r"\w+\s*(,|[;}#]|$)", rest):
-        return write(
+        return replacement(
             f"; {kind.group(1)}", span, f"write `; {kind.group(1)}`: each has its `{kind.group(1)}`", certain=False
         )
-    return write(";", span, "write `;`: statements are separated by a new line or `;`")
+    return replacement(";", span, "write `;`: statements are separated by a new line or `;`")
 
 
 def _rest(span: Span) -> str:
@@ -170,11 +174,11 @@ def _bracket(token: Token, takes: frozenset[str], span: Span, line: str, first: 
     if token.type == "OPEN_PARENTHESIS" and takes >= VALUE:
         return "write a list in brackets, `[a, b]`; a call has a name"
     if token.type == "OPEN_BRACKET" and "EQUAL" in takes:
-        return write("= [", span, "write `=` before it")
+        return replacement("= [", span, "write `=` before it")
     if token.type in ("NAME", "STRING", "NUMBER") and ("OPEN_BRACE" in takes or "EQUAL" in takes):
         return 'write a block as `kind name "label" {`, a setting as `name = value`'
     return "write `NAME = ` before it" if token.type == "OPEN_BRACKET" and "NAME" in takes else ""
 
 
-def _insert(text: str, place: Span, line: str) -> Mend:
-    return Mend(line, (Fix(f"write `{text}`", (Edit(place, text),)),))
+def _insert(text: str, place: Span, line: str) -> HelpWithFix:
+    return HelpWithFix(line, (Fix(f"write `{text}`", (Edit(place, text),)),))

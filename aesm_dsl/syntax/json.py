@@ -1,4 +1,4 @@
-"""JSON text -> `Json`, a value whose every part knows its place and path; the mistake that stops it is E111."""
+"""JSON text -> `JsonValue`, a value whose every part knows its place and path; the mistake that stops it is E111."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Member:
 
     key: str
     place: Span
-    value: Json
+    value: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
-class Json:
-    """A value: an object is a tuple of `Member`, an array a list of `Json`. `path` reads like `levels[0].name`."""
+class JsonValue:
+    """A value: an object is a tuple of `Member`, an array a list of `JsonValue`. `path` reads like `levels[0].name`."""
 
-    value: str | int | float | bool | list[Json] | tuple[Member, ...] | None
+    value: str | int | float | bool | list[JsonValue] | tuple[Member, ...] | None
     span: Span
     path: str
 
@@ -50,7 +50,7 @@ class _Stop(Exception):  # noqa: N818 - not an error: control flow within this r
     """What was found cannot be JSON, and why has been told."""
 
 
-def parse_json(source: Source, findings: Findings) -> Json | None:
+def parse_json(source: Source, findings: Findings) -> JsonValue | None:
     """The value of a JSON text; None after telling the one mistake that stopped it."""
     reader = _Reader(source, findings)
     try:
@@ -90,7 +90,7 @@ class _Reader:
             self.findings.add("E111", message, span, label=f"expected {expected}", help=hint)
         raise _Stop
 
-    def value(self, at: int, path: str, depth: int) -> Json:
+    def value(self, at: int, path: str, depth: int) -> JsonValue:
         text, first = self.source.text, self.source.text[at : at + 1]
         if depth > MOST_NESTED:
             self.findings.add(
@@ -103,19 +103,19 @@ class _Reader:
             return self.array(at, path, depth)
         if first == '"':
             found, end = self.string(at)
-            return Json(found, self.source.span(at, end), path)
+            return JsonValue(found, self.source.span(at, end), path)
         word = next((one for one in _WORDS if re.compile(rf"{one}\b").match(text, at)), None)
         if word is not None:
-            return Json(_WORDS[word], self.source.span(at, at + len(word)), path)
+            return JsonValue(_WORDS[word], self.source.span(at, at + len(word)), path)
         match = _NUMBER.match(text, at)
         if match is None:
             self.stop(at, "a value")
         assert match
         whole = match.lastindex is None and len(match.group()) <= 290
         number = int(match.group()) if whole else float(match.group())
-        return Json(number, self.source.span(at, match.end()), path)
+        return JsonValue(number, self.source.span(at, match.end()), path)
 
-    def object(self, start: int, path: str, depth: int) -> Json:
+    def object(self, start: int, path: str, depth: int) -> JsonValue:
         members: list[Member] = []
         at = self.blanks(start + 1)
         while self.source.text[at : at + 1] != "}":
@@ -131,15 +131,15 @@ class _Reader:
             found = self.value(self.blanks(at + 1), f"{path}.{inner}" if path else inner, depth + 1)
             members.append(Member(key, place, found))
             at = self.after(found.span.end, "}")
-        return Json(tuple(members), self.source.span(start, at + 1), path)
+        return JsonValue(tuple(members), self.source.span(start, at + 1), path)
 
-    def array(self, start: int, path: str, depth: int) -> Json:
-        items: list[Json] = []
+    def array(self, start: int, path: str, depth: int) -> JsonValue:
+        items: list[JsonValue] = []
         at = self.blanks(start + 1)
         while self.source.text[at : at + 1] != "]":
             items.append(self.value(at, f"{path}[{len(items)}]", depth + 1))
             at = self.after(items[-1].span.end, "]")
-        return Json(items, self.source.span(start, at + 1), path)
+        return JsonValue(items, self.source.span(start, at + 1), path)
 
     def after(self, end: int, closer: str) -> int:
         """Where the next item or the closer stands, behind an item that ended at `end`."""

@@ -1,7 +1,7 @@
-"""Text -> tokens in one pass of one regular expression, half of the time that Lark's own lexer takes.
+"""A lexer for Lark that matches one regular expression in a single pass, in half of the time of Lark's own lexer.
 
-Right only for a grammar without collisions, whose tokens do not depend on what stands before them; a test holds ours to
-it. Tokens have no line and column: places are offsets here.
+It is correct only for a grammar without collisions, in which a token does not depend on the text before it; a test
+checks this of grammar.lark. Tokens get offsets but no line and column, because the rest of aesm uses offsets only.
 """
 
 from __future__ import annotations
@@ -15,20 +15,33 @@ from lark.common import LexerConf
 from lark.lexer import Lexer, LexerState, Token
 
 
-class OnePass(Lexer):
-    """Lark's interface to it."""
+class SinglePassLexer(Lexer):
+    """A lexer with Lark's interface."""
 
-    __future_interface__ = 2  # Lark's name for: `lex` is given the states of lexer and parser
+    __future_interface__ = 2  # Lark then calls `lex` with the states of lexer and parser.
 
     def __init__(self, conf: LexerConf) -> None:
+        # The order in which Lark's own lexer tries terminals.
         terminals = sorted(
-            conf.terminals, key=lambda one: (-one.priority, -one.pattern.max_width, -len(one.pattern.value), one.name)
+            conf.terminals,
+            key=lambda terminal: (
+                -terminal.priority,
+                -terminal.pattern.max_width,
+                -len(terminal.pattern.value),
+                terminal.name,
+            ),
         )
-        self.pattern = re.compile("|".join(f"(?P<{one.name}>{one.pattern.to_regexp()})" for one in terminals))
+        self.pattern = re.compile(
+            "|".join(f"(?P<{terminal.name}>{terminal.pattern.to_regexp()})" for terminal in terminals)
+        )
         self.ignored = frozenset(conf.ignore)
 
     def lex(self, lexer_state: LexerState, parser_state: Any) -> Iterator[Token]:
-        """The tokens from the state's place on; UnexpectedCharacters where none fits."""
+        """Yields the tokens from the lexer state's position on.
+
+        Raises:
+            UnexpectedCharacters: no token starts at the next character.
+        """
         text, at, ignored = lexer_state.text.text, lexer_state.line_ctr.char_pos, self.ignored
         for match in self.pattern.finditer(text, at):
             start, end = match.span()
@@ -36,7 +49,7 @@ class OnePass(Lexer):
                 break
             at = end
             if (kind := match.lastgroup or "") not in ignored:
-                # Filled by hand: `Token(...)` looks at its arguments longer than it takes to fill it.
+                # Built without `Token(...)`, which checks its arguments and takes longer than everything else here.
                 token = str.__new__(Token, text[start:end])
                 token.type, token.value, token.start_pos, token.end_pos = kind, text[start:end], start, end
                 token.line = token.column = token.end_line = token.end_column = None

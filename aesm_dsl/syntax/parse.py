@@ -18,8 +18,8 @@ from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.memory import no_collection
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
-from aesm_dsl.syntax.characters import COMMENT, clean
-from aesm_dsl.syntax.lexer import OnePass
+from aesm_dsl.syntax.characters import COMMENT, repair_source
+from aesm_dsl.syntax.lexer import SinglePassLexer
 from aesm_dsl.syntax.recover import recover
 
 _SCALE = {"k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
@@ -31,7 +31,7 @@ _ESCAPE = re.compile(r"\\(.)")
 def parse(source: Source, findings: Findings) -> tree.File:
     """The tree of a source. Whatever cannot be read is told as E1 and left out of the tree (`damaged`)."""
     told = Findings()
-    text, damaged = clean(source, told)
+    text, damaged = repair_source(source, told)
     findings.extend(told.sorted()[:MOST_MISTAKES])
     if len(told) > MOST_MISTAKES:
         return tree.File(source, (), (), (source.span(0, len(source.text)),))
@@ -65,7 +65,7 @@ def parser(strict: bool = False) -> Lark:
         grammar,
         start="file",
         parser="lalr",
-        lexer=OnePass,
+        lexer=SinglePassLexer,
         maybe_placeholders=False,
         strict=strict,
         cache=str(folder / "grammar.cache") if cached else False,

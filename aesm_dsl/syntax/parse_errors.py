@@ -13,13 +13,13 @@ from lark.parsers.lalr_parser_state import ParserState
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source, Span
-from aesm_dsl.syntax.hint import VALUE, hint, other_place
-from aesm_dsl.syntax.stray_characters import tell_character
+from aesm_dsl.syntax.hint import VALUE, earlier_mistake, help_for_token
+from aesm_dsl.syntax.stray_characters import report_stray_character
 
 _STATEMENT_END = {"_NEWLINE", "SEMICOLON"}
 
 
-def situation(acceptable: frozenset[str], inside: str = "") -> tuple[str, str]:
+def describe_state(accepted_terminals: frozenset[str], inside: str = "") -> tuple[str, str]:
     """Where the parser stands and what may follow, in words, from the terminals it would take.
 
     inside  the innermost open bracket of the statement, `[`, `(` or none
@@ -29,57 +29,71 @@ def situation(acceptable: frozenset[str], inside: str = "") -> tuple[str, str]:
     ending = {"[": "`,` or `]`", "(": "`,` or `)`"}.get(inside, "the end of the line")
     rules = (
         (
-            {"EQUAL", "OPEN_BRACE", "STRING"} <= acceptable,
+            {"EQUAL", "OPEN_BRACE", "STRING"} <= accepted_terminals,
             "after a name at the start of a line",
             '`=` and a value, or the rest of a block: name, "label", `{`',
         ),
-        ({"OPEN_BRACE", "STRING"} <= acceptable, "after a block's name", 'a "label", `{` or the end of the line'),
-        ("OPEN_BRACE" in acceptable, "after a block's label", "`{` or the end of the line"),
         (
-            {"COLON", "OPEN_PARENTHESIS"} <= acceptable,
+            {"OPEN_BRACE", "STRING"} <= accepted_terminals,
+            "after a block's name",
+            'a "label", `{` or the end of the line',
+        ),
+        ("OPEN_BRACE" in accepted_terminals, "after a block's label", "`{` or the end of the line"),
+        (
+            {"COLON", "OPEN_PARENTHESIS"} <= accepted_terminals,
             "after a name inside a call",
             "`:` and a value, `,` or `)`",
         ),
-        ("CLOSE_BRACKET" in acceptable and acceptable >= VALUE, "inside a list", "a value or `]`"),
-        ("CLOSE_PARENTHESIS" in acceptable and acceptable >= VALUE, "inside a call", "an argument or `)`"),
+        ("CLOSE_BRACKET" in accepted_terminals and accepted_terminals >= VALUE, "inside a list", "a value or `]`"),
         (
-            acceptable >= VALUE,
+            "CLOSE_PARENTHESIS" in accepted_terminals and accepted_terminals >= VALUE,
+            "inside a call",
+            "an argument or `)`",
+        ),
+        (
+            accepted_terminals >= VALUE,
             "where a value must stand",
             "a value: a name, a number, a string, a list or a call",
         ),
-        ("OPEN_PARENTHESIS" in acceptable, "after a name", f"`(` for a call, or {ending}"),
-        (acceptable >= {"NAME", "COMMA"}, "after a number", ending if inside else "a unit or the end of the line"),
-        ({"COMMA", "CLOSE_BRACKET", "CLOSE_PARENTHESIS"} <= acceptable, "after a value", ending),
-        ("CLOSE_BRACKET" in acceptable, "after a value in a list", "`,` or `]`"),
-        ("CLOSE_PARENTHESIS" in acceptable, "after an argument", "`,` or `)`"),
+        ("OPEN_PARENTHESIS" in accepted_terminals, "after a name", f"`(` for a call, or {ending}"),
         (
-            "NAME" in acceptable,
+            accepted_terminals >= {"NAME", "COMMA"},
+            "after a number",
+            ending if inside else "a unit or the end of the line",
+        ),
+        ({"COMMA", "CLOSE_BRACKET", "CLOSE_PARENTHESIS"} <= accepted_terminals, "after a value", ending),
+        ("CLOSE_BRACKET" in accepted_terminals, "after a value in a list", "`,` or `]`"),
+        ("CLOSE_PARENTHESIS" in accepted_terminals, "after an argument", "`,` or `)`"),
+        (
+            "NAME" in accepted_terminals,
             "where a statement starts",
             "a setting `name = value` or a block `kind name { ... }`",
         ),
-        (bool(acceptable & _STATEMENT_END), "after a statement", "a new line or `;`"),
-        ("CLOSE_BRACE" in acceptable, "at the end of a block", "`}`"),
-        ("$END" in acceptable, "after the last statement", "the end of the file"),
+        (bool(accepted_terminals & _STATEMENT_END), "after a statement", "a new line or `;`"),
+        ("CLOSE_BRACE" in accepted_terminals, "at the end of a block", "`}`"),
+        ("$END" in accepted_terminals, "after the last statement", "the end of the file"),
     )
     for applies, where, expected in rules:
         if applies:
             return where, expected
-    raise KeyError(sorted(acceptable))
+    raise KeyError(sorted(accepted_terminals))
 
 
-def acceptable(state: ParserState[Token]) -> frozenset[str]:
+def accepted_terminals(state: ParserState[Token]) -> frozenset[str]:
     """The terminals that a parser state would take."""
     actions = state.parse_conf.parse_table.states[state.position]
     return frozenset(name for name in actions if name == "$END" or name.upper() == name)
 
 
-def explain(error: UnexpectedToken | UnexpectedCharacters, source: Source, text: str, findings: Findings) -> Span:
+def report_parse_error(
+    error: UnexpectedToken | UnexpectedCharacters, source: Source, text: str, findings: Findings
+) -> Span:
     """Adds the one finding for the complaint; returns the place of what could not be read (empty at an end)."""
-    takes = acceptable(error.state)
+    takes = accepted_terminals(error.state)
     inside = _inside(error.state)
-    where, expected = situation(takes, inside)
+    where, expected = describe_state(takes, inside)
     if isinstance(error, UnexpectedCharacters):
-        return tell_character(source, error.pos_in_stream or 0, where, expected, findings)
+        return report_stray_character(source, error.pos_in_stream or 0, where, expected, findings)
     token = error.token
     asked = text[: len(text) if token.type == "$END" else token.start_pos].rstrip()[-1:]
     closes = ("$END", "_NEWLINE", "SEMICOLON", "CLOSE_BRACE", "COMMA", "CLOSE_PARENTHESIS", "CLOSE_BRACKET")
@@ -93,7 +107,7 @@ def explain(error: UnexpectedToken | UnexpectedCharacters, source: Source, text:
         findings.add("E107", f"the file ends {where}", span, label=f"expected {expected}", help=help)
         return source.span(end, end)
     span = source.span(end, token.end_pos or end)
-    if other := other_place(token, takes, span, text, inside):
+    if other := earlier_mistake(token, takes, span, text, inside):
         findings.add("E107", other.message, other.span, label=other.label, help=other.help)
         return span
     shown = "the end of the line" if token.type == "_NEWLINE" else f"`{token}`"
@@ -104,7 +118,7 @@ def explain(error: UnexpectedToken | UnexpectedCharacters, source: Source, text:
         f"unexpected {shown} {where}",
         span,
         label=f"expected {expected}",
-        help=hint(token, takes, span, text, inside),
+        help=help_for_token(token, takes, span, text, inside),
     )
     return span
 

@@ -1,7 +1,7 @@
-"""Colours of a spec for Pygments: in web pages, notebooks and terminals.
+"""A Pygments lexer that colours specs in web pages, notebooks and terminals.
 
-Knows the two shapes of the language and none of its words, so that specs of every version are coloured. Editors have
-the TextMate grammar of `editor/textmate.py`, which knows the words.
+It knows the two shapes of the language but none of its words, so it colours specs of every version. Editors use the
+TextMate grammar of editor/textmate.py, which knows the words.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VALUE = [
 
 
 class AesmLexer(RegexLexer):  # type: ignore[misc]  # Pygments ships no types
-    """Tokens of a spec: blocks are keywords, what they name is a class; settings are attributes, calls functions."""
+    """Tokenizes a spec: kinds of blocks are keywords, their names classes, settings attributes, and calls functions."""
 
     name = "aesm"
     aliases: ClassVar[list[str]] = ["aesm"]

@@ -16,9 +16,9 @@ from lark.parsers.lalr_parser_state import ParseConf, ParserState
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source, Span
-from aesm_dsl.syntax.blank_out import repair
+from aesm_dsl.syntax.blank_out import blank_statement
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
-from aesm_dsl.syntax.parse_errors import acceptable, explain
+from aesm_dsl.syntax.parse_errors import accepted_terminals, report_parse_error
 
 _SETTING = re.compile(r"\w+[ \t]*=")
 _BOUNDARIES = ("_NEWLINE", "SEMICOLON", "OPEN_BRACE", "CLOSE_BRACE")
@@ -43,7 +43,7 @@ def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findin
             damaged += given_up
             return text
         except (UnexpectedToken, UnexpectedCharacters) as error:
-            wrong = explain(error, source, text, findings)
+            wrong = report_parse_error(error, source, text, findings)
             if any(place.start <= wrong.start < place.end for place in given_up) or wrong.end > len(source.text):
                 # It follows from what was told of this statement, or of a block that was closed for its author.
                 findings.items.pop()
@@ -55,7 +55,7 @@ def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findin
             while starts[-1].offset > wrong.start:
                 starts.pop()
             before = text
-            text, changed = repair(text, wrong, starts[-1].offset, given_up)
+            text, changed = blank_statement(text, wrong, starts[-1].offset, given_up)
             if text == before:
                 return None
             while starts[-1].offset > changed:
@@ -67,7 +67,7 @@ def _separated(text: str, place: int, error: UnexpectedToken | UnexpectedCharact
     """The text with a `;` before a statement that plainly starts here, on the line of the last one."""
     if not isinstance(error, UnexpectedToken) or error.token.type != "NAME":
         return None
-    if text[place - 1 : place] not in (" ", "\t") or "SEMICOLON" not in acceptable(error.state):
+    if text[place - 1 : place] not in (" ", "\t") or "SEMICOLON" not in accepted_terminals(error.state):
         return None
     if text[max(place - 200, 0) : place].rstrip(" \t").endswith("}") or _SETTING.match(text, place):
         return f"{text[: place - 1]};{text[place:]}"

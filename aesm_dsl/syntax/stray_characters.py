@@ -1,4 +1,4 @@
-"""Characters that mean nothing where they stand: what each may have been meant as."""
+"""Reports characters with which no token starts, and guesses what was meant."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 import unicodedata
 
 from aesm_dsl.findings.diagnostic import Findings, Help
-from aesm_dsl.findings.fix import delete, write
+from aesm_dsl.findings.fix import deletion, replacement
 from aesm_dsl.findings.source import Source, Span
+from aesm_dsl.syntax.text_under_repair import line_end
 
 _SYMBOLS = {
     "'": 'write strings in `"`',
@@ -26,9 +27,9 @@ _SYMBOLS = {
     "&": "write statements on lines of their own, or `;` between them",
     "|": "write several values as a list: `[a, b]`",
 }
-"""What to do about a character, where nothing around it says more."""
+"""Help for each character if the text around it says nothing more specific."""
 
-_MEANT: tuple[tuple[str, str, str, bool], ...] = (
+_PATTERNS: tuple[tuple[str, str, str, bool], ...] = (
     (r"(?<![\w.])\.(\d+)", "0.{1}", "", True),
     (r"\d+\.(?![\d\w])", "{0}0", "write a digit after the point: `{0}0`", True),
     (r"(\d+)[ \t]+%", "{1}%", "", True),
@@ -40,51 +41,62 @@ _MEANT: tuple[tuple[str, str, str, bool], ...] = (
     (r"[\w.]+(?:-[\w.]+)*(?:/[\w.*-]+)+", '"{0}"', 'write `"{0}"`: a path stands in quotes', True),
     (r"(?<=\w)-(?=[^\W\d])", "_", "write `_`: names are letters, digits and `_`", False),
 )
-"""Patterns around a character, what to write in their place, the help if it says more, and whether that is certain."""
+"""For the text around a character: a pattern, a template of the replacement (none if empty), the help line if it is not
+just "write" and the replacement, and whether the fix is certain. `{0}` is the match, `{1}` its first group."""
 
-_SIGNS = "-+.%"
-"""Characters that mean something elsewhere."""
+_USED_ELSEWHERE = "-+.%"
+"""Characters that the language uses in other places."""
 
 
-def tell_character(source: Source, start: int, where: str, expected: str, findings: Findings) -> Span:
-    """Adds the finding about a character that no word, number or sign starts with; returns its place."""
-    found = source.text[start]
+def report_stray_character(source: Source, start: int, where: str, expected: str, findings: Findings) -> Span:
+    """Reports a character with which no token starts (E106).
+
+    Args:
+        source: the source.
+        start: offset of the character.
+        where: the parser's position in words, as `parse_errors.describe_state` gives it.
+        expected: what may stand there, in words.
+        findings: receives the finding.
+    Returns:
+        The span of the character.
+    """
+    character = source.text[start]
     span = source.span(start, start + 1)
-    if not found.isprintable() or unicodedata.category(found) == "Cf":
+    if not character.isprintable() or unicodedata.category(character) == "Cf":
         findings.add(
             "E106",
-            f"the invisible character U+{ord(found):04X} is not part of the language",
+            f"the invisible character U+{ord(character):04X} is not part of the language",
             span,
-            label=unicodedata.name(found, "control character").lower(),
-            help=delete(span),
+            label=unicodedata.name(character, "control character").lower(),
+            help=deletion(span),
         )
         return span
     match = re.compile(r"//+|--+|/\*").match(source.text, start)
-    shown = match.group() if match else found
+    shown = match.group() if match else character
     findings.add(
         "E106",
-        f"unexpected `{shown}` {where}" if shown in _SIGNS else f"`{shown}` is not part of the language",
+        f"unexpected `{shown}` {where}" if shown in _USED_ELSEWHERE else f"`{shown}` is not part of the language",
         source.span(start, start + len(shown)),
         label=f"expected {expected}",
-        help=_meant(source, start),
+        help=_help(source, start),
     )
     return span
 
 
-def _meant(source: Source, start: int) -> Help:
-    """What to do, from the text around the character on its line."""
+def _help(source: Source, start: int) -> Help:
+    """Help that depends on the text around the character on its line, of which at most 200 characters on each side."""
     text = source.text
     first = max(text.rfind("\n", 0, start) + 1, start - 200)
-    end = min(len(text) if (found := text.find("\n", start)) < 0 else found, start + 200)
-    for pattern, replacement, line, certain in _MEANT:
+    end = min(line_end(text, start), start + 200)
+    for pattern, template, line, certain in _PATTERNS:
         for match in re.finditer(pattern, text[first:end]):
             if not match.start() <= start - first < match.end():
                 continue
             parts = (match.group(), *match.groups())
-            if not replacement:
+            if not template:
                 return line
-            place = source.span(first + match.start(), first + match.end())
-            return write(replacement.format(*parts), place, line.format(*parts), certain=certain)
+            span = source.span(first + match.start(), first + match.end())
+            return replacement(template.format(*parts), span, line.format(*parts), certain=certain)
     if unicodedata.category(text[start]) == "So":
         return "write letters, digits and `_` in names; a label in quotes may hold anything"
     return _SYMBOLS.get(text[start], "delete it, or write what it belongs to in quotes")

@@ -1,4 +1,4 @@
-"""The text's structure: frozen nodes, each with its place, comments attached to the statement they belong to."""
+"""The syntax tree: frozen nodes, each with its span; comments are attached to the statement to which they belong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aesm_dsl.findings.source import Source, Span
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """`# ...` to the end of its line; `text` includes the `#`."""
+    """A comment `# ...` to the end of its line; `text` includes the `#`."""
 
     text: str
     span: Span
@@ -33,16 +33,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """`4096 rows`, `10%`, `1M`: the value with its suffix applied (`10%` is 0.1), and the unit if one is written."""
+    """A number such as `4096 rows`, `10%` or `1M`."""
 
     value: int | float
+    """The value with its suffix applied: `10%` is 0.1."""
     percent: bool
     unit: Word | None
     span: Span
 
     @property
     def digits(self) -> Span:
-        """The place of the number without its unit."""
+        """The span of the number without its unit."""
         if self.unit is None:
             return self.span
         text = self.span.source.text[self.span.start : self.unit.span.start]
@@ -51,13 +52,15 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class List:
+    """A list `[value, ...]`."""
+
     items: tuple[Value, ...]
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """`name: value` or a value alone, inside a call."""
+    """An argument of a call: `name: value`, or a value alone."""
 
     name: Word | None
     value: Value
@@ -66,7 +69,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name(argument, ...)`."""
+    """A call `name(argument, ...)`."""
 
     name: Word
     arguments: tuple[Argument, ...]
@@ -78,22 +81,22 @@ Value = Word | Text | Number | List | Call
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`key = value`. Comments: on lines of their own `before` it, `inside` a long value, `after` its last line."""
+    """A setting `key = value`."""
 
     key: Word
     value: Value
     span: Span
     before: tuple[Comment, ...] = ()
+    """Comments on lines of their own above it."""
     inside: tuple[Comment, ...] = ()
+    """Comments within a value of several lines."""
     after: Comment | None = None
+    """The comment at the end of its last line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`kind name "label" { statements }`; name, label and braces are each optional.
-
-    Comments: `before` it, at its `opening` brace's line, before its closing brace (`closing`), `after` its last line.
-    """
+    """A block `kind name "label" { statements }`; name, label and braces are each optional."""
 
     kind: Word
     name: Word | None
@@ -102,13 +105,17 @@ class Block:
     statements: tuple[Statement, ...]
     span: Span
     before: tuple[Comment, ...] = ()
+    """Comments on lines of their own above it."""
     opening: Comment | None = None
+    """The comment at the end of the line of its opening brace."""
     closing: tuple[Comment, ...] = ()
+    """Comments between its last statement and its closing brace."""
     after: Comment | None = None
+    """The comment at the end of its last line."""
 
     @property
     def head(self) -> Span:
-        """The place of the kind, name and label."""
+        """The span of kind, name and label."""
         last = self.label or self.name or self.kind
         return self.kind.span.to(last.span)
 
@@ -118,16 +125,18 @@ Statement = Setting | Block
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A whole source. `closing` are comments after the last statement, `damaged` places that could not be read."""
+    """The tree of a whole source."""
 
     source: Source
     statements: tuple[Statement, ...]
     closing: tuple[Comment, ...] = ()
+    """Comments after the last statement."""
     damaged: tuple[Span, ...] = ()
+    """Places that could not be read; their text is not in the tree."""
 
 
 def documentation(statement: Statement) -> str:
-    """The text of the `##` comments right above a statement, joined by newlines."""
+    """Returns the text of the `##` comments right above a statement, joined by newlines."""
     lines: list[str] = []
     for comment in statement.before:
         if comment.text.startswith("##"):
