@@ -33,10 +33,12 @@ def evaluate_run(
     """
     reading, part = _open_rows(run, data, findings, labels=True)
     if streamed:
-        place = find_device(device, findings)
-        if place is None or reading is None or findings.errors:
+        found_device = find_device(device, findings)
+        if found_device is None or reading is None or findings.errors:
             return None
-        scores = measure_streamed(run.network.to(place), EncodedStream(reading, run.encoders, part), place)
+        scores = measure_streamed(
+            run.network.to(found_device), EncodedStream(reading, run.encoders, part), found_device
+        )
         return None if findings.errors else metrics_frame(scores)
     predictions = _predict(run, reading, part, device, findings)
     return None if predictions is None else metrics_frame(measure(run.network, predictions))
@@ -81,10 +83,12 @@ def _predict(
     run: Run, reading: TableReader | None, part: str, device: str, findings: Findings, *, by: Segments | None = None
 ) -> Predictions | None:
     """What the run predicts for rows that are encoded as they are read; None after adding what is wrong with them."""
-    place = find_device(device, findings)
-    if place is None or reading is None or findings.errors:
+    found_device = find_device(device, findings)
+    if found_device is None or reading is None or findings.errors:
         return None
-    predictions = predict_table(run.network.to(place), EncodedStream(reading, run.encoders, part), place, by=by)
+    predictions = predict_table(
+        run.network.to(found_device), EncodedStream(reading, run.encoders, part), found_device, by=by
+    )
     return None if findings.errors else predictions
 
 

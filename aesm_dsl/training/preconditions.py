@@ -29,12 +29,12 @@ def check_preconditions(plan: Plan, device: str, reporter: Reporter) -> torch.de
     Returns:
         The device of that name; None after an error.
     """
-    found = find_device(device, reporter.findings)
+    found_device = find_device(device, reporter.findings)
     _check_processes(plan, reporter)
-    if found is not None:
-        _check_compiler(plan, found, reporter)
+    if found_device is not None:
+        _check_compiler(plan, found_device, reporter)
         _check_torchrec(plan, reporter)
-    return None if reporter.findings.errors else found
+    return None if reporter.findings.errors else found_device
 
 
 def find_device(name: str, findings: Findings) -> torch.device | None:

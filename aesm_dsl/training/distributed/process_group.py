@@ -96,55 +96,61 @@ class ProcessGroup:
         dist.gather(part_PW, list(torch.split(whole_RW, each)) if self.is_first else None)
         return whole_RW[:rows]
 
-    def sum_gradients(self, found: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor | None]:
+    def sum_gradients(self, gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor | None]:
         """The sum of the gradients of all processes, for every parameter; None where no process has a gradient.
 
         Sums of sparse gradients have every row once. All processes get the same bits, so that their weights stay equal.
         The gradient of rows that one process has alone (OwnRows) is left as it is.
 
         Args:
-            found: this process's gradient for every parameter, None where there is none.
+            gradients: this process's gradient for every parameter, None where there is none.
             parameters: the parameters, in the same order in every process.
         """
         if self.world_size == 1:
-            return list(found)
-        alone = [isinstance(one, OwnRows) for one in parameters]
-        own = [one.coalesce() if one is not None and one.is_sparse else one for one in found]
-        # 0 where there is none, 1 of a dense one, 2 + rows of a sparse one.
+            return list(gradients)
+        alone = [isinstance(parameter, OwnRows) for parameter in parameters]
+        own = [one.coalesce() if one is not None and one.is_sparse else one for one in gradients]
+        # The processes first exchange what they have: 0 no gradient, 1 a dense one, 2 + rows a sparse one.
         kinds = torch.tensor([0 if one is None else 2 + one._nnz() if one.is_sparse else 1 for one in own])
-        of_all = [torch.empty_like(kinds) for _ in range(self.world_size)]
-        dist.all_gather(of_all, kinds)
-        kinds = torch.stack(of_all).amax(dim=0)
-        some = kinds.masked_fill(torch.tensor(alone), 0).tolist()
-        total = [one if apart else None for one, apart in zip(found, alone, strict=True)]
-        dense = [place for place, kind in enumerate(some) if kind == 1]
-        for bucket in _buckets(dense, [parameters[place].numel() for place in dense]):
-            parts = [_flat(own[place], parameters[place]) for place in bucket]
-            whole = self.sum(torch.cat(parts))
-            for place, part in zip(bucket, torch.split(whole, [len(part) for part in parts]), strict=True):
-                total[place] = part.view_as(parameters[place])
-        for place, kind in enumerate(some):
+        by_process = [torch.empty_like(kinds) for _ in range(self.world_size)]
+        dist.all_gather(by_process, kinds)
+        kinds = torch.stack(by_process).amax(dim=0)
+        to_sum = kinds.masked_fill(torch.tensor(alone), 0).tolist()
+        sums = [gradient if is_alone else None for gradient, is_alone in zip(gradients, alone, strict=True)]
+        dense = [index for index, kind in enumerate(to_sum) if kind == 1]
+        for bucket in _buckets(dense, [parameters[index].numel() for index in dense]):
+            parts = [_flat(own[index], parameters[index]) for index in bucket]
+            summed = self.sum(torch.cat(parts))
+            for index, part in zip(bucket, torch.split(summed, [len(part) for part in parts]), strict=True):
+                sums[index] = part.view_as(parameters[index])
+        for index, kind in enumerate(to_sum):
             if kind >= 2:
-                counts = [max(0, int(one[place]) - 2) for one in of_all]
-                total[place] = self._sparse(own[place], counts, parameters[place])
-        return total
+                counts = [max(0, int(kinds[index]) - 2) for kinds in by_process]
+                sums[index] = self._sum_sparse(own[index], counts, parameters[index])
+        return sums
 
-    def _sparse(self, own: Tensor | None, counts: Sequence[int], table_RW: Tensor) -> Tensor:
+    def _sum_sparse(self, own: Tensor | None, counts: Sequence[int], table_RW: Tensor) -> Tensor:
+        """The sum of the sparse gradients of a table, of which each process has so many rows."""
         rows, most, width = counts[self.rank], max(counts), table_RW.shape[1]
+        # all_gather takes tensors of one size: the rows are padded to the largest count.
         row_U = torch.zeros(most, dtype=torch.int64, device=table_RW.device)
         gradient_UW = table_RW.new_zeros(most, width)
         if own is not None:
             row_U[:rows], gradient_UW[:rows] = own._indices()[0], own._values()
-        rows_of = [torch.empty_like(row_U) for _ in counts]
-        gradients_of = [torch.empty_like(gradient_UW) for _ in counts]
-        dist.all_gather(rows_of, row_U)
-        dist.all_gather(gradients_of, gradient_UW)
-        of_all = [(one[:count], other[:count]) for one, other, count in zip(rows_of, gradients_of, counts, strict=True)]
-        seen_U = torch.unique(torch.cat([one for one, _ in of_all]))
-        sum_UW = table_RW.new_zeros(len(seen_U), width)
-        for one, gradient in of_all:  # one after the other, each row once: added in the same order everywhere
-            sum_UW.index_add_(0, torch.searchsorted(seen_U, one), gradient)
-        return torch.sparse_coo_tensor(seen_U[None], sum_UW, table_RW.shape, is_coalesced=True, check_invariants=False)
+        all_rows = [torch.empty_like(row_U) for _ in counts]
+        all_gradients = [torch.empty_like(gradient_UW) for _ in counts]
+        dist.all_gather(all_rows, row_U)
+        dist.all_gather(all_gradients, gradient_UW)
+        by_process = [
+            (row_U[:count], gradient_UW[:count])
+            for row_U, gradient_UW, count in zip(all_rows, all_gradients, counts, strict=True)
+        ]
+        union_U = torch.unique(torch.cat([row_U for row_U, _ in by_process]))
+        sum_UW = table_RW.new_zeros(len(union_U), width)
+        # Process after process, each row once, so that every process adds in the same order and gets the same bits.
+        for row_U, gradient_UW in by_process:
+            sum_UW.index_add_(0, torch.searchsorted(union_U, row_U), gradient_UW)
+        return torch.sparse_coo_tensor(union_U[None], sum_UW, table_RW.shape, is_coalesced=True, check_invariants=False)
 
 
 SINGLE_PROCESS = ProcessGroup()
@@ -170,14 +176,15 @@ def _flat(gradient: Tensor | None, parameter: Tensor) -> Tensor:
     return (torch.zeros_like(parameter) if gradient is None else gradient).reshape(-1)
 
 
-def _buckets(places: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+def _buckets(indices: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Parameters, by index, in groups of at most BUCKET_NUMBERS elements, or of one parameter that has more."""
     bucket: list[int] = []
     numbers = 0
-    for place, size in zip(places, sizes, strict=True):
+    for index, size in zip(indices, sizes, strict=True):
         if bucket and numbers + size > BUCKET_NUMBERS:
             yield bucket
             bucket, numbers = [], 0
-        bucket.append(place)
+        bucket.append(index)
         numbers += size
     if bucket:
         yield bucket

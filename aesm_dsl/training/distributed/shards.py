@@ -60,7 +60,12 @@ def unshard_tables(network: nn.Module, processes: ProcessGroup) -> None:
 
 def _tables(network: nn.Module, kind: type[Any]) -> list[tuple[nn.Module, str, Any]]:
     parents = list(network.modules())
-    return [(parent, name, one) for parent in parents for name, one in parent.named_children() if isinstance(one, kind)]
+    return [
+        (parent, name, module)
+        for parent in parents
+        for name, module in parent.named_children()
+        if isinstance(module, kind)
+    ]
 
 
 def join_lookups(network: nn.Module, lookups: int) -> None:
@@ -75,16 +80,17 @@ def whole_state(state: Mapping[str, Tensor], network: nn.Module, processes: Proc
 
     Every process must call it; only in the first one the tables have a meaning.
     """
-    found = sharded_tables(network)
+    sharded = sharded_tables(network)
     return {
-        key: processes.gather_table(one, found[key].whole_rows) if key in found else one for key, one in state.items()
+        key: processes.gather_table(weight, sharded[key].whole_rows) if key in sharded else weight
+        for key, weight in state.items()
     }
 
 
 def own_state(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Returns what `whole_state` gave, with this process's rows in the place of whole tables."""
-    found = sharded_tables(network)
-    return {key: found[key].own(one) if key in found else one for key, one in state.items()}
+    sharded = sharded_tables(network)
+    return {key: sharded[key].own(weight) if key in sharded else weight for key, weight in state.items()}
 
 
 def whole_optimizer_state(
@@ -94,7 +100,7 @@ def whole_optimizer_state(
 
     Every process must call it; only in the first one the state of the tables has a meaning.
     """
-    return _moments(
+    return _with_sharded_state(
         optimizer.state_dict(),
         optimizer,
         network,
@@ -108,7 +114,7 @@ def own_optimizer_state(
     state: Mapping[str, Any], optimizer: torch.optim.Optimizer, network: nn.Module
 ) -> dict[str, Any]:
     """Returns what `whole_optimizer_state` gave, with this process's rows of sharded tables."""
-    return _moments(
+    return _with_sharded_state(
         state,
         optimizer,
         network,
@@ -116,14 +122,19 @@ def own_optimizer_state(
     )
 
 
-def _moments(
+def _with_sharded_state(
     state: Mapping[str, Any], optimizer: torch.optim.Optimizer, network: nn.Module, change: Any
 ) -> dict[str, Any]:
-    known = {id(one.weight): one for one in sharded_tables(network).values()}
-    parameters = [one for group in optimizer.param_groups for one in group["params"]]
-    kept = {}
-    for place, values in state["state"].items():
-        shard = known.get(id(parameters[place]))
-        tensors = {key: change(shard, one) for key, one in values.items() if shard is not None and torch.is_tensor(one)}
-        kept[place] = {**values, **tensors}
-    return {**state, "state": kept}
+    """The state of an optimizer, with `change(shard, tensor)` in the place of what it keeps for sharded tables."""
+    shards = {id(shard.weight): shard for shard in sharded_tables(network).values()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    changed = {}
+    for index, values in state["state"].items():
+        shard = shards.get(id(parameters[index]))
+        tensors = {
+            key: change(shard, tensor)
+            for key, tensor in values.items()
+            if shard is not None and torch.is_tensor(tensor)
+        }
+        changed[index] = {**values, **tensors}
+    return {**state, "state": changed}

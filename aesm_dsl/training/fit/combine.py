@@ -75,7 +75,7 @@ def backward(
     values = [*losses.weighted.values(), losses.auxiliary]
     by_loss = [processes.sum_gradients(gradients(value, parameters), parameters) for value in values]
     by_parameter = [(parameter, own) for parameter, *own in zip(parameters, *by_loss, strict=True)]
-    reached = [(parameter, own) for parameter, own in by_parameter if any(one is not None for one in own)]
+    reached = [(parameter, own) for parameter, own in by_parameter if any(gradient is not None for gradient in own)]
     parts = [_part(parameter, own) for parameter, own in reached]
     tasks = [part.stack[:-1] for part in parts]
     shared = [(stack != 0).sum(dim=0) > 1 for stack in tasks]

@@ -82,7 +82,7 @@ def loss(
     return Loss(task_losses, weighted, auxiliary, specific, shared, balance)
 
 
-def by_uncertainty(value: Tensor, log_variance: Tensor, seen: Tensor, parts: int = 1) -> Tensor:
+def by_uncertainty(value: Tensor, log_variance: Tensor, has_labels: Tensor, parts: int = 1) -> Tensor:
     """Returns exp(-s) * L + s / 2: a task's loss, weighted by its homoscedastic uncertainty.
 
     After Kendall, Gal and Cipolla, CVPR 2018, with s = log sigma^2. For a fixed L the minimum is at exp(-s) = 1 / (2
@@ -92,11 +92,11 @@ def by_uncertainty(value: Tensor, log_variance: Tensor, seen: Tensor, parts: int
     Args:
         value: L.
         log_variance: s.
-        seen: whether the batch has labels of the task; if not, it says nothing about s, and the result is L, which is
-            0.
+        has_labels: whether the batch has labels of the task; if not, it says nothing about s, and the result is L,
+            which is 0.
         parts: into how many parts the batch is divided; if L is the loss of one of them, so is the result.
     """
-    return torch.where(seen, (-log_variance).exp() * value + log_variance / (2 * parts), value)
+    return torch.where(has_labels, (-log_variance).exp() * value + log_variance / (2 * parts), value)
 
 
 def cross_entropy(

@@ -84,26 +84,26 @@ def right_sides(score_R: npt.NDArray[Any], label_R: npt.NDArray[Any], weight_R: 
 
 
 def difference(
-    one_R: Floats, other_R: Floats, label_R: npt.NDArray[Any], weight_R: Floats
+    first_R: Floats, second_R: Floats, label_R: npt.NDArray[Any], weight_R: Floats
 ) -> tuple[float, float | None]:
     """Returns the AUC of one score minus that of another on the same rows, and the standard error of the difference.
 
     Args:
-        one_R: V of the first score (`right_sides`), or its mean over several scores.
-        other_R: V of the second.
+        first_R: V of the first score (`right_sides`), or its mean over several scores.
+        second_R: V of the second.
 
     Returns:
         No standard error (None) if a class has one row.
     """
-    less_R, positive_R = one_R - other_R, label_R == 1
+    less_R, positive_R = first_R - second_R, label_R == 1
     less = float(np.average(less_R[positive_R], weights=weight_R[positive_R]))
     variances = [
         variance_of_mean(less_R[of_R] - less, weight_R[of_R] ** 2, float(weight_R[of_R].sum()), int(of_R.sum()))
         for of_R in (positive_R, ~positive_R)
     ]
-    if any(one is None for one in variances):
+    if any(variance is None for variance in variances):
         return less, None
-    return less, float(sum(one for one in variances if one is not None) ** 0.5)
+    return less, float(sum(variance for variance in variances if variance is not None) ** 0.5)
 
 
 def variance_of_mean(off_C: Floats, squares_C: Floats, total: float, rows: int) -> float | None:

@@ -88,4 +88,4 @@ def _same_rows(first: PredictedRows, second: PredictedRows) -> bool:
         (first.label_RT, second.label_RT),
         (first.weight_R, second.weight_R),
     )
-    return all(np.array_equal(one, other, equal_nan=one.dtype.kind == "f") for one, other in pairs)
+    return all(np.array_equal(own, rival, equal_nan=own.dtype.kind == "f") for own, rival in pairs)

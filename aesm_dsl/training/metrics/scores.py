@@ -113,7 +113,7 @@ def score(leaf: str, task: str, cells: ScoreHistogram) -> Score:
     """Returns the score of the rows of a histogram."""
     if not cells.rows:
         return Score(leaf, task, 0, 0, None, None, None, None, None, None, None)
-    seen, rate = float(cells.positive_C.sum()), float(cells.positive_C.sum()) / cells.weight
+    observed, rate = float(cells.positive_C.sum()), float(cells.positive_C.sum()) / cells.weight
     area, error = cells.auc() or (None, None)
     low, high = auc_interval(area, error)
     spent = cells.lost / cells.weight
@@ -129,7 +129,7 @@ def score(leaf: str, task: str, cells: ScoreHistogram) -> Score:
         high,
         spent,
         None if entropy is None else float(spent / entropy),
-        float(cells.foretold_C.sum()) / seen if cells.positives else None,
+        float(cells.foretold_C.sum()) / observed if cells.positives else None,
         cells.calibration_error(),
     )
 

@@ -167,13 +167,13 @@ class UsageMeter:
                     own = segment_B if chosen.node.dim() == 1 else segment_B[:, None].expand_as(chosen.node)
                     chosen = replace(chosen, node=own)
                 sums = _sums(chosen, len(self._nodes[name]))
-                seen = self._sums.get((name, index))
-                self._sums[name, index] = sums if seen is None else seen.add_(sums)
+                before = self._sums.get((name, index))
+                self._sums[name, index] = sums if before is None else before.add_(sums)
         for above, below in self._sizes:
             if above in selection and below in selection:
                 sums = _flow(selection[above][-1], selection[below][-1], len(self._nodes[below]), below == TASKS)
-                seen = self._flows.get((above, below))
-                self._flows[above, below] = sums if seen is None else seen.add_(sums)
+                before = self._flows.get((above, below))
+                self._flows[above, below] = sums if before is None else before.add_(sums)
 
     def result(self, processes: ProcessGroup = SINGLE_PROCESS) -> Usage:
         """Returns the usage of all rows added so far, with every layer of the plan. Copies to the host once.
@@ -183,9 +183,9 @@ class UsageMeter:
         """
         sizes = {key: (len(self._nodes[key[0]]), 1 + 3 * experts) for key, experts in self._experts.items()}
         parts = [self._sums[key].flatten() for key in self._experts if key in self._sums]
-        seen = iter(torch.split(torch.cat(parts).cpu(), [len(part) for part in parts]) if parts else ())
+        host = iter(torch.split(torch.cat(parts).cpu(), [len(part) for part in parts]) if parts else ())
         tables = [
-            next(seen).view(size) if key in self._sums else torch.zeros(size, dtype=torch.float64)
+            next(host).view(size) if key in self._sums else torch.zeros(size, dtype=torch.float64)
             for key, size in sizes.items()
         ]
         layers = [
@@ -196,14 +196,14 @@ class UsageMeter:
 
     def _summed(self, processes: ProcessGroup) -> tuple[Flow, ...]:
         """The flows of all processes; none without rows."""
-        found = []
+        flows = []
         for pair, size in self._sizes.items():
             sums = processes.sum(
                 self._flows[pair].cpu() if pair in self._flows else torch.zeros(size, dtype=torch.float64)
             )
             if total := float(sums.sum()):
-                found.append(Flow(*pair, _table(sums / total)))
-        return tuple(found)
+                flows.append(Flow(*pair, _table(sums / total)))
+        return tuple(flows)
 
 
 def _sums(chosen: Selection, nodes: int) -> Tensor:
