@@ -54,7 +54,7 @@ def test_hotel_bookings(real_data: Path, tmp_path: Path) -> None:
     assert spec.data is not None
     assert [getattr(part, "by", None) for part in (spec.data.valid, spec.data.test)] == ["arrival_date"] * 2
     text = (tmp_path / "spec.aesm").read_text()
-    assert "# reservation_status: a leak: alone it tells `is_canceled` (AUC 1.000)\n" in text
+    assert "# reservation_status: a leak: alone it predicts `is_canceled` (AUC 1.000)\n" in text
 
 
 def test_census_income(real_data: Path, tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
         "nested: holds structs, bytes or lists of lists",
         "request: differs in nearly every row",
         "sample_weight: looks like a row weight",
-        "copy: a leak: alone it tells `clicked`",
-        "said: a leak: alone it tells `clicked`",
+        "copy: a leak: alone it predicts `clicked`",
+        "said: a leak: alone it predicts `clicked`",
     ):
         assert f"# {said}" in text
     assert spec.data is not None
@@ -192,7 +192,7 @@ def test_lists_moments_and_tails(tmp_path: Path) -> None:
         "num_agent = number(quantiles:",
         "height = number(quantiles: 32)",
         "seen_at = date # the rows are split by it; as a `number`",
-        "# born: a moment that no later row has again",
+        "# born: a timestamp that no later row has again",
         "# title: differs in nearly every row",
     ):
         assert said in text

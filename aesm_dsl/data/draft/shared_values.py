@@ -1,4 +1,4 @@
-"""Columns that hold the same things as another: `last_fund_id` and `clicked_funds` beside `fund_id`."""
+"""Finds columns that hold the same things as another: `last_fund_id` and `clicked_funds` beside `fund_id`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ BEFORE = re.compile(
 )
 """Words in the names of columns about what happened before the row."""
 COMMON = 0.2
-"""Share of a column's values that the other has too, in a sample."""
+"""Share of a column's values that the other column must have too, in the sample."""
 
 
 def shared_values(columns: Sequence[Column]) -> dict[str, str]:
-    """Column -> the column whose things it holds as well: both are called alike, and have values in common."""
-    found: dict[str, str] = {}
+    """Returns column -> the column whose things it holds too: both have similar names, and values in common."""
+    shared: dict[str, str] = {}
     for column in columns:
         for other in columns:
             alike = column is not other and other.is_key and other.kind != "list" and _thing(column) == _thing(other)
             derived = column.kind == "list" or (_is_before(column) and not _is_before(other))
             if alike and derived and column.kind in ("list", "number", "text") and _in_common(column, other):
-                found[column.name] = other.name
+                shared[column.name] = other.name
                 break
-    return found
+    return shared
 
 
 def is_history(column: Column) -> bool:
-    """Whether a column of lists is, by its name, what happened one after the other."""
+    """Returns whether a column of lists holds, by its name, things that happened one after the other."""
     return column.kind == "list" and _is_before(column)
 
 
@@ -40,12 +40,12 @@ def _is_before(column: Column) -> bool:
 
 
 def _thing(column: Column) -> str:
-    """What a column is called, less the words that say how it holds it: `fund` for `clicked_fund_ids`."""
+    """The name of a column without the words that say how it holds its things: `fund` for `clicked_fund_ids`."""
     bare = KEY.sub("", BEFORE.sub("", column.name.casefold())).strip("_")
     return re.sub(r"(?<=[^s])s$", "", bare)
 
 
 def _in_common(column: Column, other: Column) -> bool:
-    own = as_text((column.values if column.kind == "list" else column).cells).drop_nulls()
-    known = own.is_in(as_text(other.cells).unique().implode())
-    return len(own) > 0 and int(known.sum()) >= COMMON * len(own)
+    values = as_text((column.values if column.kind == "list" else column).cells).drop_nulls()
+    known = values.is_in(as_text(other.cells).unique().implode())
+    return len(values) > 0 and int(known.sum()) >= COMMON * len(values)

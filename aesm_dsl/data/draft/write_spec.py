@@ -33,20 +33,22 @@ from aesm_dsl.syntax.format import is_word
 
 GROUP = "row"
 MANY = 10_000
-"""Values of a column from which on it is hashed."""
+"""A column with more values is hashed."""
 FEW = 12
-"""Values of numbers up to which they are categories."""
+"""Numbers with at most this many values become categories."""
 LONGEST = 100
-"""Values of a list that are looked at where some lists have more."""
+"""Most values of a list that are used."""
 LARGE_ROWS = 1_000_000
-"""Rows from which on the default batch is used."""
+"""A table with at least this many rows gets the default batch size."""
 
 
 def draft_spec(draft: TableDraft, table: str, name: str) -> str:
-    """The spec's text.
+    """Returns the text of the spec.
 
-    table  the table as the spec names it: relative to the spec's folder
-    name   of the model
+    Args:
+        draft: the roles of the table's columns.
+        table: the table's path, relative to the spec's folder.
+        name: the name of the model.
     """
     names = _Names()
     tasks = {task.column: names.of(task.column) for task in draft.tasks}
@@ -58,11 +60,14 @@ def draft_spec(draft: TableDraft, table: str, name: str) -> str:
         "Every choice is a guess: look at each.",
         features=(FeatureGroup(name=GROUP, members=_features(members, draft)),),
         levels=_levels(draft.levels, levels),
-        tasks=Tasks(tasks=tuple(_task(one, tasks) for one in draft.tasks)),
+        tasks=Tasks(tasks=tuple(_task(task, tasks) for task in draft.tasks)),
         data=_data(draft, table),
-        **_given(train=Train(batch=512) if draft.rows < LARGE_ROWS else None),
+        **_settings(train=Train(batch=512) if draft.rows < LARGE_ROWS else None),
     )
-    notes = {f"features.{GROUP}.{key}": draft.notes.get(one.name, _seen(one)) for key, one in members.items()}
+    notes = {
+        f"features.{GROUP}.{key}": draft.notes.get(column.name, _value_counts(column))
+        for key, column in members.items()
+    }
     for task in draft.tasks:
         notes[f"tasks.task.{tasks[task.column]}.label"] = f"1 in {task.rate:.1%} of the rows"
         notes[f"tasks.task.{tasks[task.column]}.after"] = "never happens without it"
@@ -74,69 +79,74 @@ def draft_spec(draft: TableDraft, table: str, name: str) -> str:
         spec,
         lambda path: _line(notes.get(path, "")),
         given=True,
-        below=lambda path: [_line(one) for one in below.get(path, ())],
+        below=lambda path: [_line(text) for text in below.get(path, ())],
     )
 
 
 def _line(text: str) -> str:
-    """The text as a comment can hold it, whatever stands in a table's names and values."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    """The text in a form that a comment can hold, whatever the names and values of the table contain."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 class _Names:
-    """Names of the language for the words of a table, each given once."""
+    """Makes names of the language from the words of a table, each name once."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
+        self._used: set[str] = set()
 
     def of(self, text: str, *taken: str) -> str:
+        """Returns a name like the text that is not in `taken` and was not returned before."""
         name = re.sub(r"[\W_]+", "_", normalize(text)).strip("_").lower() or "value"
         if not is_word(name) or name in ("none", "auto"):
             name = f"v_{name}"
         free, number = name, 1
-        while free in self._given or free in taken:
+        while free in self._used or free in taken:
             number += 1
             free = f"{name}_{number}"
-        self._given.add(free)
+        self._used.add(free)
         return free
 
 
 def _features(members: dict[str, Column], draft: TableDraft) -> dict[str, FeatureDefinition]:
-    called = {column.name: name for name, column in members.items()}
-    return {name: _feature(name, one, called.get(draft.shared.get(one.name, ""))) for name, one in members.items()}
+    feature_of = {column.name: name for name, column in members.items()}
+    return {
+        name: _feature(name, column, feature_of.get(draft.shared.get(column.name, "")))
+        for name, column in members.items()
+    }
 
 
 def _feature(name: str, column: Column, shared: str | None) -> FeatureDefinition:
-    """shared  the feature whose things it holds too"""
-    given = _given(column=column.name if column.name != name else None)
+    """The definition of a feature; `shared` is the feature whose things its column holds too."""
+    settings = _settings(column=column.name if column.name != name else None)
     if column.kind == "time":
-        return DateFeature(call="date", parts=column.date_parts, **given)
+        return DateFeature(call="date", parts=column.date_parts, **settings)
     if column.kind == "list":
         longest = column.longest
         most = min(longest, LONGEST) if longest > ListFeature.model_fields["most"].default else None
         of = shared or _single(column.values, {}, pooled=True)
-        given |= _given(separator=column.separator or None)
+        settings |= _settings(separator=column.separator or None)
         if is_history(column):
-            return SequenceFeature(call="sequence", of=of, **_given(last=most), **given)
-        return ListFeature(call="list", of=of, **_given(most=most), **given)
-    return SameFeature(call="same", of=shared, **given) if shared else _single(column, given)
+            return SequenceFeature(call="sequence", of=of, **_settings(last=most), **settings)
+        return ListFeature(call="list", of=of, **_settings(most=most), **settings)
+    return SameFeature(call="same", of=shared, **settings) if shared else _single(column, settings)
 
 
 def _single(
-    column: Column, given: dict[str, Any], *, pooled: bool = False
+    column: Column, settings: dict[str, Any], *, pooled: bool = False
 ) -> CategoryFeature | IdFeature | NumberFeature:
-    stands_for_things = column.is_key or (pooled and column.is_whole)
-    if column.kind == "number" and column.distinct > FEW and not stands_for_things:
+    """The definition of a feature with one value; `pooled` says that it is a value of a list."""
+    identifies = column.is_key or (pooled and column.is_whole)
+    if column.kind == "number" and column.distinct > FEW and not identifies:
         if column.distinct > 100 and column.has_tail and not pooled:
-            return NumberFeature(call="number", scale="log", **given)
-        return NumberFeature(call="number", quantiles=32 if column.distinct > 100 else 16, **given)
+            return NumberFeature(call="number", scale="log", **settings)
+        return NumberFeature(call="number", quantiles=32 if column.distinct > 100 else 16, **settings)
     if column.distinct > MANY and (column.kind == "text" or column.is_whole):
-        return IdFeature(call="id", buckets=_round_up(4 * column.distinct), **given)
-    return CategoryFeature(call="category", **_given(min_count=10 if column.distinct > 50 else None), **given)
+        return IdFeature(call="id", buckets=_round_up(4 * column.distinct), **settings)
+    return CategoryFeature(call="category", **_settings(min_count=10 if column.distinct > 50 else None), **settings)
 
 
 def _round_up(count: int) -> int:
-    """The next of 50,000, 100,000, 200,000, 500,000 and so on."""
+    """The next larger of 50,000, 100,000, 200,000, 500,000 and so on."""
     scale = 10_000
     while True:
         for first in (5, 10, 20):
@@ -145,56 +155,59 @@ def _round_up(count: int) -> int:
         scale *= 10
 
 
-def _seen(column: Column) -> str:
+def _value_counts(column: Column) -> str:
+    """How many values a column has, and how often it is missing, in words."""
     values = f"{column.distinct:,} values" + (" in the sample" if column.distinct > 1000 else "")
     return values + (f", {column.missing:.1%} missing" if column.missing else "")
 
 
 def _levels(levels: Iterable[LevelGuess], names: dict[str, str]) -> tuple[LevelBlock, ...]:
-    made: list[LevelBlock] = []
+    blocks: list[LevelBlock] = []
     above: dict[str, str] = {}
     for level in levels:
-        known = _Names()
-        nodes = {value: known.of(value) for value in level.values}
-        made.append(
+        node_names = _Names()
+        nodes = {value: node_names.of(value) for value in level.values}
+        blocks.append(
             LevelBlock(
                 name=names[level.column],
                 nodes=tuple(_node(value, name, level.parents.get(value, []), above) for value, name in nodes.items()),
-                **_given(
-                    under=made[-1].name if made else None,
+                **_settings(
+                    under=blocks[-1].name if blocks else None,
                     column=level.column if names[level.column] != level.column else None,
                     unknown=RunsShared(call="shared") if level.missing else None,
                 ),
             )
         )
         above = nodes
-    return tuple(made)
+    return tuple(blocks)
 
 
 def _node(value: str, name: str, parents: list[str], above: dict[str, str]) -> Node:
     under = tuple(above[parent] for parent in above if parent in parents)
-    written = _given(title=value, value=(value,)) if name != value else {}
-    return Node(name=name, **written, **_given(under=under if len(under) < len(above) else None))
+    value_settings = _settings(title=value, value=(value,)) if name != value else {}
+    return Node(name=name, **value_settings, **_settings(under=under if len(under) < len(above) else None))
 
 
 def _task(task: Any, names: dict[str, str]) -> Task:
     label = task.column if task.value is None else Equals(call="equals", column=task.column, value=task.value)
-    return Task(name=names[task.column], label=label, **_given(after=names.get(task.after)))
+    return Task(name=names[task.column], label=label, **_settings(after=names.get(task.after)))
 
 
 def _data(draft: TableDraft, table: str) -> Data:
-    given = _given(user=draft.user)
+    settings = _settings(user=draft.user)
     if draft.time is not None:
-        given["test"], given["valid"] = (Split(call="split", last=share, by=draft.time.name) for share in (0.2, 0.1))
-        return Data(train=(table,), **given)
+        settings["test"], settings["valid"] = (
+            Split(call="split", last=share, by=draft.time.name) for share in (0.2, 0.1)
+        )
+        return Data(train=(table,), **settings)
     for part in ("valid", "test"):
         if (value := draft.parts.get(part)) is not None:
-            given[part] = Split(call="split", equals=value, by=draft.part_column)
+            settings[part] = Split(call="split", equals=value, by=draft.part_column)
         else:
-            given[part] = Split(call="split", random=0.1)
-    return Data(train=(table,), **given)
+            settings[part] = Split(call="split", random=0.1)
+    return Data(train=(table,), **settings)
 
 
-def _given(**settings: Any) -> dict[str, Any]:
-    """The settings that are not None: what is left to its default is not written."""
+def _settings(**settings: Any) -> dict[str, Any]:
+    """The settings that are not None; the others are left to their defaults and are not written."""
     return {name: value for name, value in settings.items() if value is not None}

@@ -1,1 +1,1 @@
-"""Simulated worlds with a known truth."""
+"""Simulated tables whose true probabilities are known."""

@@ -1,9 +1,9 @@
 """A seeded fund-search world with a known truth: two entry pages, four result cards, click and purchase.
 
-Per row: a leaf by its traffic share, a user and a fund by their traffic (world.py), latent query match
-z ~ normal(leaf's mean, 1) shown as match = 1 / (1 + exp(-z)), position = 1 + floor of an exponential of mean
-5, at most 20, an hour from a fixed daily curve; rows are spread evenly over the days, in order. Signals, with
-factors u (user) and f (fund), and clipped to [-3, 3]:
+Each row has a leaf drawn by its traffic share, a user and a fund drawn by their traffic (`fund_world`), a latent query
+match z ~ normal(leaf's mean, 1), shown as match = 1 / (1 + exp(-z)), a position = 1 + floor of an exponential with mean
+5, at most 20, and an hour from a fixed daily curve. Rows are spread evenly over the days, in order. The signals, with
+factors u of the user and f of the fund, are clipped to [-3, 3]:
 
   match        z                                     position     (1.5 - ln position) / 0.8
   yield        (yield_1y - 0.06) / 0.11              mismatch     (|risk - fund_risk| - 1.3) / 1.0
@@ -11,14 +11,14 @@ factors u (user) and f (fund), and clipped to [-3, 3]:
   assets_risk  (ln assets - 10.2) / 1.2 * (fund_risk - 3) / 1.3
   evening      1.41 * cos(2 pi (hour - 21) / 24)     taste        sum_k TASTE[group][k] u_k f_k / 2
 
-For a leaf of click group g and purchase group h, with s the row's signals under that group's taste:
+For a leaf of click group g and purchase group h, with s the row's signals under the taste of that group:
 
   truth_click              = sigmoid(click_bias[leaf]    + sum CLICK[g] * s)
   P(purchase | click)      = sigmoid(purchase_bias[leaf] + sum PURCHASE[h] * s)
   truth_purchase           = truth_click * P(purchase | click)
 
-is_click and is_buy are drawn from these; is_buy is 0 wherever is_click is 0. Afterwards 4 % of the rows lose
-their city and 5 % their assets: what users do depends on the value all the same. Axes: R rows, S signals.
+is_click and is_buy are drawn from these; is_buy is 0 wherever is_click is 0. Afterwards 4 % of the rows lose their city
+and 5 % their assets; what users do still depends on the value. Axes: R rows, S signals, K latent factors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -54,77 +54,94 @@ from aesm_dsl.data.simulate.fund_world import (
 
 CITY_MISSING, ASSETS_MISSING = 0.04, 0.05
 HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 9, 11, 12, 11, 10, 10, 11, 11, 10, 9, 9, 11, 14, 15, 11, 6)
-"""Relative traffic by hour."""
+"""Relative traffic of each hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What `write_world` wrote."""
+    """The files that `write_world` wrote."""
 
     train: Path
     test: Path
     truth: Path
     bayes_auc: dict[str, float | None]
-    """Task -> AUC of the true probability on the test rows: what no model can beat but by luck."""
+    """Task -> AUC of the true probability on the test rows, which a model can exceed only by chance."""
+
+
+class Impressions(NamedTuple):
+    """What is drawn for each row before the user responds."""
+
+    user_R: Whole
+    fund_R: Whole
+    z_R: Array
+    """Latent query match."""
+    position_R: Whole
+    hour_R: Whole
 
 
 def simulate(rows: int, seed: int) -> pl.DataFrame:
-    """`rows` rows in order of `day` (0 to 29), with truth_click and truth_purchase; same seed, same rows.
+    """Returns `rows` rows in order of `day` (0 to 29), with truth_click and truth_purchase.
 
-    Users and funds depend on the seed only, not on `rows`.
+    The same seed gives the same rows. Users and funds depend on the seed only, not on `rows`.
     """
-    people = draw_users(np.random.default_rng([seed, 0]))
-    shelf = draw_funds(np.random.default_rng([seed, 1]))
+    users = draw_users(np.random.default_rng([seed, 0]))
+    funds = draw_funds(np.random.default_rng([seed, 1]))
     chance = np.random.default_rng([seed, 2])
-    leaf = chance.choice(len(LEAVES), rows, p=[one.share for one in LEAVES])
-    user = chance.choice(len(people.id), rows, p=people.traffic)
-    fund = chance.choice(len(shelf.id), rows, p=shelf.traffic)
-    z = chance.normal(size=rows) + np.array([one.match for one in LEAVES])[leaf]
-    position = np.minimum(1 + np.floor(chance.exponential(5.0, rows)), 20).astype(np.int64)
-    hour = chance.choice(24, rows, p=np.array(HOURS) / sum(HOURS))
-    plain = _signals(people, shelf, user, fund, z, position, hour)
-    product = people.factor[user] * shelf.factor[fund]
-    click = _response(leaf, plain, product, CLICK, [(one.click, one.click_bias) for one in LEAVES])
-    after = _response(leaf, plain, product, PURCHASE, [(one.purchase, one.purchase_bias) for one in LEAVES])
-    is_click = chance.random(rows) < click
-    is_buy = is_click & (chance.random(rows) < after)
-    city = np.array(CITIES)[people.city[user]]
-    no_city, no_assets = chance.random(rows) < CITY_MISSING, chance.random(rows) < ASSETS_MISSING
-    nothing = pl.lit(None)
+    # The order of these draws decides the table of a seed.
+    leaf_R = chance.choice(len(LEAVES), rows, p=[leaf.share for leaf in LEAVES])
+    user_R = chance.choice(len(users.id), rows, p=users.traffic)
+    fund_R = chance.choice(len(funds.id), rows, p=funds.traffic)
+    z_R = chance.normal(size=rows) + np.array([leaf.match for leaf in LEAVES])[leaf_R]
+    position_R = np.minimum(1 + np.floor(chance.exponential(5.0, rows)), 20).astype(np.int64)
+    hour_R = chance.choice(24, rows, p=np.array(HOURS) / sum(HOURS))
+    signal_RS = _signals(users, funds, Impressions(user_R, fund_R, z_R, position_R, hour_R))
+    product_RK = users.factor[user_R] * funds.factor[fund_R]
+    click_R = _response(leaf_R, signal_RS, product_RK, CLICK, [(leaf.click, leaf.click_bias) for leaf in LEAVES])
+    after_R = _response(
+        leaf_R, signal_RS, product_RK, PURCHASE, [(leaf.purchase, leaf.purchase_bias) for leaf in LEAVES]
+    )
+    is_click_R = chance.random(rows) < click_R
+    is_buy_R = is_click_R & (chance.random(rows) < after_R)
+    city_R = np.array(CITIES)[users.city[user_R]]
+    no_city_R, no_assets_R = chance.random(rows) < CITY_MISSING, chance.random(rows) < ASSETS_MISSING
+    null = pl.lit(None)
     return pl.DataFrame(
         {
-            "entry": np.array([one.entry for one in LEAVES])[leaf],
-            "card": np.array([one.card for one in LEAVES])[leaf],
-            "user_id": people.id[user],
-            "age": people.age[user],
-            "city": city,
-            "risk": people.risk[user],
-            "assets": people.assets[user].round(2),
-            "fund_id": [f"{number:06d}" for number in shelf.id[fund].tolist()],
-            "fund_type": np.array(TYPES)[shelf.type[fund]],
-            "yield_1y": shelf.yield_1y[fund],
-            "fee": shelf.fee[fund],
-            "fund_risk": shelf.risk[fund],
-            "match": (1 / (1 + np.exp(-z))).round(4),
-            "position": position,
-            "hour": hour,
+            "entry": np.array([leaf.entry for leaf in LEAVES])[leaf_R],
+            "card": np.array([leaf.card for leaf in LEAVES])[leaf_R],
+            "user_id": users.id[user_R],
+            "age": users.age[user_R],
+            "city": city_R,
+            "risk": users.risk[user_R],
+            "assets": users.assets[user_R].round(2),
+            "fund_id": [f"{number:06d}" for number in funds.id[fund_R].tolist()],
+            "fund_type": np.array(TYPES)[funds.type[fund_R]],
+            "yield_1y": funds.yield_1y[fund_R],
+            "fee": funds.fee[fund_R],
+            "fund_risk": funds.risk[fund_R],
+            "match": (1 / (1 + np.exp(-z_R))).round(4),
+            "position": position_R,
+            "hour": hour_R,
             "day": np.arange(rows, dtype=np.int64) * DAYS // max(rows, 1),
-            "is_click": is_click.astype(np.int8),
-            "is_buy": is_buy.astype(np.int8),
-            "truth_click": click,
-            "truth_purchase": click * after,
+            "is_click": is_click_R.astype(np.int8),
+            "is_buy": is_buy_R.astype(np.int8),
+            "truth_click": click_R,
+            "truth_purchase": click_R * after_R,
         }
     ).with_columns(
-        pl.when(pl.lit(pl.Series(no_city))).then(nothing).otherwise(pl.col("city")).alias("city"),
-        pl.when(pl.lit(pl.Series(no_assets))).then(nothing).otherwise(pl.col("assets")).alias("assets"),
+        pl.when(pl.lit(pl.Series(no_city_R))).then(null).otherwise(pl.col("city")).alias("city"),
+        pl.when(pl.lit(pl.Series(no_assets_R))).then(null).otherwise(pl.col("assets")).alias("assets"),
     )
 
 
 def write_world(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> World:
-    """Writes train.parquet, test.parquet (the last days, about `test_share` of them) and truth.json.
+    """Writes train.parquet, test.parquet (the last days, about `test_share` of the 30) and truth.json.
 
-    Makes the folder where it is missing. Each file appears whole or not at all; same arguments, identical
-    files. Raises ValueError when either table would have no rows.
+    Makes the folder if it is missing. Each file appears complete or not at all; the same arguments give identical
+    files.
+
+    Raises:
+        ValueError: one of the tables would have no rows.
     """
     first_test_day = DAYS - round(test_share * DAYS)
     if rows < DAYS or not 0 < first_test_day < DAYS:
@@ -149,59 +166,64 @@ def write_world(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> 
     return world
 
 
-def _signals(
-    people: SimulatedUsers, shelf: SimulatedFunds, user: Whole, fund: Whole, z: Array, position: Whole, hour: Whole
-) -> Array:
+def _signals(users: SimulatedUsers, funds: SimulatedFunds, rows: Impressions) -> Array:
     """The signals s_RS that do not depend on a group: all but the last, taste."""
-    age = (people.age[user] - 38) / 11
-    fund_risk = shelf.risk[fund]
+    age_R = (users.age[rows.user_R] - 38) / 11
+    fund_risk_R = funds.risk[rows.fund_R]
     columns = [
-        z,
-        (1.5 - np.log(position)) / 0.8,
-        (shelf.yield_1y[fund] - 0.06) / 0.11,
-        (np.abs(people.risk[user] - fund_risk) - 1.3) / 1.0,
-        age * np.take(TYPE_AGE, shelf.type[fund]),
-        (shelf.fee[fund] - 0.011) / 0.005,
-        (np.log(people.assets[user]) - 10.2) / 1.2 * (fund_risk - 3) / 1.3,
-        1.41 * np.cos(2 * np.pi * (hour - 21) / 24),
+        rows.z_R,
+        (1.5 - np.log(rows.position_R)) / 0.8,
+        (funds.yield_1y[rows.fund_R] - 0.06) / 0.11,
+        (np.abs(users.risk[rows.user_R] - fund_risk_R) - 1.3) / 1.0,
+        age_R * np.take(TYPE_AGE, funds.type[rows.fund_R]),
+        (funds.fee[rows.fund_R] - 0.011) / 0.005,
+        (np.log(users.assets[rows.user_R]) - 10.2) / 1.2 * (fund_risk_R - 3) / 1.3,
+        1.41 * np.cos(2 * np.pi * (rows.hour_R - 21) / 24),
     ]
     return np.asarray(np.clip(np.stack(columns, axis=1), -3, 3))
 
 
 def _response(
-    leaf: Whole,
-    plain: Array,
-    product: Array,
+    leaf_R: Whole,
+    signal_RS: Array,
+    product_RK: Array,
     weights: dict[str, tuple[float, ...]],
     leaves: list[tuple[str, float]],
 ) -> Array:
-    """Each row's probability; `product` is u * f per factor, `leaves` each leaf's group and bias."""
-    odds = np.array([bias for _, bias in leaves])[leaf]
+    """The probability of a response in each row.
+
+    Args:
+        leaf_R: index of the leaf.
+        signal_RS: all signals but taste.
+        product_RK: u * f, factor by factor.
+        weights: group -> weights of all signals, CLICK or PURCHASE.
+        leaves: group and bias of every leaf.
+    """
+    odds_R = np.array([bias for _, bias in leaves])[leaf_R]
     for group, weight in weights.items():
-        mine = np.array([name == group for name, _ in leaves])[leaf]
-        taste = np.clip(product[mine] @ np.array(TASTE[group]) / 2, -3, 3)
-        odds[mine] += plain[mine] @ np.array(weight[:-1]) + weight[-1] * taste
-    return np.asarray(1 / (1 + np.exp(-odds)))
+        inside_R = np.array([name == group for name, _ in leaves])[leaf_R]
+        taste = np.clip(product_RK[inside_R] @ np.array(TASTE[group]) / 2, -3, 3)
+        odds_R[inside_R] += signal_RS[inside_R] @ np.array(weight[:-1]) + weight[-1] * taste
+    return np.asarray(1 / (1 + np.exp(-odds_R)))
 
 
 def _truth(
     rows: int, seed: int, first_test_day: int, test: pl.DataFrame, scores: dict[str, float | None]
 ) -> dict[str, Any]:
+    """The content of truth.json. A leaf without positives, or without negatives, has the AUC None."""
     leaves = []
     for leaf in LEAVES:
-        own = test.filter(entry=leaf.entry, card=leaf.card)
+        inside = test.filter(entry=leaf.entry, card=leaf.card)
         best = {
-            "click": rank_auc(own["truth_click"].to_numpy(), own["is_click"].to_numpy()),
-            "purchase": rank_auc(own["truth_purchase"].to_numpy(), own["is_buy"].to_numpy()),
+            "click": rank_auc(inside["truth_click"].to_numpy(), inside["is_click"].to_numpy()),
+            "purchase": rank_auc(inside["truth_purchase"].to_numpy(), inside["is_buy"].to_numpy()),
         }
-        # A leaf without a positive has no AUC; JSON has no NaN.
-        known = {task: value if value == value else None for task, value in best.items()}
-        leaves.append({**asdict(leaf), "bayes_auc": known})
+        leaves.append({**asdict(leaf), "bayes_auc": best})
     return {
         "rows": rows,
         "seed": seed,
         "first_test_day": first_test_day,
-        "bayes_auc": {task: value if value == value else None for task, value in scores.items()},
+        "bayes_auc": scores,
         "leaves": leaves,
         "signals": SIGNALS,
         "click": CLICK,
@@ -211,7 +233,7 @@ def _truth(
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """The file under a temporary name beside it, then in its place at once."""
+    """Writes a file under a temporary name beside it, then renames it, so that it appears complete or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         write(partial)

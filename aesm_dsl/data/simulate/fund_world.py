@@ -1,7 +1,7 @@
-"""The fund-search world behind `simulate`: its leaves, hidden groups, users and funds. Made up, all of it.
+"""The fund-search world behind `simulate`: its leaves, hidden groups, users and funds. All of it is made up.
 
-A leaf is an (entry, card) pair. Per task it belongs to a hidden group, and the group alone says how its users
-respond; groups cut across entries and cards, so neither sharing everything nor sharing by name is right.
+A leaf is an (entry, card) pair. For each task it belongs to a hidden group, and the group alone decides how its users
+respond. The groups cut across entries and cards, so neither sharing everything nor sharing by name is right.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
+    """An entry page with a card on it."""
+
     entry: str
     card: str
     share: float
-    """Of all rows."""
+    """Share of all rows."""
     match: float
     """Mean of the latent query match: pages differ in what they show, not only in how users respond."""
     click: str
-    """Its group for the click."""
+    """Group of the leaf for the click."""
     click_bias: float
     purchase: str
-    """Its group for the purchase after a click."""
+    """Group of the leaf for the purchase after a click."""
     purchase_bias: float
 
 
@@ -44,7 +46,7 @@ LEAVES = (
 )
 
 SIGNALS = ("match", "position", "yield", "mismatch", "age_type", "fee", "assets_risk", "evening", "taste")
-"""Columns of `signals`, in order; each has a mean near 0 and a deviation near 1 over all rows."""
+"""The signals in order; each has a mean near 0 and a standard deviation near 1 over all rows."""
 
 CLICK: dict[str, tuple[float, ...]] = {
     #     match position yield mismatch age_type fee assets_risk evening taste
@@ -56,7 +58,7 @@ PURCHASE: dict[str, tuple[float, ...]] = {
     "P": (0.50, 0.00, 0.30, -0.80, 0.40, -0.50, 0.30, 0.00, 0.60),
     "Q": (-0.20, 0.10, 0.70, 0.50, -0.50, 0.20, -0.40, 0.20, 0.60),
 }
-"""Group -> weights of the signals on the log odds."""
+"""CLICK and PURCHASE: group -> weights of the signals in the log odds."""
 
 TASTE: dict[str, tuple[float, ...]] = {
     "A": (1.0, 1.0, 1.0, 1.0),
@@ -80,12 +82,12 @@ TYPE_RISK = (1, 2, 3, 4, 4, 5)
 TYPE_YIELD = (0.02, 0.04, 0.07, 0.08, 0.10, 0.06)
 TYPE_SPREAD = (0.005, 0.02, 0.08, 0.12, 0.18, 0.15)
 TYPE_AGE = (1.2, 1.0, 0.2, -0.6, -1.2, -1.4)
-"""How much older users lean towards the type."""
+"""How much older users prefer the type."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedUsers:
-    """U users, the busiest first."""
+    """U users, those with the most rows first."""
 
     id: Whole
     age: Whole
@@ -95,7 +97,7 @@ class SimulatedUsers:
     factor: Array
     """(U, LATENT)"""
     traffic: Array
-    """Probability that a row is theirs: rank to the power -0.8, normalised."""
+    """Probability that a row is this user's: rank to the power -0.8, normalised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +112,23 @@ class SimulatedFunds:
     factor: Array
     """(K, LATENT)"""
     traffic: Array
-    """rank to the power -0.9, normalised."""
+    """Probability that a row shows this fund: rank to the power -0.9, normalised."""
 
 
 def draw_users(chance: np.random.Generator) -> SimulatedUsers:
-    """Half of a user's factors come from the city, half are personal: unit variance each."""
+    """Draws the users. Half of the variance of a user's factors comes from the city, half is personal; it is 1 each."""
     age = np.clip(np.rint(chance.normal(38, 11, USERS)), 18, 80).astype(np.int64)
     city = chance.choice(len(CITIES), USERS, p=_zipf(len(CITIES), 0.7))
     risk = np.clip(np.rint(3.6 - 0.025 * age + chance.normal(0, 1, USERS)), 1, 5).astype(np.int64)
     assets = np.exp(10.2 + 0.015 * (age - 38) + chance.normal(0, 1.2, USERS))
     factor = np.sqrt(0.5) * (chance.normal(size=(len(CITIES), LATENT))[city] + chance.normal(size=(USERS, LATENT)))
-    # Ids beyond 2^32, as real ones are: whoever stores them as floats merges users.
+    # Ids beyond 2^32, as real ones are: stored as float32 they would merge users.
     ids = 88_000_000_000 + chance.permutation(USERS * 7)[:USERS]
     return SimulatedUsers(ids, age, city, risk, assets, factor, _zipf(USERS, 0.8))
 
 
 def draw_funds(chance: np.random.Generator) -> SimulatedFunds:
-    """Half of a fund's factors come from its type, half are its own: unit variance each."""
+    """Draws the funds. Half of the variance of a fund's factors comes from its type, half is its own; it is 1 each."""
     kind = chance.choice(len(TYPES), FUNDS, p=TYPE_SHARE)
     yields = np.take(TYPE_YIELD, kind) + np.take(TYPE_SPREAD, kind) * chance.normal(size=FUNDS)
     fee = np.clip(0.002 + 0.003 * np.take(TYPE_RISK, kind) + 0.003 * chance.normal(size=FUNDS), 0.0, 0.03)
@@ -137,5 +139,6 @@ def draw_funds(chance: np.random.Generator) -> SimulatedFunds:
 
 
 def _zipf(count: int, power: float) -> Array:
+    """Probabilities of `count` things: rank to the power -`power`, normalised."""
     weight = np.arange(1, count + 1, dtype=np.float64) ** -power
     return np.asarray(weight / weight.sum())

@@ -1,20 +1,20 @@
 """A seeded, abstract world with a known truth: scenarios in hidden groups, each group with a response of its own.
 
-Eight scenarios of 40 % down to 2 % of the rows; by the seed each belongs to one of three groups, such that every group
-has a large scenario and a small one. Nothing else of a row says which group it is. Signals of a row, each of mean 0
-and variance 1:
+There are eight scenarios with 40 % down to 2 % of the rows. The seed puts each into one of three groups, so that every
+group has a large scenario and a small one. Nothing else in a row says which group it belongs to. The signals of a row,
+each with mean 0 and variance 1:
 
   x1 ... x6               normal(0, 1), the columns of the same names
-  f(c1), f(c2)            a normal(0, 1) value, made to have mean 0 and variance 1, of each of a category's ten values
+  f(c1), f(c2)            a normal(0, 1) number for each of the ten values of a category, standardised over them
   x1 x2, x3 x4, x5 x6     products
   x1 f(c1), x2 f(c2)
 
 A group's response is a direction among the 13 signals, drawn by the seed; the directions of two groups are
-orthogonal, so that what one group teaches says nothing about another:
+orthogonal, so one group teaches nothing about another:
 
   truth = sigmoid(bias of the scenario + STRENGTH * direction of its group * signals),   is_hit is drawn from it
 
-Axes: R rows, S signals, G groups, N scenarios.
+Axes: R rows, S signals, G groups, N scenarios, X numbers, C categories, V values of a category.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from aesm_dsl.data.simulate.fund_search import write_atomically
 from aesm_dsl.data.simulate.fund_world import Array, Whole
 
 SHARES = (0.40, 0.20, 0.12, 0.10, 0.08, 0.05, 0.03, 0.02)
-"""Of all rows, by scenario."""
+"""Share of all rows, by scenario."""
 GROUPS = 3
 NUMBERS, CATEGORIES, VALUES = 6, 2, 10
 SIGNALS = NUMBERS + CATEGORIES + 5
@@ -43,14 +43,14 @@ NAMES = tuple(f"s{number}" for number in range(1, len(SHARES) + 1))
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a seed drew, the same for any number of rows."""
+    """What the seed decides, for any number of rows."""
 
     group_N: Whole
     bias_N: Array
     direction_GS: Array
-    """Orthonormal."""
+    """Orthonormal directions of the groups."""
     value_CV: Array
-    """What each value of each category adds to its signal."""
+    """f: the signal of each value of each category."""
 
     @property
     def groups(self) -> dict[str, int]:
@@ -60,17 +60,17 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class GroupWorld:
-    """What `write_groups` wrote."""
+    """The files that `write_groups` wrote."""
 
     train: Path
     test: Path
     truth: Path
     bayes_auc: float | None
-    """AUC of the true probability on the test rows: what no model can beat but by luck."""
+    """AUC of the true probability on the test rows, which a model can exceed only by chance."""
 
 
 def draw_truth(seed: int) -> Truth:
-    """Each run of three scenarios, the largest first, has one of every group, in an order of its own."""
+    """Draws the truth. From the largest on, every three scenarios have one of each group, in random order."""
     chance = np.random.default_rng([seed, 0])
     group_N = np.concatenate([chance.permutation(GROUPS) for _ in range(-(-len(SHARES) // GROUPS))])[: len(SHARES)]
     direction_SG, _ = np.linalg.qr(chance.normal(size=(SIGNALS, GROUPS)))
@@ -80,7 +80,10 @@ def draw_truth(seed: int) -> Truth:
 
 
 def simulate_groups(rows: int, seed: int) -> pl.DataFrame:
-    """`rows` rows: scenario, x1 ... x6, c1, c2, is_hit and `draw_truth`, the probability of a hit; same seed, same rows."""
+    """Returns `rows` rows with scenario, x1 ... x6, c1, c2, is_hit and `truth`, the probability of a hit.
+
+    The same seed gives the same rows.
+    """
     known, chance = draw_truth(seed), np.random.default_rng([seed, 1])
     node_R = chance.choice(len(SHARES), rows, p=SHARES)
     x_RX = chance.normal(size=(rows, NUMBERS))
@@ -103,8 +106,11 @@ def simulate_groups(rows: int, seed: int) -> pl.DataFrame:
 def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> GroupWorld:
     """Writes train.parquet, test.parquet (the last `test_share` of the rows) and truth.json.
 
-    Makes the folder where it is missing. Each file appears whole or not at all; same arguments, identical files.
-    Raises ValueError when either table would have no rows.
+    Makes the folder if it is missing. Each file appears complete or not at all; the same arguments give identical
+    files.
+
+    Raises:
+        ValueError: one of the tables would have no rows.
     """
     frame = simulate_groups(rows, seed)
     tested = round(test_share * rows)
@@ -119,9 +125,9 @@ def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) ->
     known = draw_truth(seed)
     scenarios = []
     for name, share, group, bias in zip(NAMES, SHARES, known.group_N.tolist(), known.bias_N.tolist(), strict=True):
-        own = test.filter(scenario=name)
-        of_own = rank_auc(own["truth"].to_numpy(), own["is_hit"].to_numpy())
-        scenarios.append({"scenario": name, "share": share, "group": group, "bias": bias, "bayes_auc": of_own})
+        inside = test.filter(scenario=name)
+        auc = rank_auc(inside["truth"].to_numpy(), inside["is_hit"].to_numpy())
+        scenarios.append({"scenario": name, "share": share, "group": group, "bias": bias, "bayes_auc": auc})
     text = json.dumps({"rows": rows, "seed": seed, "bayes_auc": best, "scenarios": scenarios}, indent=2) + "\n"
     write_atomically(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
     return world
