@@ -38,7 +38,7 @@ from aesm_dsl.plan.cost import cost
 from aesm_dsl.serving import onnx_experts, onnx_leaves
 from aesm_dsl.serving.export_inputs import named_inputs
 from aesm_dsl.serving.onnx_model import onnx_model
-from aesm_dsl.serving.torch_program import program
+from aesm_dsl.serving.torch_program import export_program
 
 SPEC = Path(__file__).parent.parent / "specs" / "hotel.aesm"
 LEVELS = ("level.hotel", "level.segment", "tasks")
@@ -142,7 +142,7 @@ def forms(networks: Networks, rows: list[int], threads: int, turns: int, limit: 
 def compiled(networks: Networks, rows: list[int], threads: int, turns: int) -> Table:
     table = Table("rows", "experts", "torch", "onnx", "pt2", "AOTInductor", title=f"ms, median, threads: {threads}")
     for count, network in networks.items():
-        session, exported = session_of(network, threads), program(network)
+        session, exported = session_of(network, threads), export_program(network)
         with TemporaryDirectory() as folder:
             package = torch._inductor.aoti_compile_and_package(exported, package_path=f"{folder}/model.pt2")
             native = torch._inductor.aoti_load_package(package)

@@ -89,7 +89,7 @@ def predict_file(
     from aesm_dsl.serving.predict import open_scores
 
     findings = Findings()
-    scores = open_scores(as_run(run), table, device, findings, keep, on_bad_row, watch)
+    scores = open_scores(as_run(run), table, device, findings, keep=keep, on_bad_row=on_bad_row, watch=watch)
     if scores is not None:
         _report_unwritable(scores, Path(out), findings)
     if scores is None or findings.errors:

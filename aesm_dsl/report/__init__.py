@@ -1,4 +1,4 @@
-"""What was learnt, for people: usage and metrics go in; sharing, pictures, comparisons and pages come out.
+"""Tables, pictures and pages for people, made of plans, runs, usage and metrics.
 
-May import training and all rooms to its left. Graphviz lives here and is loaded only when a picture is drawn.
+May import training and all rooms above it. Graphviz is used only here, and is loaded only when a picture is drawn.
 """

@@ -77,8 +77,8 @@ def size_data(plan: Plan, baseline: BaselinePlan) -> dict[str, Any]:
     }
 
 
-def _compared(own: int, unit: str, other: int) -> str:
-    return f"{own:,} {unit} (AES {other:,}: {own / other - 1:+.1%})"
+def _compared(size: int, unit: str, aes_size: int) -> str:
+    return f"{size:,} {unit} (AES {aes_size:,}: {size / aes_size - 1:+.1%})"
 
 
 def _cost_cells(part: Cost) -> tuple[str, str]:

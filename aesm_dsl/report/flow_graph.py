@@ -223,13 +223,13 @@ def _band(tail: str, head: str, top: _BandEnd, bottom: _BandEnd, *, colour: str,
     middle = (top.y + bottom.y) / 2
     count = max(1, round(max(top.width, bottom.width) / LINE_WIDTH))
 
-    def line(part: float, **look: object) -> str:
+    def line(part: float, colour: str, pen: float) -> str:
         start, end = top.left + top.width * part, bottom.left + bottom.width * part
         path = ((start, top.y), (start, middle), (end, middle), (end, bottom.y))
-        return edge(tail, head, path, tooltip=tooltip, **look)
+        return edge(tail, head, path, tooltip=tooltip, color=colour, penwidth=pen)
 
     pen = max(0.7, (top.width + bottom.width) / 2 / count + 0.5 * (count > 1))
-    statements = [line((number + 0.5) / count, color=colour, penwidth=pen) for number in range(count)]
+    statements = [line((number + 0.5) / count, colour, pen) for number in range(count)]
     if min(top.width, bottom.width) > 2:
-        statements += [line(side, color="#ffffff", penwidth=0.8) for side in (0, 1)]
+        statements += [line(side, "#ffffff", 0.8) for side in (0, 1)]
     return statements

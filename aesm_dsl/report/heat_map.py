@@ -180,13 +180,18 @@ def _weights(
             statements.append(box(f"{grid.name}#e{expert}", centre, width, 12, text, shape="plain", style="solid"))
         for row, node in enumerate(grid.nodes):
             value = float(weight_NE[node, expert])
-            look = {
-                "colour": COLOURS[kind],
-                "tooltip": f"{layer_sharing.matrix.nodes[node]}: {value:.1%} from e{expert} ({kind})",
-            }
-            numbered = not small and value >= LEAST_NUMBERED and width >= 24
-            area = (grid.centre(row, column), width)
-            statements.append(_cell(f"{grid.name}#{node}.{expert}", *area, value, most=most, numbered=numbered, **look))
+            statements.append(
+                _cell(
+                    f"{grid.name}#{node}.{expert}",
+                    grid.centre(row, column),
+                    width,
+                    value,
+                    most=most,
+                    colour=COLOURS[kind],
+                    tooltip=f"{layer_sharing.matrix.nodes[node]}: {value:.1%} from e{expert} ({kind})",
+                    numbered=not small and value >= LEAST_NUMBERED and width >= 24,
+                )
+            )
     return statements, grid.left + width * len(experts)
 
 
@@ -196,13 +201,18 @@ def _matrix(grid: _Grid, matrix_NN: NDArray[np.float64]) -> tuple[list[str], flo
     for row, node in enumerate(grid.nodes):
         for column, other in enumerate(grid.nodes):
             value = float(matrix_NN[node, other])
-            look = {
-                "colour": SHARING_COLOUR,
-                "tooltip": f"{grid.labels[node]} and {grid.labels[other]} share {value:.2f}",
-            }
-            numbered = width >= 24 and value >= LEAST_NUMBERED
-            area = (grid.centre(row, column), width)
-            statements.append(_cell(f"{grid.name}#{node}.{other}", *area, value, most=1.0, numbered=numbered, **look))
+            statements.append(
+                _cell(
+                    f"{grid.name}#{node}.{other}",
+                    grid.centre(row, column),
+                    width,
+                    value,
+                    most=1.0,
+                    colour=SHARING_COLOUR,
+                    tooltip=f"{grid.labels[node]} and {grid.labels[other]} share {value:.2f}",
+                    numbered=value >= LEAST_NUMBERED and width >= 24,
+                )
+            )
     return statements, grid.left + width * len(grid.nodes)
 
 

@@ -1,1 +1,1 @@
-"""A run outside of aesm: a model file that a server runs, and what it needs to know of the encoders."""
+"""Scores outside of training: tables, an HTTP server, and exports that another server runs without aesm."""

@@ -1,4 +1,4 @@
-"""`Batcher`: rows of concurrent requests, scored together, each request given its own."""
+"""`Batcher`: scores the rows of concurrent requests together, and gives each request its own scores."""
 
 from __future__ import annotations
 
@@ -9,88 +9,104 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.serving.engine import Floats, joined
+from aesm_dsl.serving.engine import Probabilities, join_batches
 
 
-class FullError(Exception):
-    """As many rows wait as may."""
+class QueueFullError(Exception):
+    """Too many rows wait to be scored."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _QueuedBatch:
+    """The rows of one request that wait to be scored."""
+
     batch: Batch
-    answer: asyncio.Future[Floats]
+    scores: asyncio.Future[Probabilities]
 
 
 class Batcher:
-    """Scores in one thread: what came while it was busy is scored together next, up to `batch_rows` at a time.
+    """Scores batches in one thread: those that arrive while it is busy are scored together next.
 
-    wait_s      how long the first rows wait for others that come with them; 0 scores at once what is there
-    queue_rows  rows that may wait; more are refused
-    seen        called with the rows of every batch
+    Attributes:
+        waiting_rows: rows that wait to be scored.
     """
 
     def __init__(
         self,
-        score: Callable[[Batch], Floats],
+        score: Callable[[Batch], Probabilities],
+        *,
         batch_rows: int,
         wait_s: float,
         queue_rows: int,
-        seen: Callable[[int], None],
+        on_batch: Callable[[int], None],
     ) -> None:
-        self._score, self._seen = score, seen
-        self._batch_rows, self._wait_s, self._queue_rows = batch_rows, wait_s, queue_rows
-        self._queue: deque[_Waiting] = deque()
-        self._came = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "score")
-        self.rows = 0
-        """That wait."""
+        """Makes a batcher; `work` has to run for it to score.
 
-    async def score(self, batch: Batch) -> Floats:
-        """The rows' probabilities. Raises FullError, and whatever scoring raises."""
-        if self._queue and self.rows + batch.rows > self._queue_rows:
-            raise FullError
-        waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        self.rows += batch.rows
-        self._came.set()
-        return await waiting.answer
+        Args:
+            score: scores the rows of a batch.
+            batch_rows: the most rows of several requests that are scored together.
+            wait_s: how long the first rows wait for others to be scored with, in seconds; 0 scores at once.
+            queue_rows: the most rows that may wait; more are refused.
+            on_batch: called with the number of rows of every batch.
+        """
+        self._score, self._on_batch = score, on_batch
+        self._batch_rows, self._wait_s, self._queue_rows = batch_rows, wait_s, queue_rows
+        self._queue: deque[_QueuedBatch] = deque()
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "score")
+        self.waiting_rows = 0
+
+    async def score(self, batch: Batch) -> Probabilities:
+        """Waits for the scores of a request's rows.
+
+        Raises:
+            QueueFullError: too many rows wait already.
+            Exception: whatever scoring raises.
+        """
+        # A request of more rows than may wait is accepted by an empty queue, or it could never be answered.
+        if self._queue and self.waiting_rows + batch.rows > self._queue_rows:
+            raise QueueFullError
+        queued = _QueuedBatch(batch, asyncio.get_running_loop().create_future())
+        self._queue.append(queued)
+        self.waiting_rows += batch.rows
+        self._arrived.set()
+        return await queued.scores
 
     async def work(self) -> None:
-        """Scores until it is cancelled."""
+        """Scores what waits, until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._came.wait()
-            if self._wait_s and self.rows < self._batch_rows:
+            await self._arrived.wait()
+            if self._wait_s and self.waiting_rows < self._batch_rows:
                 await asyncio.sleep(self._wait_s)
             taken = self._take()
             if not taken:
                 continue
             try:
-                batch = joined([one.batch for one in taken])
-                self._seen(batch.rows)
-                found = await loop.run_in_executor(self._thread, self._score, batch)
+                batch = join_batches([queued.batch for queued in taken])
+                self._on_batch(batch.rows)
+                scores = await loop.run_in_executor(self._thread, self._score, batch)
             except Exception as error:
-                for one in taken:
-                    if not one.answer.done():
-                        one.answer.set_exception(error)
+                for queued in taken:
+                    if not queued.scores.done():
+                        queued.scores.set_exception(error)
                 continue
             start = 0
-            for one in taken:
-                if not one.answer.done():
-                    one.answer.set_result(found[start : start + one.batch.rows])
-                start += one.batch.rows
+            for queued in taken:
+                if not queued.scores.done():
+                    queued.scores.set_result(scores[start : start + queued.batch.rows])
+                start += queued.batch.rows
 
-    def _take(self) -> list[_Waiting]:
-        """The requests that are scored next; nobody waits any more for those that were given up."""
-        taken: list[_Waiting] = []
+    def _take(self) -> list[_QueuedBatch]:
+        """Removes the batches that are scored next from the queue, and drops those whose request was given up."""
+        taken: list[_QueuedBatch] = []
         rows = 0
         while self._queue and (not taken or rows + self._queue[0].batch.rows <= self._batch_rows):
-            one = self._queue.popleft()
-            self.rows -= one.batch.rows
-            if not one.answer.done():
-                taken.append(one)
-                rows += one.batch.rows
+            queued = self._queue.popleft()
+            self.waiting_rows -= queued.batch.rows
+            if not queued.scores.done():
+                taken.append(queued)
+                rows += queued.batch.rows
         if not self._queue:
-            self._came.clear()
+            self._arrived.clear()
         return taken

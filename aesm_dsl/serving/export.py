@@ -1,4 +1,4 @@
-"""Run -> what a server needs without aesm: an ONNX model, and beside it what turns rows into the model's inputs."""
+"""`aesm export`: a run as a model file, with a description of how a row becomes the model's inputs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ from aesm_dsl.training.run.folder import Run
 from aesm_dsl.version import VERSION
 
 FORMAT = 1
-"""Version of the description; docs/serving.md says what is in it."""
+"""Version of the description's format (docs/serving.md)."""
 
 
 def model_bytes(run: Run, form: str, findings: Findings) -> bytes | None:
-    """The run's network as "onnx" or "pt2", a program of torch; None after adding E630 without the extra `export`."""
+    """Returns the run's network as a model file.
+
+    Args:
+        run: the run.
+        form: "onnx", or "pt2" for a program of torch.
+        findings: E630 is added if the extra `export` is not installed.
+
+    Returns:
+        The file's content; None after E630.
+    """
     if form == "pt2":
         from aesm_dsl.serving.torch_program import program_bytes
 
@@ -36,25 +45,32 @@ def model_bytes(run: Run, form: str, findings: Findings) -> bytes | None:
 
 
 def description(run: Run, file: str, model: bytes) -> str:
-    """JSON: all that a server must know to make the inputs of the model `file` of a row, and to read its outputs."""
+    """Returns all that a server must know to turn rows into the model's inputs and to read its outputs, as JSON.
+
+    Args:
+        run: the run.
+        file: name of the model's file.
+        model: its content, whose digest the description holds.
+    """
     plan = run.plan
-    said = {
+    content = {
         "format": FORMAT,
         "aesm": VERSION,
         "model": plan.name,
         "file": file,
         "sha256": hashlib.sha256(model).hexdigest(),
         "encoders": ENCODERS_FORMAT,
-        "features": described_features(run.encoders),
+        "features": feature_descriptions(run.encoders),
         "levels": _levels(plan),
         "outputs": [{"name": task.name, "label": task.label} for task in plan.tasks.tasks],
     }
-    return json.dumps(said, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def described_features(encoders: Encoders) -> list[dict[str, Any]]:
-    """Of each feature its input and encoder, as JSON holds them."""
-    return [{"input": f"feature.{one['name']}", **one} for one in json.loads(encoders.to_json())["features"]]
+def feature_descriptions(encoders: Encoders) -> list[dict[str, Any]]:
+    """Returns the input and the encoder of each feature, as plain values."""
+    features = json.loads(encoders.to_json())["features"]
+    return [{"input": f"feature.{feature['name']}", **feature} for feature in features]
 
 
 def _levels(plan: Plan) -> list[dict[str, Any]]:

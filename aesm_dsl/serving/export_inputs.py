@@ -1,4 +1,4 @@
-"""A batch as the inputs of an exported model, and the network as it takes them."""
+"""The named inputs of an exported model, and a module that takes them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from aesm_dsl.plan.plan import Plan
 
 
 def named_inputs(plan: Plan, batch: Batch) -> dict[str, Tensor]:
-    """A batch's rows as the inputs of the model, by their names."""
-    ids = iter(batch.ids_BS.split_with_sizes([one.slots for one in plan.features if one.slots], dim=1))
-    values = iter(batch.value_BV.split_with_sizes([one.values for one in plan.features if one.values], dim=1))
-    features = {f"feature.{one.name}": next(ids if one.slots else values) for one in plan.features}
-    return {**features, **{f"level.{one.name}": batch.node_BL[:, place] for place, one in enumerate(plan.levels)}}
+    """Returns the rows of a batch as the model's inputs, by name."""
+    slots = [feature.slots for feature in plan.features if feature.slots]
+    widths = [feature.values for feature in plan.features if feature.values]
+    ids, values = (
+        iter(batch.ids_BS.split_with_sizes(slots, dim=1)),
+        iter(batch.value_BV.split_with_sizes(widths, dim=1)),
+    )
+    features = {f"feature.{feature.name}": next(ids if feature.slots else values) for feature in plan.features}
+    levels = {f"level.{level.name}": batch.node_BL[:, depth] for depth, level in enumerate(plan.levels)}
+    return {**features, **levels}
 
 
 def example_inputs(plan: Plan, rows: int) -> dict[str, Tensor]:
-    """Rows that say nothing but their types and shapes."""
+    """Returns inputs of the right types and shapes; their values mean nothing."""
     batch = Batch(
         torch.zeros(rows, plan.slots, dtype=torch.int64),
         torch.zeros(rows, plan.values),
@@ -30,8 +35,8 @@ def example_inputs(plan: Plan, rows: int) -> dict[str, Tensor]:
     return named_inputs(plan, batch)
 
 
-class Served(nn.Module):
-    """One probability per task, of named inputs."""
+class NamedInputNetwork(nn.Module):
+    """The network with named inputs: it returns the probability of each task, and needs no labels or weights."""
 
     def __init__(self, network: AnyNetwork) -> None:
         super().__init__()
@@ -39,17 +44,17 @@ class Served(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
         plan: Plan = self.network.plan
-        some = next(iter(inputs.values()))
-        rows = some.shape[0]
-        ids = [inputs[f"feature.{one.name}"] for one in plan.features if one.slots]
-        values = [inputs[f"feature.{one.name}"] for one in plan.features if one.values]
+        first = next(iter(inputs.values()))
+        rows = first.shape[0]
+        ids = [inputs[f"feature.{feature.name}"] for feature in plan.features if feature.slots]
+        values = [inputs[f"feature.{feature.name}"] for feature in plan.features if feature.values]
         nodes = [inputs[f"level.{level.name}"] for level in plan.levels]
         batch = Batch(
-            torch.cat(ids, dim=1) if ids else some.new_zeros(rows, 0, dtype=torch.int64),
-            torch.cat(values, dim=1) if values else some.new_zeros(rows, 0, dtype=torch.float32),
-            torch.stack(nodes, dim=1) if nodes else some.new_zeros(rows, 0, dtype=torch.int64),
-            some.new_zeros(rows, len(plan.tasks.tasks), dtype=torch.float32),
-            some.new_ones(rows, dtype=torch.float32),
+            torch.cat(ids, dim=1) if ids else first.new_zeros(rows, 0, dtype=torch.int64),
+            torch.cat(values, dim=1) if values else first.new_zeros(rows, 0, dtype=torch.float32),
+            torch.stack(nodes, dim=1) if nodes else first.new_zeros(rows, 0, dtype=torch.int64),
+            first.new_zeros(rows, len(plan.tasks.tasks), dtype=torch.float32),
+            first.new_ones(rows, dtype=torch.float32),
         )
         prediction = self.network(batch)
         return tuple(value.exp() for value in prediction.log_probability.values())

@@ -1,4 +1,7 @@
-"""What belongs to leaves, as an exported graph has it: without sizes that rows say, each row picks what its leaf has.
+"""Modules with parameters per leaf, in a form that can be exported.
+
+In training, rows are split by leaf into parts whose sizes depend on the rows, which a graph cannot know. Here each row
+picks the parameters or results of its leaf instead.
 
 Axes: L leaves, G Linears side by side, B rows sorted by leaf, D input width, H output width.
 """
@@ -17,21 +20,26 @@ from aesm_dsl.layers.baselines.star import StarLinears
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows, sort_rows
 from aesm_dsl.layers.stacked_linears import Linears, Norms
 
-Linear = Callable[[Tensor, Tensor], nn.Module]
-"""weight_LGDH and bias_LGH -> the module that takes the place of `Linears` of several leaves."""
+LinearsFactory = Callable[[Tensor, Tensor], nn.Module]
+"""Makes the module that replaces `Linears` of several leaves, from weight_LGDH and bias_LGH."""
 
 
-def replaced(network: nn.Module, by: Callable[[nn.Module], nn.Module | None]) -> None:
-    """Puts in place of every module inside a network what `by` makes of it, unless that is None."""
+def replace_modules(network: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]) -> None:
+    """Replaces every module inside a network by its replacement, unless that is None."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            new = by(child)
+            new = replacement(child)
             if new is not None:
                 setattr(module, name, new)
 
 
-def leaf_module(module: nn.Module, linear: Linear) -> nn.Module | None:
-    """What stands in an exported graph, of a network that predicts, for a module of leaves; None for any other."""
+def exported_leaf_module(module: nn.Module, linears: LinearsFactory) -> nn.Module | None:
+    """Returns the form in which a module with parameters per leaf is exported; None for any other module.
+
+    Args:
+        module: a module of the network.
+        linears: makes the replacement of `Linears`.
+    """
     if isinstance(module, LeafSorter):
         return _Leaves(module)
     if isinstance(module, PartitionNorm):
@@ -41,14 +49,17 @@ def leaf_module(module: nn.Module, linear: Linear) -> nn.Module | None:
     if isinstance(module, Norms) and len(module.scale_LGH) > 1:
         return _Norms(module)
     if isinstance(module, Linears) and len(module.weight_LGDH) > 1:
-        return linear(module.weight_LGDH.detach(), module.bias_LGH.detach())
+        return linears(module.weight_LGDH.detach(), module.bias_LGH.detach())
     if isinstance(module, StarLinears) and len(module.factor_LGDH) > 1:
-        return linear(*(one.detach() for one in module.of_leaves()))
+        return linears(*(parameter.detach() for parameter in module.of_leaves()))
     return None
 
 
 class _Leaves(nn.Module):
-    """`SortedRows` without sizes. The leaf of a row on no path has no parameters: where it picks some, that fails."""
+    """`LeafSorter` without the sizes of leaves.
+
+    A row on no path of the hierarchy gets a leaf without parameters, so picking its parameters fails.
+    """
 
     def __init__(self, leaves: LeafSorter) -> None:
         super().__init__()
@@ -59,17 +70,17 @@ class _Leaves(nn.Module):
 
 
 DENSE_LEAVES = 32
-"""Up to so many leaves it takes less time to run all of them than to take a row's own parameters out of memory."""
+"""Up to this many leaves, running all of them takes less time than reading each row's own parameters from memory."""
 
 
 def torch_linears(weight_LGDH: Tensor, bias_LGH: Tensor) -> nn.Module:
-    """The module of torch's own operations in place of `Linears` of several leaves."""
+    """Returns a module of torch's own operations that replaces `Linears` of several leaves."""
     form = DenseLinears if len(weight_LGDH) <= DENSE_LEAVES else GatheredLinears
     return form(weight_LGDH, bias_LGH)
 
 
 class DenseLinears(nn.Module):
-    """`Linears`: those of every leaf on every row, of which the row's own are picked."""
+    """`Linears` of every leaf on every row; each row picks the results of its leaf."""
 
     weight_LGDH: Tensor
     bias_LG1H: Tensor
@@ -86,7 +97,7 @@ class DenseLinears(nn.Module):
 
 
 class GatheredLinears(nn.Module):
-    """`Linears`: each row with the parameters of its leaf."""
+    """`Linears` that each row runs with the parameters of its leaf."""
 
     weight_LGDH: Tensor
     bias_LGH: Tensor
@@ -102,7 +113,7 @@ class GatheredLinears(nn.Module):
 
 
 class _Norms(nn.Module):
-    """`Norms`."""
+    """`Norms` that each row runs with the parameters of its leaf."""
 
     scale_LGH: Tensor
     shift_LGH: Tensor
@@ -113,12 +124,14 @@ class _Norms(nn.Module):
         self.register_buffer("shift_LGH", norms.shift_LGH.detach())
 
     def forward(self, h_GBH: Tensor, rows: SortedRows) -> Tensor:
-        scale_GBH, shift_GBH = (one[rows.leaf_B].transpose(0, 1) for one in (self.scale_LGH, self.shift_LGH))
+        scale_GBH, shift_GBH = (
+            vector_LGH[rows.leaf_B].transpose(0, 1) for vector_LGH in (self.scale_LGH, self.shift_LGH)
+        )
         return functional.layer_norm(h_GBH, h_GBH.shape[-1:]) * scale_GBH + shift_GBH
 
 
 class _PartitionNorm(nn.Module):
-    """`PartitionNorm` by its running statistics."""
+    """`PartitionNorm` with its running statistics."""
 
     rate_LD: Tensor
     offset_LD: Tensor
@@ -134,7 +147,7 @@ class _PartitionNorm(nn.Module):
 
 
 class _Embeddings(nn.Module):
-    """`LeafEmbeddings`: every leaf's vectors of every row, of which the row's own are picked."""
+    """`LeafEmbeddings` that looks every row up in the tables of every leaf; each row picks the vectors of its leaf."""
 
     def __init__(self, embeddings: LeafEmbeddings) -> None:
         super().__init__()

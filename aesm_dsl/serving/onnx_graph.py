@@ -1,4 +1,4 @@
-"""`Graph`: ONNX nodes and parameters as they are made, with a name for every result."""
+"""`GraphBuilder`: builds ONNX nodes and constants, and names every result."""
 
 from __future__ import annotations
 
@@ -13,49 +13,65 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(slots=True)
-class Graph:
-    """The nodes and constants of one graph, whose names begin with `prefix`."""
+class GraphBuilder:
+    """The nodes and constants of one graph; all their names begin with `prefix`."""
 
     prefix: str
     nodes: list[NodeProto] = field(default_factory=list)
     tensors: list[TensorProto] = field(default_factory=list)
 
     def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """The name of a new node's result."""
-        return self.several(kind, inputs, 1, **attributes)[0]
+        """Adds a node of this operator, and returns the name of its result."""
+        return self.add_multi(kind, inputs, 1, **attributes)[0]
 
-    def several(self, kind: str, inputs: Sequence[str], results: int, **attributes: Any) -> list[str]:
-        names = [f"{self.prefix}{len(self.nodes)}_{place}" for place in range(results)]
+    def add_multi(self, kind: str, inputs: Sequence[str], results: int, **attributes: Any) -> list[str]:
+        """Adds a node with several results, and returns their names."""
+        names = [f"{self.prefix}{len(self.nodes)}_{number}" for number in range(results)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, name=names[0], **attributes))
         return names
 
-    def hold(self, array: Array) -> str:
-        """The name of a constant."""
+    def constant(self, array: Array) -> str:
+        """Adds a constant, and returns its name."""
         name = f"{self.prefix}c{len(self.tensors)}"
         self.tensors.append(numpy_helper.from_array(array, name))
         return name
 
-    def ints(self, *values: int) -> str:
-        return self.hold(np.array(values, dtype=np.int64))
+    def int_vector(self, *values: int) -> str:
+        """Adds a constant with one axis, and returns its name."""
+        return self.constant(np.array(values, dtype=np.int64))
 
-    def int(self, value: int) -> str:
-        """A constant without axes."""
-        return self.hold(np.array(value, dtype=np.int64))
+    def int_scalar(self, value: int) -> str:
+        """Adds a constant without axes, and returns its name."""
+        return self.constant(np.array(value, dtype=np.int64))
 
     def branch(self, result: str) -> GraphProto:
-        """The graph as a branch of an `If`."""
+        """Returns the graph as a branch of an `If`, with this result."""
         output = helper.make_tensor_value_info(result, TensorProto.FLOAT, None)
         return helper.make_graph(self.nodes, self.prefix, [], [output], self.tensors)
 
 
-def up_to(
-    rows: int, tensor: str, axis: int, few: tuple[Graph, str], many: tuple[Graph, str], *, name: str, result: str
+def choose_by_rows(
+    rows: int,
+    tensor: str,
+    axis: int,
+    few: tuple[GraphBuilder, str],
+    many: tuple[GraphBuilder, str],
+    *,
+    name: str,
+    result: str,
 ) -> list[NodeProto]:
-    """Nodes that give `result`: by `few`, a graph and its result, for up to so many rows of a tensor, else by `many`.
+    """Returns nodes that compute `result` in one of two ways, by the number of rows of a tensor.
 
-    axis  the tensor's, of rows
+    Args:
+        rows: the most rows for which `few` is taken.
+        tensor: the tensor.
+        axis: the tensor's axis of rows.
+        few: a graph and the name of its result.
+        many: the same, for more rows.
+        name: prefix of the nodes' names.
+        result: name of the result.
     """
-    outer = Graph(f"{name}/")
+    outer = GraphBuilder(f"{name}/")
     size = outer.add("Shape", tensor, start=axis, end=axis + 1)
     limit = outer.add("Constant", value=numpy_helper.from_array(np.array([rows], dtype=np.int64)))
     condition = outer.add("LessOrEqual", size, limit)
@@ -64,10 +80,10 @@ def up_to(
 
 
 def names_read(graph: GraphProto) -> Iterator[str]:
-    """Of all that nodes read, in branches too, and of the graph's outputs."""
+    """Yields the names of everything that nodes read, in branches too, and of the graph's outputs."""
     for node in graph.node:
         yield from node.input
-        for one in node.attribute:
-            if one.HasField("g"):
-                yield from names_read(one.g)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):  # a branch of an `If`
+                yield from names_read(attribute.g)
     yield from (output.name for output in graph.output)

@@ -1,8 +1,10 @@
-"""Network -> ONNX model: named inputs and outputs, any number of rows, selected experts alone.
+"""Network -> ONNX model with named inputs and outputs, for any number of rows; it runs only the selected experts.
 
-inputs   `feature.NAME`  int64 (rows, slots) the feature's ids, or float32 (rows, 1) where it is used as a number
-         `level.NAME`    int64 (rows,) the row's node, -1 where it is unknown
-outputs  `TASK`          float32 (rows,) the probability of the task
+Inputs:
+    `feature.NAME`: int64 (rows, slots), the feature's ids; float32 (rows, 1) for a feature that is used as a number.
+    `level.NAME`: int64 (rows,), the row's node; -1 if it is unknown.
+Outputs:
+    `TASK`: float32 (rows,), the probability of the task.
 """
 
 from __future__ import annotations
@@ -22,25 +24,29 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.experts import EPSILON, ExpertBlock, Experts
 from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.serving import onnx_experts, onnx_leaves
-from aesm_dsl.serving.export_inputs import Served, example_inputs
-from aesm_dsl.serving.export_modules import leaf_module, replaced
-from aesm_dsl.serving.onnx_placeholders import DOMAIN, expand
+from aesm_dsl.serving.export_inputs import NamedInputNetwork, example_inputs
+from aesm_dsl.serving.export_modules import exported_leaf_module, replace_modules
+from aesm_dsl.serving.onnx_placeholders import DOMAIN, expand_placeholders
 from aesm_dsl.version import VERSION
 
 OPSET = 20
-"""Version of ONNX's operators that the file uses."""
+"""Version of the ONNX operators that the model uses."""
 
 
 def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
-    """The network as one ONNX model, checked by onnx. The network itself is left as it was; it must be on the CPU."""
+    """Exports the network as one ONNX model, and lets onnx check it.
+
+    The network must be on the CPU; it is not changed.
+    """
     plan = network.plan
     exported = copy.deepcopy(network).eval()
-    replaced(exported, _placeholder)
-    served = Served(exported)
+    replace_modules(exported, _placeholder)
+    served = NamedInputNetwork(exported)
+    # Two rows: torch.export takes a size of 0 or 1 for a constant.
     tensors = example_inputs(plan, rows=2)
     rows = torch.export.Dim("rows", min=1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about what torch itself does inside
+        warnings.simplefilter("ignore")  # they are about torch's own code
         logging.disable(logging.WARNING)
         try:
             program = torch.onnx.export(
@@ -62,7 +68,8 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
             logging.disable(logging.NOTSET)
     assert program is not None
     model = program.model_proto
-    expand(model)
+    expand_placeholders(model)
+    # The exporter noted shapes of intermediate results of the graph as it was before the expansion.
     del model.graph.value_info[:]
     model.producer_name, model.producer_version = "aesm", VERSION
     onnx.checker.check_model(model)
@@ -70,13 +77,13 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
 
 
 def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
-    """A stable sort as ONNX's TopK of all: it takes the lower index of equal values first."""
+    """A stable sort, as a TopK of all values: ONNX's TopK takes the lower index of equal values first."""
     size: Any = operators.Gather(operators.Shape(values), operators.Constant(value_ints=[dim]))  # type: ignore[type-var]
     return operators.TopK(values, size, axis=dim, largest=int(descending))
 
 
 def _log_softmax(values: Any, dim: int, dtype: int | None = None) -> Any:
-    """By its parts. onnxruntime's LogSoftmax turns another axis than the last to the end first, and back."""
+    """A log softmax from its parts: onnxruntime's LogSoftmax first moves any axis but the last to the end, and back."""
     axes: Any = operators.Constant(value_ints=[dim])
     less = operators.Sub(values, operators.ReduceMax(values, axes, keepdims=1))
     total: Any = operators.ReduceSum(operators.Exp(less), axes, keepdims=1)
@@ -84,11 +91,11 @@ def _log_softmax(values: Any, dim: int, dtype: int | None = None) -> Any:
 
 
 def _placeholder(module: nn.Module) -> nn.Module | None:
-    return _Experts(module) if isinstance(module, Experts) else leaf_module(module, _Linears)
+    return _Experts(module) if isinstance(module, Experts) else exported_leaf_module(module, _Linears)
 
 
 class _Linears(nn.Module):
-    """Where the Linears of leaves were: one node of the exported graph."""
+    """Replaces the Linears of leaves by a single node of the exported graph."""
 
     weight_LGDH: Tensor
     bias_LGH: Tensor
@@ -99,48 +106,48 @@ class _Linears(nn.Module):
         self.register_buffer("bias_LGH", bias_LGH)
 
     def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
-        found: Tensor = torch.onnx.ops.symbolic(
-            f"{DOMAIN}::{onnx_leaves.NAME}",
+        y_GBH: Tensor = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{onnx_leaves.OPERATOR}",
             (h, rows.leaf_B, self.weight_LGDH, self.bias_LGH),
             dtype=h.dtype,
             shape=(self.bias_LGH.shape[1], h.shape[1], self.bias_LGH.shape[2]),
             version=1,
         )
-        return found
+        return y_GBH
 
 
 class _Experts(nn.Module):
-    """Where a layer's experts were: one node of the exported graph."""
+    """Replaces a layer's experts by a single node of the exported graph."""
 
     def __init__(self, experts: Experts) -> None:
         super().__init__()
         self.plan = experts.plan
         blocks = [_folded(block) for block in experts.blocks if isinstance(block, ExpertBlock)]
         self.blocks = len(blocks)
-        for place, tensor in enumerate(chain.from_iterable(blocks)):
-            self.register_buffer(f"tensor{place}", tensor)
+        for number, tensor in enumerate(chain.from_iterable(blocks)):
+            self.register_buffer(f"tensor{number}", tensor)
 
     def forward(self, x_BD: Tensor, weight_BGE: Tensor) -> Tensor:
         gates = weight_BGE.shape[1]
-        said: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             "blocks": self.blocks,
             "most": self.plan.most(gates),
             "gates": gates,
             "activation": self.plan.activation,
         }
-        found: Tensor = torch.onnx.ops.symbolic(
-            f"{DOMAIN}::{onnx_experts.NAME}",
+        y_BGF: Tensor = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{onnx_experts.OPERATOR}",
             (x_BD, weight_BGE, *self.buffers()),
-            said,
+            attributes,
             dtype=x_BD.dtype,
             shape=(x_BD.shape[0], gates, self.plan.output),
             version=1,
         )
-        return found
+        return y_BGF
 
 
 def _folded(block: ExpertBlock) -> list[Tensor]:
-    """weight_EDH, bias_EH, and of layer norm its scale_EH and shift_EH; batch norm is folded into the Linear."""
+    """weight_EDH and bias_EH, and with layer norm scale_EH and shift_EH; batch norm is folded into the Linear."""
     weight_EDH, bias_EH = block.weight_EDH.detach(), block.bias_EH.detach()
     if block.scale_EH is None or block.shift_EH is None:
         return [weight_EDH, bias_EH]

@@ -1,4 +1,8 @@
-"""`expand`: nodes of ONNX in place of the placeholders that an exported graph has for what its rows choose."""
+"""`expand_placeholders`: replaces the placeholders in an exported graph by ONNX nodes.
+
+A placeholder stands for a part of the network whose work depends on the experts or the leaves of the rows, which a
+traced graph cannot express.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,27 @@ from aesm_dsl.serving import onnx_experts, onnx_leaves
 from aesm_dsl.serving.onnx_graph import names_read
 
 DOMAIN = "aesm"
-"""Of all placeholders."""
+"""Domain of all placeholders."""
 
-MAKERS = {onnx_experts.NAME: onnx_experts.expanded, onnx_leaves.NAME: onnx_leaves.expanded}
+EXPANDERS = {onnx_experts.OPERATOR: onnx_experts.expand_experts, onnx_leaves.OPERATOR: onnx_leaves.expand_linears}
 
 
-def expand(model: ModelProto) -> None:
-    """Puts nodes where the placeholders are, in the model itself."""
+def expand_placeholders(model: ModelProto) -> None:
+    """Replaces the placeholders in the model itself, and removes the parameters that no node reads afterwards."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes: list[NodeProto] = []
-    for place, node in enumerate(model.graph.node):
+    for number, node in enumerate(model.graph.node):
         if node.domain == DOMAIN:
-            node.name = f"{node.op_type.lower()}{place}"
-            nodes += MAKERS[node.op_type](node, tensors)
+            node.name = f"{node.op_type.lower()}{number}"
+            nodes += EXPANDERS[node.op_type](node, tensors)
         else:
             nodes.append(node)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    used = set(names_read(model.graph))
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    read = set(names_read(model.graph))
+    parameters = [tensor for tensor in model.graph.initializer if tensor.name in read]
     del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-    imports = [one for one in model.opset_import if one.domain != DOMAIN]
+    model.graph.initializer.extend(parameters)
+    imports = [opset for opset in model.opset_import if opset.domain != DOMAIN]
     del model.opset_import[:]
     model.opset_import.extend(imports)

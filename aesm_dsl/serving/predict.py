@@ -1,4 +1,4 @@
-"""Run + table -> scores, frame by frame. Axes: R rows, T tasks."""
+"""Scores the rows of a table with a run, frame by frame. Axes: R rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.reporter import ignore
 
 BATCH_ROWS = 4096
-"""Rows that are scored together."""
+"""The most rows that are scored together."""
 
-OF_ROWS = ("E504", "E506", "E507")
-"""What findings about single rows are."""
+ROW_CODES = ("E504", "E506", "E507")
+"""Codes of findings about single rows."""
 
 
 def open_scores(
@@ -33,31 +33,40 @@ def open_scores(
     data: str | Path | TableLike,
     device: str,
     findings: Findings,
+    *,
     keep: Sequence[str] = (),
     on_bad_row: str = "error",
     watch: Callable[[int], None] = lambda rows: None,
 ) -> Scores | None:
-    """The scores of a table, not read yet; None after telling what is wrong with its columns, or the device.
+    """Opens a table for scoring; its rows are not read yet.
 
-    keep        columns of the table to go with the scores; "*" are all columns
-    on_bad_row  what becomes of a row that training would refuse: "error", nothing is scored; "skip", it is left out;
-                "null", its scores are null
-    watch       called with the rows so far
+    Args:
+        run: the run that scores.
+        data: a file, folder or glob, or rows in memory.
+        device: "auto", or a device as torch names it.
+        findings: receives what is wrong with the device, the files or their columns.
+        keep: columns of the table that go with the scores; "*" for all columns.
+        on_bad_row: what happens with a row that training would refuse: with "error" nothing is scored, "skip" leaves
+            it out, "null" gives it null scores.
+        watch: called with the number of rows so far.
+
+    Returns:
+        The scores; None after an error was reported.
     """
-    place, files = find_device(device, findings), find_table(data, findings)
-    if place is None or findings.errors:
+    found_device, files = find_device(device, findings), find_table(data, findings)
+    if found_device is None or findings.errors:
         return None
     common = [name for name in files[0].schema if all(name in file.schema for file in files)]
-    keep = list(dict.fromkeys(name for one in keep for name in (common if one == "*" else [one])))
+    keep = list(dict.fromkeys(name for wanted in keep for name in (common if wanted == "*" else [wanted])))
     reading = open_table(run.plan, files, findings, ignore, labels=False, keep=keep)
     if findings.errors:
         return None
-    return Scores(run, reading, place, keep, on_bad_row, watch, findings)
+    return Scores(run, reading, found_device, keep, on_bad_row, watch, findings)
 
 
 @dataclass(slots=True)
 class Scores:
-    """The scores of a table's rows, in its order: `frames` goes through them once, counts and tells."""
+    """The scores of a table's rows, in its order. `frames` reads the rows once, counts them and reports bad ones."""
 
     run: Run
     reading: TableReader
@@ -67,7 +76,9 @@ class Scores:
     watch: Callable[[int], None]
     findings: Findings
     rows: int = 0
+    """Rows that were read so far."""
     bad: int = 0
+    """Rows among them that training would refuse."""
 
     @property
     def tasks(self) -> list[str]:
@@ -75,13 +86,15 @@ class Scores:
 
     @property
     def schema(self) -> pl.Schema:
-        kept = self.reading.files["test"][0].schema
-        return pl.Schema({name: kept[name] for name in self.keep} | dict.fromkeys(self.tasks, pl.Float64()))
+        """The columns of every frame."""
+        types = self.reading.files["test"][0].schema
+        return pl.Schema({name: types[name] for name in self.keep} | dict.fromkeys(self.tasks, pl.Float64()))
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Kept columns, then a probability for each task.
+        """Yields frames of the kept columns and a probability for each task.
 
-        With "error", no frame any more once a row is wrong, and all that is wrong is told at the end; else W631 is.
+        With `on_bad_row` "error", no frame follows a bad row, and the errors of all rows are reported at the end.
+        Otherwise W631 is reported instead of them.
         """
         network = self.run.network.to(self.device).eval()
         for _, chunk in self.reading.checked("test", None, halt=self.on_bad_row == "error"):
@@ -91,27 +104,29 @@ class Scores:
             if self.on_bad_row != "error" or not self.bad:
                 yield self._frame(network, chunk, bad_R)
         if self.bad and self.on_bad_row != "error":
-            self._soften()
+            self._warn_about_bad_rows()
 
-    def _soften(self) -> None:
-        """One warning in place of the errors about rows."""
-        of_rows = [one for one in self.findings if one.code in OF_ROWS]
-        self.findings.items[:] = [one for one in self.findings if one.code not in OF_ROWS]
-        what = "left out" if self.on_bad_row == "skip" else "without scores"
-        message = f"{rows_text(self.bad)} of {self.rows:,} {'is' if self.bad == 1 else 'are'} {what}"
-        self.findings.add("W631", message, help=[one.message for one in of_rows])
+    def _warn_about_bad_rows(self) -> None:
+        """Replaces the errors about rows by one warning."""
+        errors = [finding for finding in self.findings if finding.code in ROW_CODES]
+        self.findings.items[:] = [finding for finding in self.findings if finding.code not in ROW_CODES]
+        result = "left out" if self.on_bad_row == "skip" else "without scores"
+        message = f"{rows_text(self.bad)} of {self.rows:,} {'is' if self.bad == 1 else 'are'} {result}"
+        self.findings.add("W631", message, help=[error.message for error in errors])
 
     def _frame(self, network: torch.nn.Module, chunk: CheckedRows, bad_R: Mask) -> pl.DataFrame:
         good = chunk.take(~bad_R, chunk.part) if bad_R.any() else chunk
         columns, start = {name: np.empty(len(good)) for name in self.tasks}, 0
         with torch.inference_mode():
             for batch in encode_batches(self.run.encoders, good, BATCH_ROWS):
-                found = network(batch.to(self.device)).log_probability  # not what was selected, which is larger
+                # Only this is kept of a prediction: its selections are larger than the scores.
+                log_probability = network(batch.to(self.device)).log_probability
                 for name, scores_R in columns.items():
-                    scores_R[start : start + batch.rows] = found[name].double().exp().cpu().numpy()
+                    scores_R[start : start + batch.rows] = log_probability[name].double().exp().cpu().numpy()
                 start += batch.rows
         scores = pl.DataFrame(columns)
         if self.on_bad_row == "skip" or good is chunk:
             return pl.concat([good.rows.frame.select(self.keep), scores], how="horizontal")
-        places = pl.Series(np.where(bad_R, 0, np.cumsum(~bad_R) - 1)).set(pl.Series(bad_R), None)
-        return pl.concat([chunk.rows.frame.select(self.keep), scores.select(pl.all().gather(places))], how="horizontal")
+        # The index of each row's scores among those of the good rows; a null index gives null scores.
+        index = pl.Series(np.where(bad_R, 0, np.cumsum(~bad_R) - 1)).set(pl.Series(bad_R), None)
+        return pl.concat([chunk.rows.frame.select(self.keep), scores.select(pl.all().gather(index))], how="horizontal")

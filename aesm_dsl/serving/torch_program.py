@@ -1,6 +1,7 @@
-"""Network -> an exported program of torch (`torch.export`): what another torch runs without aesm.
+"""Network -> a program of `torch.export`, which torch runs without aesm.
 
-A graph knows no data, so that it runs every expert on every row, and of few leaves all of their Linears.
+A graph cannot depend on the values of a batch. So it runs every expert on every row, and with few leaves the Linears of
+every leaf too.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ import warnings
 import torch
 
 from aesm_dsl.layers.build import AnyNetwork
-from aesm_dsl.serving.export_inputs import Served, example_inputs
-from aesm_dsl.serving.export_modules import leaf_module, replaced, torch_linears
+from aesm_dsl.serving.export_inputs import NamedInputNetwork, example_inputs
+from aesm_dsl.serving.export_modules import exported_leaf_module, replace_modules, torch_linears
 
 
-def program(network: AnyNetwork) -> torch.export.ExportedProgram:
-    """The network as a program: named inputs, for any number of rows, and a probability per task.
+def export_program(network: AnyNetwork) -> torch.export.ExportedProgram:
+    """Exports the network: named inputs of any number of rows, and a probability for each task.
 
-    The network itself is left as it was; it must be on the CPU. What torch itself says on the way is not shown.
+    The network must be on the CPU; it is not changed. Warnings and log messages of torch are not shown.
     """
     exported = copy.deepcopy(network).eval()
-    replaced(exported, lambda module: leaf_module(module, torch_linears))
+    replace_modules(exported, lambda module: exported_leaf_module(module, torch_linears))
     inputs = {name: tensor.clone() for name, tensor in example_inputs(network.plan, rows=4).items()}
     rows = torch.export.Dim("rows", min=1)
     with warnings.catch_warnings(), torch.no_grad():
@@ -31,7 +32,7 @@ def program(network: AnyNetwork) -> torch.export.ExportedProgram:
         logging.disable(logging.CRITICAL)
         try:
             return torch.export.export(
-                Served(exported),
+                NamedInputNetwork(exported),
                 (),
                 kwargs={"inputs": inputs},
                 dynamic_shapes={"inputs": {name: {0: rows} for name in inputs}},
@@ -41,7 +42,7 @@ def program(network: AnyNetwork) -> torch.export.ExportedProgram:
 
 
 def program_bytes(network: AnyNetwork) -> bytes:
-    """The program as a .pt2 file holds it."""
+    """Returns the program in the format of a .pt2 file."""
     file = io.BytesIO()
-    torch.export.save(program(network), file)
+    torch.export.save(export_program(network), file)
     return file.getvalue()

@@ -151,15 +151,13 @@ def test_an_older_result_stays_when_reading_fails(kinds: Run, table: Path, tmp_p
 
 LIMITED = """\
 import resource, sys
-from aesm_dsl.data import files
-from aesm_dsl.layers.prediction import Prediction
-from aesm_dsl.predicting import predict_file
-from aesm_dsl.serving import predict
-from aesm_dsl.serving import writing
+from aesm_dsl.api.predict import predict_file
+from aesm_dsl.data.reading import files
+from aesm_dsl.serving import table_writer
 
 run, table, out, keep, most = sys.argv[1:]
-files.chunks.__defaults__ = (1000,)
-writing.GROUP_ROWS = 1000
+files.read_chunks.__defaults__ = (1000,)
+table_writer.GROUP_ROWS = 1000
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
 predict_file(run, table, out, keep=[keep], device="cpu")
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])

@@ -154,12 +154,12 @@ def wrong(rows: pl.DataFrame) -> dict[str, tuple[bytes, int, str]]:
         return json.dumps({"inputs": inputs}).encode()
 
     return {
-        "no json": (b"{", 400, "no JSON"),
-        "deep": (b"[" * 100_000, 400, "no JSON"),
+        "no json": (b"{", 400, "not JSON"),
+        "deep": (b"[" * 100_000, 400, "not JSON"),
         "no inputs": (b'{"inputs": 3}', 400, "`inputs` has to be a list"),
         "column missing": (body_of(some.drop("age")), 400, "no column `age`"),
         "column unknown": (changed("age", name="agee"), 400, "no input `agee`; did you mean `age`?"),
-        "twice": (json.dumps({"inputs": tensors(some) * 2}).encode(), 400, "stands twice"),
+        "twice": (json.dumps({"inputs": tensors(some) * 2}).encode(), 400, "occurs twice"),
         "datatype": (changed("age", datatype="DECIMAL"), 400, "`datatype` is one of BOOL"),
         "shape": (changed("age", shape=[-2]), 400, "`shape` is [rows]"),
         "shape and data": (changed("age", data=[1.0]), 400, "means 2 values, `data` has 1"),
