@@ -1,4 +1,4 @@
-"""`build_network`: a plan's network, AES or a baseline. Everything right of it treats both alike."""
+"""`build_network`: a plan's network, AES or a baseline. Everything that uses networks treats both alike."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.plan import Plan
 
 AnyNetwork = Network | BaselineNetwork
-"""Both have their `plan`, and give a `Prediction` for a `Batch`."""
+"""Both have their `plan`, and return a `Prediction` for a `Batch`."""
 
 
 def build_network(plan: Plan) -> AnyNetwork:
-    """The network of a plan's architecture, freshly drawn from torch's default generator."""
+    """Returns the network of a plan's architecture, initialised from torch's default generator."""
     return Network(plan) if plan.baseline is None else BaselineNetwork(plan)

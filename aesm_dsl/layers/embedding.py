@@ -1,7 +1,7 @@
-"""`Embedding`: ids -> one vector per row; `Context`: nodes and tasks -> what the gates are told about them.
+"""`Embedding`: ids -> one vector per row; `Context`: nodes and tasks -> the context of the gates.
 
-Axes: B rows, F features, S slots of ids, V values, L scenario levels, T tasks, D width of x, C width of a context,
-W of one table.
+Axes: B rows, F features, S slots of ids, V values, N widths of all numbers, L scenario levels, T tasks, D width of x,
+C width of a context, W width of one table.
 """
 
 from __future__ import annotations
@@ -20,24 +20,17 @@ from aesm_dsl.plan.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
 from aesm_dsl.plan.tables import TableKey, table_key, table_keys
 
 START_STD = 0.05
-"""Embeddings start at normal(0, 0.05): close together, so that a value seen in few rows says little until it
-has earned a vector, but not so close that the first Linear's bias drowns what the row is."""
+"""Standard deviation of new embeddings: small, so that a value seen in few rows says little until it has learnt a
+vector, but not so small that the first Linear's bias dominates what the features say."""
 
 
 class Embedding(nn.Module):
-    """x_BD: the vectors of all features, concatenated in the order of the plan.
+    """x_BD: the vectors of all features, concatenated in the plan's order.
 
-    ids_BS    int64; per slot a row of its feature's own table, row 0 (missing) a trained vector like any other; PAD
-              in the slots of a list behind its last value
-    value_BV  float32; values of features that are used as numbers, NaN where missing
-    Raises ValueError, naming the feature, for an id outside its table. On CUDA and in compiled or exported
-    graphs that look would halt the device or break the graph: there such an id is sent outside every table,
-    and the lookup fails (on CUDA by the device's own assertion) instead of reading another feature's row.
-
-    Features of equal width live in one table, one below the other: as many lookups as there are widths. A feature that
-    has no table of its own looks in the rows of the one it shares; vectors from a file have a table to themselves. The
-    gradient of a table that is `sparse` is a sparse tensor: the looked up ids and their rows' gradients. Inductor has
-    no such gradients: in a network that is compiled these lookups stay apart, except in inference.
+    Features of equal width share one table, their rows one feature after the other, so there are only as many lookups
+    as widths. A feature without a table of its own uses the rows of the feature that it shares; vectors from a file
+    have a table of their own. The gradient of a sparse table is a sparse tensor: the looked-up ids and the gradients of
+    their rows.
     """
 
     # Shape suffixes, not mixed case.
@@ -49,47 +42,62 @@ class Embedding(nn.Module):
     def __init__(self, features: tuple[FeaturePlan, ...], sparse: frozenset[TableKey] = frozenset()) -> None:
         super().__init__()
         self.features = features
-        looking = [feature for feature in features if feature.slots]
-        places = table_keys(looking)
+        with_ids = [feature for feature in features if feature.slots]
+        keys = table_keys(with_ids)
         offsets = {}
-        self.tables, self.sparse = nn.ModuleList(), [place in sparse for place in places]
-        for place in places:
-            above = 0
-            for one in looking:
-                if table_key(one) == place and not one.table:
-                    offsets[one.name] = above
-                    above += one.rows
-            if isinstance(place, int):
-                self.tables.append(_table(above, place, sparse=place in sparse))
+        self.tables, self.sparse = nn.ModuleList(), [key in sparse for key in keys]
+        for key in keys:
+            rows = 0
+            for feature in with_ids:
+                if table_key(feature) == key and not feature.table:
+                    offsets[feature.name] = rows
+                    rows += feature.rows
+            if isinstance(key, int):
+                self.tables.append(_table(rows, key, sparse=key in sparse))
             else:
-                owner = next(one for one in looking if one.name == place)
-                self.tables.append(PretrainedVectors(owner, START_STD, sparse=place in sparse))
-        self.pools = nn.ModuleList(Pool(one, START_STD) for one in features if one.pool)
-        valued = [one.width for one in features if one.values]
-        self.numbers = NumberVectors(valued, START_STD) if valued else None
-        self.parts, self.counts = _parts(features, places)
-        of_slot = [one for one in looking for _ in range(one.slots)]
-        # Known from the plan, so they stay out of the state that a run saves.
+                owner = next(feature for feature in with_ids if feature.name == key)
+                self.tables.append(PretrainedVectors(owner, START_STD, sparse=key in sparse))
+        self.pools = nn.ModuleList(Pool(feature, START_STD) for feature in features if feature.pool)
+        number_widths = [feature.width for feature in features if feature.values]
+        self.numbers = NumberVectors(number_widths, START_STD) if number_widths else None
+        self.parts, self.counts = _parts(features, keys)
+        of_slot = [feature for feature in with_ids for _ in range(feature.slots)]
+        # Known from the plan, so they are not saved with the weights of a run.
         for name, values in (
-            ("order_S", [s for place in places for s, one in enumerate(of_slot) if table_key(one) == place]),
-            ("offset_S", [offsets[one.table or one.name] for one in of_slot]),
-            ("rows_S", [one.rows for one in of_slot]),
-            ("least_S", [PAD if one.pool else 0 for one in of_slot]),
+            ("order_S", [s for key in keys for s, feature in enumerate(of_slot) if table_key(feature) == key]),
+            ("offset_S", [offsets[feature.table or feature.name] for feature in of_slot]),
+            ("rows_S", [feature.rows for feature in of_slot]),
+            ("least_S", [PAD if feature.pool else 0 for feature in of_slot]),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
 
     def forward(self, ids_BS: Tensor, value_BV: Tensor) -> Tensor:
+        """Looks up the vectors.
+
+        Args:
+            ids_BS: int64; for each slot a row of its feature's own table. Row 0 (missing) is a trained vector like any
+                other; PAD in the slots after the last value of a list.
+            value_BV: float32; values of features that are used as numbers, NaN if missing.
+
+        Raises:
+            ValueError: an id is outside its table; names the feature. Only on the CPU, outside compiled and exported
+                graphs: elsewhere the check would stop the device or break the graph. There such an id is moved outside
+                every table, so that the lookup fails (on CUDA by the device's own assertion) instead of reading another
+                feature's row.
+        """
         known_BS = ids_BS.clamp(min=0) if len(self.pools) else ids_BS
-        if _can_look(ids_BS):
-            owners = [(f"feature `{one.name}`", "id", one.rows) for one in self.features for _ in range(one.slots)]
-            _refuse_outside(ids_BS, owners, [PAD if one.pool else 0 for one in self.features for _ in range(one.slots)])
+        if _can_check(ids_BS):
+            features = [feature for feature in self.features for _ in range(feature.slots)]
+            owners = [(f"feature `{feature.name}`", "id", feature.rows) for feature in features]
+            _check_range(ids_BS, owners, [PAD if feature.pool else 0 for feature in features])
             row_BS = known_BS + self.offset_S
         else:
             inside_BS = (ids_BS >= self.least_S) & (ids_BS < self.rows_S)
             row_BS = torch.where(inside_BS, known_BS + self.offset_S, torch.iinfo(torch.int64).max)
         of_table = row_BS.index_select(1, self.order_S).split_with_sizes(self.counts, dim=1)
-        looks = [_look_apart if sparse and torch.is_grad_enabled() else _look for sparse in self.sparse]
-        found = [look(table, rows) for look, table, rows in zip(looks, self.tables, of_table, strict=True)]
+        # Inductor has no sparse gradients: their lookups stay outside compiled graphs, except in inference.
+        lookups = [_look_up_uncompiled if sparse and torch.is_grad_enabled() else _look_up for sparse in self.sparse]
+        vectors = [look_up(table, rows) for look_up, table, rows in zip(lookups, self.tables, of_table, strict=True)]
         vector_BN = self.numbers(value_BV) if self.numbers is not None else value_BV
         x: list[Tensor] = []
         pools = iter(self.pools)
@@ -97,10 +105,10 @@ class Embedding(nn.Module):
             if part.feature is None:
                 x.append(vector_BN[:, part.start : part.stop])
                 continue
-            vector_BSW = found[part.table][:, part.start : part.stop]
+            vector_BSW = vectors[part.table][:, part.start : part.stop]
             if part.feature.pool:
                 real_BS = ids_BS[:, part.slot : part.slot + part.feature.slots] >= 0
-                query_BW = found[part.table][:, part.query] if part.query is not None else None
+                query_BW = vectors[part.table][:, part.query] if part.query is not None else None
                 x.append(next(pools)(vector_BSW, real_BS, query_BW))
             else:
                 x.append(vector_BSW.flatten(1))
@@ -111,14 +119,7 @@ class Embedding(nn.Module):
 
 
 class Context(nn.Module):
-    """What the gates of each level are told about a row's place (step 1 of an AES layer).
-
-    node_BL  int64; each row's node at every level (L may be 0), UNKNOWN where the level takes such rows: they
-             share a trained embedding of their own, the last of the table
-    returns  per scenario level l: context_BC, the embeddings of the row's nodes at levels 1..l, concatenated;
-             and for the task level context_BTC: all of these, and the task's embedding
-    Raises ValueError, naming the level, for a node it does not have (CPU; elsewhere the lookup fails).
-    """
+    """The context c of the gates of each level: embeddings of the row's nodes, and of the tasks (method.md eq. 1)."""
 
     def __init__(self, levels: tuple[LevelPlan, ...], tasks: TaskLevelPlan) -> None:
         super().__init__()
@@ -127,9 +128,22 @@ class Context(nn.Module):
         self.tasks = _table(len(tasks.tasks), tasks.width)
 
     def forward(self, node_BL: Tensor) -> tuple[list[Tensor], Tensor]:
-        if _can_look(node_BL):
-            sizes = [(f"level `{one.name}`", "node", len(one.nodes)) for one in self.levels]
-            _refuse_outside(node_BL, sizes, [UNKNOWN if one.unknown else 0 for one in self.levels])
+        """Looks up the embeddings.
+
+        Args:
+            node_BL: int64; each row's node at every level (L may be 0), UNKNOWN if the level allows it: such rows share
+                a trained embedding of their own, the last of the table.
+
+        Returns:
+            For each scenario level l context_BC, the embeddings of the row's nodes at levels 1..l, concatenated; and
+            for the task level context_BTC, all of these and the task's embedding.
+
+        Raises:
+            ValueError: a level does not have a node; names the level. Only on the CPU; elsewhere the lookup fails.
+        """
+        if _can_check(node_BL):
+            owners = [(f"level `{level.name}`", "node", len(level.nodes)) for level in self.levels]
+            _check_range(node_BL, owners, [UNKNOWN if level.unknown else 0 for level in self.levels])
         task_TW = self.tasks.weight
         context_BC = task_TW.new_zeros(node_BL.shape[0], 0)
         levels: list[Tensor] = []
@@ -151,37 +165,38 @@ def _table(rows: int, width: int, *, sparse: bool = False) -> nn.Embedding:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Neighbouring columns of x that come from one place."""
+    """Adjacent columns of x that come from one lookup, one pool, or the numbers."""
 
     feature: FeaturePlan | None
-    """The list, or the first of features of one value each; None for numbers, columns of their vectors."""
+    """The list, or the first of several features with one value each; None for numbers."""
     table: int
+    """Index of the table; -1 for numbers."""
     start: int
     stop: int
-    """From where to where in what the table's lookup gives."""
+    """The columns that the part takes from the result of the table's lookup, or from the vectors of the numbers."""
     slot: int
     """The first slot of its ids."""
     query: int | None
-    """Where the table's lookup gives the vector that attention asks with."""
+    """The column of the lookup's result that holds the query vector of attention."""
 
 
-def _parts(features: Sequence[FeaturePlan], places: list[TableKey]) -> tuple[list[_Part], list[int]]:
-    """The parts of x in order, and the ids of a row that each table looks up."""
+def _parts(features: Sequence[FeaturePlan], keys: list[TableKey]) -> tuple[list[_Part], list[int]]:
+    """The parts of x in order, and how many ids of a row each table looks up."""
     starts: dict[str, int] = {}
-    counts, slot, number = [0] * len(places), 0, 0
+    counts, slot, number = [0] * len(keys), 0, 0
     parts: list[_Part] = []
-    for one in features:
-        table = places.index(table_key(one)) if one.slots else -1
-        start = counts[table] if one.slots else number
-        stop = start + (one.slots or one.width)
+    for feature in features:
+        table = keys.index(table_key(feature)) if feature.slots else -1
+        start = counts[table] if feature.slots else number
+        stop = start + (feature.slots or feature.width)
         before = parts[-1] if parts else None
-        plain = before is not None and not one.pool and (before.feature is None or not before.feature.pool)
+        plain = before is not None and not feature.pool and (before.feature is None or not before.feature.pool)
         if before is not None and plain and before.table == table:
             parts[-1] = replace(before, stop=stop)
         else:
-            parts.append(_Part(one if one.slots else None, table, start, stop, slot, None))
-        starts[one.name], slot = start, slot + one.slots
-        if one.slots:
+            parts.append(_Part(feature if feature.slots else None, table, start, stop, slot, None))
+        starts[feature.name], slot = start, slot + feature.slots
+        if feature.slots:
             counts[table] = stop
         else:
             number = stop
@@ -191,25 +206,32 @@ def _parts(features: Sequence[FeaturePlan], places: list[TableKey]) -> tuple[lis
     return parts, counts
 
 
-def _look(table: nn.Module, rows_BS: Tensor) -> Tensor:
+def _look_up(table: nn.Module, rows_BS: Tensor) -> Tensor:
     vector_BSW: Tensor = table(rows_BS)
     return vector_BSW
 
 
-_look_apart = no_compile(_look)
+_look_up_uncompiled = no_compile(_look_up)
 
 
-def _can_look(ids: Tensor) -> bool:
+def _can_check(ids: Tensor) -> bool:
+    """Whether the values of ids can be read without stopping a device or breaking a graph."""
     return ids.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def _refuse_outside(ids_BS: Tensor, columns: list[tuple[str, str, int]], least: Sequence[int] | None = None) -> None:
-    """Raises for a column (owner, what it holds, how many there are) with a number outside [least, how many)."""
-    if ids_BS.shape[1] != len(columns):
-        raise ValueError(f"{ids_BS.shape[1]} columns of ids, expected {len(columns)}")
+def _check_range(ids_BS: Tensor, owners: list[tuple[str, str, int]], least: Sequence[int]) -> None:
+    """Raises ValueError if a column has an id outside [least, rows).
+
+    Args:
+        ids_BS: the ids.
+        owners: for each column its owner, what its ids are, and the number of rows.
+        least: for each column the least id.
+    """
+    if ids_BS.shape[1] != len(owners):
+        raise ValueError(f"{ids_BS.shape[1]} columns of ids, expected {len(owners)}")
     if ids_BS.numel() == 0:
         return
     lows, highs = ids_BS.amin(0).tolist(), ids_BS.amax(0).tolist()
-    for (owner, what, rows), first, low, high in zip(columns, least or [0] * len(columns), lows, highs, strict=True):
+    for (owner, noun, rows), first, low, high in zip(owners, least, lows, highs, strict=True):
         if low < first or high >= rows:
-            raise ValueError(f"{owner}: {what} {low if low < first else high}, expected {first} to {rows - 1}")
+            raise ValueError(f"{owner}: {noun} {low if low < first else high}, expected {first} to {rows - 1}")

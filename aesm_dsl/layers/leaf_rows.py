@@ -1,4 +1,4 @@
-"""`LeafSorter`: which leaf of the hierarchy every row belongs to, and the rows sorted by it.
+"""`LeafSorter`: finds the leaf of the hierarchy of every row, and sorts the rows by it.
 
 Axes: B rows, L scenario levels, N nodes of a level, P beginnings of paths.
 """
@@ -15,20 +15,20 @@ from aesm_dsl.plan.plan import UNKNOWN, Plan
 
 @dataclass(frozen=True, slots=True)
 class SortedRows:
-    """The rows of a batch in the order of their leaves, as they came within a leaf."""
+    """The order that sorts the rows of a batch by leaf; rows of one leaf keep their order."""
 
     order_B: Tensor
-    """int64; where each sorted row was in the batch."""
+    """int64; the index in the batch of each sorted row."""
     back_B: Tensor
-    """int64; where each row of the batch is among the sorted ones."""
+    """int64; the index among the sorted rows of each row of the batch."""
     leaf_B: Tensor
-    """int64; the leaf of each sorted row, in the order of `Plan.leaves`."""
+    """int64; the leaf of each sorted row, an index into `Plan.leaves`."""
     sizes: list[int]
-    """Rows of each leaf; none are known in an exported graph."""
+    """Number of rows of each leaf; empty in an exported graph, which cannot know them."""
 
 
 def sort_rows(leaf_B: Tensor) -> SortedRows:
-    """The rows of these leaves, in their order, without sizes."""
+    """Returns the rows sorted by these leaves, without sizes."""
     leaf_B, order_B = leaf_B.sort(stable=True)
     back_B = torch.empty_like(order_B)
     back_B[order_B] = torch.arange(order_B.shape[0], device=order_B.device)
@@ -36,10 +36,9 @@ def sort_rows(leaf_B: Tensor) -> SortedRows:
 
 
 class LeafSorter(nn.Module):
-    """`SortedRows` of node_BL. Raises ValueError for a row that is on no path of the hierarchy.
+    """Sorts the rows of a batch by leaf.
 
-    A row with an unknown node, at a level that takes them, belongs to a leaf of its own, behind the others. The sizes
-    of the leaves are looked at on the host: on a GPU this waits for the device, once a batch.
+    Rows with an unknown node, at a level that allows it, have a leaf of their own, after all others.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -48,16 +47,21 @@ class LeafSorter(nn.Module):
         self.takes_unknown = [level.unknown for level in plan.levels]
         self.known = len(plan.leaves)
         self.count = plan.leaf_count
-        # One step a level, so that the tables grow with the paths and not with the product of all levels' nodes.
+        # One table for each level, so that the tables grow with the paths, not with the product of all levels' nodes.
         for depth, level in enumerate(plan.levels):
             begun = list(dict.fromkeys(path[:depth] for path in plan.leaves))
             longer = list(dict.fromkeys(path[: depth + 1] for path in plan.leaves))
-            place = {path: index for index, path in enumerate(longer)}
-            steps = [[place.get((*path, node), -1) for node in range(len(level.nodes))] for path in begun]
-            # Known from the plan, so it stays out of the state that a run saves.
+            index_of = {path: index for index, path in enumerate(longer)}
+            steps = [[index_of.get((*path, node), -1) for node in range(len(level.nodes))] for path in begun]
+            # Known from the plan, so it is not saved with the weights of a run.
             self.register_buffer(f"step_{depth}", torch.tensor(steps, dtype=torch.int64), persistent=False)
 
     def forward(self, node_BL: Tensor) -> SortedRows:
+        """Returns the sorted rows. On a GPU this waits for the device, once for each batch: the sizes are read there.
+
+        Raises:
+            ValueError: a row is on no path of the hierarchy.
+        """
         rows = sort_rows(self.leaf(node_BL))
         sizes = torch.bincount(rows.leaf_B, minlength=self.count + 1).tolist()
         if sizes[self.count]:
@@ -67,7 +71,10 @@ class LeafSorter(nn.Module):
         return replace(rows, sizes=sizes[: self.count])
 
     def leaf(self, node_BL: Tensor) -> Tensor:
-        """leaf_B; `known`, one past the last, for a row with an unknown node, `count` for one on no path."""
+        """Returns leaf_B, in the order of the batch.
+
+        The leaf is `known`, the number of leaves, for a row with an unknown node, and `count` for a row on no path.
+        """
         if node_BL.shape[1] != len(self.names):
             raise ValueError(f"{node_BL.shape[1]} columns of nodes, expected {len(self.names)}")
         begun_B = torch.zeros(node_BL.shape[0], dtype=torch.int64, device=node_BL.device)

@@ -23,16 +23,20 @@ from aesm_dsl.plan.tables import sparse_table_keys
 
 
 class Network(nn.Module):
-    """`Prediction` for a `Batch`: embedding, the scenario levels top down, the task level, towers, funnel.
+    """Computes a `Prediction` for a `Batch`: embedding, the scenario levels top down, the task level, towers, funnel.
 
-    Parameters are drawn from torch's default generator: seed it for the same network twice. Dropout draws
-    from it too; exploration draws from `noise.generator` and happens in training only.
-    Raises ValueError for a plan whose sizes do not fit each other, and with a tower per leaf for a row on no path.
+    Parameters and dropout are drawn from torch's default generator: seed it to get the same network again. Exploration
+    is drawn from `noise.generator`, in training only.
     """
 
     def __init__(self, plan: Plan) -> None:
+        """Builds the network of a plan.
+
+        Raises:
+            ValueError: sizes of the plan do not fit each other.
+        """
         super().__init__()
-        _refuse_misfit(plan)
+        _check_sizes(plan)
         self.plan = plan
         self.embedding = Embedding(plan.features, sparse_table_keys(plan))
         self.context = Context(plan.levels, plan.tasks)
@@ -50,23 +54,27 @@ class Network(nn.Module):
             )
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
+        """Predicts all tasks for the rows of a batch.
+
+        Raises:
+            ValueError: an id or node is outside its table (on the CPU), or a row is on no path of the hierarchy (with a
+                tower for each leaf).
+        """
         h: Tensor = self.embedding(batch.ids_BS, batch.value_BV)
         context_of_level, context_BTC = self.context(batch.node_BL)
         among_of_level = self.siblings(batch.node_BL)
         selection: dict[str, tuple[Selection, ...]] = {}
-        tallies: list[LossSums] = []
+        loss_sums: list[LossSums] = []
         for index, level in enumerate(self.plan.levels):
-            node_B = batch.node_BL[:, index]
-            h, chosen, seen = _climb(
-                self.levels[index], h, context_of_level[index], node_B, noise, among_of_level[index]
-            )
-            selection[level.name] = chosen
-            tallies += seen
+            layers, node_B, among_BN = self.levels[index], batch.node_BL[:, index], among_of_level[index]
+            h, selections, sums = _run_layers(layers, h, context_of_level[index], node_B, noise=noise, among=among_BN)
+            selection[level.name] = selections
+            loss_sums += sums
 
         tasks = self.plan.tasks.tasks
         task_BT = torch.arange(len(tasks), device=h.device).expand(batch.rows, -1)
-        h, selection[TASKS], seen = _climb(self.tasks, h, context_BTC, task_BT, noise)
-        tallies += seen
+        h, selection[TASKS], sums = _run_layers(self.tasks, h, context_BTC, task_BT, noise=noise)
+        loss_sums += sums
 
         # Without task layers the towers share one input.
         h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(tasks), -1)
@@ -78,13 +86,13 @@ class Network(nn.Module):
             log_probability=dict(zip(names, yes, strict=True)),
             log_complement=dict(zip(names, no, strict=True)),
             selection=selection,
-            tallies=tuple(tallies),
+            loss_sums=tuple(loss_sums),
         )
 
     def _logits(self, h_BTD: Tensor, node_BL: Tensor) -> list[Tensor]:
         """logit_B of each task, from the tower of the task, or of the task in the row's leaf.
 
-        Rows with an unknown node have a tower of their own per task, which learns from the rows whose node is hidden.
+        Rows with an unknown node have a tower of their own for each task, which learns from rows whose node is hidden.
         """
         if self.leaves is None:
             return [tower(h_BD) for tower, h_BD in zip(self.towers.children(), h_BTD.unbind(1), strict=True)]
@@ -97,43 +105,51 @@ class Network(nn.Module):
 
 
 def aes_layers(network: nn.Module) -> dict[tuple[str, int], AESLayer]:
-    """A network's AES layers by their level's name and their place in its stack; none of a network without them."""
+    """Returns (level, index in the level's stack) -> AES layer; empty for a network without AES layers."""
     if not isinstance(network, Network):
         return {}
     stacks = [*network.levels.children(), network.tasks]
-    named = zip([name for name, _ in _stacks(network.plan)], stacks, strict=True)
-    pairs = [(name, index, layer) for name, stack in named for index, layer in enumerate(stack.children())]
-    return {(name, index): layer for name, index, layer in pairs if isinstance(layer, AESLayer)}
+    named_stacks = zip([name for name, _ in _stacks(network.plan)], stacks, strict=True)
+    layers = [(name, index, layer) for name, stack in named_stacks for index, layer in enumerate(stack.children())]
+    return {(name, index): layer for name, index, layer in layers if isinstance(layer, AESLayer)}
 
 
 def _stack(layers: tuple[LayerPlan, ...]) -> nn.ModuleList:
     return nn.ModuleList(AESLayer(layer) for layer in layers)
 
 
-def _climb(
-    layers: nn.Module, h: Tensor, context: Tensor, node: Tensor, noise: Noise | None, among: Tensor | None = None
+def _run_layers(
+    layers: nn.Module,
+    h: Tensor,
+    context: Tensor,
+    node: Tensor,
+    *,
+    noise: Noise | None,
+    among: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Selection, ...], list[LossSums]]:
-    """h, the selections and what the auxiliary losses are made of, after one level's stack of layers."""
+    """Runs the layers of one level: h after them, and the selection and loss sums of each layer."""
     selections: list[Selection] = []
-    tallies: list[LossSums] = []
+    loss_sums: list[LossSums] = []
     for layer in layers.children():
-        h, selection, tally = layer(h, context, node, noise, among)
+        h, selection, sums = layer(h, context, node, noise, among)
         selections.append(selection)
-        tallies.append(tally)
-    return h, tuple(selections), tallies
+        loss_sums.append(sums)
+    return h, tuple(selections), loss_sums
 
 
 def _stacks(plan: Plan) -> list[tuple[str, tuple[LayerPlan, ...]]]:
+    """The name and layers of every level, the task level last."""
     return [*((level.name, level.layers) for level in plan.levels), (TASKS, plan.tasks.layers)]
 
 
 def _output(plan: Plan) -> int:
-    """Width of h below the towers."""
+    """The width of h below the towers."""
     layers = [layer for stack in _stacks(plan) for layer in stack[1]]
     return layers[-1].output if layers else plan.width
 
 
-def _refuse_misfit(plan: Plan) -> None:
+def _check_sizes(plan: Plan) -> None:
+    """Raises ValueError if names of the plan are not distinct, or its sizes do not fit each other."""
     names = [level.name for level in plan.levels]
     tasks = [task.name for task in plan.tasks.tasks]
     if not tasks:
@@ -147,16 +163,16 @@ def _refuse_misfit(plan: Plan) -> None:
         context += level.width
         if any(layer.unknown != level.unknown for layer in level.layers):
             raise ValueError(f"level `{level.name}`: its layers must take unknown nodes just where the level does")
-        width = _refuse_layers(level.name, level.layers, width, context, len(level.nodes))
-    _refuse_layers(TASKS, plan.tasks.layers, width, context + plan.tasks.width, len(tasks))
+        width = _check_layers(level.name, level.layers, width, context, len(level.nodes))
+    _check_layers(TASKS, plan.tasks.layers, width, context + plan.tasks.width, len(tasks))
 
 
-def _refuse_layers(name: str, layers: tuple[LayerPlan, ...], width: int, context: int, nodes: int) -> int:
-    """The level's output width; raises if a layer was planned for other sizes than it would be given."""
+def _check_layers(name: str, layers: tuple[LayerPlan, ...], width: int, context: int, nodes: int) -> int:
+    """The level's output width; raises ValueError if a layer was planned for other sizes than it gets."""
     for index, layer in enumerate(layers):
         planned = {"input": layer.input, "context": layer.context, "nodes": layer.nodes}
-        given = {"input": width, "context": context, "nodes": nodes}
-        for size, expected in given.items():
+        actual = {"input": width, "context": context, "nodes": nodes}
+        for size, expected in actual.items():
             if planned[size] != expected:
                 raise ValueError(f"level `{name}`, layer {index + 1}: {size} {planned[size]} planned, {expected} given")
         width = layer.output

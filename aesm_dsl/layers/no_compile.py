@@ -1,4 +1,4 @@
-"""`no_compile`: what torch.compile is to leave as it is."""
+"""`no_compile`: marks functions that torch.compile leaves as they are."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-Given = ParamSpec("Given")
-Found = TypeVar("Found")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
-def no_compile(function: Callable[Given, Found]) -> Callable[Given, Found]:
-    """The function, which in a network that is compiled runs between two graphs and not in one.
+def no_compile(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Returns the function, which in a compiled network runs between two graphs, not inside one.
 
-    torch.compiler.disable says the same, but loads the compiler at once, for those too that compile nothing.
+    torch.compiler.disable as a decorator does the same, but it loads the compiler on import, also for users who compile
+    nothing. So it is applied here only once something compiles.
     """
 
     @functools.wraps(function)
-    def run(*given: Given.args, **named: Given.kwargs) -> Found:
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         if torch.compiler.is_dynamo_compiling():
-            found: Found = torch.compiler.disable(function)(*given, **named)  # type: ignore[no-untyped-call]
-            return found
-        return function(*given, **named)
+            result: Result = torch.compiler.disable(function)(*args, **kwargs)  # type: ignore[no-untyped-call]
+            return result
+        return function(*args, **kwargs)
 
     return run

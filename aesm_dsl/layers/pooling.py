@@ -1,4 +1,4 @@
-"""`Pool`: the vectors of a list -> one vector; `NumberVectors`: values -> vectors.
+"""`Pool`: the vectors of a list -> one vector; `NumberVectors`: numbers -> vectors.
 
 Axes: B rows, S slots of one list, V values, W width of a vector, N widths of all numbers.
 """
@@ -12,16 +12,11 @@ from aesm_dsl.plan.features import FeaturePlan
 
 
 class Pool(nn.Module):
-    """One vector for a list: the mean, sum or largest numbers of its vectors, or what attention picks from them.
+    """Pools the vectors of a list into one: their mean, sum or maximum, or an attention-weighted sum.
 
-    vector_BSW  the vectors of the slots; those of slots without a value count for nothing
-    real_BS     which slots hold a value
-    query_BW    for attention: the vector of the row's own value of the feature whose table the list looks in
-    returns     pooled_BW; an empty list has a learnt vector of its own
-
-    attention   sum over s of a_s v_s with a = softmax(v_s . (A q) / sqrt(W) + b_s): scaled dot-product attention
-                (Vaswani et al. 2017) with the candidate as the query, as target attention has it (Zhou et al. 2018);
-                A starts as the identity, and b, which says how much a value's age counts, at zero
+    Attention computes the sum over s of a_s v_s with a = softmax(v_s . (A q) / sqrt(W) + b_s). This is scaled
+    dot-product attention (Vaswani et al., NeurIPS 2017) with the candidate as the query, as in target attention (Zhou
+    et al., "Deep Interest Network", KDD 2018). A starts as the identity, and b, which weights the age of a value, at 0.
     """
 
     def __init__(self, feature: FeaturePlan, start_std: float) -> None:
@@ -33,6 +28,16 @@ class Pool(nn.Module):
             self.age = nn.Parameter(torch.zeros(feature.slots))
 
     def forward(self, vector_BSW: Tensor, real_BS: Tensor, query_BW: Tensor | None) -> Tensor:
+        """Pools one list for each row.
+
+        Args:
+            vector_BSW: the vectors of the slots; those of slots without a value are ignored.
+            real_BS: bool; which slots hold a value.
+            query_BW: for attention, the vector of the row's own value of the feature whose table the list uses.
+
+        Returns:
+            pooled_BW; an empty list has a learnt vector of its own.
+        """
         some_B1 = real_BS.any(1, keepdim=True)
         if self.kind == "max":
             pooled_BW = vector_BSW.masked_fill(~real_BS.unsqueeze(2), -torch.inf).amax(1)
@@ -42,7 +47,7 @@ class Pool(nn.Module):
         return torch.where(some_B1, pooled_BW, self.empty.to(pooled_BW.dtype))
 
     def _weights(self, vector_BSW: Tensor, real_BS: Tensor, query_BW: Tensor | None) -> Tensor:
-        """What the vector of each slot counts; 0 without a value."""
+        """The weight of each slot's vector; 0 without a value."""
         weight_BS = real_BS.to(vector_BSW.dtype)
         if self.kind == "mean":
             weight_BS = weight_BS / weight_BS.sum(1, keepdim=True).clamp(min=1)
@@ -50,19 +55,20 @@ class Pool(nn.Module):
             assert query_BW is not None
             turned_BW1 = (query_BW @ self.turn.to(query_BW.dtype)).unsqueeze(2)
             score_BS = torch.bmm(vector_BSW, turned_BW1).squeeze(2) * vector_BSW.shape[2] ** -0.5 + self.age
-            # Not minus infinity: the softmax of an empty list must be numbers, though they go nowhere.
+            # Not -inf: the softmax of an empty list would be NaN, and so would gradients, though its result is unused.
             score_BS = score_BS.masked_fill(~real_BS, torch.finfo(score_BS.dtype).min)
             weight_BS = score_BS.softmax(1).to(vector_BSW.dtype) * weight_BS
         return weight_BS
 
 
 class NumberVectors(nn.Module):
-    """vector_BN: value * slope + start of every feature that is used as a number, side by side.
+    """vector_BN: value * slope + start of every feature that is used as a number, concatenated.
 
-    value_BV  scaled; NaN where missing: such a number has a learnt vector of its own
+    A missing number has a learnt vector of its own.
     """
 
     place_N: Tensor
+    """For each of the N columns, the number that it belongs to."""
 
     def __init__(self, widths: list[int], start_std: float) -> None:
         super().__init__()
@@ -71,7 +77,9 @@ class NumberVectors(nn.Module):
         self.register_buffer("place_N", place_V.repeat_interleave(torch.tensor(widths)), persistent=False)
 
     def forward(self, value_BV: Tensor) -> Tensor:
+        """Returns vector_BN; `value_BV` are scaled numbers, NaN if missing."""
         value_BN = value_BV.index_select(1, self.place_N)
-        there_BN = ~value_BN.isnan()
+        present_BN = ~value_BN.isnan()
+        # With 0 in place of NaN: the gradient of torch.where through an unused NaN would be NaN.
         vector_BN = torch.addcmul(self.start, value_BN.nan_to_num(0.0), self.slope)
-        return torch.where(there_BN, vector_BN, self.missing)
+        return torch.where(present_BN, vector_BN, self.missing)

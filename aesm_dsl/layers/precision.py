@@ -1,4 +1,4 @@
-"""What stays exact under autocast: gates, probabilities and statistics are of float32 where large products are not."""
+"""What stays in full precision under autocast: gates, probabilities and statistics are computed in float32."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 def full_precision(value: Tensor) -> Tensor:
-    """The tensor in float32 if it has less than that."""
+    """Returns the tensor, in float32 if it is in bfloat16 or float16."""
     return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Within it nothing is cast, where autocast is on outside."""
+    """Returns a context in which autocast is off."""
     if not torch.is_autocast_enabled(device.type):
-        return nullcontext()  # an exported graph has no autocast in it
+        return nullcontext()  # so that an exported graph has no autocast in it
     return torch.autocast(device.type, enabled=False)

@@ -1,4 +1,7 @@
-"""`PretrainedVectors`: ids -> vectors that were learnt elsewhere. Axes: K known keys, W width, G width that the file gives."""
+"""`PretrainedVectors`: ids -> vectors that were learnt elsewhere.
+
+Axes: K known keys, W width of the feature, G width of the file's vectors.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +16,33 @@ from aesm_dsl.plan.plan import OTHER
 
 
 class PretrainedVectors(nn.Module):
-    """The vector of each id: of 2 and above a row of the file's table, turned to the feature's width by a trained
-    matrix where the file's is another; of 0 (missing) and 1 (not in the file) a trained vector of its own.
+    """The vector of each id.
 
-    id       int64, of any shape; the result has one axis more
-    trained  the table moves too, by sparse gradients where `sparse`; else it is a buffer: kept with the weights
-    The table is zero until `fill_vectors` puts the file's vectors in.
+    Ids from 2 on are rows of the file's table; if its vectors have another width than the feature, a trained matrix
+    projects them. The ids 0 (missing) and 1 (not in the file) each have a trained vector of their own. The table is
+    trained too if the plan says so, else it is a buffer that is saved with the weights. It is zero until `fill_vectors`
+    puts the file's vectors in.
     """
 
     def __init__(self, feature: FeaturePlan, start_std: float, *, sparse: bool) -> None:
+        """Makes the module.
+
+        Args:
+            feature: the feature of vectors.
+            start_std: standard deviation of the vectors of the ids 0 and 1 at the start.
+            sparse: whether a trained table has sparse gradients.
+        """
         super().__init__()
         self.name = feature.name
-        width, given = feature.embed, feature.given or feature.embed
-        # Before the file is read its rows are not known: one stands for them.
+        width, file_width = feature.embed, feature.given or feature.embed
+        # Before the file is read the number of its rows is not known: one row stands for them.
         known = max(feature.rows - OTHER - 1, 1)
-        self.trained = nn.Embedding(known, given, sparse=sparse) if feature.trained else None
+        self.trained = nn.Embedding(known, file_width, sparse=sparse) if feature.trained else None
         if self.trained is None:
-            self.register_buffer("frozen_KG", torch.zeros(known, given))
+            self.register_buffer("frozen_KG", torch.zeros(known, file_width))
         else:
             nn.init.zeros_(self.trained.weight)
-        self.turn = nn.Linear(given, width, bias=False) if given != width else None
+        self.turn = nn.Linear(file_width, width, bias=False) if file_width != width else None
         self.absent_2W = nn.Parameter(torch.randn(OTHER + 1, width) * start_std)
 
     @property
@@ -42,8 +52,9 @@ class PretrainedVectors(nn.Module):
         return table
 
     def forward(self, id: Tensor) -> Tensor:
-        place = (id - OTHER - 1).clamp(min=0)
-        vector = self.trained(place) if self.trained is not None else functional.embedding(place, self.table_KG)
+        """Returns the vectors of ids (int64, any shape), with W as one more axis."""
+        row = (id - OTHER - 1).clamp(min=0)
+        vector = self.trained(row) if self.trained is not None else functional.embedding(row, self.table_KG)
         if self.turn is not None:
             vector = self.turn(vector)
         absent = functional.embedding(id.clamp(max=OTHER), self.absent_2W)

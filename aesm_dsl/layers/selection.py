@@ -1,7 +1,7 @@
-"""Gate logits -> the experts each row runs, and with what weight (method.md eq. 3-8).
+"""Gate logits -> the experts that each row runs, and their weights (method.md eq. 3-8).
 
-Axes: B rows, N nodes, E experts, K chosen experts. B stands for the leading shape, which is (B,) on scenario
-levels and (B, T) on the task level, where each row has a gate per task; every function here takes both.
+Axes: B rows, N nodes, E experts, K chosen experts. B stands for the leading shape, which is (B,) on scenario levels and
+(B, T) on the task level, where each row has a gate for every task; every function here accepts both.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch import Tensor
 from aesm_dsl.plan.plan import UNKNOWN
 
 MOST_SEARCHED = 4
-"""Up to so many experts are found by searching for the largest score again and again, more by a sort."""
+"""Up to this many experts are found by searching for the largest score repeatedly, more by a sort."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What every row chose in one layer.
+    """What every row selected in one layer.
 
-    Leading shape `...` is (B,) on scenario levels and (B, T) on the task level: a gate per row and task.
+    The leading shape `...` is (B,) on scenario levels and (B, T) on the task level: a gate for each row and task.
     """
 
     node: Tensor
-    """int64 (...): the row's node, or the task; UNKNOWN where the level does not know it."""
+    """int64 (...): the row's node, or the task; UNKNOWN if the level does not know the node."""
     specific: Tensor
     """bool (..., E): S_sp."""
     shared: Tensor
@@ -42,30 +42,34 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class LossSums:
-    """Sums over the rows of a layer, of which its auxiliary losses are made."""
+    """Sums over the rows of a layer, from which its auxiliary losses are computed."""
 
     specific: Tensor
-    """Sum of d_sp over rows and S_sp, in nats; a scalar."""
+    """Sum of d_sp over the rows and S_sp, in nats; a scalar."""
     shared: Tensor
-    """Sum of d_sh over rows and S_sh, in nats; a scalar."""
+    """Sum of d_sh over the rows and S_sh, in nats; a scalar."""
     wanted_E: Tensor
-    """Sum over selections of the probability of each expert: softmax over experts of what the set was chosen by."""
+    """Sum over all selections of each expert's probability: the softmax over experts of the score that selects."""
     counts: Tensor
-    """(2 + E,), without gradient: how many d_sp and d_sh were added, and how many selections are of each expert."""
+    """(2 + E,), without gradient: how many d_sp and d_sh were summed, and how many selections each expert has."""
 
     def losses(self, counts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """L_sp and L_sh, each divergence's mean over rows and their selected sets (eq. 8), and L_balance; scalars, 0
-        without rows.
+        """Returns L_sp, L_sh and L_balance; scalars, 0 without rows.
 
-            L_balance = E * sum over e of f_e P_e;  about 1 where all experts are used alike
-            f_e  share of all selections that are of the expert; has no gradient
-            P_e  its mean probability, `wanted_E` over all selections
-        As Switch Transformers (2021) have it, with the scores that select here: an expert that nobody selects has a
-        gradient too, and what is lowered is what overused experts are chosen for. All nodes' rows, or all tasks, count
-        together: each may keep experts of its own as long as all are in use.
+        L_sp and L_sh are the means of the divergences over the rows and their selected sets (eq. 8), and
 
-        counts  those of all processes together: the losses are then this one's parts of the losses of all their rows,
-                and sum to them
+            L_balance = E * sum over e of f_e P_e;  about 1 if all experts are used equally
+            f_e  the expert's share of all selections; has no gradient
+            P_e  the expert's mean probability, `wanted_E` over all selections
+
+        This is the balance loss of Switch Transformers (Fedus, Zoph, Shazeer, 2021) with the scores that select here:
+        an expert that nobody selects has a gradient too, and lowering the loss lowers the scores of overused experts.
+        The rows of all nodes, or of all tasks, count together: each may keep experts of its own as long as all experts
+        are in use.
+
+        Args:
+            counts: the counts of all processes together: the losses are then this process's parts of the losses over
+                the rows of all processes, and sum up to them.
         """
         counts = self.counts if counts is None else counts
         picked_E, total = counts[2:], counts[2:].sum().clamp(min=1)
@@ -75,7 +79,7 @@ class LossSums:
 
 @dataclass(frozen=True, slots=True)
 class ExpertChoice:
-    """Both sets of experts, before any weight is given, with the divergences they were chosen by."""
+    """Both sets of experts, before they have weights, with the divergences that they were chosen by."""
 
     specific: Tensor
     """bool (..., E): S_sp."""
@@ -86,29 +90,29 @@ class ExpertChoice:
     shared_divergence: Tensor
     """(..., E): d_sh, in nats."""
     specific_score: Tensor
-    """(..., E): what S_sp is chosen by, the largest first: -d_sp, or G where there is nothing to compare."""
+    """(..., E): the score that S_sp is chosen by, the largest first: -d_sp, or G if there is nothing to compare."""
     shared_score: Tensor
-    """(..., E): what S_sh is chosen by, likewise."""
+    """(..., E): the score that S_sh is chosen by: -d_sh, or G."""
 
     @property
     def chosen(self) -> Tensor:
         """bool (..., E): S, the union; an expert in both sets counts once."""
         return self.specific | self.shared
 
-    def tally(self) -> LossSums:
-        """What the auxiliary losses are made of."""
-        picked_E, wanted_E = _claims(self.specific, self.specific_score)
-        more_E, also_E = _claims(self.shared, self.shared_score)
-        counts = torch.stack([self.specific.sum(), self.shared.sum()]).to(wanted_E.dtype)
+    def loss_sums(self) -> LossSums:
+        """Returns what the auxiliary losses are computed from."""
+        specific_E, wanted_specific_E = _usage(self.specific, self.specific_score)
+        shared_E, wanted_shared_E = _usage(self.shared, self.shared_score)
+        counts = torch.stack([self.specific.sum(), self.shared.sum()]).to(wanted_specific_E.dtype)
         return LossSums(
             torch.where(self.specific, self.specific_divergence, 0.0).sum(),
             torch.where(self.shared, self.shared_divergence, 0.0).sum(),
-            wanted_E + also_E,
-            torch.cat([counts, picked_E + more_E]),
+            wanted_specific_E + wanted_shared_E,
+            torch.cat([counts, specific_E + shared_E]),
         )
 
     def only(self, kept: Tensor) -> ExpertChoice:
-        """The same choice without the experts that are not kept."""
+        """Returns the same choice without the experts that are not in `kept` (bool, (..., E))."""
         return replace(self, specific=self.specific & kept, shared=self.shared & kept)
 
 
@@ -118,18 +122,24 @@ def select_experts(
     specific: int,
     shared: int,
     among_BN: Tensor | None = None,
+    *,
     unknown: bool = False,
 ) -> ExpertChoice:
-    """Experts each row runs: its node's `specific` most specific and the `shared` most shared ones (eq. 4-6).
+    """Returns the experts that each row runs: the most specific ones to its node, and the most shared ones (eq. 4-6).
 
-    gates_BNE  gate logits, noise included if there is any
-    node_B     each row's node, int64 in [0, N)
-    among_BN   bool; the nodes that each row's node is compared with, itself included; None: all of them
-    unknown    whether rows may have the node UNKNOWN: nothing is specific to it, and its S_sp is empty
-    returns    both sets as masks, and both divergences; ties go to the lower expert index
+    With one node there is nothing to compare, and both divergences are 0: then the experts with the largest gates are
+    taken, the first `specific` of them as specific, the next `shared` as shared.
 
-    With one node there is nothing to compare and both divergences are 0: the experts with the largest gates
-    are taken, the first `specific` of them as specific, the next `shared` as shared.
+    Args:
+        gates_BNE: gate logits, including the noise if there is any.
+        node_B: each row's node, int64 in [0, N).
+        specific: how many specific experts each row runs, K_sp.
+        shared: how many shared experts each row runs, K_sh.
+        among_BN: bool; the nodes that each row's node is compared with, itself included; None for all nodes.
+        unknown: whether rows may have the node UNKNOWN. Nothing is specific to it: its S_sp is empty.
+
+    Returns:
+        Both sets as masks, and both divergences. Ties go to the lower expert index.
     """
     logP_BNE = compare_nodes(gates_BNE, among_BN)
     specific_BE, shared_BE = divergences(logP_BNE, node_B.clamp(min=0) if unknown else node_B, among_BN)
@@ -146,8 +156,9 @@ def select_experts(
         closest_BE = _mask(largest_scores(specific_score_BE, specific), specific_BE)
         evenest_BE = _mask(largest_scores(shared_score_BE, shared), specific_BE)
         if among_BN is not None:
+            # Rows whose node has no siblings select by their gates, as with one node.
             alone_B1 = among_BN.sum(dim=-1, keepdim=True) == 1
-            # Not where: exported graphs have none of bools.
+            # Not torch.where: exported ONNX graphs have no Where of bools.
             first_BE = (alone_B1 & first_BE) | (~alone_B1 & closest_BE)
             next_BE = (alone_B1 & next_BE) | (~alone_B1 & evenest_BE)
             specific_score_BE = torch.where(alone_B1, own_BE, specific_score_BE)
@@ -160,11 +171,8 @@ def select_experts(
 
 
 def largest_scores(score_BE: Tensor, count: int) -> Tensor:
-    """Indices of the `count` largest scores, the largest first; of equal ones the lower index first.
-
-    A sort where many are asked for; for a few, one search after the other is faster. topk does not say which of equal
-    scores it takes.
-    """
+    """Returns the indices of the `count` largest scores, the largest first; of equal scores the lower index first."""
+    # For few, repeated searching is faster than a sort. Not topk: it does not say which of equal scores it takes.
     if count > MOST_SEARCHED:
         return score_BE.argsort(dim=-1, descending=True, stable=True)[..., :count]
     found_BE, left_BE = score_BE.new_zeros((*score_BE.shape[:-1], 0), dtype=torch.int64), score_BE.detach()
@@ -176,16 +184,16 @@ def largest_scores(score_BE: Tensor, count: int) -> Tensor:
 
 
 def compare_nodes(gates_BNE: Tensor, among_BN: Tensor | None = None) -> Tensor:
-    """logP_BNE: per expert, the log-softmax of its gate logits over the compared nodes (eq. 3), -inf on others."""
+    """Returns logP_BNE: of each expert, the log-softmax of its logits over the compared nodes (eq. 3), else -inf."""
     if among_BN is not None:
         gates_BNE = gates_BNE.masked_fill(~among_BN.unsqueeze(-1), -math.inf)
     return torch.log_softmax(gates_BNE, dim=-2)
 
 
 def divergences(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """d_sp_BE and d_sh_BE: how far each expert is from the row's node alone, and all alike (eq. 4, 5).
+    """Returns d_sp_BE and d_sh_BE: how far each expert is from the row's node alone, and from all alike (eq. 4, 5).
 
-    Both are closed forms on log-softmax. Through probabilities they are infinite as soon as one underflows.
+    Both are closed forms of the log-softmax. Through probabilities they would be infinite as soon as one underflows.
     """
     specific_BE = -gather_node(logP_BNE, node_B)
     if among_BN is None:
@@ -200,23 +208,25 @@ def mixture_weights(
     node_B: Tensor,
     chosen_BE: Tensor,
     temperature: float = 1.0,
+    *,
     among_BN: Tensor | None = None,
     unknown: bool = False,
 ) -> Tensor:
-    """a_BE: softmax of the row's own gates over the chosen experts, exactly 0 on the others (eq. 7).
+    """Returns a_BE: the softmax of the row's own gates over the chosen experts, exactly 0 on the others (eq. 7).
 
-    Masked with -inf, not by a large product: a product turns an unselected negative logit into the winner.
+    The arguments are those of `select_experts`; a higher `temperature` makes the weights more equal.
     """
     own_BE = gates_of_own_node(gates_BNE, node_B, among_BN, unknown)
     if temperature != 1.0:
         own_BE = own_BE / temperature
+    # Masked with -inf, not multiplied by a large number: a product would make an unselected negative logit win.
     return own_BE.masked_fill(~chosen_BE, -math.inf).softmax(dim=-1)
 
 
 def gates_of_own_node(
     gates_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None, unknown: bool = False
 ) -> Tensor:
-    """G_BE of each row's node; with `unknown`, for a row without one the mean over the nodes it is compared with."""
+    """Returns G_BE of each row's node. With `unknown`, a row without a node gets the mean over the compared nodes."""
     if not unknown:
         return gather_node(gates_BNE, node_B)
     if among_BN is None:
@@ -229,24 +239,32 @@ def gates_of_own_node(
 
 
 def within_budget(chosen_BTE: Tensor, weight_BTE: Tensor, budget: int) -> Tensor:
-    """bool (B, 1, E): the experts that a row may run for all its tasks together, at most `budget` of them.
+    """Returns the experts that a row may run for all its tasks together, at most `budget` of them.
 
-    chosen_BTE  what each task selected, with the mixture weights `weight_BTE` it would give
-    Every task keeps the expert of its largest weight; what is left of the budget goes to the experts with the
-    largest claim, the sum of their weights over the tasks. Ties go to the lower expert index.
-    Where the tasks select no more than the budget allows, all they selected is kept.
+    Every task keeps the expert of its largest weight. The rest of the budget goes to the experts whose weights, summed
+    over the tasks, are largest; ties go to the lower expert index. If the tasks selected no more experts than the
+    budget allows, all of these are kept.
+
+    Args:
+        chosen_BTE: the experts that each task selected.
+        weight_BTE: the mixture weights that each task would give them.
+        budget: most experts of a row.
+
+    Returns:
+        bool (B, 1, E).
     """
     best_BE = _mask(weight_BTE.argmax(dim=-1, keepdim=True), weight_BTE).any(dim=-2)
     order_BE = weight_BTE.sum(dim=-2).argsort(dim=-1, descending=True, stable=True)
+    # 2 for a task's best expert, 1 for a selected one. The stable sort keeps the order by weight within each rank.
     rank_BE = best_BE.int() + chosen_BTE.any(dim=-2).int()
-    again_BE = rank_BE.gather(-1, order_BE).argsort(dim=-1, descending=True, stable=True)
-    kept_BK = order_BE.gather(-1, again_BE)[..., :budget]
+    by_rank_BE = rank_BE.gather(-1, order_BE).argsort(dim=-1, descending=True, stable=True)
+    kept_BK = order_BE.gather(-1, by_rank_BE)[..., :budget]
     return _mask(kept_BK, rank_BE).unsqueeze(-2)
 
 
 def gather_node(values_BNE: Tensor, node_B: Tensor) -> Tensor:
-    """values_BE of each row's own node."""
-    # gather, as take_along_dim nails the number of rows into an exported graph.
+    """Returns values_BE of each row's own node."""
+    # Not take_along_dim: it fixes the number of rows in an exported graph.
     index_B1E = node_B[..., None, None].expand(*node_B.shape, 1, values_BNE.shape[-1])
     return values_BNE.gather(-2, index_B1E).squeeze(-2)
 
@@ -255,8 +273,8 @@ def _mask(chosen_BK: Tensor, like_BE: Tensor) -> Tensor:
     return torch.zeros_like(like_BE, dtype=torch.bool).scatter(-1, chosen_BK, True)
 
 
-def _claims(set_BE: Tensor, score_BE: Tensor) -> tuple[Tensor, Tensor]:
-    """Per expert how often it was selected, and how often as softmax of the score would have it."""
+def _usage(set_BE: Tensor, score_BE: Tensor) -> tuple[Tensor, Tensor]:
+    """For each expert, how often it was selected, and how often the softmax of the score would select it."""
     set_RE = set_BE.flatten(0, -2).to(score_BE.dtype)
     wanted_RE = set_RE.sum(dim=-1, keepdim=True) * score_BE.flatten(0, -2).softmax(dim=-1)
     return set_RE.sum(dim=0), wanted_RE.sum(dim=0)

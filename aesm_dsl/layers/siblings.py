@@ -1,4 +1,4 @@
-"""`Siblings`: which nodes a row's node is compared with where a level compares siblings alone (method.md eq. 3).
+"""`Siblings`: the nodes that a row's node is compared with, if a level compares siblings only (method.md eq. 3).
 
 Axes: B rows, L scenario levels, N nodes of a level, P nodes of the level above.
 """
@@ -14,30 +14,30 @@ from aesm_dsl.plan.plan import LevelPlan
 
 
 class Siblings(nn.Module):
-    """Per level among_BN, bool: the nodes that lie under the row's node of the level above, and the row's own node.
+    """among_BN of every level, bool: the nodes under the row's node of the level above, and the row's own node.
 
-    None for a level whose nodes are all compared: it is not asked otherwise, or every parent has all of them.
-    Under a parent that the plan does not name, all nodes of the level are siblings.
+    None for a level that compares all its nodes: its layers do not ask for siblings, or every parent has all nodes.
+    Under an unknown parent, all nodes of the level are siblings.
     """
 
     def __init__(self, levels: tuple[LevelPlan, ...]) -> None:
         super().__init__()
         tables = [None, *(_under(above, level) for above, level in pairwise(levels))][: len(levels)]
-        # Known from the plan, so they stay out of the state that a run saves.
+        # Known from the plan, so they are not saved with the weights of a run.
         for index, under_PN in enumerate(tables):
             self.register_buffer(f"under_{index}", under_PN, persistent=False)
         self.levels = len(levels)
 
     def forward(self, node_BL: Tensor) -> list[Tensor | None]:
-        found: list[Tensor | None] = []
+        among: list[Tensor | None] = []
         for index in range(self.levels):
             under_PN: Tensor | None = self.get_buffer(f"under_{index}") if index else None
-            found.append(None if under_PN is None else _among(under_PN, node_BL[:, index - 1], node_BL[:, index]))
-        return found
+            among.append(None if under_PN is None else _among(under_PN, node_BL[:, index - 1], node_BL[:, index]))
+        return among
 
 
 def _under(above: LevelPlan, level: LevelPlan) -> Tensor | None:
-    """bool (P + 1, N): the nodes under each parent, and in the last row those under an unknown one: all."""
+    """bool (P + 1, N): the nodes under each parent; in the last row those under an unknown parent, which are all."""
     asked = any(layer.compare == "siblings" for layer in level.layers)
     under_PN = [[parent in node.parents for node in level.nodes] for parent in range(len(above.nodes))]
     if not asked or all(all(under_N) for under_N in under_PN):

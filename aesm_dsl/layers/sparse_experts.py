@@ -1,7 +1,7 @@
-"""Experts on the rows that selected them, and on no others: forward and backward in proportion to what was selected.
+"""Runs experts on the rows that selected them, and on no others, forward and backward.
 
-Axes: B rows, G gates per row, E experts, K experts that a row runs at most, P (row, expert) pairs sorted by expert,
-D input width, H output width. In `mix`: S (row, gate) or (row, expert), Q triples of them with a weight.
+Axes: B rows, G gates per row, E experts, K most experts that a row runs, P (row, expert) pairs sorted by expert,
+D input width, H and F output width. In `mix`: S all (row, gate) or (row, expert), Q (row, gate, expert) with a weight.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from aesm_dsl.layers.precision import full_precision
 
 
 class Pairs(ABC):
-    """Which expert runs on which row, row_P and expert_P, and how each expert's parameters are applied to its pairs."""
+    """The pairs of a row and an expert that runs on it, and how parameters of experts are applied to them.
+
+    Attributes:
+        row_P: the row of each pair.
+        expert_P: the expert of each pair.
+    """
 
     def __init__(self, row_P: Tensor, expert_P: Tensor) -> None:
         self.row_P = row_P
@@ -25,15 +30,19 @@ class Pairs(ABC):
 
     @abstractmethod
     def linear(self, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor) -> Tensor:
-        """h_PH: the Linear of each pair's expert; under autocast in its type."""
+        """Returns h_PH, the Linear of each pair's expert; under autocast in autocast's type."""
 
     @abstractmethod
     def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
-        """h_PH normalised over H, scaled and shifted by each pair's expert."""
+        """Returns h_PH normalised over H, scaled and shifted by each pair's expert."""
 
     def moments(self, h_PH: Tensor, experts: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Per expert over its own pairs: how many (E, 1), the mean (E, H), the sum of squares about it (E, H)."""
-        h_PH = full_precision(h_PH)  # counted in bfloat16, 257 rows are 256
+        """Returns statistics of each expert's pairs.
+
+        Returns:
+            Their number (E, 1), mean (E, H), and sum of squared differences from the mean (E, H).
+        """
+        h_PH = full_precision(h_PH)  # in bfloat16, a sum of 257 ones is 256
         real_P1 = self.real(torch.ones_like(h_PH[:, :1]))
         rows_E1 = h_PH.new_zeros(experts, 1).index_add(0, self.expert_P, real_P1)
         total_EH = h_PH.new_zeros(experts, h_PH.shape[1]).index_add(0, self.expert_P, h_PH * real_P1)
@@ -42,7 +51,7 @@ class Pairs(ABC):
         return rows_E1, mean_EH, torch.zeros_like(mean_EH).index_add(0, self.expert_P, squares_PH)
 
     def mix(self, h_PF: Tensor, weight_BGE: Tensor) -> Tensor:
-        """y_BGF: for each gate of a row the weighted sum of the outputs of its pairs (eq. 7)."""
+        """Returns y_BGF: for each gate of a row, the weighted sum of the outputs of its pairs (eq. 7)."""
         rows, gates, experts = weight_BGE.shape
         flat_RG = weight_BGE.transpose(1, 2).reshape(rows * experts, gates)
         weight_PG1 = flat_RG.index_select(0, self.row_P * experts + self.expert_P).unsqueeze(2)
@@ -51,37 +60,37 @@ class Pairs(ABC):
         return y_BGF.index_add(0, self.row_P, weighted_PGF)
 
     def real(self, values_P: Tensor) -> Tensor:
-        """The values, 0 where a pair is padding only."""
+        """Returns the values with 0 in the pairs that are only padding."""
         return values_P
 
 
 class SegmentPairs(Pairs):
-    """The pairs of each expert lie together, as many as there are: a matrix product for each expert that has any.
+    """All pairs and no padding: one matrix product for each expert that has pairs.
 
-    On a GPU it waits for the device once or twice, for the number of pairs.
+    On a GPU this waits for the device once or twice, for the number of pairs.
     """
 
     def __init__(self, runs_BE: Tensor) -> None:
         expert_P, row_P = runs_BE.T.contiguous().nonzero(as_tuple=True)
         super().__init__(row_P, expert_P)
         sizes = runs_BE.sum(dim=0).tolist()
-        # At least one, be it of no pairs: every parameter has a gradient, which data-parallel training waits for.
+        # At least one expert, even without pairs: data-parallel training waits for a gradient of every parameter.
         self.experts = [e for e, size in enumerate(sizes) if size] or [0]
         self.sizes = [sizes[e] for e in self.experts]
 
     def linear(self, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor) -> Tensor:
         h_PD, weight_EDH, bias_EH = _autocast(h_PD, weight_EDH, bias_EH)
-        found: Tensor = _SegmentLinear.apply(h_PD, weight_EDH, bias_EH, self.experts, self.sizes)  # type: ignore[no-untyped-call]
-        return found
+        out_PH: Tensor = _SegmentLinear.apply(h_PD, weight_EDH, bias_EH, self.experts, self.sizes)  # type: ignore[no-untyped-call]
+        return out_PH
 
     def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
         scales, shifts, parts = scale_EH.unbind(), shift_EH.unbind(), torch.split(h_PH, self.sizes)
         if not torch.is_grad_enabled() and not torch.is_autocast_enabled(h_PH.device.type):
-            # Nobody else holds h_PH: no second tensor of its size.
+            # In place, which saves a second tensor of this size: nobody else needs h_PH.
             for e, h in zip(self.experts, parts, strict=True):
                 h.copy_(functional.layer_norm(h, h.shape[1:], scales[e], shifts[e]))
             return h_PH
-        # Faster than one norm for all with parameters gathered for every pair: those are read and added up P times.
+        # Faster than one norm with parameters gathered for every pair, which are read and summed P times.
         return torch.cat(
             [
                 functional.layer_norm(h, h.shape[1:], scales[e], shifts[e])
@@ -93,7 +102,7 @@ class SegmentPairs(Pairs):
         rows, gates, experts = weight_BGE.shape
         if gates == 1:
             return super().mix(h_PF, weight_BGE)
-        # Most gates of a row have no weight for most of its pairs: weighted sums over those that have one.
+        # Most gates of a row have no weight for most of its pairs, so only the pairs with a weight are summed.
         place_S = self.row_P.new_zeros(rows * experts)
         place_S[self.row_P * experts + self.expert_P] = torch.arange(len(self.row_P), device=h_PF.device)
         used_BGE = weight_BGE != 0
@@ -110,9 +119,9 @@ class SegmentPairs(Pairs):
 
 
 class GroupedPairs(Pairs):
-    """The pairs of each expert lie together, B * K of them, the last ones padding: all experts in one grouped product.
+    """B * K pairs, the last ones padding: all experts in one grouped product.
 
-    Sorts and counts on the device and never waits for it.
+    The pairs are sorted and counted on the device, and the host never waits for it.
     """
 
     def __init__(self, runs_BE: Tensor, most: int) -> None:
@@ -127,7 +136,7 @@ class GroupedPairs(Pairs):
 
     def linear(self, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor) -> Tensor:
         h_PD, weight_EDH, bias_EH = _autocast(h_PD, weight_EDH, bias_EH)
-        # Rows behind the last group are left as they were, forward and backward: `real` keeps both clean.
+        # grouped_mm leaves rows after the last group uninitialised, forward and backward: `real` sets both to 0.
         return self.real(functional.grouped_mm(self.real(h_PD), weight_EDH, offs=self.ends_E)) + bias_EH[self.expert_P]
 
     def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
@@ -139,7 +148,10 @@ class GroupedPairs(Pairs):
 
 
 class _SegmentLinear(torch.autograd.Function):
-    """One node of the graph for all experts: a node per expert costs more than its product where experts are many."""
+    """The Linears of all experts as one node of the autograd graph.
+
+    With many experts, a node for each would cost more than its product.
+    """
 
     @staticmethod
     def forward(
@@ -163,18 +175,18 @@ class _SegmentLinear(torch.autograd.Function):
         grad_bias = grad_PH.new_zeros(weight_EDH.shape[0], weight_EDH.shape[2]) if for_bias else None
         start = 0
         for e, size in zip(ctx.experts, ctx.sizes, strict=True):
-            own = slice(start, start := start + size)
+            segment = slice(start, start := start + size)
             if grad_h is not None:
-                torch.mm(grad_PH[own], weights[e].T, out=grad_h[own])
+                torch.mm(grad_PH[segment], weights[e].T, out=grad_h[segment])
             if grad_weight is not None:
-                torch.mm(h_PD[own].T, grad_PH[own], out=grad_weight[e])
+                torch.mm(h_PD[segment].T, grad_PH[segment], out=grad_weight[e])
             if grad_bias is not None:
-                torch.sum(grad_PH[own], dim=0, out=grad_bias[e])
+                torch.sum(grad_PH[segment], dim=0, out=grad_bias[e])
         return grad_h, grad_weight, grad_bias, None, None
 
 
 def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors in autocast's type where it is on: it does not look into what is our own."""
+    """The tensors in autocast's type if it is on: autocast does not reach into autograd functions of our own."""
     device = tensors[0].device.type
     if not torch.is_autocast_enabled(device):
         return tensors

@@ -1,6 +1,7 @@
-"""Many equal Linears and MLPs at once: some per leaf, some side by side. Parameters are stacked, rows sorted by leaf.
+"""Many equal Linears and MLPs at once: one for each leaf, or several side by side. Parameters are stacked, and rows are
+sorted by leaf.
 
-Axes: L leaves, or 1 for what all leaves share; G Linears side by side, each with its own input or all with one;
+Axes: L leaves, or 1 if all leaves share; G Linears side by side, each with its own input or all with the same;
 B rows sorted by leaf; D input width; H output width; T tasks.
 """
 
@@ -14,15 +15,12 @@ from torch.nn import functional
 
 from aesm_dsl.layers.experts import ACTIVATIONS
 from aesm_dsl.layers.leaf_rows import SortedRows
+from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
 
 
 class Linears(nn.Module):
-    """y_GBH: each row through the G Linears of its leaf.
-
-    h    (G, B, D), or (1, B, D) for one input of all G
-    rows  whose leaves say which Linears; ignored where all leaves share
-    """
+    """y_GBH: each row through the G Linears of its leaf."""
 
     def __init__(self, leaves: int, copies: int, before: int, after: int) -> None:
         super().__init__()
@@ -34,6 +32,12 @@ class Linears(nn.Module):
         nn.init.uniform_(self.bias_LGH, -bound, bound)
 
     def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
+        """Returns y_GBH.
+
+        Args:
+            h: (G, B, D), or (1, B, D) if all G have the same input.
+            rows: the leaves of the rows; ignored if all leaves share.
+        """
         return apply_linears(h, self.weight_LGDH, self.bias_LGH, rows)
 
     def extra_repr(self) -> str:
@@ -42,31 +46,38 @@ class Linears(nn.Module):
 
 
 def apply_linears(h: Tensor, weight_LGDH: Tensor, bias_LGH: Tensor, rows: SortedRows) -> Tensor:
-    """y_GBH of `Linears` with these parameters: one batched product per leaf."""
+    """Returns y_GBH of `Linears` with these parameters, by one batched product for each leaf."""
     h_GBD = h.expand(weight_LGDH.shape[1], -1, -1)
     parts = h_GBD.split_with_sizes(rows.sizes, dim=1) if len(weight_LGDH) > 1 else (h_GBD,)
-    # unbind, not an index per leaf: the gradient of an index is as large as all leaves together.
+    # unbind, not an index for each leaf: the gradient of an index is as large as all leaves together.
     of_leaf = zip(parts, weight_LGDH.unbind(0), bias_LGH.unbind(0), strict=True)
-    found = [torch.baddbmm(bias_GH.unsqueeze(1), part, weight_GDH) for part, weight_GDH, bias_GH in of_leaf]
-    return torch.cat(found, dim=1) if len(found) > 1 else found[0]
+    outputs = [torch.baddbmm(bias_GH.unsqueeze(1), part, weight_GDH) for part, weight_GDH, bias_GH in of_leaf]
+    return torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
 
 
 class MLPs(nn.Module):
-    """y_GBH: each row through the G MLPs of its leaf; (Linear -> norm -> activation -> dropout) per width.
-
-    widths  input first; without any further one the input is returned
-    norm    "layer" or "none"
-    """
+    """y_GBH: each row through the G MLPs of its leaf: Linear -> norm -> activation -> dropout for each width."""
 
     def __init__(
         self,
         leaves: int,
         copies: int,
         widths: tuple[int, ...],
+        *,
         activation: str,
         dropout: float,
         norm: str = "none",
     ) -> None:
+        """Draws the parameters.
+
+        Args:
+            leaves: the number of leaves, L, or 1 if all leaves share.
+            copies: the number of MLPs side by side, G.
+            widths: the input width and the width of each layer; with the input width alone, the input is returned.
+            activation: a key of ACTIVATIONS.
+            dropout: the probability that an output is dropped.
+            norm: "layer" or "none".
+        """
         super().__init__()
         if norm not in ("layer", "none"):
             raise ValueError(f"norm {norm!r}, expected 'layer' or 'none'")
@@ -77,6 +88,7 @@ class MLPs(nn.Module):
         self.norms = nn.ModuleList(Norms(leaves, copies, width) for width in norms)
 
     def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
+        """Returns y_GBH; the arguments are those of `Linears`."""
         for depth, linear in enumerate(self.linears):
             h = linear(h, rows)
             if self.norms:
@@ -97,20 +109,27 @@ class Norms(nn.Module):
         h_GBH = functional.layer_norm(h_GBH, h_GBH.shape[-1:])
         parts = h_GBH.split_with_sizes(rows.sizes, dim=1) if len(self.scale_LGH) > 1 else (h_GBH,)
         of_leaf = zip(parts, self.scale_LGH.unbind(0), self.shift_LGH.unbind(0), strict=True)
-        found = [torch.addcmul(shift.unsqueeze(1), part, scale.unsqueeze(1)) for part, scale, shift in of_leaf]
-        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
+        outputs = [torch.addcmul(shift.unsqueeze(1), part, scale.unsqueeze(1)) for part, scale, shift in of_leaf]
+        return torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
 
 
 class Towers(nn.Module):
-    """logit_TB from h (T, B, D), or (1, B, D) for one input of all tasks: a tower per task, or per leaf and task."""
+    """logit_TB: a tower for each task, or for each leaf and task."""
 
     def __init__(self, plan: Plan, leaves: int, before: int) -> None:
         super().__init__()
-        tasks = plan.tasks
-        widths = (before, *tasks.tower)
-        self.hidden = MLPs(leaves, len(tasks.tasks), widths, tasks.tower_activation, tasks.tower_dropout)
-        self.head = Linears(leaves, len(tasks.tasks), widths[-1], 1)
+        tasks, widths = plan.tasks, (before, *plan.tasks.tower)
+        copies, activation, dropout = len(tasks.tasks), tasks.tower_activation, tasks.tower_dropout
+        self.hidden = MLPs(leaves, copies, widths, activation=activation, dropout=dropout)
+        self.head = Linears(leaves, copies, widths[-1], 1)
 
     def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
+        """Returns logit_TB from h (T, B, D), or (1, B, D) if all tasks have the same input."""
         logit_TB: Tensor = self.head(self.hidden(h, rows), rows).squeeze(-1)
         return logit_TB
+
+
+def bottom_mlps(before: int, baseline: BaselinePlan, *, leaves: int = 1, copies: int = 1) -> MLPs:
+    """Returns the MLPs of a baseline below its towers, or its experts."""
+    widths, dropout = (before, *baseline.hidden), baseline.dropout
+    return MLPs(leaves, copies, widths, activation=baseline.activation, dropout=dropout, norm=baseline.norm)

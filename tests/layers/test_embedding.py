@@ -70,13 +70,13 @@ def test_an_id_outside_its_table_is_refused_by_name(ids: list[int], complaint: s
 
 @pytest.mark.parametrize("ids", [[9, 0, 0, 0], [0, 0, -1, 0]])
 def test_where_ids_are_not_looked_at_the_lookup_fails(ids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aesm_dsl.layers.embedding._can_look", lambda ids: False)
+    monkeypatch.setattr("aesm_dsl.layers.embedding._can_check", lambda ids: False)
     embedding = Embedding(FEATURES)
     good_BS = torch.tensor([[8, 4, 19, 2]])
     seen = embedding(good_BS, NO_VALUES)
     monkeypatch.undo()
     assert torch.equal(seen, embedding(good_BS, NO_VALUES))
-    monkeypatch.setattr("aesm_dsl.layers.embedding._can_look", lambda ids: False)
+    monkeypatch.setattr("aesm_dsl.layers.embedding._can_check", lambda ids: False)
     with pytest.raises(IndexError):
         embedding(torch.tensor([ids]), NO_VALUES)
 

@@ -35,7 +35,7 @@ def test_prediction_has_every_task_level_and_layer() -> None:
     assert prediction.selection["tasks"][0].weight.shape == (6, 3, LAYER.experts)
     assert prediction.selection["tasks"][0].node[4].tolist() == [0, 1, 2]
     with pytest.raises(FrozenInstanceError):
-        prediction.tallies = ()
+        prediction.loss_sums = ()
 
 
 def test_probabilities_fall_down_the_funnel_and_complement() -> None:

@@ -48,7 +48,7 @@ def test_divergences_are_finite_in_float32_for_logits_of_spread_1000() -> None:
     choice = select_experts(gates_BNE, nodes_of(500), 2, 2)
     assert choice.specific_divergence.isfinite().all()
     assert choice.shared_divergence.isfinite().all()
-    specific_loss, shared_loss = choice.tally().losses()[:2]
+    specific_loss, shared_loss = choice.loss_sums().losses()[:2]
     (specific_loss + shared_loss).backward()
     assert gates_BNE.grad is not None
     assert gates_BNE.grad.isfinite().all()
@@ -113,7 +113,7 @@ def test_tasks_of_a_row_are_selected_like_rows() -> None:
     together = select_experts(gates_BTNE, node_BT, 2, 1)
     apart = select_experts(gates_BTNE.flatten(0, 1), node_BT.flatten(), 2, 1)
     assert torch.equal(together.chosen.flatten(0, 1), apart.chosen)
-    torch.testing.assert_close(together.tally().losses()[:2], apart.tally().losses()[:2])
+    torch.testing.assert_close(together.loss_sums().losses()[:2], apart.loss_sums().losses()[:2])
     torch.testing.assert_close(
         mixture_weights(gates_BTNE, node_BT, together.chosen).flatten(0, 1),
         mixture_weights(gates_BTNE.flatten(0, 1), node_BT.flatten(), apart.chosen),
@@ -124,16 +124,16 @@ def test_gradients_of_mixture_and_losses_given_the_selection() -> None:
     gates_BNE, node_B = gates(3).requires_grad_(), nodes_of(3)
     chosen_BE = select_experts(gates_BNE, node_B, 2, 1).chosen
     assert torch.autograd.gradcheck(lambda g: mixture_weights(g, node_B, chosen_BE), (gates_BNE,))
-    assert torch.autograd.gradcheck(lambda g: select_experts(g, node_B, 2, 1).tally().losses()[:2], (gates_BNE,))
+    assert torch.autograd.gradcheck(lambda g: select_experts(g, node_B, 2, 1).loss_sums().losses()[:2], (gates_BNE,))
 
 
 def test_the_losses_lead_an_expert_to_its_node_and_to_all_nodes() -> None:
     gates_BNE = torch.zeros(1, 3, 1, dtype=torch.float64, requires_grad=True)
-    specific_loss, _ = select_experts(gates_BNE, torch.tensor([1]), 1, 0).tally().losses()[:2]
+    specific_loss, _ = select_experts(gates_BNE, torch.tensor([1]), 1, 0).loss_sums().losses()[:2]
     (downhill,) = torch.autograd.grad(-specific_loss, gates_BNE)
     assert (downhill.flatten() > 0).tolist() == [False, True, False]
     uneven = torch.tensor([[[2.0], [0.0], [0.0]]], requires_grad=True)
-    _, shared_loss = select_experts(uneven, torch.tensor([1]), 0, 1).tally().losses()[:2]
+    _, shared_loss = select_experts(uneven, torch.tensor([1]), 0, 1).loss_sums().losses()[:2]
     (downhill,) = torch.autograd.grad(-shared_loss, uneven)
     assert (downhill.flatten() > 0).tolist() == [False, True, True]
 
@@ -144,12 +144,12 @@ def test_siblings_are_compared_as_if_the_level_had_no_other_nodes() -> None:
     among, apart = select_experts(gates_BNE, node_B, 2, 1, among_BN), select_experts(gates_BNE[:, :2], node_B, 2, 1)
     assert torch.equal(among.specific, apart.specific)
     assert torch.equal(among.shared, apart.shared)
-    torch.testing.assert_close(among.tally().losses()[:2], apart.tally().losses()[:2])
+    torch.testing.assert_close(among.loss_sums().losses()[:2], apart.loss_sums().losses()[:2])
     only_child = torch.nn.functional.one_hot(node_B, 4).bool()
     alone = select_experts(gates_BNE, node_B, 2, 1, only_child)
     largest_BK = gates_BNE[torch.arange(200), node_B].argsort(dim=1, descending=True)
     assert torch.equal(alone.chosen, torch.zeros(200, 6, dtype=torch.bool).scatter(1, largest_BK[:, :3], True))
-    assert alone.tally().losses()[0].item() == 0
+    assert alone.loss_sums().losses()[0].item() == 0
 
 
 def test_all_nodes_as_siblings_is_the_whole_level() -> None:
@@ -158,14 +158,14 @@ def test_all_nodes_as_siblings_is_the_whole_level() -> None:
     level = select_experts(gates_BNE, node_B, 2, 2)
     assert torch.equal(among.specific, level.specific)
     assert torch.equal(among.shared, level.shared)
-    (one,), (other,) = (torch.autograd.grad(sum(choice.tally().losses()[:2]), gates_BNE) for choice in (among, level))
+    (one,), (other,) = (torch.autograd.grad(sum(choice.loss_sums().losses()[:2]), gates_BNE) for choice in (among, level))
     torch.testing.assert_close(one, other)
 
 
 def test_gradients_of_siblings_are_finite_and_stay_among_them() -> None:
     gates_BNE = gates(50, spread=1e3).requires_grad_()
     among_BN = torch.tensor([True, True, False, False]).expand(50, 4)
-    sum(select_experts(gates_BNE, torch.zeros(50, dtype=torch.int64), 2, 2, among_BN).tally().losses()[:2]).backward()
+    sum(select_experts(gates_BNE, torch.zeros(50, dtype=torch.int64), 2, 2, among_BN).loss_sums().losses()[:2]).backward()
     assert gates_BNE.grad.isfinite().all()
     assert gates_BNE.grad[:, :2].any()
     assert not gates_BNE.grad[:, 2:].any()
@@ -208,24 +208,24 @@ def choice(specific_BE: Tensor, score_BE: Tensor) -> ExpertChoice:
 def test_balance_is_one_when_all_experts_are_used_alike_and_their_number_when_one_takes_all() -> None:
     alone = torch.tensor([True, False, False, False])
     taken = torch.tensor([50.0, 0.0, 0.0, 0.0])
-    assert choice(alone.expand(9, 4), taken.expand(9, 4)).tally().losses()[2].item() == pytest.approx(4)
+    assert choice(alone.expand(9, 4), taken.expand(9, 4)).loss_sums().losses()[2].item() == pytest.approx(4)
     each = torch.eye(4).bool().repeat(2, 1)
-    assert choice(each, torch.zeros(8, 4)).tally().losses()[2].item() == pytest.approx(1)
+    assert choice(each, torch.zeros(8, 4)).loss_sums().losses()[2].item() == pytest.approx(1)
     # Each node keeps an expert of its own, and all together use all of them: nothing to correct.
-    assert choice(each, 50 * torch.eye(4).repeat(2, 1)).tally().losses()[2].item() == pytest.approx(1)
-    assert choice(torch.zeros(0, 4, dtype=torch.bool), torch.zeros(0, 4)).tally().losses()[2].item() == 0
+    assert choice(each, 50 * torch.eye(4).repeat(2, 1)).loss_sums().losses()[2].item() == pytest.approx(1)
+    assert choice(torch.zeros(0, 4, dtype=torch.bool), torch.zeros(0, 4)).loss_sums().losses()[2].item() == 0
 
 
 def test_balance_counts_rows_and_tasks_together() -> None:
     gates_BTNE, node_BT = gates(6, 3), nodes_of(6, 3)
-    both = select_experts(gates_BTNE, node_BT, 2, 1).tally().losses()[2]
-    flat = select_experts(gates_BTNE.flatten(0, 1), node_BT.flatten(), 2, 1).tally().losses()[2]
+    both = select_experts(gates_BTNE, node_BT, 2, 1).loss_sums().losses()[2]
+    flat = select_experts(gates_BTNE.flatten(0, 1), node_BT.flatten(), 2, 1).loss_sums().losses()[2]
     assert both.item() == pytest.approx(flat.item(), abs=1e-12)
 
 
 def test_balance_reaches_experts_that_nobody_selects() -> None:
     score_BE = torch.tensor([[2.0, 1.0, 0.0, -1.0]] * 5, requires_grad=True)
     chosen_BE = torch.tensor([[True, True, False, False]] * 5)
-    (grad_BE,) = torch.autograd.grad(choice(chosen_BE, score_BE).tally().losses()[2], score_BE)
+    (grad_BE,) = torch.autograd.grad(choice(chosen_BE, score_BE).loss_sums().losses()[2], score_BE)
     assert (grad_BE[:, :2] > 0).all()
     assert (grad_BE[:, 2:] < 0).all(), "descent raises what has a negative gradient"

@@ -1,4 +1,4 @@
-"""`MMoE`: multi-gate mixture of experts (Ma et al., KDD 2018).
+"""`MMoE`: multi-gate mixture-of-experts (Ma, Zhao, Yi, Chen, Hong, Chi, KDD 2018).
 
 Axes: B rows sorted by leaf, D input width, T tasks, E experts, F expert output width.
 """
@@ -8,16 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.baselines.plain import bottom_mlps
 from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.layers.precision import full_precision
-from aesm_dsl.layers.stacked_linears import Linears, Towers
+from aesm_dsl.layers.stacked_linears import Linears, Towers, bottom_mlps
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
 
 
 class MMoE(nn.Module):
-    """Every expert on every row; a softmax gate and a tower per (leaf, task).
+    """Experts that all run on every row; a softmax gate and a tower for each (leaf, task).
 
     logit_t = tower_{leaf, t}( sum over e of softmax(gate_{leaf, t}(x))_e * expert_e(x) )
     """
@@ -30,6 +29,7 @@ class MMoE(nn.Module):
         self.towers = Towers(plan, leaves, baseline.output)
 
     def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
+        """Returns logit_TB of rows sorted by leaf."""
         x_1BD = x_BD.unsqueeze(0)
         y_EBF = self.experts(x_1BD, rows)
         weight_TBE = full_precision(self.gates(x_1BD, rows)).softmax(dim=-1)

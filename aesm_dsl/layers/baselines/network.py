@@ -1,4 +1,4 @@
-"""Plan -> `BaselineNetwork`: the network of an architecture that is not AES.
+"""Plan -> `BaselineNetwork`: the whole network of an architecture other than AES.
 
 Axes: B rows, F features, D width of x, T tasks.
 """
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
+from aesm_dsl.layers.baselines.esmm import ESMM
 from aesm_dsl.layers.baselines.mmoe import MMoE
-from aesm_dsl.layers.baselines.plain import ESMM, SharedBottom, Single
 from aesm_dsl.layers.baselines.ple import PLE
+from aesm_dsl.layers.baselines.shared_bottom import SharedBottom
+from aesm_dsl.layers.baselines.single import Single
 from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows
@@ -34,26 +36,31 @@ BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "esmm": ESMM,
     "single": Single,
 }
-"""By architecture: x_BD and `SortedRows` -> logit_TB."""
+"""Architecture -> its module, which turns x_BD and `SortedRows` into logit_TB."""
 
 
 class LeafEmbeddings(nn.ModuleList):
-    """x_BD: each row by the `Embedding` of its leaf, or by the one of all leaves."""
+    """An `Embedding` for each leaf, or one for all leaves."""
 
     def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: SortedRows) -> Tensor:
+        """Returns x_BD; the ids and values are those of rows sorted by leaf."""
         sizes = rows.sizes if len(self) > 1 else [ids_BS.shape[0]]
         parts = zip(self, ids_BS.split_with_sizes(sizes), value_BV.split_with_sizes(sizes), strict=True)
         return torch.cat([embedding(ids, values) for embedding, ids, values in parts])
 
 
 class BaselineNetwork(nn.Module):
-    """`Prediction` for a `Batch`: embedding, the architecture's body on rows sorted by leaf, funnel.
+    """Computes a `Prediction` for a `Batch`: embedding, the architecture's body on rows sorted by leaf, funnel.
 
-    Parameters are drawn from torch's default generator, as is dropout. `noise` has nothing to act on: no gate selects.
-    Raises ValueError for an id outside its table (as `Embedding`), or a row on no path of the hierarchy.
+    Parameters and dropout are drawn from torch's default generator.
     """
 
     def __init__(self, plan: Plan) -> None:
+        """Builds the network of a plan.
+
+        Raises:
+            ValueError: the plan has the architecture AES.
+        """
         super().__init__()
         if plan.baseline is None:
             raise ValueError(f"the plan of {plan.name} is one of AES")
@@ -65,6 +72,11 @@ class BaselineNetwork(nn.Module):
         self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
+        """Predicts all tasks for the rows of a batch. `noise` is ignored: no gate selects.
+
+        Raises:
+            ValueError: an id is outside its table (as in `Embedding`), or a row is on no path of the hierarchy.
+        """
         rows = self.leaves(batch.node_BL)
         x_BD = self.embeddings(batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B], rows)
         logit_TB: Tensor = self.body(x_BD, rows)
@@ -77,15 +89,15 @@ class BaselineNetwork(nn.Module):
             log_probability=dict(zip(names, yes, strict=True)),
             log_complement=dict(zip(names, no, strict=True)),
             selection={},
-            tallies=(),
+            loss_sums=(),
         )
 
     def __repr__(self) -> str:
         assert self.plan.baseline is not None
         parameters = sum(parameter.numel() for parameter in self.parameters())
-        found = cost(self.plan)
+        costs = cost(self.plan)
         lines = [f"Baseline {self.plan.baseline.architecture} of {self.plan.name}: {parameters:,} parameters"]
         lines += [f"  {len(self.plan.features)} features -> {self.plan.width}"]
-        for name, part in {**found.levels, "towers": found.towers}.items():
+        for name, part in {**costs.levels, "towers": costs.towers}.items():
             lines.append(f"  {name}: {part.parameters:,} parameters, {part.selected:,} FLOPs a row")
         return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""`PLE`: progressive layered extraction (Tang et al., RecSys 2020), with each (leaf, task) as a task.
+"""`PLE`: progressive layered extraction (Tang, Liu, Zhao, Gong, RecSys 2020), with each (leaf, task) as a task.
 
 Axes: B rows sorted by leaf, D input width, T tasks, S specific experts of a (leaf, task), K shared experts,
-F expert output width.
+F expert output width, E experts of a gate, X specific experts of all tasks.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.baselines.plain import bottom_mlps
 from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.layers.precision import full_precision
-from aesm_dsl.layers.stacked_linears import Linears, Towers
+from aesm_dsl.layers.stacked_linears import Linears, Towers, bottom_mlps
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
 
 
 class PLE(nn.Module):
-    """Layers of specific and shared experts; a tower per (leaf, task) on what its last gate mixes."""
+    """Layers of specific and shared experts; a tower for each (leaf, task) on the mixture of its last gate."""
 
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
@@ -29,24 +28,23 @@ class PLE(nn.Module):
         self.towers = Towers(plan, baseline.leaves, baseline.output)
 
     def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
-        own = shared = x_BD.unsqueeze(0)
+        """Returns logit_TB of rows sorted by leaf."""
+        h = shared = x_BD.unsqueeze(0)
         for layer in self.layers:
-            own, shared = layer(own, shared, rows)
-        logit_TB: Tensor = self.towers(own, rows)
+            h, shared = layer(h, shared, rows)
+        logit_TB: Tensor = self.towers(h, rows)
         return logit_TB
 
 
 class PLELayer(nn.Module):
-    """What each task of the row's leaf, and the shared experts, hand to the layer above.
+    """One layer: specific experts of every task, shared experts, and the gates that mix them.
 
-    own     h_t of the layer below: (T, B, D), or (1, B, D) where all tasks start from x
-    shared  s (1, B, D), what the shared experts of the layer below hand on
-    returns own (T, B, F):  h'_t = softmax(gate_{leaf, t}(h_t)) over [its S specific experts of h_t; K shared of s]
-            shared (1, B, F):  s' = softmax(gate(s)) over [all T * S specific experts of the row's leaf; K shared];
-                               the last layer, where nothing is above, has no such gate and hands on s
+    h'_t = softmax(gate_{leaf, t}(h_t)) over [the S specific experts of t, applied to h_t; the K shared, applied to s]
+    s'   = softmax(gate(s)) over [all T * S specific experts of the row's leaf; the K shared experts]
 
-    PLE's shared gate mixes the specific experts of all tasks. Those of other leaves are masked here, gate columns
-    and all: with them every row would run the experts of every leaf. Without levels nothing is masked.
+    The paper's shared gate mixes the specific experts of all tasks. Here those of other leaves are masked, together
+    with their gate columns: otherwise every row would run the experts of every leaf. Without levels nothing is masked.
+    The last layer has no shared gate, because no layer above would use it.
     """
 
     def __init__(self, plan: Plan, baseline: BaselinePlan, before: int, *, last: bool) -> None:
@@ -60,8 +58,18 @@ class PLELayer(nn.Module):
             self.gate_specific = Linears(leaves, 1, before, tasks * baseline.specific)
             self.gate_shared = Linears(1, 1, before, baseline.shared)
 
-    def forward(self, own: Tensor, shared: Tensor, rows: SortedRows) -> tuple[Tensor, Tensor]:
-        h_TBD = own.expand(self.tasks, -1, -1)
+    def forward(self, h: Tensor, shared: Tensor, rows: SortedRows) -> tuple[Tensor, Tensor]:
+        """Runs the layer.
+
+        Args:
+            h: h_t of the layer below, (T, B, D), or (1, B, D) if all tasks start from x.
+            shared: s of the layer below, (1, B, D).
+            rows: the leaves of the rows.
+
+        Returns:
+            h'_t (T, B, F) and s' (1, B, F); the last layer returns s unchanged.
+        """
+        h_TBD = h.expand(self.tasks, -1, -1)
         specific_XBF = self.specific(h_TBD.repeat_interleave(self.count, dim=0), rows)
         shared_KBF = self.shared(shared, rows)
         weight_TBE = full_precision(self.gates(h_TBD, rows)).softmax(dim=-1)

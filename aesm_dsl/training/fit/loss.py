@@ -56,10 +56,10 @@ def loss(
         processes: processes that each have a part of the batch. Every loss is then this process's part of that of the
             whole batch (means are over all its rows), and the parts of all processes sum to it.
     """
-    tasks, sizes = plan.tasks.tasks, [len(tally.counts) for tally in prediction.tallies]
+    tasks, sizes = plan.tasks.tasks, [len(sums.counts) for sums in prediction.loss_sums]
     weight_B = batch.weight_B.to(prediction.log_probability[tasks[0].name].dtype)
     weight_T = (weight_B[:, None] * ~batch.label_BT.isnan()).sum(dim=0)
-    totals = processes.sum(torch.cat([weight_T, *(tally.counts for tally in prediction.tallies)]))
+    totals = processes.sum(torch.cat([weight_T, *(sums.counts for sums in prediction.loss_sums)]))
     weight_T, *counts = torch.split(totals, [len(tasks), *sizes])
     of_task = zip(tasks, batch.label_BT.unbind(1), weight_T.unbind(), strict=True)
     task_losses = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from aesm_dsl.layers.baselines.partition import PartitionNorm
+from aesm_dsl.layers.baselines.star import PartitionNorm
 from aesm_dsl.layers.leaf_rows import SortedRows
 
 

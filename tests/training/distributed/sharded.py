@@ -103,7 +103,7 @@ def carry_doubles(network: nn.Module) -> None:
         return SimpleNamespace(wait=lambda: Wholes.apply(waiting.wait().view(-1, width)))
 
     for shard in sharded_tables(network).values():
-        shard._travel.back = partial(doubled, shard._travel.back)
+        shard._exchange.send_vectors = partial(doubled, shard._exchange.send_vectors)
 
 
 def _wider(plan: Plan) -> Any:

@@ -93,7 +93,7 @@ def test_gates_and_probabilities_are_those_of_float32(way: str) -> None:
     assert torch.equal(*pairs), "nothing below the first layer was rounded"
     pairs = [one.logit["click"] for one in (found, exact)]
     assert not torch.equal(*pairs), "experts and towers were"
-    tallies = [value for tally in found.tallies for value in (tally.specific, tally.shared, tally.wanted_E)]
+    tallies = [value for tally in found.loss_sums for value in (tally.specific, tally.shared, tally.wanted_E)]
     probabilities = [*found.logit.values(), *found.log_probability.values(), *found.log_complement.values()]
     assert {one.dtype for one in (*tallies, *probabilities)} == {torch.float32}
 
