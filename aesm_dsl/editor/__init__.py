@@ -1,6 +1,6 @@
-"""In: the text of an open spec and a place in it. Out: what an editor shows there: findings, help, words, names.
+"""In: the text of an open spec and a position in it. Out: what an editor shows: findings, help, completion, names.
 
-All but convert.py and server.py are functions from text to plain values and know nothing of the protocol; these two
-alone import pygls and lsprotocol (extra `editor`). May import spec, syntax and what compiles a spec; neither torch nor
-polars.
+All modules but lsp_types.py and server.py are functions from text to plain values, and know nothing of the protocol;
+only these two import pygls and lsprotocol (extra `editor`). The room may import spec, syntax and what compiles a spec;
+neither torch nor polars.
 """

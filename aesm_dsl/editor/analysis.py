@@ -1,4 +1,4 @@
-"""`Analysis`: all that one look at a text gives. What is asked at a place of the text starts from it."""
+"""`Analysis`: everything that one look at a text gives. Every question about a position starts from it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from aesm_dsl.syntax.parse import parse
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A text, its tree as far as it can be read, what is wrong with it, and what it compiles to if nothing is.
-
-    imports  what it imports, by name
-    texts    the texts that count instead of the files it imports: those that are open
-    """
+    """A text, and everything that is known about it."""
 
     source: Source
     file: tree.File
+    """Its tree, as far as it can be read."""
     findings: tuple[Diagnostic, ...]
+    """What is wrong with it."""
     compiled: Compiled | None
+    """What it compiles to; None if it has errors."""
     imports: Imports
+    """What it imports, by name."""
     texts: Texts
+    """Texts that are open in the editor, and take the place of the files that it imports."""
 
 
 def analyse(source: Source, texts: Texts | None = None) -> Analysis:
-    """Everything that `aesm check` finds in a text, and the tree and compiled form that the answers are made from."""
+    """Returns everything that `aesm check` finds in a text, with the tree and the compiled form."""
     findings, texts = Findings(), texts or {}
     spec = load(source, findings, texts=texts, groups=True)
     compiled = compile_loaded(spec, findings) if spec is not None else None

@@ -1,6 +1,6 @@
-"""What findings offer to mend, each tried before it is offered.
+"""Quick fixes for findings, each tried before it is offered.
 
-A change is offered only if its finding is gone with it and nothing new is found, so none can make a spec worse.
+A fix is offered only if its finding disappears with it and nothing new is found, so that none can make a spec worse.
 """
 
 from __future__ import annotations
@@ -16,42 +16,44 @@ from aesm_dsl.spec.format_text import FULL_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A change that mends a finding. `only` says that nothing else can have been meant."""
+class QuickFix:
+    """A change that fixes a finding."""
 
     title: str
     edits: tuple[Edit, ...]
     finding: Diagnostic
     only: bool
+    """Whether nothing else can have been meant."""
 
 
-def offers(analysis: Analysis, start: int, end: int) -> list[Offer]:
-    """What mends the findings that touch the characters from `start` to `end`."""
-    found: list[Offer] = []
+def quick_fixes(analysis: Analysis, start: int, end: int) -> list[QuickFix]:
+    """Returns the fixes of findings that touch the characters from `start` to `end`."""
+    fixes: list[QuickFix] = []
     for finding in analysis.findings:
         span = finding.span
         if span is None or span.source is not analysis.source or span.start > end or span.end < start:
             continue
-        tried = [fix for fix in (*finding.fixes, *_everywhere(analysis, finding)) if _mends(analysis, finding, fix)]
-        found += [Offer(fix.title, fix.edits, finding, fix.certain and len(tried) == 1) for fix in tried]
-    return found
+        candidates = (*finding.fixes, *_everywhere(analysis, finding))
+        working = [fix for fix in candidates if _works(analysis, finding, fix)]
+        fixes += [QuickFix(fix.title, fix.edits, finding, fix.certain and len(working) == 1) for fix in working]
+    return fixes
 
 
 def _everywhere(analysis: Analysis, finding: Diagnostic) -> list[Fix]:
-    """The keys that full-width punctuation stands for, on all lines, where more than one has any."""
-    here = (one for one in analysis.findings if one.span is not None and one.span.source is analysis.source)
-    lines = [one for one in here if one.code == FULL_WIDTH]
+    """One fix for the full-width punctuation on all lines, if more than one line has any."""
+    here = (other for other in analysis.findings if other.span is not None and other.span.source is analysis.source)
+    lines = [other for other in here if other.code == FULL_WIDTH]
     if finding.code != FULL_WIDTH or len(lines) < 2:
         return []
-    edits = tuple(edit for one in lines for fix in one.fixes for edit in fix.edits)
+    edits = tuple(edit for line in lines for fix in line.fixes for edit in fix.edits)
     return [Fix("write the keys that are meant everywhere", edits)]
 
 
-def _mends(analysis: Analysis, finding: Diagnostic, fix: Fix) -> bool:
-    """Whether the finding is gone once the edits are made, and nothing is found that was not before."""
+def _works(analysis: Analysis, finding: Diagnostic, fix: Fix) -> bool:
+    """Whether the finding disappears with the edits, and nothing new is found."""
     if any(edit.span.source is not analysis.source for edit in fix.edits):
         return False
-    before = Counter((one.code, one.message) for one in analysis.findings)
+    before = Counter((finding.code, finding.message) for finding in analysis.findings)
     changed = Source(analysis.source.path, apply_edits(analysis.source.text, fix.edits))
-    after = Counter((one.code, one.message) for one in analyse(changed, analysis.texts).findings)
+    after = Counter((finding.code, finding.message) for finding in analyse(changed, analysis.texts).findings)
     return after < before and after[finding.code, finding.message] < before[finding.code, finding.message]

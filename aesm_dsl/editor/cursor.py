@@ -1,7 +1,7 @@
-"""`Site`: where a place of the text stands, in blocks, settings, calls and lists.
+"""`CursorContext`: where a position in the text lies, in blocks, settings, calls and lists.
 
-Read off the text before the place, token by token, so that it holds while the text around it is half typed and has no
-tree. Full-width punctuation counts as the key that was meant.
+It is read from the text before the position, token by token, so that it holds while the text around it is half typed
+and has no tree. Full-width punctuation counts as the character that was meant.
 """
 
 from __future__ import annotations
@@ -24,111 +24,114 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`kind` is string, comment, number, name, mark (one key of punctuation, a line end) or value (a closed one)."""
+    """A piece of text."""
 
     kind: str
+    """string, comment, number, name, mark (punctuation or a line end), or value (a closed call or list)."""
     text: str
     start: int
     end: int
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The kind and name of a block around the place."""
+class BlockHead:
+    """Kind and name of a block around the position."""
 
     kind: str
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Nest:
-    """A call or list around the place, within a value. `call` is empty for a list."""
+class EnclosingValue:
+    """A call or list around the position, within a value."""
 
     call: str
+    """Name of the call; empty for a list."""
     argument: str = ""
+    """The argument that the position is in."""
     given: tuple[str, ...] = ()
-    """Names of the arguments that stand before the place."""
+    """Names of the arguments before the position."""
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where a place stands.
+class CursorContext:
+    """Where a position lies."""
 
-    blocks     around it, the outermost first
-    key        the setting whose value it stands in; empty outside a value
-    nests      calls and lists around it within that value, the outermost first
-    before     what stands right before it, since the last separator
-    token      the word, number, string or comment that it touches
-    following  the next key of punctuation behind it on its line, or an empty string
-    """
-
-    blocks: tuple[Head, ...] = ()
+    blocks: tuple[BlockHead, ...] = ()
+    """Blocks around it, the outermost first."""
     key: str = ""
-    nests: tuple[Nest, ...] = ()
+    """The setting whose value it is in; empty outside of a value."""
+    nests: tuple[EnclosingValue, ...] = ()
+    """Calls and lists around it within that value, the outermost first."""
     before: tuple[Token, ...] = ()
+    """What comes right before it, since the last separator."""
     token: Token | None = None
+    """The word, number, string or comment that it touches."""
     following: str = ""
+    """The next punctuation mark after it on its line, or an empty string."""
 
 
-def site_at(text: str, offset: int) -> Site:
-    """The site of the place right before the character at `offset`."""
-    site, touched = Site(), None
+def context_at(text: str, offset: int) -> CursorContext:
+    """Returns the context of the position right before the character at `offset`."""
+    context, touched = CursorContext(), None
     for token in _tokens(text):
         if touched is not None or token.start > offset:
             following = "" if token.text == "\n" or token.kind != "mark" else token.text
-            return replace(site, token=touched, following=following)
+            return replace(context, token=touched, following=following)
         if token.kind != "mark" and token.start <= offset <= token.end and not _starts_next(text, token, offset):
             touched = token
         elif token.start < offset:
-            site = _behind(site, token)
+            context = _after(context, token)
         else:
-            return replace(site, following="" if token.text == "\n" else token.text)
-    return replace(site, token=touched)
+            return replace(context, following="" if token.text == "\n" else token.text)
+    return replace(context, token=touched)
 
 
 def _tokens(text: str) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
-        kind, found = str(match.lastgroup), match.group()
+        kind, text = str(match.lastgroup), match.group()
         if kind == "mark":
-            found = FULL_WIDTH.get(found, found)
-        yield Token(kind, found, match.start(), match.end())
+            text = FULL_WIDTH.get(text, text)
+        yield Token(kind, text, match.start(), match.end())
 
 
 def _starts_next(text: str, token: Token, offset: int) -> bool:
-    """Whether the token ends where the place is and another word starts there: `4096rows`."""
+    """Whether the token ends at the position and another word starts there: `4096rows`."""
     return token.kind == "number" and offset == token.end and text[offset : offset + 1].isidentifier()
 
 
-def _behind(site: Site, token: Token) -> Site:
-    """The site once the token has passed."""
-    nest = site.nests[-1] if site.nests else None
-    last = site.before[-1].text if site.before and site.before[-1].kind == "name" else ""
+def _after(context: CursorContext, token: Token) -> CursorContext:
+    """The context behind a token."""
+    nest = context.nests[-1] if context.nests else None
+    last = context.before[-1].text if context.before and context.before[-1].kind == "name" else ""
     if token.kind == "comment":
-        return site
+        return context
     if token.kind != "mark":
-        return replace(site, before=(*site.before, token))
+        return replace(context, before=(*context.before, token))
     match token.text:
         case "{":
-            words = [one.text for one in site.before if one.kind == "name"]
-            head = Head(words[0] if words else "", words[1] if len(words) > 1 else "")
-            return Site((*site.blocks, head))
+            words = [before.text for before in context.before if before.kind == "name"]
+            head = BlockHead(words[0] if words else "", words[1] if len(words) > 1 else "")
+            return CursorContext((*context.blocks, head))
         case "}":
-            return Site(site.blocks[:-1])
+            return CursorContext(context.blocks[:-1])
         case "=":
-            # Only a setting has it: a call or list before it was left open.
-            return Site(site.blocks, last)
+            # Only a setting has `=`: a call or list before it was left open.
+            return CursorContext(context.blocks, last)
         case ";":
-            return Site(site.blocks)
+            return CursorContext(context.blocks)
         case "\n":
-            return site if nest else Site(site.blocks)
+            return context if nest else CursorContext(context.blocks)
         case "(" | "[":
-            return replace(site, nests=(*site.nests, Nest(last if token.text == "(" else "")), before=())
+            return replace(
+                context, nests=(*context.nests, EnclosingValue(last if token.text == "(" else "")), before=()
+            )
         case ")" | "]" if nest:
             closed = Token("value", "", token.start, token.end)
-            return replace(site, nests=site.nests[:-1], before=(closed,))
+            return replace(context, nests=context.nests[:-1], before=(closed,))
         case ":" if nest and nest.call:
             inner = replace(nest, argument=last, given=(*nest.given, last))
-            return replace(site, nests=(*site.nests[:-1], inner), before=())
+            return replace(context, nests=(*context.nests[:-1], inner), before=())
         case "," if nest:
-            return replace(site, nests=(*site.nests[:-1], replace(nest, argument="")), before=())
-    return site
+            return replace(context, nests=(*context.nests[:-1], replace(nest, argument="")), before=())
+    return context

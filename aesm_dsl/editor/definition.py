@@ -1,31 +1,32 @@
-"""Where what a place refers to is declared: in the file itself, or in a file that it imports."""
+"""Go to definition: where a name is declared, in the file itself or in one that it imports."""
 
 from __future__ import annotations
 
 from aesm_dsl.editor.analysis import Analysis
-from aesm_dsl.editor.names import GROUP, Declared, Referred, names
+from aesm_dsl.editor.names import GROUP, Declaration, NameUse, collect_names
 from aesm_dsl.findings.source import Span
 from aesm_dsl.syntax import tree
 
 
 def definition(analysis: Analysis, offset: int) -> Span | None:
-    """The place of the name that is meant; of an import's path, the start of its file."""
-    found = names(analysis.file)
-    name = found.at(offset)
-    if name is not None and (declared := found.meant(name)) is not None:
+    """Returns where the name at an offset is declared; for the path of an import, the start of its file."""
+    names = collect_names(analysis.file)
+    name = names.at(offset)
+    if name is not None and (declared := names.declaration_of(name)) is not None:
         return declared.place
-    if name is not None and (block := group_abroad(analysis, name)) is not None:
+    if name is not None and (block := imported_group(analysis, name)) is not None:
         return block.name.span if block.name else block.head
-    for one in analysis.imports.values():
-        path = one.path
-        if path is not None and path.span.start <= offset <= path.span.end and one.groups is not None:
-            return one.groups.file.source.span(0, 0)
+    for imported in analysis.imports.values():
+        path = imported.path
+        if path is not None and path.span.start <= offset <= path.span.end and imported.groups is not None:
+            return imported.groups.file.source.span(0, 0)
     return None
 
 
-def group_abroad(analysis: Analysis, name: Declared | Referred) -> tree.Block | None:
-    """The feature group in another file that a name refers to."""
-    if not isinstance(name, Referred) or name.noun != GROUP:
+def imported_group(analysis: Analysis, name: Declaration | NameUse) -> tree.Block | None:
+    """Returns the feature group in another file that a name refers to; None if it refers to none."""
+    if not isinstance(name, NameUse) or name.noun != GROUP:
         return None
-    asked = analysis.imports.get(name.within)
-    return asked.groups.by_name.get(name.name) if asked is not None and asked.groups is not None else None
+    imported = analysis.imports.get(name.within)
+    groups = imported.groups if imported is not None else None
+    return groups.by_name.get(name.name) if groups is not None else None

@@ -1,4 +1,4 @@
-"""The edits that bring an open spec into the one layout: what `aesm fmt` would write, line by line."""
+"""Formatting: what `aesm fmt` would write, as edits of the lines that change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aesm_dsl.spec.format_text import tidy
 
 
 def format_edits(source: Source) -> list[Edit]:
-    """The lines that change, in order; none while the syntax is not sound: half a spec is never rewritten."""
+    """Returns the lines that change, in order. A text with syntax errors is never rewritten, and gives none."""
     text = tidy(source, Findings())
     if text is None:
         return []
@@ -22,6 +22,6 @@ def format_edits(source: Source) -> list[Edit]:
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     return [
         Edit(source.span(starts[first], starts[last]), "".join(after[new:end]))
-        for what, first, last, new, end in matcher.get_opcodes()
-        if what != "equal"
+        for tag, first, last, new, end in matcher.get_opcodes()
+        if tag != "equal"
     ]

@@ -1,6 +1,6 @@
-"""Places and answers in the words of the Language Server Protocol, and back.
+"""Positions and answers in the types of the Language Server Protocol, and back.
 
-The protocol counts lines from 0 and columns in units of an encoding that client and server agree on: UTF-16 unless the
+The protocol counts lines from 0, and columns in units of an encoding that client and server agree on: UTF-16 unless the
 client prefers another, so that an emoji takes two columns.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from lsprotocol import types
 from pygls.uris import from_fs_path
 
-from aesm_dsl.editor.complete import Item
-from aesm_dsl.editor.outline import Symbol
+from aesm_dsl.editor.complete import Completion
+from aesm_dsl.editor.outline import OutlineEntry
 from aesm_dsl.findings.diagnostic import Diagnostic
 from aesm_dsl.findings.fix import Edit
 from aesm_dsl.findings.source import Source, Span
@@ -21,7 +21,7 @@ from aesm_dsl.findings.source import Source, Span
 _BYTES = {"utf-8": 1, "utf-16": 2, "utf-32": 4}
 """Encoding -> bytes of one of its units."""
 
-_ITEM_KINDS = {
+_COMPLETION_KINDS = {
     "setting": types.CompletionItemKind.Property,
     "block": types.CompletionItemKind.Struct,
     "argument": types.CompletionItemKind.Field,
@@ -52,7 +52,7 @@ def position(source: Source, offset: int, encoding: str) -> types.Position:
 
 
 def offset(source: Source, place: types.Position, encoding: str) -> int:
-    """The offset of a position; one behind the end of a line or text counts as the end."""
+    """Returns the offset of a position; one behind the end of a line or of the text counts as the end."""
     if place.line >= len(source.line_starts):
         return len(source.text)
     start, left = source.line_starts[place.line], place.character
@@ -76,7 +76,7 @@ def span_range(span: Span, encoding: str) -> types.Range:
 
 
 def uri_of(source: Source) -> str:
-    """The URI of a source: its path is one already for a document that no file has."""
+    """Returns the URI of a source. The path of a document without a file is a URI already."""
     path = source.path
     return path if "://" in path or path.startswith("untitled:") else str(from_fs_path(str(Path(path).absolute())))
 
@@ -86,7 +86,7 @@ def location(span: Span, encoding: str) -> types.Location:
 
 
 def diagnostics(source: Source, findings: Iterable[Diagnostic], encoding: str) -> list[types.Diagnostic]:
-    """The findings as they show in a text. One in a file that it imports shows at the import, and points there."""
+    """Returns findings as they show in a text. A finding in an imported file shows at the import, and points there."""
     return [_diagnostic(source, finding, encoding) for finding in findings]
 
 
@@ -97,7 +97,7 @@ def _diagnostic(source: Source, finding: Diagnostic, encoding: str) -> types.Dia
     if span.source is not source:
         related.insert(0, (span, finding.label or finding.message))
         sentence = f"{span.source.path}: {sentence}"
-        span = next((one for one in span.source.inclusions if one.source is source), source.span(0, 0))
+        span = next((place for place in span.source.inclusions if place.source is source), source.span(0, 0))
     elif finding.label:
         sentence = f"{sentence}: {finding.label}"
     return types.Diagnostic(
@@ -114,19 +114,21 @@ def _diagnostic(source: Source, finding: Diagnostic, encoding: str) -> types.Dia
 
 
 def text_edits(edits: Iterable[Edit], encoding: str) -> list[types.TextEdit]:
-    return [types.TextEdit(span_range(one.span, encoding), one.text) for one in edits]
+    return [types.TextEdit(span_range(edit.span, encoding), edit.text) for edit in edits]
 
 
-def completion(source: Source, items: Iterable[Item], encoding: str, snippets: bool) -> list[types.CompletionItem]:
-    """Completion items, in the order of `items`. Without `snippets` the cursor goes behind what is written."""
+def completion(
+    source: Source, items: Iterable[Completion], encoding: str, snippets: bool
+) -> list[types.CompletionItem]:
+    """Returns completion items, in order. Without `snippets` the cursor goes behind the inserted text."""
     return [
         types.CompletionItem(
             label=item.label,
-            kind=_ITEM_KINDS.get(item.kind, types.CompletionItemKind.Reference),
+            kind=_COMPLETION_KINDS.get(item.kind, types.CompletionItemKind.Reference),
             detail=item.detail or None,
             documentation=item.help or None,
             sort_text=f"{order:03}",
-            # A label with a unit before it, or none: what is typed is compared with the word itself.
+            # A unit is inserted with a blank before it; what is typed must be compared with the unit itself.
             filter_text=item.label,
             insert_text_format=types.InsertTextFormat.Snippet if snippets else types.InsertTextFormat.PlainText,
             text_edit=types.TextEdit(
@@ -138,15 +140,15 @@ def completion(source: Source, items: Iterable[Item], encoding: str, snippets: b
     ]
 
 
-def outline(symbols: Iterable[Symbol], encoding: str) -> list[types.DocumentSymbol]:
+def outline(entries: Iterable[OutlineEntry], encoding: str) -> list[types.DocumentSymbol]:
     return [
         types.DocumentSymbol(
-            name=one.name,
-            detail=one.detail or None,
-            kind=_SYMBOL_KINDS.get(one.kind, types.SymbolKind.Object),
-            range=span_range(one.whole, encoding),
-            selection_range=span_range(one.place, encoding),
-            children=outline(one.inside, encoding),
+            name=entry.name,
+            detail=entry.detail or None,
+            kind=_SYMBOL_KINDS.get(entry.kind, types.SymbolKind.Object),
+            range=span_range(entry.whole, encoding),
+            selection_range=span_range(entry.place, encoding),
+            children=outline(entry.inside, encoding),
         )
-        for one in symbols
+        for entry in entries
     ]

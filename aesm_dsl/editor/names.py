@@ -1,8 +1,8 @@
-"""`Names`: what a file declares (imports, levels, nodes, tasks, features and their groups) and what refers to each.
+"""`SpecNames`: what a file declares (imports, levels, nodes, tasks, features and their groups), and where each is used.
 
-Found in the tree by the vocabulary: a block of which there may be many declares its name, so does every line of a block
-of the user's own names, and a setting of kind `Reference` refers to one. `fund.product` refers to two: an import, and a
-feature group that is declared in another file.
+They are found in the tree by the vocabulary: a block that may occur many times declares its name, so does every line of
+a block with names of the user's own, and a setting of kind `Reference` uses one. `fund.product` uses two: an import,
+and a feature group that is declared in another file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aesm_dsl.editor.vocabulary import parts
+from aesm_dsl.editor.vocabulary import alternatives
 from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import kinds
@@ -22,19 +22,24 @@ from aesm_dsl.syntax import tree
 
 GROUP, FEATURE, NODE, LEVEL, TASK, IMPORT = "feature group", "feature", "node", "level", "task", "import"
 _NOUNS = {"features": GROUP}
-"""Block -> what it declares, where that is not called like the block."""
+"""Block -> what it declares, if that has another name than the block."""
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """`within` is the level of a node and the group of a feature; `path` as in `--set`; `statement` declares it."""
+class Declaration:
+    """A name that the file declares."""
 
     noun: str
+    """What it is: one of the nouns above."""
     name: str
     within: str
+    """The level of a node, the group of a feature; else empty."""
     path: str
+    """Dotted path, as in `--set`."""
     place: Span
+    """Where the name stands."""
     statement: tree.Statement
+    """The statement that declares it."""
 
     @property
     def title(self) -> str:
@@ -43,130 +48,150 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
-class Referred:
-    """A name where something declared is meant. `within` is the level that has the node; else what refers to it."""
+class NameUse:
+    """A place where a declared name is used."""
 
     noun: str
     name: str
     within: str
+    """The level that has the node; for other nouns what uses the name."""
     place: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    declared: tuple[Declared, ...]
-    referred: tuple[Referred, ...]
+class SpecNames:
+    """All declarations and uses in a file, in the order of the text."""
 
-    def at(self, offset: int) -> Declared | Referred | None:
-        """The name at a place, or one that ends there."""
-        everything: tuple[Declared | Referred, ...] = (*self.declared, *self.referred)
-        return next((one for one in everything if one.place.start <= offset <= one.place.end), None)
+    declared: tuple[Declaration, ...]
+    referred: tuple[NameUse, ...]
 
-    def meant(self, name: Declared | Referred) -> Declared | None:
-        """What a name stands for: itself, if it is declared here, or what it refers to."""
-        if isinstance(name, Declared):
+    def at(self, offset: int) -> Declaration | NameUse | None:
+        """Returns the name at an offset, or the one that ends there."""
+        names: tuple[Declaration | NameUse, ...] = (*self.declared, *self.referred)
+        return next((name for name in names if name.place.start <= offset <= name.place.end), None)
+
+    def declaration_of(self, name: Declaration | NameUse) -> Declaration | None:
+        """Returns the declaration that a name stands for; None if it is not in this file."""
+        if isinstance(name, Declaration):
             return name
-        return next((one for one in self.declared if _same(one, name)), None)
+        return next((declaration for declaration in self.declared if _same(declaration, name)), None)
 
-    def uses(self, declared: Declared) -> list[Referred]:
-        return [one for one in self.referred if _same(declared, one)]
+    def uses_of(self, declared: Declaration) -> list[NameUse]:
+        """Returns all uses of a declared name."""
+        return [use for use in self.referred if _same(declared, use)]
 
-    def of(self, noun: str, within: str | None = None) -> list[Declared]:
-        """Everything declared of a noun; within one level or group, if one is given."""
-        return [one for one in self.declared if one.noun == noun and within in (None, one.within)]
+    def of(self, noun: str, within: str | None = None) -> list[Declaration]:
+        """Returns all declarations of a noun; within one level or group, if one is given."""
+        return [
+            declaration
+            for declaration in self.declared
+            if declaration.noun == noun and within in (None, declaration.within)
+        ]
 
     def above(self, level: str) -> str:
-        """The level that a level lies under; empty for the first."""
-        under = (one for one in self.referred if one.noun == LEVEL and one.within == level)
-        return next((one.name for one in under), "")
+        """Returns the level that a level is under; empty for the first one."""
+        return next((use.name for use in self.referred if use.noun == LEVEL and use.within == level), "")
 
 
-def names(file: tree.File) -> Names:
-    """All names of a file, in the order in which they stand."""
-    declared: list[Declared] = []
-    referred: list[Referred] = []
+def collect_names(file: tree.File) -> SpecNames:
+    """Returns all names of a file, in the order of the text."""
+    collector = _Collector([], [])
     for statement in file.statements:
         if not isinstance(statement, tree.Block):
             continue
         if statement.kind.text == "model":
-            _block(Spec, statement, "", "", "", declared, referred)
+            collector.block(Spec, statement, "", _Around())
         elif statement.kind.text == "import" and statement.name is not None:
             name = normalize(statement.name.text)
-            declared.append(Declared(IMPORT, name, "", name, statement.name.span, statement))
+            collector.declared.append(Declaration(IMPORT, name, "", name, statement.name.span, statement))
     if is_groups(file):
         start = file.source.span(0, 0)
         groups = tree.Block(tree.Word("model", start), None, None, True, file.statements, start)
-        _block(Spec, groups, "", "", "", declared, referred)
-    return Names(tuple(declared), tuple(referred))
+        collector.block(Spec, groups, "", _Around())
+    return SpecNames(tuple(collector.declared), tuple(collector.used))
 
 
-def given(statement: tree.Statement, word: str) -> tree.Setting | None:
-    """A setting that a block has, if it has it."""
-    settings = statement.statements if isinstance(statement, tree.Block) else ()
-    return next((one for one in settings if isinstance(one, tree.Setting) and normalize(one.key.text) == word), None)
+def own_setting(statement: tree.Statement, word: str) -> tree.Setting | None:
+    """Returns a setting of a block; None if the block does not write it."""
+    inside = statement.statements if isinstance(statement, tree.Block) else ()
+    settings = (setting for setting in inside if isinstance(setting, tree.Setting))
+    return next((setting for setting in settings if normalize(setting.key.text) == word), None)
 
 
-def _same(declared: Declared, referred: Referred) -> bool:
+def _same(declared: Declaration, referred: NameUse) -> bool:
     if referred.noun == GROUP:
         return False  # in another file
     within = referred.noun != NODE or declared.within == referred.within
     return within and (declared.noun, declared.name) == (referred.noun, referred.name)
 
 
-def _block(
-    model: type[Model],
-    block: tree.Block,
-    path: str,
-    own: str,
-    above: str,
-    declared: list[Declared],
-    referred: list[Referred],
-) -> None:
-    """`own` is the name of the level or group that the block is or belongs to, `above` of the level over it."""
-    known = model.kinds()
-    members = next((one for one in known.values() if isinstance(one, Members)), None)
-    for statement in block.statements:
-        if isinstance(statement, tree.Setting):
-            word = normalize(statement.key.text)
-            kind = members.of if members else known.get(word)
-            if members:
-                declared.append(Declared(FEATURE, word, own, f"{path}{word}", statement.key.span, statement))
-            if kind is not None and not isinstance(kind, Child | Members):
-                for noun, name in _references(kind, statement.value):
-                    if noun == GROUP:
-                        referred += _taken(name)
-                    else:
-                        referred.append(Referred(noun, normalize(name.text), above if noun == NODE else own, name.span))
-        elif isinstance(kind := known.get(statement.kind.text), Child):
-            inner, over, step = own, above, f"{path}{kind.kind}."
-            if kind.many and statement.name is not None:
-                noun, inner = _NOUNS.get(kind.kind, kind.kind), normalize(statement.name.text)
-                step = f"{step}{inner}."
-                declared.append(Declared(noun, inner, own, step[:-1], statement.name.span, statement))
-                over = _under(statement) if noun == LEVEL else above
-            _block(model_of(model, model.field_of(kind.kind)), statement, step, inner, over, declared, referred)
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a block belongs to."""
+
+    own: str = ""
+    """Name of the level or group that the block is, or is part of."""
+    above: str = ""
+    """Name of the level above it."""
 
 
-def _taken(word: tree.Word) -> list[Referred]:
-    """The import of `fund.product` and the group in it; of `fund` the import alone."""
+@dataclass(frozen=True, slots=True)
+class _Collector:
+    declared: list[Declaration]
+    used: list[NameUse]
+
+    def block(self, model: type[Model], block: tree.Block, path: str, around: _Around) -> None:
+        """Collects the names of a block and of the blocks in it; `path` ends with a dot."""
+        known = model.kinds()
+        members = next((kind for kind in known.values() if isinstance(kind, Members)), None)
+        for statement in block.statements:
+            if isinstance(statement, tree.Setting):
+                word = normalize(statement.key.text)
+                kind = members.of if members else known.get(word)
+                if members:
+                    place = statement.key.span
+                    self.declared.append(Declaration(FEATURE, word, around.own, f"{path}{word}", place, statement))
+                if kind is not None and not isinstance(kind, Child | Members):
+                    self._uses(kind, statement.value, around)
+            elif isinstance(kind := known.get(statement.kind.text), Child):
+                inner, step = around, f"{path}{kind.kind}."
+                if kind.many and statement.name is not None:
+                    noun, name = _NOUNS.get(kind.kind, kind.kind), normalize(statement.name.text)
+                    step = f"{step}{name}."
+                    place = statement.name.span
+                    self.declared.append(Declaration(noun, name, around.own, step[:-1], place, statement))
+                    inner = _Around(name, _under(statement) if noun == LEVEL else around.above)
+                self.block(model_of(model, model.field_of(kind.kind)), statement, step, inner)
+
+    def _uses(self, kind: Kind, value: tree.Value, around: _Around) -> None:
+        for noun, name in _references(kind, value):
+            if noun == GROUP:
+                self.used.extend(_imported(name))
+            else:
+                within = around.above if noun == NODE else around.own
+                self.used.append(NameUse(noun, normalize(name.text), within, name.span))
+
+
+def _imported(word: tree.Word) -> list[NameUse]:
+    """The import of `fund.product` and the group in it; for `fund` only the import."""
     alias, dot, group = word.text.partition(".")
     start, end = word.span.start, word.span.end
-    found = [Referred(IMPORT, normalize(alias), "", word.span.source.span(start, start + len(alias)))]
+    uses = [NameUse(IMPORT, normalize(alias), "", word.span.source.span(start, start + len(alias)))]
     if dot:
-        found.append(Referred(GROUP, normalize(group), normalize(alias), word.span.source.span(end - len(group), end)))
-    return found
+        uses.append(NameUse(GROUP, normalize(group), normalize(alias), word.span.source.span(end - len(group), end)))
+    return uses
 
 
 def _under(level: tree.Block) -> str:
-    """The level that a level's `under` names, wherever in the block it stands."""
-    under = given(level, "under")
+    """The level that the `under` of a level names."""
+    under = own_setting(level, "under")
     return normalize(under.value.text) if under is not None and isinstance(under.value, tree.Word) else ""
 
 
 def _references(kind: Kind, value: tree.Value) -> Iterator[tuple[str, tree.Word]]:
-    """The names in a value that refer to something, with what they refer to."""
-    for one in parts(kind):
-        match one, value:
+    """Yields the names in a value that refer to something, with the noun of what they refer to."""
+    for alternative in alternatives(kind):
+        match alternative, value:
             case kinds.Reference(to), tree.Word():
                 if not (value.text == "none" and isinstance(kind, kinds.Optional)):
                     yield to, value

@@ -10,28 +10,33 @@ from aesm_dsl.syntax import tree
 
 
 @dataclass(frozen=True, slots=True)
-class Symbol:
-    """`kind` is the block's word, or `feature`; `place` is the head or key, `whole` the statement."""
+class OutlineEntry:
+    """A block, or a feature."""
 
     name: str
     kind: str
+    """The word of the block, or `feature`."""
     detail: str
     place: Span
+    """Its head or key."""
     whole: Span
-    inside: tuple[Symbol, ...] = ()
+    """The whole statement."""
+    inside: tuple[OutlineEntry, ...] = ()
 
 
-def symbols(file: tree.File) -> list[Symbol]:
-    """The outline, in the order of the text; settings are left out, features are not."""
-    return list(_symbols(file.statements, ""))
+def outline_of(file: tree.File) -> list[OutlineEntry]:
+    """Returns the outline in the order of the text: blocks and features, without settings."""
+    return list(_entries(file.statements, ""))
 
 
-def _symbols(statements: tuple[tree.Statement, ...], around: str) -> Iterator[Symbol]:
-    for one in statements:
-        if isinstance(one, tree.Block):
-            name = one.name.text if one.name else one.kind.text
-            detail = one.label.text if one.label else one.kind.text if one.name else ""
-            inside = tuple(_symbols(one.statements, one.kind.text))
-            yield Symbol(name, one.kind.text, detail, one.head, one.span, inside)
+def _entries(statements: tuple[tree.Statement, ...], around: str) -> Iterator[OutlineEntry]:
+    for statement in statements:
+        if isinstance(statement, tree.Block):
+            name = statement.name.text if statement.name else statement.kind.text
+            detail = statement.label.text if statement.label else statement.kind.text if statement.name else ""
+            inside = tuple(_entries(statement.statements, statement.kind.text))
+            yield OutlineEntry(name, statement.kind.text, detail, statement.head, statement.span, inside)
         elif around == "features":
-            yield Symbol(one.key.text, "feature", one.value.span.text.split("\n")[0], one.key.span, one.span)
+            value = statement.value.span.text.split("
+")[0]
+            yield OutlineEntry(statement.key.text, "feature", value, statement.key.span, statement.span)

@@ -1,6 +1,6 @@
-"""The language server: keeps the open texts, asks the other modules, answers over standard input and output.
+"""The language server: keeps the open texts, asks the other modules, and answers over standard input and output.
 
-Every question is answered from the text as it is on the screen, at once: a look at a spec takes a few milliseconds.
+Every question is answered from the text as it is on the screen, at once: analysing a spec takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -15,66 +15,67 @@ from pygls.uris import to_fs_path
 
 from aesm_dsl.editor import lsp_types
 from aesm_dsl.editor.analysis import Analysis, analyse
-from aesm_dsl.editor.code_actions import offers
+from aesm_dsl.editor.code_actions import quick_fixes
 from aesm_dsl.editor.complete import complete
 from aesm_dsl.editor.definition import definition
 from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.hover import hover
-from aesm_dsl.editor.names import names
-from aesm_dsl.editor.outline import symbols
-from aesm_dsl.editor.rename import CannotRename, renamable, rename
+from aesm_dsl.editor.names import collect_names
+from aesm_dsl.editor.outline import outline_of
+from aesm_dsl.editor.rename import CannotRenameError, renamable, rename
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.import_file import place_of
 from aesm_dsl.version import VERSION
 
 
 class SpecServer(LanguageServer):
-    """A server that remembers the last look at every open text."""
+    """A server that keeps the analysis of every open text."""
 
     def __init__(self) -> None:
-        # Whole texts: specs are small, and no two programs agree on where a line ends.
+        # Whole texts, not changes: specs are small, and programs differ on where a line ends.
         super().__init__("aesm", VERSION, text_document_sync_kind=types.TextDocumentSyncKind.Full)
-        self.looked: dict[str, Analysis] = {}
+        self.analyses: dict[str, Analysis] = {}
 
     @property
     def encoding(self) -> str:
         chosen = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
         return str(chosen.value if isinstance(chosen, types.PositionEncodingKind) else chosen)
 
-    def look(self, uri: str) -> Analysis:
-        if uri not in self.looked:
+    def analysis(self, uri: str) -> Analysis:
+        if uri not in self.analyses:
             document = self.workspace.get_text_document(uri)
-            self.looked[uri] = analyse(Source(to_fs_path(uri) or uri, document.source), self.texts())
-        return self.looked[uri]
+            self.analyses[uri] = analyse(Source(to_fs_path(uri) or uri, document.source), self.texts())
+        return self.analyses[uri]
 
     def texts(self) -> dict[Path, str]:
-        """The open texts by the place of their file: what is not saved yet counts for those that import it."""
-        opened = ((to_fs_path(one.uri), one.source) for one in self.workspace.text_documents.values())
+        """The open texts, by the path of their file. Files that import one see its text, saved or not."""
+        documents = self.workspace.text_documents.values()
+        opened = ((to_fs_path(document.uri), document.source) for document in documents)
         return {place_of(path): text for path, text in opened if path}
 
     def offset(self, analysis: Analysis, position: types.Position) -> int:
         return lsp_types.offset(analysis.source, position, self.encoding)
 
     def publish(self, uri: str, version: int | None = None) -> None:
-        analysis = self.look(uri)
-        found = lsp_types.diagnostics(analysis.source, analysis.findings, self.encoding)
-        self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+        analysis = self.analysis(uri)
+        diagnostics = lsp_types.diagnostics(analysis.source, analysis.findings, self.encoding)
+        self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics, version))
 
-    def look_again(self) -> None:
-        """Forgets what was seen, and tells the findings of every open text: one may import another."""
-        self.looked.clear()
+    def analyse_all(self) -> None:
+        """Analyses every open text again, and publishes its findings: one may import another."""
+        self.analyses.clear()
         for document in list(self.workspace.text_documents.values()):
             self.publish(document.uri, document.version)
 
 
 def serve() -> None:
-    """Answers on standard input and output until the editor is done."""
-    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_ours)
+    """Answers on standard input and output until the editor closes the connection."""
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_server_fault)
     make_server().start_io()
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a fault is one of the server's: a name that will not do is the user's, who is told in the answer."""
+def _is_server_fault(record: logging.LogRecord) -> bool:
+    """Whether a logged error is the server's own. A name that will not do is the user's: the answer says why."""
     return not (record.exc_info and isinstance(record.exc_info[1], JsonRpcInvalidParams))
 
 
@@ -90,38 +91,38 @@ def make_server() -> SpecServer:
 def _texts(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def opened(params: types.DidOpenTextDocumentParams) -> None:
-        server.look_again()
+        server.analyse_all()
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def changed(params: types.DidChangeTextDocumentParams) -> None:
-        server.look_again()
+        server.analyse_all()
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseTextDocumentParams) -> None:
         server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(params.text_document.uri, []))
-        server.look_again()
+        server.analyse_all()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def changed_outside(params: types.DidChangeWatchedFilesParams) -> None:
-        server.look_again()
+        server.analyse_all()
 
 
 def _words(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hovered(params: types.HoverParams) -> types.Hover | None:
-        analysis = server.look(params.text_document.uri)
-        found = hover(analysis, server.offset(analysis, params.position))
-        if found is None:
+        analysis = server.analysis(params.text_document.uri)
+        shown = hover(analysis, server.offset(analysis, params.position))
+        if shown is None:
             return None
-        content = types.MarkupContent(types.MarkupKind.Markdown, found.text)
-        return types.Hover(content, lsp_types.to_range(analysis.source, found.start, found.end, server.encoding))
+        content = types.MarkupContent(types.MarkupKind.Markdown, shown.text)
+        return types.Hover(content, lsp_types.to_range(analysis.source, shown.start, shown.end, server.encoding))
 
     @server.feature(
         types.TEXT_DOCUMENT_COMPLETION,
         types.CompletionOptions(trigger_characters=list('=([,: ."/')),
     )
     def completed(params: types.CompletionParams) -> list[types.CompletionItem]:
-        analysis = server.look(params.text_document.uri)
+        analysis = server.analysis(params.text_document.uri)
         items = complete(analysis, server.offset(analysis, params.position))
         text_document = server.client_capabilities.text_document
         completion = text_document.completion if text_document else None
@@ -130,67 +131,66 @@ def _words(server: SpecServer) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-        return lsp_types.outline(symbols(server.look(params.text_document.uri).file), server.encoding)
+        return lsp_types.outline(outline_of(server.analysis(params.text_document.uri).file), server.encoding)
 
 
 def _names(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     def defined(params: types.DefinitionParams) -> types.Location | None:
-        analysis = server.look(params.text_document.uri)
+        analysis = server.analysis(params.text_document.uri)
         place = definition(analysis, server.offset(analysis, params.position))
         return lsp_types.location(place, server.encoding) if place is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     def referred(params: types.ReferenceParams) -> list[types.Location]:
-        analysis = server.look(params.text_document.uri)
-        found = names(analysis.file)
-        name = found.at(server.offset(analysis, params.position))
-        declared = found.meant(name) if name is not None else None
+        analysis = server.analysis(params.text_document.uri)
+        names = collect_names(analysis.file)
+        name = names.at(server.offset(analysis, params.position))
+        declared = names.declaration_of(name) if name is not None else None
         if declared is None:
             return []
         own = [declared.place] if params.context.include_declaration else []
-        return [
-            lsp_types.location(one, server.encoding) for one in (*own, *(use.place for use in found.uses(declared)))
-        ]
+        places = [*own, *(use.place for use in names.uses_of(declared))]
+        return [lsp_types.location(place, server.encoding) for place in places]
 
     @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
     def renamed_here(params: types.PrepareRenameParams) -> types.Range | None:
-        analysis = server.look(params.text_document.uri)
+        analysis = server.analysis(params.text_document.uri)
         place = renamable(analysis, server.offset(analysis, params.position))
         return lsp_types.to_range(analysis.source, *place, server.encoding) if place is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_RENAME)
     def renamed(params: types.RenameParams) -> types.WorkspaceEdit:
-        analysis = server.look(params.text_document.uri)
+        analysis = server.analysis(params.text_document.uri)
         try:
             edits = rename(analysis, server.offset(analysis, params.position), params.new_name)
-        except CannotRename as why:
-            raise JsonRpcInvalidParams(str(why)) from why
+        except CannotRenameError as error:
+            raise JsonRpcInvalidParams(str(error)) from error
         return _workspace_edit(params.text_document.uri, lsp_types.text_edits(edits, server.encoding))
 
 
 def _changes(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)
     def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit]:
-        source = server.look(params.text_document.uri).source
+        source = server.analysis(params.text_document.uri).source
         return lsp_types.text_edits(format_edits(source), server.encoding)
 
     @server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
     )
     def mended(params: types.CodeActionParams) -> list[types.CodeAction]:
-        analysis, uri = server.look(params.text_document.uri), params.text_document.uri
+        analysis, uri = server.analysis(params.text_document.uri), params.text_document.uri
         source, encoding = analysis.source, server.encoding
-        start, end = (server.offset(analysis, one) for one in (params.range.start, params.range.end))
+        start, end = (server.offset(analysis, position) for position in (params.range.start, params.range.end))
         return [
             types.CodeAction(
-                title=offer.title,
+                title=fix.title,
                 kind=types.CodeActionKind.QuickFix,
-                diagnostics=lsp_types.diagnostics(source, [offer.finding], encoding),
-                is_preferred=offer.only,
-                edit=_workspace_edit(uri, lsp_types.text_edits(offer.edits, encoding)),
+                diagnostics=lsp_types.diagnostics(source, [fix.finding], encoding),
+                is_preferred=fix.only,
+                edit=_workspace_edit(uri, lsp_types.text_edits(fix.edits, encoding)),
             )
-            for offer in offers(analysis, start, end)
+            for fix in quick_fixes(analysis, start, end)
         ]
 
 

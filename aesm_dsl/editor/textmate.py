@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from aesm_dsl.editor.vocabulary import TOP, parts, units
+from aesm_dsl.editor.vocabulary import TOP_LEVEL, allowed_units, alternatives
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.kinds import Child, Kind, Members
@@ -39,7 +39,7 @@ def textmate() -> dict[str, Any]:
 
     A full-width key outside strings and comments is `invalid`, as the language says.
     """
-    words = _Words({"aesm"}, set(TOP) - {"aesm"})
+    words = _Words({"aesm"}, set(TOP_LEVEL) - {"aesm"})
     _collect(Spec, words)
     patterns = {one.name: one.pattern.to_regexp() for one in parser().terminals}
     name, number = f"(?:{_plain(patterns['NAME'])})", f"(?:{_plain(patterns['NUMBER'])})"
@@ -142,9 +142,9 @@ def _collect(model: type[Model], words: _Words) -> None:
 
 
 def _values(kind: Kind, words: _Words) -> None:
-    words.units |= set(units(kind))
-    for one in parts(kind):
-        match one:
+    words.units |= set(allowed_units(kind))
+    for alternative in alternatives(kind):
+        match alternative:
             case kinds.Choice(choices):
                 words.constants |= set(choices)
             case kinds.Many(of):

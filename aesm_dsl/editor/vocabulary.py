@@ -1,11 +1,11 @@
-"""What the vocabulary says about a site: its block, the kind of value that goes there, and both in words."""
+"""What the vocabulary says about a cursor context: its block, the kind of value that goes there, and both in words."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
 
-from aesm_dsl.editor.cursor import Head, Nest, Site
+from aesm_dsl.editor.cursor import BlockHead, CursorContext, EnclosingValue
 from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import Model, model_of
@@ -13,16 +13,16 @@ from aesm_dsl.spec.kinds import Child, Kind, Members
 from aesm_dsl.spec.model import EDITION, Spec
 from aesm_dsl.spec.use import GROUP, USE
 
-TOP = {
+TOP_LEVEL = {
     "aesm": f"the edition of the language the file is written in; the newest is {EDITION}",
     "import": "takes feature groups from another file, under a name",
     "model": "the model: features, levels, tasks, training and data",
 }
-"""What may stand outside the model, each with its line of help."""
+"""What may be written outside the model, each with its line of help."""
 
 
-def block_model(blocks: tuple[Head, ...]) -> type[Model] | None:
-    """The vocabulary of the innermost block; None outside the model or in a block that the language does not have.
+def block_model(blocks: tuple[BlockHead, ...]) -> type[Model] | None:
+    """Returns the vocabulary of the innermost block; None outside the model, or in a block that the language lacks.
 
     A file of feature groups has its groups outside a model.
     """
@@ -36,107 +36,109 @@ def block_model(blocks: tuple[Head, ...]) -> type[Model] | None:
     return model
 
 
-def _inside_the_model(blocks: tuple[Head, ...]) -> tuple[Head, ...]:
+def _inside_the_model(blocks: tuple[BlockHead, ...]) -> tuple[BlockHead, ...]:
     return blocks[1:] if blocks and blocks[0].kind == "model" else blocks
 
 
 def setting_kind(model: type[Model], word: str) -> Kind | None:
-    """The kind of a setting's value; in a block of the user's own names, of any of them."""
+    """Returns the kind of a setting's value; in a block with names of the user's own, that of all of them."""
     known = model.kinds()
-    members = next((one for one in known.values() if isinstance(one, Members)), None)
+    members = next((kind for kind in known.values() if isinstance(kind, Members)), None)
     kind = members.of if members else known.get(normalize(word))
     return None if isinstance(kind, Child | Members) else kind
 
 
-def value_kind(site: Site) -> Kind | None:
-    """The kind of value that goes where the site is; None where the vocabulary has nothing to say."""
-    model = Spec if not site.blocks and normalize(site.key) == USE else block_model(site.blocks)
-    kind = setting_kind(model, site.key) if model is not None and site.key else None
-    for nest in site.nests:
+def value_kind(context: CursorContext) -> Kind | None:
+    """Returns the kind of value that goes there; None if the vocabulary has nothing to say."""
+    model = Spec if not context.blocks and normalize(context.key) == USE else block_model(context.blocks)
+    kind = setting_kind(model, context.key) if model is not None and context.key else None
+    for nest in context.nests:
         if kind is None:
             return None
         kind = _inside(kind, nest)
     return kind
 
 
-def call_model(site: Site) -> type[Model] | None:
-    """The vocabulary of the innermost call, if the site stands in one."""
-    if not site.nests or not site.nests[-1].call:
+def call_model(context: CursorContext) -> type[Model] | None:
+    """Returns the vocabulary of the innermost call, if the context is in one."""
+    if not context.nests or not context.nests[-1].call:
         return None
-    model = block_model(site.blocks)
-    kind = setting_kind(model, site.key) if model is not None else None
-    for nest in site.nests[:-1]:
+    model = block_model(context.blocks)
+    kind = setting_kind(model, context.key) if model is not None else None
+    for nest in context.nests[:-1]:
         kind = _inside(kind, nest) if kind is not None else None
-    return _called(kind, site.nests[-1].call) if kind is not None else None
+    return _called(kind, context.nests[-1].call) if kind is not None else None
 
 
-def _inside(kind: Kind, nest: Nest) -> Kind | None:
+def _inside(kind: Kind, nest: EnclosingValue) -> Kind | None:
     if not nest.call:
-        return next((one.of for one in parts(kind) if isinstance(one, kinds.Many)), None)
+        return next((alternative.of for alternative in alternatives(kind) if isinstance(alternative, kinds.Many)), None)
     model = _called(kind, nest.call)
-    found = model.kinds().get(nest.argument) if model is not None else None
-    return None if isinstance(found, Child | Members) else found
+    inner = model.kinds().get(nest.argument) if model is not None else None
+    return None if isinstance(inner, Child | Members) else inner
 
 
 def _called(kind: Kind, name: str) -> type[Model] | None:
-    models = (model for one in parts(kind) if isinstance(one, kinds.Call) for model in one.models)
+    calls = (alternative for alternative in alternatives(kind) if isinstance(alternative, kinds.Call))
+    models = (model for call in calls for model in call.models)
     return next((model for model in models if model.call_name() == name), None)
 
 
-def parts(kind: Kind) -> Iterator[Kind]:
-    """What a value of the kind may be, one way after the other; `auto` and `none` as choices of one word."""
+def alternatives(kind: Kind) -> Iterator[Kind]:
+    """Yields the alternatives of which a kind is made; `auto` and `none` as choices of one word."""
     match kind:
         case kinds.Auto(of):
             yield kinds.Choice(("auto",))
-            yield from parts(of)
+            yield from alternatives(of)
         case kinds.Optional(of):
             yield kinds.Choice(("none",))
-            yield from parts(of)
+            yield from alternatives(of)
         case kinds.Either(options):
-            for one in options:
-                yield from parts(one)
+            for option in options:
+                yield from alternatives(option)
         case kinds.Many(of, single=True):
             yield kind
-            yield from parts(of)
+            yield from alternatives(of)
         case _:
             yield kind
 
 
 def expected(kind: Kind) -> str:
-    """What may be written, with its range: "`auto` or a whole number, from 1 to 4096"."""
+    """Returns what may be written, with its range: "`auto` or a whole number, from 1 to 4096"."""
     match kind:
         case kinds.Auto(of):
             return f"`auto` or {expected(of)}"
         case kinds.Optional(of):
             return f"`none` or {expected(of)}"
         case kinds.Either(options):
-            return " or ".join(expected(one) for one in options)
+            return " or ".join(expected(option) for option in options)
         case kinds.Many(of, _, single):
             return f"{expected(of)}, or a list of them" if single else f"a list: each {expected(of)}"
-        case kinds.Quantity(units):
-            return " or ".join(f"a number of {unit}, {kinds.bounds(one)}" for unit, one in units.items())
+        case kinds.Quantity(allowed_units):
+            return " or ".join(f"a number of {unit}, {kinds.bounds(one)}" for unit, one in allowed_units.items())
         case kinds.Integer() | kinds.Real() | kinds.Share():
             return f"{kinds.describe(kind)}, {kinds.bounds(kind)}"
     return kinds.describe(kind)
 
 
-def units(kind: Kind) -> dict[str, str]:
-    """The units a number may have here, each with its range in words."""
-    found: dict[str, str] = {}
-    for one in parts(kind):
-        if isinstance(one, kinds.Quantity):
-            found |= {unit: kinds.bounds(number) for unit, number in one.units.items()}
-        elif isinstance(one, kinds.Integer) and one.unit:
-            found[one.unit] = kinds.bounds(one)
-    return found
+def allowed_units(kind: Kind) -> dict[str, str]:
+    """Returns the units that a number may have, each with its range in words."""
+    ranges: dict[str, str] = {}
+    for alternative in alternatives(kind):
+        if isinstance(alternative, kinds.Quantity):
+            ranges |= {unit: kinds.bounds(number) for unit, number in alternative.units.items()}
+        elif isinstance(alternative, kinds.Integer) and alternative.unit:
+            ranges[alternative.unit] = kinds.bounds(alternative)
+    return ranges
 
 
 def help_of(model: type[Model]) -> str:
-    """What a block or call is for."""
+    """Returns what a block or call is for."""
     return " ".join((inspect.getdoc(model) or "").split())
 
 
-def path_of(site: Site) -> str:
-    """The dotted path of the setting that the site stands in, or of its block: `level.card.experts.count`."""
-    steps = [f"{one.kind}.{normalize(one.name)}" if one.name else one.kind for one in _inside_the_model(site.blocks)]
-    return ".".join([*steps, *([normalize(site.key)] if site.key else [])])
+def path_of(context: CursorContext) -> str:
+    """Returns the dotted path of the setting that the context is in, or of its block: `level.card.experts.count`."""
+    blocks = _inside_the_model(context.blocks)
+    steps = [f"{block.kind}.{normalize(block.name)}" if block.name else block.kind for block in blocks]
+    return ".".join([*steps, *([normalize(context.key)] if context.key else [])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aesm_dsl.editor.analysis import Analysis, analyse
-from aesm_dsl.editor.code_actions import offers
+from aesm_dsl.editor.code_actions import quick_fixes
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from tests.editor.texts import at, changed
@@ -24,7 +24,7 @@ def test_every_fix_of_the_corpus_mends_its_mistake() -> None:
     mended = set()
     for path in CORPUS:
         analysis = look(split(path.read_bytes().decode("utf-8"))[0])
-        for fix in offers(analysis, 0, len(analysis.source.text)):
+        for fix in quick_fixes(analysis, 0, len(analysis.source.text)):
             after = told(look(apply_edits(analysis.source.text, fix.edits)))
             before = told(analysis)
             assert (fix.finding.code, fix.finding.message) in before
@@ -49,7 +49,7 @@ def test_every_fix_of_the_corpus_mends_its_mistake() -> None:
 )
 def test_a_fix_and_what_it_writes(old: str, new: str, titles: list[str], expected: str) -> None:
     analysis, _ = at(changed(old, new) + "|")
-    found = offers(analysis, 0, len(analysis.source.text))
+    found = quick_fixes(analysis, 0, len(analysis.source.text))
     assert [one.title for one in found] == titles
     assert all(one.only == (len(titles) == 1 and not one.title.startswith("delete")) for one in found)
     if found:
@@ -58,7 +58,7 @@ def test_a_fix_and_what_it_writes(old: str, new: str, titles: list[str], expecte
 
 def test_full_width_keys_are_mended_line_by_line_or_everywhere() -> None:
     text = changed("count = 4", "count ＝ 4", changed("512 rows", "512 rows；"))
-    first, everywhere, *rest = offers(look(text), 0, len(text))
+    first, everywhere, *rest = quick_fixes(look(text), 0, len(text))
     assert (first.title, everywhere.title) == ("write `=` on this line", "write the keys that are meant everywhere")
     assert "512 rows；" in apply_edits(text, first.edits)
     assert told(look(apply_edits(text, everywhere.edits))) == []
@@ -68,5 +68,5 @@ def test_full_width_keys_are_mended_line_by_line_or_everywhere() -> None:
 def test_only_what_is_pointed_at_is_offered() -> None:
     text = changed("under = home }", "under = hme }", changed("512 rows", "512"))
     place = text.index("512")
-    assert [one.title for one in offers(look(text), place, place)] == ["write `512 rows`"]
-    assert offers(look(text), 0, 3) == []
+    assert [one.title for one in quick_fixes(look(text), place, place)] == ["write `512 rows`"]
+    assert quick_fixes(look(text), 0, 3) == []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from aesm_dsl.editor.complete import Item, complete
+from aesm_dsl.editor.complete import Completion, complete
 from aesm_dsl.findings.fix import Edit, apply_edits
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.training import METRICS, Train
 from tests.editor.texts import SHOP, at, changed
 
 
-def offered(text: str) -> list[Item]:
+def offered(text: str) -> list[Completion]:
     return complete(*at(text))
 
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.editor.cursor import Head, Nest, site_at
+from aesm_dsl.editor.cursor import BlockHead, EnclosingValue, context_at
 
 
 def site(text: str) -> tuple[list[str], str, list[str]]:
     """Blocks with their names, the setting, and calls and lists with the argument."""
-    found = site_at(text.replace("|", ""), text.index("|"))
+    found = context_at(text.replace("|", ""), text.index("|"))
     blocks = [f"{one.kind} {one.name}".strip() for one in found.blocks]
     return blocks, found.key, [f"{one.call}({one.argument}" if one.call else "[" for one in found.nests]
 
@@ -48,25 +48,25 @@ def test_where_a_place_stands(text: str, expected: tuple[list[str], str, list[st
 
 def test_what_a_place_touches() -> None:
     text = "train { batch = 4096 rows }"
-    touched = {offset: site_at(text, offset).token for offset in range(len(text) + 1)}
+    touched = {offset: context_at(text, offset).token for offset in range(len(text) + 1)}
     assert {one.text for one in touched.values() if one} == {"train", "batch", "4096", "rows"}
     for offset, token in touched.items():
         if token is not None:
             assert token.start <= offset <= token.end
-    assert site_at(text, text.index("batch") + 2).following == "="
-    assert [one.text for one in site_at(text, text.index("rows")).before] == ["4096"]
+    assert context_at(text, text.index("batch") + 2).following == "="
+    assert [one.text for one in context_at(text, text.index("rows")).before] == ["4096"]
 
 
 def test_the_arguments_given_so_far() -> None:
     text = "train { optimizer = adam(rate: 1e-3, weight_decay: "
-    assert site_at(text, len(text)).nests == (Nest("adam", "weight_decay", ("rate", "weight_decay")),)
-    assert site_at(text, len(text)).blocks == (Head("train", ""),)
+    assert context_at(text, len(text)).nests == (EnclosingValue("adam", "weight_decay", ("rate", "weight_decay")),)
+    assert context_at(text, len(text)).blocks == (BlockHead("train", ""),)
 
 
 @given(st.text(alphabet='ab {}[]()=:;,"#\n0｛＝“”', max_size=60), st.data())
 def test_no_text_is_too_broken(text: str, data: st.DataObject) -> None:
     offset = data.draw(st.integers(0, len(text)))
-    found = site_at(text, offset)
+    found = context_at(text, offset)
     assert found.token is None or found.token.start <= offset <= found.token.end
     assert len(found.blocks) <= text.count("{") + text.count("｛")
     assert len(found.nests) <= text.count("(") + text.count("[")

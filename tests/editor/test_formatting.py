@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aesm_dsl.editor.formatting import format_edits
-from aesm_dsl.editor.outline import Symbol, symbols
+from aesm_dsl.editor.outline import OutlineEntry, outline_of
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
@@ -35,10 +35,10 @@ def test_a_text_with_faulty_syntax_is_left_alone() -> None:
 
 
 def test_the_outline() -> None:
-    def names(found: tuple[Symbol, ...]) -> dict[str, object]:
+    def names(found: tuple[OutlineEntry, ...]) -> dict[str, object]:
         return {f"{one.kind} {one.name}": names(one.inside) for one in found}
 
-    outline = symbols(at(SHOP + "|")[0].file)
+    outline = outline_of(at(SHOP + "|")[0].file)
     assert names(tuple(outline)) == {
         "model shop": {
             "features user": {"feature age": {}, "feature city": {}},

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from aesm_dsl.editor.analysis import Analysis, analyse
-from aesm_dsl.editor.code_actions import offers
+from aesm_dsl.editor.code_actions import quick_fixes
 from aesm_dsl.editor.complete import complete
 from aesm_dsl.editor.definition import definition
 from aesm_dsl.editor.hover import hover
-from aesm_dsl.editor.outline import symbols
-from aesm_dsl.editor.rename import CannotRename, rename
+from aesm_dsl.editor.outline import outline_of
+from aesm_dsl.editor.rename import CannotRenameError, rename
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.import_file import place_of
@@ -135,7 +135,7 @@ def test_a_file_of_groups_is_served_like_a_spec(folder: Path) -> None:
     assert found.text.startswith("feature **fee** of group `product`")
     analysis, _ = at(folder, FUND + "|", "shared/fund.aesm")
     assert not analysis.findings
-    assert [(one.kind, one.name, len(one.inside)) for one in symbols(analysis.file)] == [
+    assert [(one.kind, one.name, len(one.inside)) for one in outline_of(analysis.file)] == [
         ("features", "product", 2),
         ("features", "user", 1),
     ]
@@ -150,9 +150,9 @@ def test_renaming_an_import_and_what_is_not_renamed(folder: Path) -> None:
     assert 'import shared "shared/fund.aesm"' in text
     assert "use = [shared.product, shared.user]" in text
     assert not analyse(Source(analysis.source.path, text)).findings
-    with pytest.raises(CannotRename, match="nothing here has a name"):
+    with pytest.raises(CannotRenameError, match="nothing here has a name"):
         rename(*at(folder, marked("fund.product", "fund.pro|duct")), "goods")
-    with pytest.raises(CannotRename, match="files that import this one"):
+    with pytest.raises(CannotRenameError, match="files that import this one"):
         rename(*at(folder, marked("features product", "features pro|duct", FUND), "shared/fund.aesm"), "goods")
     analysis, offset = at(folder, marked("fee ", "f|ee ", FUND), "shared/fund.aesm")
     assert "price  = number(column: fee, quantiles: 8)" in apply_edits(
@@ -184,7 +184,7 @@ def test_what_is_not_saved_counts(folder: Path) -> None:
 )
 def test_fixes(folder: Path, old: str, new: str, title: str) -> None:
     analysis, offset = at(folder, marked(old, new))
-    (fix,) = offers(analysis, offset, offset)
+    (fix,) = quick_fixes(analysis, offset, offset)
     assert fix.title == title
     mended = analyse(Source(analysis.source.path, apply_edits(analysis.source.text, fix.edits)))
     assert not [one for one in mended.findings if one.severity == "error"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aesm_dsl.editor.analysis import analyse
-from aesm_dsl.editor.names import NODE, names
-from aesm_dsl.editor.rename import CannotRename, renamable, rename
+from aesm_dsl.editor.names import NODE, collect_names
+from aesm_dsl.editor.rename import CannotRenameError, renamable, rename
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.plan import Plan
@@ -20,7 +20,7 @@ SPECS = sorted((PROJECT / "specs").glob("*.aesm"))
 
 
 def test_what_a_spec_declares() -> None:
-    found = names(at(SHOP + "|")[0].file)
+    found = collect_names(at(SHOP + "|")[0].file)
     assert [(one.noun, one.name, one.path) for one in found.declared] == [
         ("feature group", "user", "features.user"),
         ("feature", "age", "features.user.age"),
@@ -47,13 +47,13 @@ def test_what_a_spec_declares() -> None:
 
 def test_a_name_leads_to_its_declaration_and_back() -> None:
     analysis, offset = at(changed("under = home }", "under = ho|me }"))
-    found = names(analysis.file)
+    found = collect_names(analysis.file)
     name = found.at(offset)
     assert name is not None
-    declared = found.meant(name)
+    declared = found.declaration_of(name)
     assert declared is not None
     assert declared.place.line == SHOP[: SHOP.index("node home")].count("\n") + 1
-    assert len(found.uses(declared)) == 2
+    assert len(found.uses_of(declared)) == 2
 
 
 def test_a_node_is_that_of_the_level_above() -> None:
@@ -65,9 +65,9 @@ model m {
   tasks { task t }
 }
 """
-    found = names(analyse(Source("m.aesm", text)).file)
+    found = collect_names(analyse(Source("m.aesm", text)).file)
     (use,) = (one for one in found.referred if one.noun == NODE)
-    declared = found.meant(use)
+    declared = found.declaration_of(use)
     assert declared is not None
     assert declared.within == "a"
 
@@ -90,7 +90,7 @@ def test_renaming_anything_changes_no_meaning(path: Path | None) -> None:
     """Every name of a spec, renamed where it is declared: the network, its columns and values stay what they were."""
     before = analyse(Source(str(path), path.read_text(encoding="utf-8")) if path else Source("shop.aesm", SHOP))
     assert before.compiled is not None
-    for declared in names(before.file).declared:
+    for declared in collect_names(before.file).declared:
         after = apply_edits(before.source.text, rename(before, declared.place.start, "新_name"))
         again = analyse(Source(before.source.path, after))
         assert again.compiled is not None, after
@@ -98,7 +98,7 @@ def test_renaming_anything_changes_no_meaning(path: Path | None) -> None:
         found = same_but_for_names(again.compiled.plan)
         # A label that was not given is the name itself.
         assert without_labels(found) == without_labels(expected), declared
-        assert any(one.name == "新_name" for one in names(again.file).declared)
+        assert any(one.name == "新_name" for one in collect_names(again.file).declared)
 
 
 def without_labels(plan: Plan) -> Plan:
@@ -133,7 +133,7 @@ def test_renaming_writes_the_old_name_where_it_was_meant(old: str, new: str, exp
     analysis, offset = at(changed(old, new))
     if not expected:
         assert renamable(analysis, offset) is None
-        with pytest.raises(CannotRename, match="nothing here"):
+        with pytest.raises(CannotRenameError, match="nothing here"):
             rename(analysis, offset, "new")
         return
     place = renamable(analysis, offset)
@@ -159,7 +159,7 @@ def test_renaming_writes_the_old_name_where_it_was_meant(old: str, new: str, exp
 )
 def test_a_name_that_will_not_do(old: str, new: str, name: str, why: str) -> None:
     analysis, offset = at(changed(old, new))
-    with pytest.raises(CannotRename, match=why):
+    with pytest.raises(CannotRenameError, match=why):
         rename(analysis, offset, name)
 
 
@@ -171,5 +171,5 @@ def test_the_same_name_in_another_level_is_free() -> None:
 @pytest.mark.parametrize(("old", "new"), [("batch  = 512 rows", "batch = = 512 rows"), ("count = 4 }", "count = 4 ｝")])
 def test_a_file_that_cannot_be_read_whole_is_not_renamed(old: str, new: str) -> None:
     analysis, offset = at(changed("node fund", "node fu|nd", changed(old, new)))
-    with pytest.raises(CannotRename, match="cannot be read"):
+    with pytest.raises(CannotRenameError, match="cannot be read"):
         rename(analysis, offset, "new")
