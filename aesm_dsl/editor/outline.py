@@ -37,6 +37,5 @@ def _entries(statements: tuple[tree.Statement, ...], around: str) -> Iterator[Ou
             inside = tuple(_entries(statement.statements, statement.kind.text))
             yield OutlineEntry(name, statement.kind.text, detail, statement.head, statement.span, inside)
         elif around == "features":
-            value = statement.value.span.text.split("
-")[0]
+            value = statement.value.span.text.split("\n")[0]
             yield OutlineEntry(statement.key.text, "feature", value, statement.key.span, statement.span)
