@@ -11,13 +11,12 @@ from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
-from aesm_dsl.memory import no_collection
 from aesm_dsl.spec.model import EDITION
 from aesm_dsl.spec.top_level import edition_place
 from aesm_dsl.syntax import tree
-from aesm_dsl.syntax.characters import COMMENT
 from aesm_dsl.syntax.format import format_file
-from aesm_dsl.syntax.parse import parse
+from aesm_dsl.syntax.parse import parse, pause_garbage_collection
+from aesm_dsl.syntax.text_under_repair import COMMENT
 
 FULL_WIDTH = "E102"
 """The code of full-width punctuation."""
@@ -27,7 +26,7 @@ class LayoutError(Exception):
     """A bug of the formatter, found before any harm was done."""
 
 
-@no_collection()
+@pause_garbage_collection()
 def tidy(source: Source, findings: Findings) -> str | None:
     """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours."""
     told = Findings()

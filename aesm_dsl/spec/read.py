@@ -12,7 +12,6 @@ from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings, guess_word, normalize, quoted
 from aesm_dsl.findings.fix import deletion, replacement
-from aesm_dsl.memory import no_collection
 from aesm_dsl.spec.block_model import Model, model_of
 from aesm_dsl.spec.example import example
 from aesm_dsl.spec.kinds import Child, Members
@@ -26,10 +25,11 @@ from aesm_dsl.spec.value_reader import Values
 from aesm_dsl.spec.where_words_live import home
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
+from aesm_dsl.syntax.parse import pause_garbage_collection
 from aesm_dsl.syntax.tree import documentation
 
 
-@no_collection()
+@pause_garbage_collection()
 def read(file: tree.File, findings: Findings, overrides: Sequence[tree.Setting] = ()) -> Spec | None:
     """The spec that a tree describes, or None when there is no model to speak of.
 

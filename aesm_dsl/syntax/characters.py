@@ -14,9 +14,7 @@ from aesm_dsl.findings.fix import Edit, Fix, HelpWithFix
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.syntax.bracket_pairs import Bracket
 from aesm_dsl.syntax.brackets import repair_brackets
-from aesm_dsl.syntax.text_under_repair import COMMENT, TextUnderRepair, line_end, line_start
-
-__all__ = ["COMMENT", "FULL_WIDTH", "repair_source"]
+from aesm_dsl.syntax.text_under_repair import TextUnderRepair, line_end, line_start
 
 FULL_WIDTH = {
     "：": ":", "＝": "=", "｛": "{", "｝": "}", "［": "[", "］": "]", "（": "(", "）": ")", "，": ",", "；": ";",

@@ -1,8 +1,8 @@
-"""Tree -> text in the one layout: two blanks a level, one statement a line, neighbours aligned, all comments kept.
+"""Prints a syntax tree in the one layout: two blanks per level, one statement per line, neighbours aligned.
 
-A block that was written on one line stays on one if it fits; everything else about the layout is the formatter's.
-Blank lines are kept, at most one at a time, but not before a closing brace. A list or call that does not fit on its
-line, or holds comments, takes several: plain values fill lines, anything else stands on lines of its own.
+A block that was written on one line stays on one line if it fits; the formatter decides everything else. Blank lines
+are kept, at most one at a time, but none before a closing brace. A list or call that does not fit on its line, or that
+contains comments, takes several lines: plain values fill the lines, anything else stands on lines of its own.
 """
 
 from __future__ import annotations
@@ -18,32 +18,39 @@ from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.syntax import tree
 
 WIDEST = 100
-"""Columns a line may have, its comment aside, before a list, call or block is broken over several."""
+"""Terminal columns of a line, without its comment, above which a list, call or block is broken over several lines."""
 WIDEST_ALIGNED = 120
-"""Columns a line may have once it is aligned with its neighbours; where one has more, none of them is aligned."""
+"""Terminal columns of a line after alignment; if one line of a run would have more, the run is not aligned."""
 
 _WORD = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
 @dataclass(slots=True)
 class _Line:
-    """One line to be. Lines of the same `run` that follow each other have their cells aligned."""
+    """A line before alignment."""
 
     indent: int
+    """Its level; each level is two blanks."""
     cells: tuple[str, ...]
+    """Parts of its text; those of neighbouring lines with the same `run` are aligned."""
     run: str = ""
+    """What kind of line it is; lines without a kind are never aligned."""
     comment: str = ""
 
 
 def format_file(file: tree.File) -> str:
-    """The file's text in the one layout. The file must be undamaged: what is not in the tree is not printed."""
-    lines: list[_Line] = []
-    _statements(file.statements, file.closing, None, 0, lines)
-    return _print(lines)
+    """Returns a file's text in the one layout.
+
+    Args:
+        file: an undamaged tree; text that is not in the tree is not printed.
+    """
+    layout = _Layout()
+    layout.add_statements(file.statements, file.closing, None, 0)
+    return _print(layout.lines)
 
 
 def format_value(value: tree.Value) -> str:
-    """A value on one line."""
+    """Returns the text of a value on one line."""
     match value:
         case tree.Word() | tree.Text():
             return value.span.text
@@ -52,136 +59,149 @@ def format_value(value: tree.Value) -> str:
         case tree.List(items):
             return f"[{', '.join(format_value(item) for item in items)}]"
         case tree.Call(name, arguments):
-            return f"{name.text}({', '.join(_name(one) + format_value(one.value) for one in arguments)})"
+            values = [_argument_name(argument) + format_value(argument.value) for argument in arguments]
+            return f"{name.text}({', '.join(values)})"
 
 
-def _name(argument: tree.Argument) -> str:
+def _argument_name(argument: tree.Argument) -> str:
     return f"{argument.name.text}: " if argument.name else ""
 
 
-def _statements(
-    statements: Sequence[tree.Statement],
-    closing: tuple[tree.Comment, ...],
-    end: int | None,
-    indent: int,
-    lines: list[_Line],
-) -> None:
-    """`end` is where that ends which stands above, None at the start of a file."""
-    for statement in statements:
-        end = _comments(statement.before, end, indent, lines)
-        _gap(statement.span.start, end, statement, lines)
-        if isinstance(statement, tree.Setting):
-            _setting(statement, indent, lines)
+class _Layout:
+    """Collects the lines of a file."""
+
+    def __init__(self) -> None:
+        self.lines: list[_Line] = []
+
+    def add(self, indent: int, cells: tuple[str, ...], run: str = "", comment: str = "") -> None:
+        self.lines.append(_Line(indent, cells, run, comment))
+
+    def add_statements(
+        self, statements: Sequence[tree.Statement], closing: tuple[tree.Comment, ...], end: int | None, indent: int
+    ) -> None:
+        """Adds the statements of a file or a block.
+
+        Args:
+            statements: the statements.
+            closing: the comments after them.
+            end: offset of the end of the text above them; None at the start of a file.
+            indent: their level.
+        """
+        for statement in statements:
+            end = self.add_comments(statement.before, end, indent)
+            self.add_gap(statement, end)
+            if isinstance(statement, tree.Setting):
+                self.add_setting(statement, indent)
+            else:
+                self.add_block(statement, indent)
+            end = statement.after.span.end if statement.after else statement.span.end
+        self.add_comments(closing, end, indent)
+
+    def add_comments(self, comments: tuple[tree.Comment, ...], end: int | None, indent: int) -> int | None:
+        """Adds comments on lines of their own; returns the end of the last one, or `end` if there are none."""
+        for comment in comments:
+            self.add_gap(comment, end)
+            self.add(indent, (comment.text.rstrip(),))
+            end = comment.span.end
+        return end
+
+    def add_gap(self, node: tree.Statement | tree.Comment, end: int | None) -> None:
+        """Adds a blank line if the source has one or more between `end` and the node."""
+        if end is not None and node.span.source.text.count("\n", end, node.span.start) > 1:
+            self.add(0, ())
+
+    def add_setting(self, setting: tree.Setting, indent: int) -> None:
+        key, value = setting.key.text, setting.value
+        text = format_value(value)
+        if not setting.inside and (_fits(indent, f"{key} = {text}") or not _breakable(value)):
+            self.add(indent, (key, f"= {text}"), "setting")
         else:
-            _block(statement, indent, lines)
-        end = statement.after.span.end if statement.after else statement.span.end
-    _comments(closing, end, indent, lines)
+            self.add_broken(f"{key} = ", value, "", indent, list(setting.inside))
+        if setting.after:
+            self.lines[-1].comment = setting.after.text.rstrip()
 
+    def add_broken(self, head: str, value: tree.Value, tail: str, indent: int, inside: list[tree.Comment]) -> None:
+        """Adds a list or call over several lines.
 
-def _comments(comments: tuple[tree.Comment, ...], end: int | None, indent: int, lines: list[_Line]) -> int | None:
-    for comment in comments:
-        _gap(comment.span.start, end, comment, lines)
-        lines.append(_Line(indent, (comment.text.rstrip(),)))
-        end = comment.span.end
-    return end
+        Args:
+            head: text before it on its first line.
+            value: the list or call.
+            tail: text after it on its last line.
+            indent: level of the first line.
+            inside: comments of the setting that are not printed yet; those inside the value are taken out.
+        """
+        assert isinstance(value, tree.List | tree.Call)
+        items: list[tuple[str, tree.Value, int]]
+        if isinstance(value, tree.List):
+            start, opening, closing = value.span.start, "[", "]"
+            items = [("", item, item.span.start) for item in value.items]
+        else:
+            start, opening, closing = value.name.span.end, f"{value.name.text}(", ")"
+            items = [(_argument_name(item), item.value, item.span.start) for item in value.arguments]
+        self.add(indent, (head + opening,))
+        limits = [first for _, _, first in items[1:]] + [value.span.end]
+        self.add_comment_behind(value, start, items[0][2] if items else value.span.end, inside)
+        if _is_plain(value) and not _starts_before(value.span.end, inside):
+            self.add_filled([name + format_value(item) for name, item, _ in items], indent + 1)
+            items = []
+        for (name, item, _), limit in zip(items, limits, strict=False):
+            self.add_comments_before(item.span.start, inside, indent + 1)
+            text = f"{name}{format_value(item)},"
+            if _starts_before(item.span.end, inside) or (_breakable(item) and not _fits(indent + 1, text)):
+                self.add_broken(name, item, ",", indent + 1, inside)
+            else:
+                self.add(indent + 1, (text,), "item")
+            self.add_comment_behind(value, item.span.end, limit, inside)
+        self.add_comments_before(value.span.end, inside, indent + 1)
+        self.add(indent, (closing + tail,))
 
+    def add_comments_before(self, end: int, inside: list[tree.Comment], indent: int) -> None:
+        """Adds the comments that start before `end`, on lines of their own."""
+        while _starts_before(end, inside):
+            self.add(indent, (inside.pop(0).text.rstrip(),))
 
-def _gap(start: int, end: int | None, what: tree.Statement | tree.Comment, lines: list[_Line]) -> None:
-    """A blank line where the source has one or more."""
-    if end is not None and what.span.source.text.count("\n", end, start) > 1:
-        lines.append(_Line(0, ()))
+    def add_comment_behind(self, value: tree.Value, start: int, limit: int, inside: list[tree.Comment]) -> None:
+        """Puts the next comment behind the last line if it starts on the line of `start` and before `limit`."""
+        if _starts_before(limit, inside) and "\n" not in value.span.source.text[start : inside[0].span.start]:
+            self.lines[-1].comment = inside.pop(0).text.rstrip()
 
+    def add_filled(self, texts: list[str], indent: int) -> None:
+        """Adds items, as many to a line as fit."""
+        row = ""
+        for text in texts:
+            if row and not _fits(indent, f"{row} {text},"):
+                self.add(indent, (row,))
+                row = ""
+            row += f"{' ' * bool(row)}{text},"
+        if row:
+            self.add(indent, (row,))
 
-def _setting(setting: tree.Setting, indent: int, lines: list[_Line]) -> None:
-    key, value = setting.key.text, setting.value
-    text = format_value(value)
-    if not setting.inside and (_fits(indent, f"{key} = {text}") or not _breakable(value)):
-        lines.append(_Line(indent, (key, f"= {text}"), "setting"))
-    else:
-        _broken(f"{key} = ", value, "", indent, list(setting.inside), lines)
-    if setting.after:
-        lines[-1].comment = setting.after.text.rstrip()
+    def add_block(self, block: tree.Block, indent: int) -> None:
+        head = _head(block)
+        comment = block.after.text.rstrip() if block.after else ""
+        if (body := _one_line_body(block)) is not None:
+            whole = " ".join(part for part in (*head, body) if part)
+            if not block.statements or _fits(indent, whole):
+                self.add(indent, (*head, body), f"{block.kind.text} {bool(block.name)}", comment)
+                return
+        opening = block.opening.text.rstrip() if block.opening else ""
+        self.add(indent, (" ".join([*(part for part in head if part), "{"]),), comment=opening)
+        start = block.opening.span.end if block.opening else block.span.source.text.index("{", block.head.end)
+        self.add_statements(block.statements, block.closing, start, indent + 1)
+        self.add(indent, ("}",), comment=comment)
 
 
 def _breakable(value: tree.Value) -> bool:
     return bool(value.items if isinstance(value, tree.List) else isinstance(value, tree.Call) and value.arguments)
 
 
-def _broken(
-    head: str, value: tree.Value, tail: str, indent: int, inside: list[tree.Comment], lines: list[_Line]
-) -> None:
-    """A list or call over several lines, with those of the comments `inside` that stand in it; these are taken out."""
-    assert isinstance(value, tree.List | tree.Call)
-    items: list[tuple[str, tree.Value, int]]
-    if isinstance(value, tree.List):
-        start, opening, closing = value.span.start, "[", "]"
-        items = [("", item, item.span.start) for item in value.items]
-    else:
-        start, opening, closing = value.name.span.end, f"{value.name.text}(", ")"
-        items = [(_name(one), one.value, one.span.start) for one in value.arguments]
-    lines.append(_Line(indent, (head + opening,)))
-    limits = [first for _, _, first in items[1:]] + [value.span.end]
-    _beside(value, start, items[0][2] if items else value.span.end, inside, lines)
-    if _plain(value) and not _within(value.span.end, inside):
-        _fill([name + format_value(item) for name, item, _ in items], indent + 1, lines)
-        items = []
-    for (name, item, _), limit in zip(items, limits, strict=False):
-        _above(item.span.start, inside, indent + 1, lines)
-        text = f"{name}{format_value(item)},"
-        if _within(item.span.end, inside) or (_breakable(item) and not _fits(indent + 1, text)):
-            _broken(name, item, ",", indent + 1, inside, lines)
-        else:
-            lines.append(_Line(indent + 1, (text,), "item"))
-        _beside(value, item.span.end, limit, inside, lines)
-    _above(value.span.end, inside, indent + 1, lines)
-    lines.append(_Line(indent, (closing + tail,)))
-
-
-def _plain(value: tree.Value) -> bool:
+def _is_plain(value: tree.Value) -> bool:
     """Whether it is a list of words, strings and numbers."""
     return isinstance(value, tree.List) and not any(isinstance(item, tree.List | tree.Call) for item in value.items)
 
 
-def _within(end: int, inside: list[tree.Comment]) -> bool:
-    return bool(inside) and inside[0].span.start < end
-
-
-def _above(end: int, inside: list[tree.Comment], indent: int, lines: list[_Line]) -> None:
-    """The comments before `end`, on lines of their own."""
-    while _within(end, inside):
-        lines.append(_Line(indent, (inside.pop(0).text.rstrip(),)))
-
-
-def _beside(value: tree.Value, start: int, limit: int, inside: list[tree.Comment], lines: list[_Line]) -> None:
-    """The next comment, if it stands on the line of `start` and before `limit`, goes behind the last line."""
-    if _within(limit, inside) and "\n" not in value.span.source.text[start : inside[0].span.start]:
-        lines[-1].comment = inside.pop(0).text.rstrip()
-
-
-def _fill(texts: list[str], indent: int, lines: list[_Line]) -> None:
-    row = ""
-    for text in texts:
-        if row and not _fits(indent, f"{row} {text},"):
-            lines.append(_Line(indent, (row,)))
-            row = ""
-        row += f"{' ' * bool(row)}{text},"
-    if row:
-        lines.append(_Line(indent, (row,)))
-
-
-def _block(block: tree.Block, indent: int, lines: list[_Line]) -> None:
-    head = _head(block)
-    comment = block.after.text.rstrip() if block.after else ""
-    if (body := _one_line(block)) is not None:
-        whole = " ".join(part for part in (*head, body) if part)
-        if not block.statements or _fits(indent, whole):
-            lines.append(_Line(indent, (*head, body), f"{block.kind.text} {bool(block.name)}", comment))
-            return
-    opening = block.opening.text.rstrip() if block.opening else ""
-    lines.append(_Line(indent, (" ".join([*(part for part in head if part), "{"]),), comment=opening))
-    above = block.opening.span.end if block.opening else block.span.source.text.index("{", block.head.end)
-    _statements(block.statements, block.closing, above, indent + 1, lines)
-    lines.append(_Line(indent, ("}",), comment=comment))
+def _starts_before(end: int, comments: list[tree.Comment]) -> bool:
+    return bool(comments) and comments[0].span.start < end
 
 
 def _head(block: tree.Block) -> tuple[str, str]:
@@ -190,8 +210,8 @@ def _head(block: tree.Block) -> tuple[str, str]:
     return f"{block.kind.text}{name}", block.label.span.text if block.label else ""
 
 
-def _one_line(block: tree.Block) -> str | None:
-    """The body of a block that stands on one line, braces included; None when it takes several."""
+def _one_line_body(block: tree.Block) -> str | None:
+    """The body of a block that was written on one line, braces included; None if it takes several lines."""
     if not block.braces:
         return ""
     if block.opening or block.closing:
@@ -205,7 +225,7 @@ def _one_line(block: tree.Block) -> str | None:
         if isinstance(statement, tree.Setting):
             parts.append(f"{statement.key.text} = {format_value(statement.value)}")
         else:
-            body = _one_line(statement)
+            body = _one_line_body(statement)
             assert body is not None
             parts.append(" ".join(part for part in (*_head(statement), body) if part))
     return "{ " + "; ".join(parts) + " }"
@@ -225,7 +245,7 @@ def _print(lines: list[_Line]) -> str:
 
 
 def _aligned(run: list[_Line]) -> list[str]:
-    """The run's lines: every cell but the last padded to its column's width, comments in one column."""
+    """The texts of a run of lines: cells are padded to the widths of their columns, comments start in one column."""
     blanks = "  " * run[0].indent
     rows = [blanks + " ".join(cell for cell in line.cells if cell) for line in run]
     if len(run) > 1 and len(run[0].cells) > 1:
@@ -237,9 +257,9 @@ def _aligned(run: list[_Line]) -> list[str]:
         padded = [row.rstrip() if line.cells[-1] == "" else row for row, line in zip(padded, run, strict=True)]
         if max(map(display_width, padded)) <= WIDEST_ALIGNED:
             rows = padded
-    edge = max((display_width(row) for row, line in zip(rows, run, strict=True) if line.comment), default=0)
+    widest = max((display_width(row) for row, line in zip(rows, run, strict=True) if line.comment), default=0)
     return [
-        f"{_pad(row.rstrip(), edge)}  {line.comment}" if line.comment else row.rstrip()
+        f"{_pad(row.rstrip(), widest)}  {line.comment}" if line.comment else row.rstrip()
         for row, line in zip(rows, run, strict=True)
     ]
 
@@ -253,7 +273,7 @@ def _fits(indent: int, text: str) -> bool:
 
 
 def display_width(text: str) -> int:
-    """How wide a terminal shows the text; characters without a width, such as controls, count as nothing."""
+    """Returns the terminal columns that a text takes; characters without a width, such as controls, count as 0."""
     return len(text) if text.isascii() and text.isprintable() else sum(map(_width, text))
 
 
@@ -263,5 +283,5 @@ def _width(character: str) -> int:
 
 
 def is_word(text: str) -> bool:
-    """Whether a text can stand as a bare name, dots included, and reads back as itself."""
+    """Whether a text can be written as a bare name, dots included, and reads back unchanged."""
     return bool(_WORD.fullmatch(text)) and normalize(text) == text

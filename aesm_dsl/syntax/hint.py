@@ -1,4 +1,4 @@
-"""What to do about a token that cannot stand where it stands."""
+"""Help for syntax errors: what to do about a token that cannot stand where it stands."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from aesm_dsl.findings.fix import Edit, Fix, HelpWithFix, deletion, replacement
 from aesm_dsl.findings.source import Span
 
 VALUE = {"NAME", "NUMBER", "STRING", "OPEN_BRACKET"}
-"""The terminals that a value starts with."""
+"""The terminals with which a value starts."""
 
 _ITEM = r'(?:"[^"\n]*"|[+-]?[\w.]+%?)'
-"""A word, number or string, as it may stand in a list."""
+"""Matches a word, number or string, as it may stand in a list."""
 
 _SUFFIXES = {"K": "k", "m": "M", "g": "B", "G": "B", "b": "B"}
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierMistake:
-    """A finding about a place before the token at which the parser stopped."""
+    """A mistake before the token at which the parser stopped; the fields are those of a finding."""
 
     span: Span
     message: str
@@ -30,71 +30,87 @@ class EarlierMistake:
     help: Help
 
 
-def earlier_mistake(token: Token, takes: frozenset[str], span: Span, text: str, inside: str) -> EarlierMistake | None:
-    """What is wrong before the token, where that is plain."""
+def earlier_mistake(token: Token, span: Span, text: str, inside: str) -> EarlierMistake | None:
+    """Finds the actual mistake if it is before the token at which the parser stopped.
+
+    Args:
+        token: the token at which the parser stopped.
+        span: its place.
+        text: the text as it was parsed.
+        inside: the innermost open bracket of the statement, `[`, `(` or empty.
+    """
     before, source = text[max(span.start - 100, 0) : span.start], span.source
     if number := re.search(r"(\d[\d_.]*)([KmGgb])\s*$", before):
         start = span.start - len(number.group()) + len(number.group(1))
-        place, suffix = source.span(start, start + 1), _SUFFIXES[number.group(2)]
-        help = replacement(suffix, place, f"write `{number.group(1)}{suffix}`")
-        return EarlierMistake(place, f"`{number.group(2)}` is no suffix of numbers", "expected `k`, `M` or `B`", help)
+        letter, suffix = source.span(start, start + 1), _SUFFIXES[number.group(2)]
+        help = replacement(suffix, letter, f"write `{number.group(1)}{suffix}`")
+        return EarlierMistake(letter, f"`{number.group(2)}` is no suffix of numbers", "expected `k`, `M` or `B`", help)
     if token.type == "COLON" and inside == "(" and (word := re.search(r"(?<=[^\s(,])\s+(\w+)\s*$", before)):
-        start = span.start - len(word.group()) + len(word.group()) - len(word.group().lstrip())
-        place = source.span(start, start + len(word.group(1)))
+        start = span.start - len(word.group().lstrip())
+        name = source.span(start, start + len(word.group(1)))
         end = span.start - len(word.group())
         message, label = f"a `,` is missing before `{word.group(1)}`", "expected `,` or `)`"
         return EarlierMistake(
-            place, message, label, _insert(",", source.span(end, end), f"write `,` before `{word.group(1)}`")
+            name, message, label, _insertion(",", source.span(end, end), f"write `,` before `{word.group(1)}`")
         )
     return None
 
 
 def help_for_token(token: Token, takes: frozenset[str], span: Span, text: str, inside: str) -> Help:
-    """What to do about the token; an empty string where nothing is plain."""
+    """Returns help for the token at which the parser stopped.
+
+    Args:
+        token: the token.
+        takes: the terminals that could stand in its place.
+        span: its place.
+        text: the text as it was parsed.
+        inside: the innermost open bracket of the statement, `[`, `(` or empty.
+    """
     start = span.start
     before, rest = text[max(start - 100, 0) : start], text[start : start + 100]
     line = re.split(r"[\n;{]", before)[-1]
     if before.endswith('"') and token.type in ("NAME", "NUMBER"):
         return 'write `\\"` for a quote inside a string'
     if (date := re.search(r"\d{4}$", before)) and (more := re.match(r"-\d\d-\d\d", rest)):
-        place = span.source.span(start - len(date.group()), start + len(more.group()))
-        return replacement(f'"{place.text}"', place, f'write `"{place.text}"`: a date stands in quotes')
+        written = span.source.span(start - len(date.group()), start + len(more.group()))
+        return replacement(f'"{written.text}"', written, f'write `"{written.text}"`: a date stands in quotes')
     return (
-        _more(token, takes, span, line, inside)
-        or _elsewhere(token, takes, span, line, inside)
-        or _bracket(token, takes, span, line, not text[:start].strip())
+        _help_for_missing_separator(token, takes, span, line, inside)
+        or _help_for_wrong_sign(token, takes, span, line, inside)
+        or _help_for_misplaced_opener(token, takes, span, line, not text[:start].strip())
         or ("finish the statement, or delete it" if token.type == "_NEWLINE" else "")
         or f"delete `{token}`, or finish the statement before it"
     )
 
 
-def _more(token: Token, takes: frozenset[str], span: Span, line: str, inside: str) -> Help:
-    """For a token that may follow once something stands between."""
+def _help_for_missing_separator(token: Token, takes: frozenset[str], span: Span, line: str, inside: str) -> Help:
+    """For a name, number or string that could follow if something stood before it."""
     if token.type in VALUE and "COMMA" in takes and inside:
-        end = span.source.span(len(span.source.text[: span.start].rstrip()), span.start)
-        return _insert(",", span.source.span(end.start, end.start), f"write `,` before `{token}`")
+        end = len(span.source.text[: span.start].rstrip())
+        return _insertion(",", span.source.span(end, end), f"write `,` before `{token}`")
     if token.type == "NUMBER" and "COMMA" in takes and (number := re.search(r"\d+\s+$", line)):
-        place = span.source.span(span.start - len(number.group()), span.end)
-        whole = "".join(place.text.split())
-        return replacement(whole, place, f"write `{whole}`: a number has no blanks", certain=False)
+        digits = span.source.span(span.start - len(number.group()), span.end)
+        joined = "".join(digits.text.split())
+        return replacement(joined, digits, f"write `{joined}`: a number has no blanks", certain=False)
     if token.type == "NAME" and "SEMICOLON" in takes:
-        return _statement(token, span, line)
+        return _help_for_name_after_statement(token, span, line)
     if token.type == "NUMBER" and "NAME" in takes:
         word = re.match(r"\w+", span.source.text[span.start :])
         name = word.group() if word else token
-        place = span.source.span(span.start, span.start + len(name))
-        return replacement(f"_{name}", place, "write a letter or `_` before it: a name starts with one", certain=False)
+        name_span = span.source.span(span.start, span.start + len(name))
+        line = "write a letter or `_` before it: a name starts with one"
+        return replacement(f"_{name}", name_span, line, certain=False)
     if token.type == "STRING" and "NAME" in takes and not inside and str(token)[1:-1].isidentifier():
         return replacement(str(token)[1:-1], span, f"write `{str(token)[1:-1]}`: names stand without quotes")
     return ""
 
 
-def _statement(token: Token, span: Span, line: str) -> Help:
-    """A word where a statement has ended: another statement, or a part of this one in the wrong place."""
+def _help_for_name_after_statement(token: Token, span: Span, line: str) -> Help:
+    """For a name after the end of a statement: the start of another one, or a part of this one in the wrong place."""
     head = re.fullmatch(r'\s*(\w+)\s+("(?:[^"\\]|\\.)*")\s*', line)
     if head and token != head.group(1):
-        place = span.source.span(span.start - len(line) + head.start(2), span.end)
-        return replacement(f"{token} {head.group(2)}", place, f"write the name first: `{token} {head.group(2)}`")
+        swapped = span.source.span(span.start - len(line) + head.start(2), span.end)
+        return replacement(f"{token} {head.group(2)}", swapped, f"write the name first: `{token} {head.group(2)}`")
     words = line.split()
     if len(words) > 1 and re.match(r"\w+[ \t]+\"", span.source.text[span.start :]):
         return deletion(span, "delete it: the label, in quotes, follows the name", certain=False)
@@ -105,18 +121,18 @@ def _statement(token: Token, span: Span, line: str) -> Help:
     return f"write `;` or a new line before `{token}`"
 
 
-def _elsewhere(token: Token, takes: frozenset[str], span: Span, line: str, inside: str) -> Help:
-    """For a sign that is written elsewhere."""
-    compared = re.search(r"=\s*(\w+)\s*$", line) if token.type == "EQUAL" else None
-    if compared and (other := re.match(r'=?\s*(\w+|"[^"\n]*")', span.source.text[span.end : span.end + 100])):
-        text = f"equals(column: {compared.group(1)}, value: {other.group(1)})"
-        place = span.source.span(span.start - len(line) + compared.start(1), span.end + other.end())
-        return replacement(text, place, certain=False)
+def _help_for_wrong_sign(token: Token, takes: frozenset[str], span: Span, line: str, inside: str) -> Help:
+    """For a sign in place of another one, or in a place where the language has none."""
+    left = re.search(r"=\s*(\w+)\s*$", line) if token.type == "EQUAL" else None
+    if left and (right := re.match(r'=?\s*(\w+|"[^"\n]*")', span.source.text[span.end : span.end + 100])):
+        text = f"equals(column: {left.group(1)}, value: {right.group(1)})"
+        comparison = span.source.span(span.start - len(line) + left.start(1), span.end + right.end())
+        return replacement(text, comparison, certain=False)
     if token.type == "EQUAL" and line.rstrip().endswith("="):
         return deletion(span, "write one `=`")
     if token.type == "EQUAL" and inside == "(":
         return replacement(":", span, "write `:`; in a call it is `name: value`")
-    if token.type == "COLON" and "EQUAL" in takes and not _rest(span):
+    if token.type == "COLON" and "EQUAL" in takes and not _rest_of_line(span):
         return replacement(
             " {", span, "write `{`, and `}` behind the last line: a block stands in braces", certain=False
         )
@@ -127,7 +143,7 @@ def _elsewhere(token: Token, takes: frozenset[str], span: Span, line: str, insid
     if token.type == "COMMA" and inside:
         return "write a value before it, or delete it"
     if token.type == "COMMA":
-        return _comma(span, line)
+        return _help_for_comma(span, line)
     if token.type == "SEMICOLON":
         return replacement(",", span, "write `,`: it separates values in a list or call")
     if token.type == "OPEN_PARENTHESIS" and "EQUAL" in takes:
@@ -135,20 +151,20 @@ def _elsewhere(token: Token, takes: frozenset[str], span: Span, line: str, insid
     return ""
 
 
-def _comma(span: Span, line: str) -> Help:
-    """For a comma where a statement has ended."""
-    rest = _rest(span)
+def _help_for_comma(span: Span, line: str) -> Help:
+    """For a comma after the end of a statement."""
+    rest = _rest_of_line(span)
     if not rest:
         return deletion(span, "delete it: statements are separated by a new line or `;`")
     number = re.search(r"(?<!\w)(\d{1,3})$", line)
     if number and (groups := re.match(r"(,\d{3})+(?!\w)", span.source.text[span.start :])):
-        place = span.source.span(span.start - len(number.group()), span.start + groups.end())
-        return replacement(place.text.replace(",", "_"), place, f"write `{place.text.replace(',', '_')}`")
+        digits = span.source.span(span.start - len(number.group()), span.start + groups.end())
+        return replacement(digits.text.replace(",", "_"), digits, f"write `{digits.text.replace(',', '_')}`")
     values = re.match(rf"(?:,\s*{_ITEM}\s*)+(?=[;}}#\n]|\Z)", span.source.text[span.start :])
     first = re.search(rf"=\s*({_ITEM}(?:\s+\w+)?)\s*$", line)
     if first and values:
-        place = span.source.span(span.start - len(line) + first.start(1), span.start + len(values.group().rstrip()))
-        return replacement(f"[{place.text}]", place, f"write a list: `[{place.text}]`")
+        items = span.source.span(span.start - len(line) + first.start(1), span.start + len(values.group().rstrip()))
+        return replacement(f"[{items.text}]", items, f"write a list: `[{items.text}]`")
     kind = re.match(r"\s*(\w+)\s+\w+\s*$", line)
     if kind and re.match(r"\w+\s*(,|[;}#]|$)", rest):
         return replacement(
@@ -157,13 +173,13 @@ def _comma(span: Span, line: str) -> Help:
     return replacement(";", span, "write `;`: statements are separated by a new line or `;`")
 
 
-def _rest(span: Span) -> str:
-    """What stands behind a place on its line, without comments."""
+def _rest_of_line(span: Span) -> str:
+    """The text after a place on its line, without comments."""
     return span.source.text[span.end :].partition("\n")[0].partition("#")[0].strip()
 
 
-def _bracket(token: Token, takes: frozenset[str], span: Span, line: str, first: bool) -> Help:
-    """For an opening bracket, or a value, where a statement or the rest of its head is expected."""
+def _help_for_misplaced_opener(token: Token, takes: frozenset[str], span: Span, line: str, first: bool) -> Help:
+    """For an opening bracket, or a value, where a statement or the rest of a block's head is expected."""
     if token.type == "OPEN_BRACE" and takes >= VALUE:
         key = re.search(r"\w+(?=\s*=\s*$)", line)
         return f"write `{key.group() if key else 'NAME'} {{` for a block, `name(argument: value)` for a call"
@@ -180,5 +196,6 @@ def _bracket(token: Token, takes: frozenset[str], span: Span, line: str, first: 
     return "write `NAME = ` before it" if token.type == "OPEN_BRACKET" and "NAME" in takes else ""
 
 
-def _insert(text: str, place: Span, line: str) -> HelpWithFix:
-    return HelpWithFix(line, (Fix(f"write `{text}`", (Edit(place, text),)),))
+def _insertion(text: str, span: Span, line: str) -> HelpWithFix:
+    """Offers to insert a text; the fix is titled by the text, without "before" and what follows."""
+    return HelpWithFix(line, (Fix(f"write `{text}`", (Edit(span, text),)),))

@@ -1,11 +1,14 @@
-"""Source -> Tree. What cannot be read is told and left out (characters.py, recover.py); the rest becomes the tree."""
+"""Parses a source into a syntax tree; text that cannot be parsed is reported and left out."""
 
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -15,46 +18,71 @@ from lark.lexer import Token
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source, Span
-from aesm_dsl.memory import no_collection
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
-from aesm_dsl.syntax.characters import COMMENT, repair_source
+from aesm_dsl.syntax.characters import repair_source
 from aesm_dsl.syntax.lexer import SinglePassLexer
 from aesm_dsl.syntax.recover import recover
+from aesm_dsl.syntax.text_under_repair import COMMENT
 
 _SCALE = {"k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _ESCAPE = re.compile(r"\\(.)")
 
 
-@no_collection()
+@contextmanager
+def pause_garbage_collection() -> Iterator[None]:
+    """Pauses Python's search for reference cycles, as a context manager or decorator.
+
+    Parsing and reading a spec create many small objects without cycles; searching for cycles among them takes half of
+    the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@pause_garbage_collection()
 def parse(source: Source, findings: Findings) -> tree.File:
-    """The tree of a source. Whatever cannot be read is told as E1 and left out of the tree (`damaged`)."""
-    told = Findings()
-    text, damaged = repair_source(source, told)
-    findings.extend(told.sorted()[:MOST_MISTAKES])
-    if len(told) > MOST_MISTAKES:
-        return tree.File(source, (), (), (source.span(0, len(source.text)),))
+    """Parses a source; syntax errors are reported as E1xx, and their text is left out of the tree (`File.damaged`)."""
+    mistakes = Findings()
+    text, damaged = repair_source(source, mistakes)
+    findings.extend(mistakes.sorted()[:MOST_MISTAKES])
+    if len(mistakes) > MOST_MISTAKES:
+        return _damaged_file(source)
     try:
         parsed = parser().parse(text)
     except (UnexpectedToken, UnexpectedCharacters):
         readable = recover(parser(), source, text, damaged, findings)
         if readable is None:
-            return tree.File(source, (), (), (source.span(0, len(source.text)),))
+            return _damaged_file(source)
         parsed = parser().parse(readable)
     comments = [
         tree.Comment(match.group(), source.span(match.start(), match.end()))
         for match in COMMENT.finditer(source.text)
         if match.group("comment")
     ]
-    return _Reader(source, comments).file(parsed, tuple(damaged))
+    return _TreeBuilder(source, comments).file(parsed, tuple(damaged))
+
+
+def _damaged_file(source: Source) -> tree.File:
+    """The tree of a source of which nothing can be read."""
+    return tree.File(source, (), (), (source.span(0, len(source.text)),))
 
 
 @functools.cache
 def parser(strict: bool = False) -> Lark:
-    """The LALR parser. `strict` proves that the grammar has no collision; tests build it so."""
+    """Returns the LALR parser.
+
+    Args:
+        strict: whether Lark proves that no two terminals of the grammar collide; tests build it so.
+    """
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
-    # The cache is a pickle, so it lies in the user's own folder, never in a shared temporary one.
+    # The cache is a pickle, which can run code when it is loaded: it must be in a folder that only the user can write.
     folder = platformdirs.user_cache_path("aesm")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,52 +100,56 @@ def parser(strict: bool = False) -> Lark:
     )
 
 
-class _Reader:
-    """Lark's tree -> ours: places from the first and last token, comments to the statement they belong to."""
+class _TreeBuilder:
+    """Converts Lark's tree: spans come from first and last tokens, and comments are attached to their statements.
+
+    Statements must be built in the order of the text, because each takes the next comments.
+    """
 
     def __init__(self, source: Source, comments: list[tree.Comment]) -> None:
         self.source = source
         self.comments = comments
         self.end = len(source.text)
-        self.next = 0
+        self.next_comment = 0
 
     def file(self, parsed: LarkTree[Token], damaged: tuple[Span, ...]) -> tree.File:
-        statements, closing = self.statements(parsed.children, None, self.end)
+        statements, closing = self.statements(parsed.children, self.end)
         return tree.File(self.source, statements, closing, damaged)
 
     def statements(
-        self, children: list[Token | LarkTree[Token]], opener: int | None, end: int
+        self, children: list[Token | LarkTree[Token]], end: int
     ) -> tuple[tuple[tree.Statement, ...], tuple[tree.Comment, ...]]:
-        """The statements of a file or block body, and the comments after the last of them."""
-        found: list[tree.Statement] = []
+        """Builds the statements of a file or a block's body; returns them and the comments after the last one."""
+        statements: list[tree.Statement] = []
         branches = [child for child in children if isinstance(child, LarkTree)]
         for branch, following in itertools.zip_longest(branches, branches[1:]):
-            limit = end if following is None else _first(following).start_pos or 0
-            found.append(self.statement(branch, self.until(_first(branch).start_pos or 0), limit))
-        return tuple(found), self.until(end)
+            limit = end if following is None else _first_token(following).start_pos or 0
+            before = self.take_comments_until(_first_token(branch).start_pos or 0)
+            statements.append(self.statement(branch, before, limit))
+        return tuple(statements), self.take_comments_until(end)
 
-    def until(self, end: int) -> tuple[tree.Comment, ...]:
-        """The comments not yet taken that start before `end`."""
-        first = self.next
-        while self.next < len(self.comments) and self.comments[self.next].span.start < end:
-            self.next += 1
-        return tuple(self.comments[first : self.next])
+    def take_comments_until(self, end: int) -> tuple[tree.Comment, ...]:
+        """Takes the next comments that start before `end`."""
+        first = self.next_comment
+        while self.next_comment < len(self.comments) and self.comments[self.next_comment].span.start < end:
+            self.next_comment += 1
+        return tuple(self.comments[first : self.next_comment])
 
-    def on_line(self, offset: int, limit: int) -> tree.Comment | None:
-        """The next comment if it stands on the line of `offset`, before `limit`."""
-        if self.next == len(self.comments):
+    def take_comment_on_line(self, offset: int, limit: int) -> tree.Comment | None:
+        """Takes the next comment if it is on the line of `offset` and starts before `limit`."""
+        if self.next_comment == len(self.comments):
             return None
-        comment = self.comments[self.next]
+        comment = self.comments[self.next_comment]
         if comment.span.start >= limit or "\n" in self.source.text[offset : comment.span.start]:
             return None
-        self.next += 1
+        self.next_comment += 1
         return comment
 
     def statement(self, branch: LarkTree[Token], before: tuple[tree.Comment, ...], limit: int) -> tree.Statement:
         if branch.data == "setting":
             key, value = self.word(branch.children[0]), self.value(branch.children[1])
-            inside = self.until(value.span.end)
-            after = self.on_line(value.span.end, limit)
+            inside = self.take_comments_until(value.span.end)
+            after = self.take_comment_on_line(value.span.end, limit)
             return tree.Setting(key, value, key.span.to(value.span), before, inside, after)
         return self.block(branch, before, limit)
 
@@ -135,9 +167,9 @@ class _Reader:
                 assert isinstance(first, Token)
                 assert isinstance(last, Token)
                 body = child.children[1:-1]
-                inner = _first(body[0]).start_pos if body else last.start_pos
-                opening = self.on_line(first.end_pos or 0, inner or 0)
-                statements, closing = self.statements(body, first.start_pos, last.start_pos or 0)
+                inner = _first_token(body[0]).start_pos if body else last.start_pos
+                opening = self.take_comment_on_line(first.end_pos or 0, inner or 0)
+                statements, closing = self.statements(body, last.start_pos or 0)
                 span, braces = span.to(self.span(last)), True
             elif child.type == "STRING":
                 label = self.text(child)
@@ -145,7 +177,7 @@ class _Reader:
             else:
                 name = self.word(child)
                 span = span.to(name.span)
-        after = self.on_line(span.end, limit)
+        after = self.take_comment_on_line(span.end, limit)
         return tree.Block(kind, name, label, braces, statements, span, before, opening, closing, after)
 
     def value(self, branch: LarkTree[Token] | Token) -> tree.Value:
@@ -180,9 +212,9 @@ class _Reader:
         unit = self.word(children[1]) if len(children) > 1 else None
         percent, scale = digits.endswith("%"), _SCALE.get(digits[-1], 1)
         digits = digits.rstrip("%kMB")
-        # More digits than a float can hold count as infinite, which is out of every range.
-        whole = not set(digits) & set(".eE") and len(digits) <= 290
-        value: int | float = int(digits) if whole else float(digits)
+        # A number with more digits than a float can hold becomes infinite, which is out of every range.
+        is_int = not set(digits) & set(".eE") and len(digits) <= 290
+        value: int | float = int(digits) if is_int else float(digits)
         if percent:
             value = value / 100
         elif scale > 1:
@@ -192,19 +224,19 @@ class _Reader:
 
     def text(self, token: Token | LarkTree[Token]) -> tree.Text:
         span = self.span(token)
-        inside = _ESCAPE.sub(lambda match: _ESCAPES.get(match.group(1), match.group(1)), str(token)[1:-1])
-        return tree.Text(inside, span)
+        text = _ESCAPE.sub(lambda match: _ESCAPES.get(match.group(1), match.group(1)), str(token)[1:-1])
+        return tree.Text(text, span)
 
     def word(self, token: Token | LarkTree[Token]) -> tree.Word:
         return tree.Word(str(token), self.span(token))
 
     def span(self, token: Token | LarkTree[Token]) -> Span:
         assert isinstance(token, Token)
-        # A brace that was written for the author may stand behind the text.
+        # A closing brace that repair_source added is after the end of the source.
         return Span(self.source, token.start_pos or 0, min(token.end_pos or 0, self.end))
 
 
-def _first(branch: LarkTree[Token] | Token) -> Token:
+def _first_token(branch: LarkTree[Token] | Token) -> Token:
     while isinstance(branch, LarkTree):
         branch = branch.children[0]
     return branch

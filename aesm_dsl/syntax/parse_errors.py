@@ -1,6 +1,6 @@
-"""Lark's complaint -> a finding in human words. Every state of the parser that can fail has a sentence here.
+"""Turns the parser's errors into findings; every state of the parser in which it can fail has a sentence here.
 
-What to do about a token is in hint.py, characters that no token has are in signs.py.
+Help for tokens is in hint.py; stray_characters.py reports characters with which no token starts.
 """
 
 from __future__ import annotations
@@ -17,70 +17,76 @@ from aesm_dsl.syntax.hint import VALUE, earlier_mistake, help_for_token
 from aesm_dsl.syntax.stray_characters import report_stray_character
 
 _STATEMENT_END = {"_NEWLINE", "SEMICOLON"}
+_ENDS_VALUE = ("$END", "_NEWLINE", "SEMICOLON", "CLOSE_BRACE", "COMMA", "CLOSE_PARENTHESIS", "CLOSE_BRACKET")
+"""Terminals that may follow a value."""
 
 
-def describe_state(accepted_terminals: frozenset[str], inside: str = "") -> tuple[str, str]:
-    """Where the parser stands and what may follow, in words, from the terminals it would take.
+def describe_state(takes: frozenset[str], inside: str = "") -> tuple[str, str]:
+    """Describes a state of the parser.
 
-    inside  the innermost open bracket of the statement, `[`, `(` or none
-
-    Raises KeyError for a set no rule knows; a test walks every state of the parser to see that none is left.
+    Args:
+        takes: the terminals that the state accepts.
+        inside: the innermost open bracket of the statement, `[`, `(` or empty.
+    Returns:
+        Where the parser is, and what may follow there, in words.
+    Raises:
+        KeyError: no sentence fits; a test checks that this happens in no state.
     """
     ending = {"[": "`,` or `]`", "(": "`,` or `)`"}.get(inside, "the end of the line")
     rules = (
         (
-            {"EQUAL", "OPEN_BRACE", "STRING"} <= accepted_terminals,
+            {"EQUAL", "OPEN_BRACE", "STRING"} <= takes,
             "after a name at the start of a line",
             '`=` and a value, or the rest of a block: name, "label", `{`',
         ),
         (
-            {"OPEN_BRACE", "STRING"} <= accepted_terminals,
+            {"OPEN_BRACE", "STRING"} <= takes,
             "after a block's name",
             'a "label", `{` or the end of the line',
         ),
-        ("OPEN_BRACE" in accepted_terminals, "after a block's label", "`{` or the end of the line"),
+        ("OPEN_BRACE" in takes, "after a block's label", "`{` or the end of the line"),
         (
-            {"COLON", "OPEN_PARENTHESIS"} <= accepted_terminals,
+            {"COLON", "OPEN_PARENTHESIS"} <= takes,
             "after a name inside a call",
             "`:` and a value, `,` or `)`",
         ),
-        ("CLOSE_BRACKET" in accepted_terminals and accepted_terminals >= VALUE, "inside a list", "a value or `]`"),
+        ("CLOSE_BRACKET" in takes and takes >= VALUE, "inside a list", "a value or `]`"),
         (
-            "CLOSE_PARENTHESIS" in accepted_terminals and accepted_terminals >= VALUE,
+            "CLOSE_PARENTHESIS" in takes and takes >= VALUE,
             "inside a call",
             "an argument or `)`",
         ),
         (
-            accepted_terminals >= VALUE,
+            takes >= VALUE,
             "where a value must stand",
             "a value: a name, a number, a string, a list or a call",
         ),
-        ("OPEN_PARENTHESIS" in accepted_terminals, "after a name", f"`(` for a call, or {ending}"),
+        ("OPEN_PARENTHESIS" in takes, "after a name", f"`(` for a call, or {ending}"),
         (
-            accepted_terminals >= {"NAME", "COMMA"},
+            takes >= {"NAME", "COMMA"},
             "after a number",
             ending if inside else "a unit or the end of the line",
         ),
-        ({"COMMA", "CLOSE_BRACKET", "CLOSE_PARENTHESIS"} <= accepted_terminals, "after a value", ending),
-        ("CLOSE_BRACKET" in accepted_terminals, "after a value in a list", "`,` or `]`"),
-        ("CLOSE_PARENTHESIS" in accepted_terminals, "after an argument", "`,` or `)`"),
+        ({"COMMA", "CLOSE_BRACKET", "CLOSE_PARENTHESIS"} <= takes, "after a value", ending),
+        ("CLOSE_BRACKET" in takes, "after a value in a list", "`,` or `]`"),
+        ("CLOSE_PARENTHESIS" in takes, "after an argument", "`,` or `)`"),
         (
-            "NAME" in accepted_terminals,
+            "NAME" in takes,
             "where a statement starts",
             "a setting `name = value` or a block `kind name { ... }`",
         ),
-        (bool(accepted_terminals & _STATEMENT_END), "after a statement", "a new line or `;`"),
-        ("CLOSE_BRACE" in accepted_terminals, "at the end of a block", "`}`"),
-        ("$END" in accepted_terminals, "after the last statement", "the end of the file"),
+        (bool(takes & _STATEMENT_END), "after a statement", "a new line or `;`"),
+        ("CLOSE_BRACE" in takes, "at the end of a block", "`}`"),
+        ("$END" in takes, "after the last statement", "the end of the file"),
     )
     for applies, where, expected in rules:
         if applies:
             return where, expected
-    raise KeyError(sorted(accepted_terminals))
+    raise KeyError(sorted(takes))
 
 
 def accepted_terminals(state: ParserState[Token]) -> frozenset[str]:
-    """The terminals that a parser state would take."""
+    """Returns the terminals that a parser state accepts."""
     actions = state.parse_conf.parse_table.states[state.position]
     return frozenset(name for name in actions if name == "$END" or name.upper() == name)
 
@@ -88,18 +94,27 @@ def accepted_terminals(state: ParserState[Token]) -> frozenset[str]:
 def report_parse_error(
     error: UnexpectedToken | UnexpectedCharacters, source: Source, text: str, findings: Findings
 ) -> Span:
-    """Adds the one finding for the complaint; returns the place of what could not be read (empty at an end)."""
+    """Reports one error of the parser as one finding.
+
+    Args:
+        error: the error.
+        source: the source.
+        text: the text as it was parsed, after repairs.
+        findings: receives the finding.
+    Returns:
+        The span that could not be parsed; it is empty at the end of the file.
+    """
     takes = accepted_terminals(error.state)
-    inside = _inside(error.state)
+    inside = _innermost_bracket(error.state)
     where, expected = describe_state(takes, inside)
     if isinstance(error, UnexpectedCharacters):
         return report_stray_character(source, error.pos_in_stream or 0, where, expected, findings)
     token = error.token
-    asked = text[: len(text) if token.type == "$END" else token.start_pos].rstrip()[-1:]
-    closes = ("$END", "_NEWLINE", "SEMICOLON", "CLOSE_BRACE", "COMMA", "CLOSE_PARENTHESIS", "CLOSE_BRACKET")
-    if token.type in closes and asked in ("=", ":") and takes >= VALUE:
-        return _nothing(token, source, text, takes, expected, findings)
     end = len(source.text) if token.type == "$END" else token.start_pos or 0
+    before = text[: len(text) if token.type == "$END" else end].rstrip()
+    if token.type in _ENDS_VALUE and before[-1:] in ("=", ":") and takes >= VALUE:
+        _report_missing_value(source, before, expected, findings)
+        return source.span(len(text), len(text)) if token.type == "$END" else source.span(end, end)
     if token.type == "$END":
         last = len(text.rstrip())
         span = source.span(max(last - 1, 0), last)
@@ -107,8 +122,8 @@ def report_parse_error(
         findings.add("E107", f"the file ends {where}", span, label=f"expected {expected}", help=help)
         return source.span(end, end)
     span = source.span(end, token.end_pos or end)
-    if other := earlier_mistake(token, takes, span, text, inside):
-        findings.add("E107", other.message, other.span, label=other.label, help=other.help)
+    if earlier := earlier_mistake(token, span, text, inside):
+        findings.add("E107", earlier.message, earlier.span, label=earlier.label, help=earlier.help)
         return span
     shown = "the end of the line" if token.type == "_NEWLINE" else f"`{token}`"
     if token.type == "_NEWLINE":
@@ -123,25 +138,22 @@ def report_parse_error(
     return span
 
 
-def _nothing(token: Token, source: Source, text: str, takes: frozenset[str], expected: str, findings: Findings) -> Span:
-    """A value is missing: the place is right after what asked for it."""
-    end = len(text) if token.type == "$END" else token.start_pos or 0
-    last = max(len(text[:end].rstrip()), 1)
-    asked = text[last - 1]
-    key = re.search(r"\w[\w.]*\s*\Z", text[max(last - 201, 0) : last - 1])
-    written = f"{key.group()}{asked}" if key else asked
+def _report_missing_value(source: Source, before: str, expected: str, findings: Findings) -> None:
+    """Reports a missing value after the `=` or `:` that ends the text `before` it."""
+    end, sign = len(before), before[-1]
+    key = re.search(r"\w[\w.]*\s*\Z", before[max(end - 201, 0) : end - 1])
+    written = f"{key.group()}{sign}" if key else sign
     findings.add(
         "E108",
-        f"a value is missing after `{asked}`",
-        source.span(last - 1, last),
+        f"a value is missing after `{sign}`",
+        source.span(end - 1, end),
         label=f"expected {expected}",
         help=f"write a value, or delete `{written}`",
     )
-    return source.span(end, end)
 
 
-def _inside(state: ParserState[Token]) -> str:
-    """The innermost bracket that the statement has open."""
-    brackets = ("OPEN_BRACE", "OPEN_BRACKET", "OPEN_PARENTHESIS")
-    last = next((one for one in reversed(state.value_stack) if isinstance(one, Token) and one.type in brackets), "")
+def _innermost_bracket(state: ParserState[Token]) -> str:
+    """The innermost open bracket of the statement: `[`, `(` or empty."""
+    openers = ("OPEN_BRACE", "OPEN_BRACKET", "OPEN_PARENTHESIS")
+    last = next((item for item in reversed(state.value_stack) if isinstance(item, Token) and item.type in openers), "")
     return "" if last == "{" else str(last)

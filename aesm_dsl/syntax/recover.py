@@ -1,7 +1,7 @@
-"""Recovery: tell a mistake, take its text out with blanks, go on from the statement before it; offsets never move.
+"""Recovery from syntax errors: reports an error, blanks its text, and parses on from the statement before it.
 
-The parser runs here without building anything, from one remembered start of a statement to the next mistake, so that
-many mistakes in a long file cost little more than one.
+Blanking keeps all offsets valid. The parser runs here without building a tree, from a saved start of a statement to the
+next error, so that many errors in a long file cost little more than one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BOUNDARIES = ("_NEWLINE", "SEMICOLON", "OPEN_BRACE", "CLOSE_BRACE")
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """The parser as it stood where a statement may start."""
+    """The state of the parser at an offset where a statement may start."""
 
     offset: int
     states: list[Any]
@@ -34,20 +34,30 @@ class _Start:
 
 
 def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findings: Findings) -> str | None:
-    """The text without its mistakes, which are told; None when there are too many to go on."""
+    """Reports and blanks every syntax error of a text.
+
+    Args:
+        parser: the parser.
+        source: the source.
+        text: its text after the repairs of characters.py.
+        damaged: places that could not be read; those that are blanked here are added.
+        findings: receives the errors.
+    Returns:
+        A text that can be parsed, or None if there are too many errors.
+    """
     given_up: list[Span] = []
     starts, most = [_Start(0, [], [])], len(findings) + MOST_MISTAKES
     while len(findings) < most:
         try:
-            _run(parser, text, starts)
+            _parse_from_last_start(parser, text, starts)
             damaged += given_up
             return text
         except (UnexpectedToken, UnexpectedCharacters) as error:
             wrong = report_parse_error(error, source, text, findings)
-            if any(place.start <= wrong.start < place.end for place in given_up) or wrong.end > len(source.text):
-                # It follows from what was told of this statement, or of a block that was closed for its author.
+            if any(span.start <= wrong.start < span.end for span in given_up) or wrong.end > len(source.text):
+                # It follows from an error of this statement that was reported before, or from a `}` that was added.
                 findings.items.pop()
-            if (separated := _separated(text, wrong.start, error)) is not None:
+            if (separated := _with_separator(text, wrong.start, error)) is not None:
                 text = separated
                 while starts[-1].offset >= wrong.start:
                     starts.pop()
@@ -63,24 +73,25 @@ def recover(parser: Lark, source: Source, text: str, damaged: list[Span], findin
     return None
 
 
-def _separated(text: str, place: int, error: UnexpectedToken | UnexpectedCharacters) -> str | None:
-    """The text with a `;` before a statement that plainly starts here, on the line of the last one."""
+def _with_separator(text: str, offset: int, error: UnexpectedToken | UnexpectedCharacters) -> str | None:
+    """The text with a `;` before an offset, if a statement plainly starts there on the line of the one before it."""
     if not isinstance(error, UnexpectedToken) or error.token.type != "NAME":
         return None
-    if text[place - 1 : place] not in (" ", "\t") or "SEMICOLON" not in accepted_terminals(error.state):
+    if text[offset - 1 : offset] not in (" ", "\t") or "SEMICOLON" not in accepted_terminals(error.state):
         return None
-    if text[max(place - 200, 0) : place].rstrip(" \t").endswith("}") or _SETTING.match(text, place):
-        return f"{text[: place - 1]};{text[place:]}"
+    if text[max(offset - 200, 0) : offset].rstrip(" \t").endswith("}") or _SETTING.match(text, offset):
+        return f"{text[: offset - 1]};{text[offset:]}"
     return None
 
 
-def _run(parser: Lark, text: str, starts: list[_Start]) -> None:
-    """Parses from the last start to the end or the next mistake; adds the starts it passes."""
+def _parse_from_last_start(parser: Lark, text: str, starts: list[_Start]) -> None:
+    """Parses from the last start to the end or the next error; adds the starts that it passes."""
     session = parser.parse_interactive(text)
     thread, table = session.lexer_thread, session.parser_state.parse_conf.parse_table
     assert thread.state is not None
     thread.state.line_ctr.char_pos = starts[-1].offset
-    # Without callbacks a value is the list of its parts: nothing is built, and nothing shared is changed.
+    # Without callbacks, the value of a rule is the plain list of its parts: no tree is built, and copies of the stacks
+    # stay valid, because no value is changed later.
     state = ParserState(ParseConf(table, {}, "file"), thread, starts[-1].states.copy(), starts[-1].values.copy())
     token = None
     for token in thread.lex(state):  # type: ignore[no-untyped-call]
