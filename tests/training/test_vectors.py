@@ -12,6 +12,7 @@ import torch
 from aesm_dsl import export, load_run, predict, train
 from aesm_dsl.layers.pretrained_vectors import PretrainedVectors
 from tests.conftest import PROJECT
+from tests.serving.ties import assert_same_as_predict
 
 SPEC = """aesm = 1
 model m {
@@ -65,4 +66,4 @@ def test_from_files_to_a_served_model(tmp_path: Path) -> None:
     assert predict(loaded, table, device="cpu").equals(scores)
     model = export(loaded, tmp_path / "m.onnx")
     served = runpy.run_path(str(PROJECT / "examples" / "score_onnx.py"))["Scorer"](model).score(table.to_dicts())
-    np.testing.assert_allclose([row["y"] for row in served], scores["y"].to_numpy(), atol=1e-5)
+    assert_same_as_predict(loaded, table, pl.DataFrame(served, schema=scores.schema))
