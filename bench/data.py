@@ -1,14 +1,14 @@
-"""What reading costs: fitting, encoding, batches of 8,192 rows, and how long training waits for them.
+"""Measures reading: fitting, encoding, batches of 8,192 rows, and how long training waits for batches.
 
     python bench/data.py [--rows 5000000] [--turns 5] [--folder FOLDER]
 
-Rows of 10 categorical columns of 10,000 values, 4 numbers and 2 labels, in parquet. First table: one pass over all
-rows, in rows a second of computing (all threads of the process) and in rows a second of the clock: polars reading the
-columns and nothing else (the floor of what any reader can do), the checks alone, checks + fitting + encoding into the
-cache, and batches from the cache, shuffled and in order; last a reader that takes encoded rows out of memory one by
-one. Each way is a process of its own, which says how much memory it had at most (resident, the libraries' own included:
-see the line of nothing but imports). Second: steps of training from the first batch on, over the end of a window, and
-the part of their wall time that they waited for batches.
+The rows have 10 categorical columns of 10,000 values, 4 numbers and 2 labels, in parquet. The table shows one pass over
+all rows, in rows per second of CPU time (of all threads) and of wall time: polars that only reads the columns (no
+reader can be faster), the checks alone, checks + fitting + encoding into the cache, batches from the cache, shuffled
+and in order, and for comparison a reader that takes encoded rows out of memory one by one. Each runs in a process of
+its own, which reports its peak resident memory; this includes the libraries, as the line of nothing but imports shows.
+The last line is about training steps from the first batch on, over the end of a shuffle window: their speed, and the
+part of their wall time in which they waited for batches.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from aesm_dsl.training.train import new_network
 CATEGORIES, NUMBERS, VALUES, BATCH = 10, 4, 10_000, 8192
 FILE_ROWS = 1_000_000
 TRAINED = 300
-"""Steps that training is measured on."""
+"""Training steps that are measured."""
 ROWS = "rows"
-"""The folder of the files."""
+"""Name of the folder of the parquet files."""
 
 SPEC = """
 aesm = 1
@@ -60,56 +60,62 @@ model bench {
 
 @dataclass(frozen=True, slots=True)
 class Case:
+    """What is measured."""
+
     folder: Path
     rows: int
     turns: int
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class Pass:
+    """What one pass over the rows took."""
+
     rows: int = 0
     cpu_s: float = 0.0
     wall_s: float = 0.0
     waited_s: float = 0.0
+    """Wall time spent waiting for batches."""
 
 
 def main() -> None:
-    words = argparse.ArgumentParser()
-    words.add_argument("--rows", type=int, default=5_000_000)
-    words.add_argument("--turns", type=int, default=5)
-    words.add_argument("--folder", type=Path, default=None)
-    given = words.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as name:
-        case = Case(Path(name), given.rows, given.turns)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=None)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        case = Case(Path(name), options.rows, options.turns)
         write_rows(case)
         size = sum(path.stat().st_size for path in (case.folder / ROWS).iterdir()) / 2**20
-        busy = os.getloadavg()[0]
+        load = os.getloadavg()[0]
         table = Table(
-            title=f"{case.rows:,} rows, {size:,.0f} MiB of parquet; load {busy:.1f} of {os.cpu_count()} cores"
+            title=f"{case.rows:,} rows, {size:,.0f} MiB of parquet; load {load:.1f} of {os.cpu_count()} cores"
         )
-        for head in ("way", "million rows/CPU-s", "million rows/s", "peak MiB"):
-            table.add_column(head, justify="left" if head == "way" else "right")
-        ways = (imports, floor, checks, prepared_new, batches_shuffled, batches_in_order, row_by_row)
+        for head in ("", "million rows / CPU s", "million rows / s", "peak MiB"):
+            table.add_column(head, justify="right" if head else "left")
+        ways = (imports, floor, checks, encoding, batches_shuffled, batches_in_order, row_by_row)
         for way in ways:
-            one, peak = apart(way, case)
-            rates = [f"{one.rows / seconds / 1e6:.2f}" for seconds in (one.cpu_s, one.wall_s) if seconds] or ["", ""]
+            measured, peak = in_own_process(way, case)
+            seconds = (measured.cpu_s, measured.wall_s)
+            rates = [f"{measured.rows / taken / 1e6:.2f}" for taken in seconds if taken] or ["", ""]
             table.add_row((way.__doc__ or "").rstrip("."), *rates, f"{peak:,.0f}")
         console = Console()
         console.print(table)
-        one, peak = apart(training, case)
+        steps, peak = in_own_process(training, case)
         console.print(
-            f"training: {one.rows / one.wall_s / 1e6:.3f} million rows/s, {one.waited_s / one.wall_s:.1%} of the time "
-            f"waiting for batches, {peak:,.0f} MiB"
+            f"training: {steps.rows / steps.wall_s / 1e6:.3f} million rows / s, "
+            f"{steps.waited_s / steps.wall_s:.1%} of the time waiting for batches, peak {peak:,.0f} MiB"
         )
 
 
 def write_rows(case: Case) -> None:
-    """One file after the other, so that the bench too fits into memory whatever the number of rows."""
+    """Writes one file after the other, so that this process needs little memory for any number of rows."""
     chance = np.random.default_rng(0)
 
     def frame(rows: int) -> pl.DataFrame:
-        columns = {f"c{place}": chance.zipf(1.3, rows) % VALUES for place in range(CATEGORIES)}
-        columns |= {f"n{place}": chance.normal(size=rows) for place in range(NUMBERS)}
+        columns = {f"c{number}": chance.zipf(1.3, rows) % VALUES for number in range(CATEGORIES)}
+        columns |= {f"n{number}": chance.normal(size=rows) for number in range(NUMBERS)}
         columns |= {task: (chance.random(rows) < 0.1).astype(np.int8) for task in ("click", "buy")}
         return pl.DataFrame(columns)
 
@@ -120,36 +126,38 @@ def write_rows(case: Case) -> None:
         rows.write_parquet(folder / f"{start // FILE_ROWS:04}.parquet", row_group_size=FILE_ROWS // 4)
 
 
-def apart(way: Callable[[Case], Spent], case: Case) -> tuple[Spent, float]:
-    """What a way takes in a process of its own, and its peak MiB."""
-    there = multiprocessing.get_context("spawn")
-    results = there.Queue()
-    one = there.Process(target=_there, args=(way, case, results))
-    one.start()
+def in_own_process(way: Callable[[Case], Pass], case: Case) -> tuple[Pass, float]:
+    """Returns what a way took in a process of its own, and the peak MiB of that process."""
+    # "spawn": a forked process would begin with the memory of this one.
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=_put_result, args=(way, case, results))
+    process.start()
     while True:
         try:
-            found: tuple[Spent, float] = results.get(timeout=1)
+            result: tuple[Pass, float] = results.get(timeout=1)
             break
         except Exception as error:
-            if not one.is_alive():
-                raise SystemExit(f"{way.__name__} ended with {one.exitcode}") from error
-    one.join()
-    return found
+            if not process.is_alive():
+                raise SystemExit(f"{way.__name__} ended with {process.exitcode}") from error
+    process.join()
+    return result
 
 
-def _there(way, case, results) -> None:  # type: ignore[no-untyped-def]
+def _put_result(way, case, results) -> None:  # type: ignore[no-untyped-def]
     results.put((way(case), _peak()))
 
 
 def _peak() -> float:
-    """Most resident memory of this process so far, in MiB; what the process that started it had does not count."""
-    said = Path("/proc/self/status").read_text()
-    return int(next(line for line in said.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    """Peak resident memory of this process so far, in MiB."""
+    # Not getrusage's ru_maxrss: that begins with the memory of the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def spec() -> str:
-    features = [f"c{place} = category" for place in range(CATEGORIES)]
-    features += [f"n{place} = number" for place in range(NUMBERS)]
+    features = [f"c{number} = category" for number in range(CATEGORIES)]
+    features += [f"n{number} = number" for number in range(NUMBERS)]
     return SPEC.replace("FEATURES", "; ".join(features))
 
 
@@ -157,54 +165,55 @@ def plan() -> Plan:
     return compile_spec(Spec.parse(spec())).plan
 
 
-def found(case: Case) -> Prepared:
+def prepared(case: Case) -> Prepared:
+    """Returns the encoded rows: from the cache, if they are there."""
     findings = Findings()
-    one = prepare(plan(), [case.folder], findings, lambda key: None)
-    assert one is not None, findings.items
-    assert len(one.tables.train) == case.rows
-    return one
+    result = prepare(plan(), [case.folder], findings, lambda key: None)
+    assert result is not None, findings.items
+    assert len(result.tables.train) == case.rows
+    return result
 
 
-def spent(case: Case, go: Callable[[], int], turns: int) -> Spent:
-    """The medians of so many passes over the rows that `go` says it has seen."""
+def median_pass(read: Callable[[], int], turns: int) -> Pass:
+    """Returns the median times of several passes; `read` makes one and returns its rows."""
     cpu_s, wall_s = [], []
     for _ in range(turns):
         cpu, wall = time.process_time(), time.perf_counter()
-        rows = go()
+        rows = read()
         cpu_s.append(time.process_time() - cpu)
         wall_s.append(time.perf_counter() - wall)
-    return Spent(rows, statistics.median(cpu_s), statistics.median(wall_s))
+    return Pass(rows, statistics.median(cpu_s), statistics.median(wall_s))
 
 
-def imports(case: Case) -> Spent:
+def imports(case: Case) -> Pass:
     """nothing but imports."""
-    return Spent()
+    return Pass()
 
 
-def floor(case: Case) -> Spent:
-    """polars: all columns read."""
+def floor(case: Case) -> Pass:
+    """polars reads all columns."""
 
-    def go() -> int:
+    def read() -> int:
         return sum(frame.height for frame in pl.scan_parquet(case.folder / ROWS).collect_batches(chunk_size=2**16))
 
-    return spent(case, go, case.turns)
+    return median_pass(read, case.turns)
 
 
-def checks(case: Case) -> Spent:
+def checks(case: Case) -> Pass:
     """`aesm check --data`."""
 
-    def go() -> int:
+    def read() -> int:
         findings = Findings()
-        seen = Seen()
-        check_tables(plan(), [case.folder], findings, lambda key: None, [seen])
+        counter = RowCounter()
+        check_tables(plan(), [case.folder], findings, lambda key: None, [counter])
         assert not findings.items
-        return seen.rows
+        return counter.rows
 
-    return spent(case, go, case.turns)
+    return median_pass(read, case.turns)
 
 
-class Seen:
-    """Counts the rows that a reading gives."""
+class RowCounter:
+    """A check that only counts the rows."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -213,62 +222,62 @@ class Seen:
         self.rows += len(chunk)
 
     def report(self, findings: Findings) -> None:
-        """Nothing."""
+        """Reports nothing."""
 
 
-def prepared_new(case: Case) -> Spent:
-    """checks, fitting, encoding into the cache."""
-    return spent(case, lambda: len(found(case).tables.train), 1)
+def encoding(case: Case) -> Pass:
+    """checks, fitting and encoding into the cache."""
+    return median_pass(lambda: len(prepared(case).tables.train), 1)
 
 
-def batches_shuffled(case: Case) -> Spent:
+def batches_shuffled(case: Case) -> Pass:
     """batches from the cache, shuffled."""
-    table = found(case).tables.train
-    return spent(case, lambda: sum(batch.rows for batch in table.batches(BATCH, seed=1)), case.turns)
+    table = prepared(case).tables.train
+    return median_pass(lambda: sum(batch.rows for batch in table.batches(BATCH, seed=1)), case.turns)
 
 
-def batches_in_order(case: Case) -> Spent:
+def batches_in_order(case: Case) -> Pass:
     """batches from the cache, in order."""
-    table = found(case).tables.train
-    return spent(case, lambda: sum(batch.rows for batch in table.batches(BATCH)), case.turns)
+    table = prepared(case).tables.train
+    return median_pass(lambda: sum(batch.rows for batch in table.batches(BATCH)), case.turns)
 
 
-def row_by_row(case: Case) -> Spent:
+def row_by_row(case: Case) -> Pass:
     """encoded rows one by one from memory, stacked into batches (of 100,000 rows)."""
-    few = min(case.rows, 100_000)
-    columns = found(case).tables.train.take(torch.arange(few)).whole()
+    count = min(case.rows, 100_000)
+    columns = prepared(case).tables.train.take(torch.arange(count)).whole()
 
-    def go() -> int:
-        for start in range(0, few, BATCH):
-            rows = [[part[row] for part in columns.parts] for row in range(start, min(start + BATCH, few))]
+    def read() -> int:
+        for start in range(0, count, BATCH):
+            rows = [[part[row] for part in columns.parts] for row in range(start, min(start + BATCH, count))]
             for parts in zip(*rows, strict=True):
                 torch.stack(parts)
-        return few
+        return count
 
-    return spent(case, go, 1)
+    return median_pass(read, 1)
 
 
-def training(case: Case) -> Spent:
+def training(case: Case) -> Pass:
     """training steps from the cache."""
-    one = found(case)
-    made = plan().with_rows(one.encoders.rows())
-    network = new_network(made)
-    steppers = optimizers(network, made.training)
+    encoded = prepared(case)
+    fitted = plan().with_rows(encoded.encoders.rows())
+    network = new_network(fitted)
+    network_optimizers = optimizers(network, fitted.training)
     waited, rows, cpu, began = 0.0, 0, time.process_time(), time.perf_counter()
-    batches = one.tables.train.batches(BATCH, seed=1)
+    batches = encoded.tables.train.batches(BATCH, seed=1)
     for _ in range(TRAINED):
         asked = time.perf_counter()
         batch = next(batches, None)
         waited += time.perf_counter() - asked
         if batch is None:
             break
-        for stepper in steppers:
-            stepper.zero_grad(set_to_none=True)
-        loss(network(batch), batch, made).total.backward()
-        for stepper in steppers:
-            stepper.step()
+        for optimizer in network_optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss(network(batch), batch, fitted).total.backward()
+        for optimizer in network_optimizers:
+            optimizer.step()
         rows += batch.rows
-    return Spent(rows, time.process_time() - cpu, time.perf_counter() - began, waited)
+    return Pass(rows, time.process_time() - cpu, time.perf_counter() - began, waited)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How long the command line takes to answer, and the language: the process around one page, and 10,000 lines.
+"""Measures the command line with a spec of one page, and the language with a spec of 10,000 lines.
 
     python bench/language.py [--rounds 15] [--lines 10000]
 
-The rounds are interleaved, so that a busy machine is busy for all; printed are medians of the seconds of computing
-(user and system, so that waiting for others does not count), and ratios to the first row.
+The rounds are interleaved, so that a busy machine is busy for all. It prints medians of the CPU time in seconds (user
+and system, so that waiting for others does not count), and ratios to the first row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import computing, measure
+from measure import cpu_seconds, measure
 
 from aesm_dsl.api.check import check
 from aesm_dsl.findings.diagnostic import Findings
@@ -32,10 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--lines", type=int, default=10_000)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder) / "large.aesm"
-        text = large_spec(given.lines)
+        text = large_spec(options.lines)
         large.write_text(text, encoding="utf-8")
         source = Source(str(large), text)
         untidy = Source(str(large), text.replace(" = ", "="))
@@ -44,7 +44,7 @@ def main() -> None:
         lines = text.count("\n")
         print("| a process | seconds | ratio |\n|---|---:|---:|")
         _table(
-            given.rounds,
+            options.rounds,
             {
                 "`python -c pass`": lambda: _run([sys.executable, "-c", "pass"]),
                 "`aesm --help`": lambda: _run([*AESM, "--help"]),
@@ -55,22 +55,22 @@ def main() -> None:
         )
         print(f"\n| {lines} lines | seconds | ratio |\n|---|---:|---:|")
         _table(
-            given.rounds,
+            options.rounds,
             {
                 "parse": lambda: parse(source, Findings()),
                 "check": lambda: check(large),
-                "fmt, in the layout already": lambda: tidy(source, Findings()),
+                "fmt, of a formatted text": lambda: tidy(source, Findings()),
                 "fmt, every line to change": lambda: tidy(untidy, Findings()),
             },
         )
 
 
-def _table(rounds: int, what: dict[str, Callable[[], object]]) -> None:
-    """A row for each, timed in turns after one round that does not count."""
-    found = measure(what, rounds, warm=1, clock=computing)
-    first = next(iter(found.values())).cpu
-    for name, spent in found.items():
-        print(f"| {name} | {spent.cpu:.3f} | {spent.cpu / first:.1f} |")
+def _table(rounds: int, calls: dict[str, Callable[[], object]]) -> None:
+    """Prints a row for each call; they take turns, after one round that does not count."""
+    measured = measure(calls, rounds, warm=1, clock=cpu_seconds)
+    first = next(iter(measured.values())).cpu
+    for name, times in measured.items():
+        print(f"| {name} | {times.cpu:.3f} | {times.cpu / first:.1f} |")
 
 
 def _run(command: list[str]) -> None:
@@ -78,7 +78,7 @@ def _run(command: list[str]) -> None:
 
 
 def large_spec(lines: int) -> str:
-    """A sound spec in the layout: a fifth of the lines are nodes of three levels, nearly all others features."""
+    """Returns a formatted spec without errors: a fifth of the lines are nodes of three levels, most others features."""
     nodes = lines // 5
     widths = [nodes // 100, nodes // 5, nodes - nodes // 100 - nodes // 5]
     levels: list[str] = []
@@ -97,7 +97,7 @@ def large_spec(lines: int) -> str:
         members = min(40, left - 2)
         number = len(groups)
         groups += [f"  features g{number} {{"]
-        groups += [f"    f{number}_{one} = {kinds[one % 4]}" for one in range(members)]
+        groups += [f"    f{number}_{member} = {kinds[member % 4]}" for member in range(members)]
         groups += ["  }"]
         left -= members + 2
     whole = "\n".join([*head, *groups, *levels, *last]) + "\n"

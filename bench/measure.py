@@ -1,4 +1,4 @@
-"""Times of several ways of doing one thing, which take turns in one run."""
+"""Measures several ways of doing the same thing, which take turns in one run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """Medians, in seconds. `cpu` is what the process took; on other devices than a CPU it is wall time too."""
+class Times:
+    """Median times of one turn, in seconds."""
 
     cpu: float
+    """CPU time of the process; on other devices than a CPU, wall time."""
     wall: float
 
 
@@ -21,37 +22,46 @@ def measure(
     ways: Mapping[str, Callable[[], object]],
     turns: int,
     device: str = "cpu",
+    *,
     warm: int = 3,
     before: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.process_time,
-) -> dict[str, Spent]:
-    """What one turn of each way takes. In each turn all ways go once, so that a busy machine is busy for all of them;
-    the first `warm` turns do not count. `before` is done once before each turn and does not count.
-    `clock` tells the seconds of computing so far."""
-    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+) -> dict[str, Times]:
+    """Measures one turn of each way. In each turn all ways go once, so that a busy machine is busy for all of them.
+
+    Args:
+        ways: what to measure, by name.
+        turns: turns that count.
+        device: where the ways compute; they are waited for.
+        warm: turns before these, which do not count.
+        before: called once before each turn; it does not count.
+        clock: returns the seconds of CPU time so far.
+    """
+    seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(warm + turns):
         before()
-        for way, go in ways.items():
-            wait(device)
+        for way, run in ways.items():
+            synchronize(device)
             cpu, wall = clock(), time.perf_counter()
-            go()
-            wait(device)
+            run()
+            synchronize(device)
             cpu, wall = clock() - cpu, time.perf_counter() - wall
-            spent[way].append((cpu if device == "cpu" else wall, wall))
-    found = {}
-    for way, seconds in spent.items():
-        cpus, walls = zip(*seconds[warm:], strict=True)
-        found[way] = Spent(statistics.median(cpus), statistics.median(walls))
-    return found
+            seconds[way].append((cpu if device == "cpu" else wall, wall))
+    medians = {}
+    for way, pairs in seconds.items():
+        cpus, walls = zip(*pairs[warm:], strict=True)
+        medians[way] = Times(statistics.median(cpus), statistics.median(walls))
+    return medians
 
 
-def computing() -> float:
-    """Seconds that this process, and those it has waited for, have computed so far."""
-    spent = [resource.getrusage(one) for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in spent)
+def cpu_seconds() -> float:
+    """Returns the CPU time so far of this process and of the child processes that it has waited for."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def wait(device: str) -> None:
+def synchronize(device: str) -> None:
+    """Waits for what was started on a GPU."""
     if device.startswith("cuda"):
         import torch
 

@@ -1,14 +1,14 @@
-"""The tables of docs/quality.md: whether hidden groups are found, what a choice is worth, who wins on real tables.
+"""Makes the tables of docs/quality.md: are hidden groups found, what is a choice worth, which architecture is best?
 
     python bench/quality.py groups      [-o DIR] [--worlds 12]    AES against every rival in worlds with a known truth
     python bench/quality.py choices     [-o DIR] [--worlds 4]     one setting at a time, in other worlds than these
     python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
     python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
 
-Several may be named at once, and `--set` overrides settings of specs. Every architecture chooses its learning rate,
-and whether weights are averaged, on the validation rows first (`aesm compare --try`). Every run is kept in DIR
-(runs/quality by default) and not trained again. Choices among settings of the worlds are made in worlds of their own
-(from seed 21 on), and what is reported is measured in the worlds 1, 2, ...
+Several may be named at once, and `--set` overrides settings of specs. Every architecture first chooses its learning
+rate, and whether weights are averaged, on the validation rows (`aesm compare --try`). Every run is kept in DIR
+(runs/quality by default) and not trained again. Settings for the worlds are chosen in other worlds (from seed 21 on)
+than those that are reported (1, 2, ...).
 """
 
 from __future__ import annotations
@@ -36,21 +36,22 @@ from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.sharing.sharing_matrix import mean_matrix
 
 TRAINED, TESTED = 50_000, 200_000
-"""Rows of a world. Many to test by: 2 % of them are to tell two models apart."""
+"""Training and test rows of a world. There are many test rows, because 2 % of them have to tell two models apart."""
 
 SMALL = ("s6", "s7", "s8")
 """The scenarios of 5, 3 and 2 % of the rows."""
 
 CHOSEN_FROM = 21
-"""The first of the worlds that settings are chosen in."""
+"""Seed of the first world in which settings are chosen."""
 
 OF_LEVEL = "level.scenario.experts"
+"""Path of the experts' settings on the scenario level."""
 
 TRIES = (
     *(f"train.optimizer=adam(rate: {rate})" for rate in ("1e-3", "3e-3")),
     *(f"train.average={average}" for average in ("none", "ema(decay: 0.99)")),
 )
-"""What each architecture chooses from."""
+"""Settings from which each architecture chooses."""
 
 SPECS: tuple[tuple[str, list[str]], ...] = (
     ("specs/fund_search.aesm", []),
@@ -89,7 +90,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "weight decay 0.1": ("train.optimizer=adamw(rate: 3e-3, weight_decay: 0.1)",),
     "a tower per leaf": ("tasks.tower_per=leaf",),
 }
-"""What is chosen -> its overrides of specs/groups.aesm."""
+"""Names of choices, and their overrides of specs/groups.aesm. The folders of kept runs have these names."""
 
 
 def main() -> None:
@@ -100,34 +101,34 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--with", dest="rivals", default=",".join(RIVALS))
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="PATH=VALUE")
-    given = parser.parse_args()
-    console, rivals = Console(width=150), given.rivals.split(",")
-    every = [("groups", []), ("choices", []), *((spec, overrides) for spec, overrides in SPECS)]
-    asked = every if given.what == ["all"] else [(what, given.overrides) for what in given.what]
-    for what, overrides in asked:
-        if what == "groups":
-            console.print(groups(given.out, given.worlds or 12, rivals))
-        elif what == "choices":
-            console.print(choices(given.out, given.worlds or 4))
+    options = parser.parse_args()
+    console, rivals = Console(width=150), options.rivals.split(",")
+    all_parts = [("groups", []), ("choices", []), *((spec, overrides) for spec, overrides in SPECS)]
+    parts = all_parts if options.what == ["all"] else [(part, options.overrides) for part in options.what]
+    for part, overrides in parts:
+        if part == "groups":
+            console.print(groups(options.out, options.worlds or 12, rivals))
+        elif part == "choices":
+            console.print(choices(options.out, options.worlds or 4))
         else:
-            for table in comparison_tables(of_spec(what, overrides, given.out, rivals, given.seeds)):
+            for table in comparison_tables(compare_spec(part, overrides, options.out, rivals, options.seeds)):
                 console.print(table)
 
 
-def of_spec(spec: str, overrides: Sequence[str], out: Path, rivals: Sequence[str], seeds: int) -> Comparison:
-    """AES against every rival on the tables of a spec, in a folder for each spec and its overrides."""
-    name = "-".join([Path(spec).stem, *(one.rpartition("=")[2] for one in overrides)])
+def compare_spec(spec: str, overrides: Sequence[str], out: Path, rivals: Sequence[str], seeds: int) -> Comparison:
+    """Compares AES with the baselines on the tables of a spec, in a folder for each spec and its overrides."""
+    name = "-".join([Path(spec).stem, *(override.rpartition("=")[2] for override in overrides)])
     return compare(
-        spec, out / name, rivals=rivals, seeds=seeds, device="cpu", overrides=overrides, tries=TRIES, watch=_tell
+        spec, out / name, rivals=rivals, seeds=seeds, device="cpu", overrides=overrides, tries=TRIES, watch=_report
     )
 
 
 def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
-    """Each world is a training of each architecture, with a truth, rows and a seed of its own."""
+    """Trains each architecture once in every world; each world has its own truth, rows and seed."""
     runs: dict[str, list[Run]] = {}
     for seed in range(1, worlds + 1):
         spec = world(out, seed)
-        found = compare(
+        comparison = compare(
             spec,
             out / f"groups-{seed}",
             rivals=rivals,
@@ -135,53 +136,56 @@ def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
             device="cpu",
             overrides=[f"train.seed={seed}"],
             tries=TRIES,
-            watch=_tell,
+            watch=_report,
         )
-        for name, (path,) in found.runs.items():
-            runs.setdefault(name, []).append(load_run(found.folder / path))
+        for name, (path,) in comparison.runs.items():
+            runs.setdefault(name, []).append(load_run(comparison.folder / path))
     title = f"{worlds} worlds of hidden groups: AUC on the test rows"
     table = _table(title, f"p: paired t-test over the {worlds} worlds.")
-    for name in ("all rows", "AES minus", "p", "small", "AES minus", "p", "same group: layers, mean"):
+    for name in ("all rows", "AES minus", "p", "small", "AES minus", "p", "recovery: layers, mean"):
         table.add_column(name, justify="right")
-    ahead = {name: (auc(own), auc(own, SMALL)) for name, own in runs.items()}
-    for name, (every, small) in ahead.items():
+    aucs = {name: (auc(architecture_runs), auc(architecture_runs, SMALL)) for name, architecture_runs in runs.items()}
+    for name, pair in aucs.items():
         cells = []
-        for values, of_aes in zip((every, small), ahead["aes"], strict=True):
-            less = mean_of_runs([one - other for one, other in zip(of_aes, values, strict=True)])
-            cells += [f"{np.mean(values):.4f}", *(("", "") if name == "aes" else _cells(less))]
+        for values, aes_values in zip(pair, aucs["aes"], strict=True):
+            gain = mean_of_runs([aes - value for aes, value in zip(aes_values, values, strict=True)])
+            cells += [f"{np.mean(values):.4f}", *(("", "") if name == "aes" else _cells(gain))]
         table.add_row(name, *cells, recovered(runs[name], range(1, worlds + 1)) if name == "aes" else "")
-    known = np.mean([of_true_groups(out, seed) for seed in range(1, worlds + 1)], axis=0)
-    table.add_row("single, one model per true group", f"{known[0]:.4f}", "", "", f"{known[1]:.4f}")
+    best = np.mean([true_groups_auc(out, seed) for seed in range(1, worlds + 1)], axis=0)
+    table.add_row("single, one model per true group", f"{best[0]:.4f}", "", "", f"{best[1]:.4f}")
     return table
 
 
-def of_true_groups(out: Path, seed: int) -> tuple[float, float]:
-    """AUC over all rows, and the small scenarios' mean, of a model per group, told which group each row is of.
+def true_groups_auc(out: Path, seed: int) -> tuple[float, float]:
+    """Returns the AUC over all rows, and the small scenarios' mean, of one model per true group.
 
-    The group's largest scenario stands for all of it.
+    In its tables, the largest scenario of a group replaces all others of the group.
     """
     spec, groups = world(out, seed), draw_truth(seed).groups
-    stands = {name: next(other for other in groups if groups[other] == group) for name, group in groups.items()}
+    largest = {name: next(other for other in groups if groups[other] == group) for name, group in groups.items()}
     folder, run = out / f"true-{seed}", out / f"true-{seed}-single"
     if not (run / "run.json").is_file():
         folder.mkdir(exist_ok=True)
         for part in ("train", "test"):
             frame = pl.read_parquet(spec.parent / f"{part}.parquet")
-            frame.with_columns(pl.col("scenario").replace(stands)).write_parquet(folder / f"{part}.parquet")
-        gone = {f"node {name}" for name, other in stands.items() if name != other}
-        lines = [one for one in spec.read_text(encoding="utf-8").splitlines() if one.strip() not in gone]
+            frame.with_columns(pl.col("scenario").replace(largest)).write_parquet(folder / f"{part}.parquet")
+        replaced = {f"node {name}" for name, other in largest.items() if name != other}
+        lines = [line for line in spec.read_text(encoding="utf-8").splitlines() if line.strip() not in replaced]
         (folder / spec.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         averaged = ["train.average=ema(decay: 0.99)", f"train.seed={seed}"]
         train(folder / spec.name, run, arch="single", device="cpu", overrides=averaged)
     test = pl.read_parquet(spec.parent / "test.parquet").with_columns(predict(run, folder / "test.parquet"))
     small = [test.filter(scenario=name) for name in SMALL]
-    every, *of_small = [exact_auc(one["hit"].to_numpy(), one["is_hit"].to_numpy()) or 0.0 for one in (test, *small)]
-    return every, float(np.mean(of_small))
+    overall, *of_small = [
+        exact_auc(rows["hit"].to_numpy(), rows["is_hit"].to_numpy()) or 0.0 for rows in (test, *small)
+    ]
+    return overall, float(np.mean(of_small))
 
 
 def choices(out: Path, worlds: int) -> Table:
+    """Trains AES with one setting changed at a time, and two baselines, in other worlds than `groups`."""
     table = _table(f"One setting at a time, in {worlds} other worlds: AUC on the test rows")
-    for name in ("all rows", "small", "same group: layers, mean"):
+    for name in ("all rows", "small", "recovery: layers, mean"):
         table.add_column(name, justify="right")
     seeds = range(CHOSEN_FROM, CHOSEN_FROM + worlds)
     for name, overrides in CHOICES.items():
@@ -192,13 +196,13 @@ def choices(out: Path, worlds: int) -> Table:
                 train(world(out, seed), folder, device="cpu", overrides=[f"train.seed={seed}", *overrides])
                 sys.stderr.write(f"{name}, world {seed}\n")
             runs.append(load_run(folder))
-        found = recovered(runs, seeds) if runs[0].plan.baseline is None else ""
-        table.add_row(name, f"{np.mean(auc(runs)):.4f}", f"{np.mean(auc(runs, SMALL)):.4f}", found)
+        recovery_cell = recovered(runs, seeds) if runs[0].plan.baseline is None else ""
+        table.add_row(name, f"{np.mean(auc(runs)):.4f}", f"{np.mean(auc(runs, SMALL)):.4f}", recovery_cell)
     return table
 
 
 def world(out: Path, seed: int) -> Path:
-    """The spec of a world, whose tables are made where they are missing."""
+    """Returns the spec of a world; makes the world's tables if they are missing."""
     folder = out / f"world-{seed}"
     if not (folder / "truth.json").is_file():
         write_groups(folder, TRAINED + TESTED, seed, TESTED / (TRAINED + TESTED))
@@ -208,19 +212,22 @@ def world(out: Path, seed: int) -> Path:
 
 
 def auc(runs: Sequence[Run], leaves: Sequence[str] = ("all",)) -> list[float]:
-    """Of each run the mean AUC over these leaves."""
-    return [float(np.mean([one.auc for one in run.scores if one.leaf in leaves])) for run in runs]
+    """Returns for each run the mean AUC over these leaves."""
+    return [float(np.mean([score.auc for score in run.scores if score.leaf in leaves])) for run in runs]
 
 
 def recovered(runs: Sequence[Run], worlds: Sequence[int]) -> str:
-    """Mean over the runs of the AUC of "same group", for each layer of the scenario level and for their mean matrix."""
+    """Returns the mean recovery over the runs, for each layer of the scenario level and for their mean matrix.
+
+    Recovery is the AUC with which the sharing matrix predicts that two scenarios are of one group.
+    """
     layers = range(len(runs[0].plan.levels[0].layers))
-    found = []
+    recoveries = []
     for run, seed in zip(runs, worlds, strict=True):
         matrices = [run.sharing("scenario", layer).matrix for layer in layers]
-        both = mean_matrix(run.usage.level("scenario"))
-        found.append([recovery(one, draw_truth(seed).groups) for one in (*matrices, both)])
-    return ", ".join(f"{value:.2f}" for value in np.mean(found, axis=0))
+        mean = mean_matrix(run.usage.level("scenario"))
+        recoveries.append([recovery(matrix, draw_truth(seed).groups) for matrix in (*matrices, mean)])
+    return ", ".join(f"{value:.2f}" for value in np.mean(recoveries, axis=0))
 
 
 def _table(title: str, more: str = "") -> Table:
@@ -230,11 +237,11 @@ def _table(title: str, more: str = "") -> Table:
     return table
 
 
-def _cells(less: MeanOfRuns) -> tuple[str, str]:
-    return f"{less.value:+.4f}", "-" if less.p is None else f"{less.p:.3f}"
+def _cells(gain: MeanOfRuns) -> tuple[str, str]:
+    return f"{gain.value:+.4f}", "-" if gain.p is None else f"{gain.p:.3f}"
 
 
-def _tell(now: Finished) -> None:
+def _report(now: Finished) -> None:
     sys.stderr.write(f"{now.done} of {now.runs}: {now.architecture}, seed {now.seed}\n")
 
 
