@@ -56,7 +56,7 @@ def test_a_row_is_looked_up_wherever_it_lives(found: dict[str, Any]) -> None:
         assert seen["same"]
         assert seen["none"]
         assert seen["refused"] == "row 4 to 4 of a table of 4 rows"
-        assert seen["kinds"] == ["ShardedTable", "ShardedTable"], "a table of embeddings, and one of vectors from a file"
+        assert seen["kinds"] == ["ShardedTable"] * 2, "a table of embeddings, and one of vectors from a file"
         assert seen["back"]
         assert seen["plain"]
 
