@@ -1,4 +1,4 @@
-"""From a spec to a torch module: build it, feed it one batch, look at what every row selected.
+"""Builds a torch module from a spec, runs it on one batch, and shows which experts every row selected.
 
 python examples/build_network.py [SPEC]
 """
@@ -17,14 +17,16 @@ ROWS = 6
 network = build_from_spec(sys.argv[1] if len(sys.argv) > 1 else "specs/fund_search.aesm")
 print(network)
 
-# A batch holds ids, not raw values: per feature a row of its table, per level a node. Training makes these from tables;
-# here they are drawn, and labels are left out (NaN), since nothing is learnt.
+# A batch holds ids instead of raw values: a row of the embedding table for each feature, and a node for each level.
+# Training makes them from tables. Here they are random, and labels are missing (NaN), since nothing is learnt.
 plan = network.plan
 generator = torch.Generator().manual_seed(0)
 batch = Batch(
-    ids_BS=torch.stack([torch.randint(one.rows, (ROWS,), generator=generator) for one in plan.features], dim=1),
+    ids_BS=torch.stack([torch.randint(feature.rows, (ROWS,), generator=generator) for feature in plan.features], dim=1),
     value_BV=torch.randn(ROWS, plan.values, generator=generator),
-    node_BL=torch.stack([torch.randint(len(one.nodes), (ROWS,), generator=generator) for one in plan.levels], dim=1),
+    node_BL=torch.stack(
+        [torch.randint(len(level.nodes), (ROWS,), generator=generator) for level in plan.levels], dim=1
+    ),
     label_BT=torch.full((ROWS, len(plan.tasks.tasks)), torch.nan),
     weight_B=torch.ones(ROWS),
 )

@@ -1,11 +1,11 @@
-"""Public data sets as they are published -> the tables that the specs in `specs/` read.
+"""Converts public data sets, as they are published, to the tables that the specs in `specs/` read.
 
     python examples/convert.py movielens  FOLDER OUT   ratings.dat, users.dat, movies.dat -> one .parquet
     python examples/convert.py aliexpress FOLDER OUT   NL/train.csv, NL/test.csv, ES/... -> a folder
     python examples/convert.py aliccp     FOLDER OUT   sample_skeleton_*.csv, common_features_*.csv -> a folder
     python examples/convert.py kuairand   FOLDER OUT   log_standard_*.csv, user_features_*.csv, ... -> a folder
 
-Tables are streamed where they are large. docs/datasets.md says where the files come from.
+Large tables are streamed. docs/datasets.md says where the files come from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import polars as pl
 
 
 def movielens(folder: Path, out: Path) -> None:
-    """A row per rating, with its user and movie; the files are separated by `::` and in Latin-1."""
+    """Writes a row per rating, with its user and movie. The files are separated by `::` and in Latin-1."""
 
     def read(name: str, columns: list[str]) -> pl.DataFrame:
         text = (folder / name).read_text(encoding="latin-1")
@@ -32,7 +32,7 @@ def movielens(folder: Path, out: Path) -> None:
 
 
 def aliexpress(folder: Path, out: Path) -> None:
-    """A file per country for training, another for testing; the country becomes a column."""
+    """Writes a training file and a test file per country; the country becomes a column."""
     for part in ("train", "test"):
         (out / part).mkdir(parents=True, exist_ok=True)
         for file in sorted(folder.glob(f"*/{part}.csv")):
@@ -42,43 +42,43 @@ def aliexpress(folder: Path, out: Path) -> None:
 
 
 USER = ("101", "121", "122", "124", "125", "126", "127", "128", "129")
-ONE = (*USER, "205", "206", "207", "216", "301", "508", "509", "702", "853")
-MANY = ("109_14", "110_14", "127_14", "150_14", "210")
-"""Fields of one value, and of several, which are kept as text with `|` between them."""
+SINGLE = (*USER, "205", "206", "207", "216", "301", "508", "509", "702", "853")
+SEVERAL = ("109_14", "110_14", "127_14", "150_14", "210")
+"""Fields with one value, and fields with several, which are written as text with `|` between the values."""
 BETWEEN, NUMBER, WEIGHT = "\x01", "\x02", "\x03"
-"""Features are `field NUMBER value WEIGHT weight`, with BETWEEN from one to the next."""
+"""A feature is `field NUMBER value WEIGHT weight`; BETWEEN separates features."""
 
 
 def aliccp(folder: Path, out: Path) -> None:
-    """A row per impression; what many impressions of a user share lies in a file of its own."""
+    """Writes a row per impression. Features that many impressions of a user share are in a file of their own."""
     out.mkdir(parents=True, exist_ok=True)
     for part in ("train", "test"):
-        rows = _headless(
+        rows = _scan_without_header(
             folder / f"sample_skeleton_{part}.csv", ["sample", "click", "purchase", "common", "n", "features"]
         )
-        common = _headless(folder / f"common_features_{part}.csv", ["common", "n", "shared"])
+        common = _scan_without_header(folder / f"common_features_{part}.csv", ["common", "n", "shared"])
         both = rows.join(common.select("common", "shared"), on="common", how="left")
         text = pl.concat_str(["features", pl.lit(BETWEEN), pl.col("shared").fill_null("")])
-        values = [_values(text, field).list.first().alias(f"f_{field}") for field in ONE]
-        values += [_values(text, field).list.join("|").alias(f"f_{field}") for field in MANY]
+        values = [_values(text, field).list.first().alias(f"f_{field}") for field in SINGLE]
+        values += [_values(text, field).list.join("|").alias(f"f_{field}") for field in SEVERAL]
         labels = pl.col("click", "purchase").cast(pl.Int8)
-        # Purchases without a click are left out, as all who publish on this set do.
-        kept = both.select(labels, *values).filter((pl.col("click") == 1) | (pl.col("purchase") == 0))
-        kept.sink_parquet(out / f"{part}.parquet")
+        # Purchases without a click are left out, as in all publications on this data set.
+        valid = both.select(labels, *values).filter((pl.col("click") == 1) | (pl.col("purchase") == 0))
+        valid.sink_parquet(out / f"{part}.parquet")
 
 
-def _headless(file: Path, columns: list[str]) -> pl.LazyFrame:
+def _scan_without_header(file: Path, columns: list[str]) -> pl.LazyFrame:
     return pl.scan_csv(file, has_header=False, new_columns=columns, infer_schema=False, quote_char=None)
 
 
 def _values(text: pl.Expr, field: str) -> pl.Expr:
-    """The values of a field in a row's features, in order."""
-    found = text.str.extract_all(f"(^|{BETWEEN}){field}{NUMBER}[^{WEIGHT}]*")
-    return found.list.eval(pl.element().str.extract(f"{NUMBER}(.*)$"))
+    """Returns the values of a field in a row's features, in order."""
+    entries = text.str.extract_all(f"(^|{BETWEEN}){field}{NUMBER}[^{WEIGHT}]*")
+    return entries.list.eval(pl.element().str.extract(f"{NUMBER}(.*)$"))
 
 
 def kuairand(folder: Path, out: Path) -> None:
-    """A row per impression of the standard feeds, with its user and video."""
+    """Writes a row per impression of the standard feeds, with its user and video."""
     out.mkdir(parents=True, exist_ok=True)
     data = folder / "data" if (folder / "data").is_dir() else folder
     logs = pl.concat([pl.scan_csv(file) for file in sorted(data.glob("log_standard_*.csv"))])

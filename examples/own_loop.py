@@ -1,10 +1,10 @@
-"""A training loop of your own, and modules of your own in the network.
+"""Trains with a training loop of your own, and with modules of your own in the network.
 
     python examples/own_loop.py [FOLDER [STEPS]]
 
-`prepare` checks and encodes the rows of a spec; `network()` is a torch.nn.Module, a batch is five tensors. What you
+`prepare` checks and encodes the rows of a spec; `network()` is a torch.nn.Module, and a batch is five tensors. What you
 train yourself becomes a run folder that `aesm evaluate`, `predict`, `experts`, `visualize` and `export` read, as long
-as the modules are those of the spec; with modules of your own you keep the network yourself.
+as its modules are those of the spec; with modules of your own, you store the network yourself.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ steps = int(sys.argv[2]) if len(sys.argv) > 2 else 300
 write_world(folder / "data", 20_000, seed=1)
 spec = folder / "data" / "fund_search.aesm"
 spec.write_text(world_spec(), encoding="utf-8")
-ready = prepare(spec, overrides=["tasks.tower_per=task"])  # so that each task has one tower, put in below
+ready = prepare(spec, overrides=["tasks.tower_per=task"])  # so that each task has one tower, which is replaced below
 
 
 def fit(network: nn.Module) -> float:
-    """The last loss, in nats. Any loop will do: this one has a schedule of its own and no noise on the gates."""
+    """Trains the network, and returns the last loss, in nats. Any loop will do; this one has no noise on the gates."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
     network.train()
-    total, taken = torch.zeros(()), 0
+    total, step = torch.zeros(()), 0
     for epoch in count(1):
         for batch in ready.train.batches(512, seed=7, epoch=epoch):
             total = ready.loss(network(batch), batch).total
@@ -41,8 +41,8 @@ def fit(network: nn.Module) -> float:
             total.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
-            taken += 1
-            if taken == steps:
+            step += 1
+            if step == steps:
                 return float(total.detach())
     raise AssertionError("unreachable")
 
@@ -55,7 +55,7 @@ print("picture:", visualize(run, folder / "sharing.svg"))
 
 
 class Cross(nn.Module):
-    """A tower of one's own, h (rows, width) -> logit (rows): an explicit product before the MLP, as DCN has it."""
+    """A tower of your own, h (rows, width) -> logit (rows): an explicit product before the MLP, as in DCN."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -68,8 +68,11 @@ class Cross(nn.Module):
 
 
 class Gated(nn.Module):
-    """Experts of one's own, with what `Experts` takes and gives: x (rows, width) and the weight that every gate of a
-    row gives each expert (rows, gates, experts), exactly 0 where it is not selected -> (rows, gates, output width)."""
+    """Experts of your own, with the inputs and outputs of `Experts`.
+
+    Inputs are x (rows, width), and the weight that every gate of a row gives each expert (rows, gates, experts), which
+    is exactly 0 if the expert is not selected. The output is (rows, gates, output width).
+    """
 
     def __init__(self, width: int, output: int, experts: int) -> None:
         super().__init__()
@@ -78,21 +81,21 @@ class Gated(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
         mixed = x.new_zeros(*weight.shape[:2], self.value[0].out_features)
-        for place, (value, gate) in enumerate(zip(self.value, self.gate, strict=True)):
-            rows = (weight[:, :, place] != 0).any(dim=1).nonzero().squeeze(1)  # the rows that selected this expert
-            found = value(x[rows]) * torch.sigmoid(gate(x[rows]))
-            mixed = mixed.index_add(0, rows, weight[rows, :, place, None] * found[:, None])
+        for expert, (value, gate) in enumerate(zip(self.value, self.gate, strict=True)):
+            rows = (weight[:, :, expert] != 0).any(dim=1).nonzero().squeeze(1)  # the rows that selected this expert
+            output = value(x[rows]) * torch.sigmoid(gate(x[rows]))
+            mixed = mixed.index_add(0, rows, weight[rows, :, expert, None] * output[:, None])
         return mixed
 
 
-mine = ready.network()
+custom = ready.network()
 plan = ready.plan.tasks.layers[-1]  # the last layer of the tasks' level
-mine.tasks[-1].experts = Gated(plan.input, plan.output, plan.experts)
-for place in range(len(mine.towers)):
-    mine.towers[place] = Cross(plan.output)
-print(f"with experts and towers of one's own: {fit(mine):.4f}")
+custom.tasks[-1].experts = Gated(plan.input, plan.output, plan.experts)
+for number in range(len(custom.towers)):
+    custom.towers[number] = Cross(plan.output)
+print(f"loss with experts and towers of your own: {fit(custom):.4f}")
 try:
-    ready.finish(mine, folder / "mine", steps=steps)
+    ready.finish(custom, folder / "custom", steps=steps)
 except ValueError as error:
     print(f"no run folder: {error}")
-torch.save(mine.state_dict(), folder / "mine.pt")
+torch.save(custom.state_dict(), folder / "custom.pt")

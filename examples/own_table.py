@@ -1,9 +1,9 @@
-"""Your own rows: a table of impressions, a spec as text, a model, and scores for new rows.
+"""Trains on a table of your own: impressions, a spec as text, a model, and scores for new rows.
 
     python examples/own_table.py [FOLDER]
 
-Two shops show two widgets; a row is an impression with a click and, if any, an order. The table is drawn here so that
-the example runs anywhere; in your case it is a parquet or csv file that you have.
+Two shops show two widgets; a row is an impression with a click and perhaps an order. The table is random here, so that
+the example runs anywhere; in your case it is a parquet or csv file.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ model shop {
 spec = folder / "shop.aesm"
 spec.write_text(SPEC, encoding="utf-8")
 
-# A mistake is told with its place; nothing runs. `check` gives the findings as values.
+# A mistake is reported with its line, and nothing is trained. `check` returns the findings as values.
 wrong = folder / "wrong.aesm"
 wrong.write_text(SPEC.replace("after = click", "after = clik"), encoding="utf-8")
 for finding in check(wrong):

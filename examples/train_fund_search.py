@@ -1,8 +1,9 @@
-"""The main job from Python: simulate the fund search, train, read the metrics and the sharing, draw the picture.
+"""Simulates the fund search, trains, reads the metrics and the sharing matrix, and draws the picture.
 
     python examples/train_fund_search.py [FOLDER [ROWS]]
 
-The world's truth is known: cards of one hidden group respond alike. The sharing matrix says what was learnt of that.
+The truth of this world is known: cards of one hidden group respond alike. The sharing matrix shows what was learnt of
+it.
 """
 
 from __future__ import annotations

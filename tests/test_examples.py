@@ -31,7 +31,7 @@ SEEN = {
     "own_loop": [
         "loss after 30 steps: ",
         "sharing.svg",
-        "of one's own: 0.",
+        "of your own: 0.",
         "no run folder: the network is not that of",
     ],
     "own_table": ["line 16: no task called `clik`; did you mean `click`?", "not trained: 1 error", "related", "order"],
