@@ -20,7 +20,7 @@ from measure import cpu_seconds, measure
 from aesm_dsl.api.check import check
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.format_text import tidy
+from aesm_dsl.spec.format_text import format_text
 from aesm_dsl.syntax.parse import parse
 
 PROJECT = Path(__file__).parent.parent
@@ -59,8 +59,8 @@ def main() -> None:
             {
                 "parse": lambda: parse(source, Findings()),
                 "check": lambda: check(large),
-                "fmt, of a formatted text": lambda: tidy(source, Findings()),
-                "fmt, every line to change": lambda: tidy(untidy, Findings()),
+                "fmt, of a formatted text": lambda: format_text(source, Findings()),
+                "fmt, every line to change": lambda: format_text(untidy, Findings()),
             },
         )
 
@@ -101,7 +101,7 @@ def large_spec(lines: int) -> str:
         groups += ["  }"]
         left -= members + 2
     whole = "\n".join([*head, *groups, *levels, *last]) + "\n"
-    return tidy(Source("large.aesm", whole), Findings()) or ""
+    return format_text(Source("large.aesm", whole), Findings()) or ""
 
 
 if __name__ == "__main__":

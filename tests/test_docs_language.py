@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aesm_dsl.editor.vocabulary import help_of
-from aesm_dsl.spec.block_model import Model, model_of
-from aesm_dsl.spec.kinds import Child
+from aesm_dsl.spec.block_model import BlockModel, child_model
+from aesm_dsl.spec.kinds import BlockKind
 from aesm_dsl.spec.model import Spec
 from tests.conftest import PROJECT
 from tests.documents import blocks, shown_anew
@@ -32,13 +32,13 @@ def test_the_tour_shows_what_aesm_prints() -> None:
 def test_every_word_of_the_vocabulary_is_in_the_reference() -> None:
     text = reference()
 
-    def walk(model: type[Model]) -> None:
+    def walk(model: type[BlockModel]) -> None:
         assert help_of(model) in text
         for word, kind in model.kinds().items():
             assert model.help_of(word).replace("|", "\\|") in text
-            if isinstance(kind, Child):
+            if isinstance(kind, BlockKind):
                 assert f"\n### `{word}`\n" in text
-                walk(model_of(model, model.field_of(word)))
+                walk(child_model(model, model.field_of(word)))
 
     walk(Spec)
     for call in ("adam", "category", "split", "anneal", "above"):

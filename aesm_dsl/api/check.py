@@ -8,7 +8,7 @@ from typing import Any
 from aesm_dsl.api.compile import SpecLike, compile_or_report
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.compiled import Compiled
-from aesm_dsl.spec.read_json import name_paths
+from aesm_dsl.spec.read_json import add_json_paths
 from aesm_dsl.spec.spec_file import data_roots
 
 
@@ -52,4 +52,4 @@ def _check_tables(compiled: Compiled, findings: Findings, also: Sequence[Any]) -
 
     if not report_no_data(compiled.plan, findings):
         check_tables(compiled.plan, data_roots(compiled.spec), findings, compiled.spec.places.of, also)
-    name_paths(findings)
+    add_json_paths(findings)

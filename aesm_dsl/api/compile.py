@@ -16,7 +16,7 @@ from aesm_dsl.plan.compiled import Compiled, compile_loaded
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.read_json import name_paths
+from aesm_dsl.spec.read_json import add_json_paths
 from aesm_dsl.spec.spec_file import read_source, write_text
 
 if TYPE_CHECKING:
@@ -113,5 +113,5 @@ def compile_or_report(
         source = read_source(spec, findings)
         loaded = load(source, findings, settings, groups=groups) if source is not None else None
     compiled = compile_loaded(loaded, findings) if loaded is not None else None
-    name_paths(findings)
+    add_json_paths(findings)
     return compiled

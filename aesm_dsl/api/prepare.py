@@ -12,7 +12,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.compiled import Compiled
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.spec.read_json import name_paths
+from aesm_dsl.spec.read_json import add_json_paths
 from aesm_dsl.spec.spec_file import data_roots
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def prepare(
     compiled = compile_spec(spec, overrides=overrides, warn=lambda warnings: findings.extend(warnings.items))
     prepared = prepare_rows(compiled.plan, data_roots(compiled.spec), data, findings, compiled.spec.places.of)
     if prepared is None or findings.errors:
-        name_paths(findings)
+        add_json_paths(findings)
         raise AesmError(findings)
     warn(findings)
     plan, tables = fitted_plan(compiled.plan, prepared), prepared.tables

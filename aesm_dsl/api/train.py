@@ -11,7 +11,7 @@ from aesm_dsl.api.load_run import as_run, load_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.changes import report_changes
-from aesm_dsl.spec.read_json import name_paths
+from aesm_dsl.spec.read_json import add_json_paths
 from aesm_dsl.spec.spec_file import data_roots
 
 if TYPE_CHECKING:
@@ -96,6 +96,6 @@ def train(
     reporter = Reporter(findings, compiled.spec.places.of, warn, watch, ended)
     run = train_plan(compiled.plan, job, reporter, data)
     if run is None:
-        name_paths(findings)
+        add_json_paths(findings)
         raise AesmError(findings)
     return run

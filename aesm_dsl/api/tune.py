@@ -20,7 +20,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.compiled import Compiled
 from aesm_dsl.spec.load import load
-from aesm_dsl.spec.search_space import Dimension, Hole
+from aesm_dsl.spec.search_space import Dimension, Placeholder
 from aesm_dsl.spec.spec_file import read_source, write_text
 from aesm_dsl.spec.write import write
 from aesm_dsl.training.distributed.launch import refuse_many
@@ -193,7 +193,7 @@ def _drawn(trial: Any, dimension: Dimension) -> str:
     return dimension.text([_suggested(trial, name, hole) for name, hole in zip(names, holes, strict=True)])
 
 
-def _suggested(trial: Any, name: str, hole: Hole) -> str:
+def _suggested(trial: Any, name: str, hole: Placeholder) -> str:
     if hole.kind == "choice":
         return str(trial.suggest_categorical(name, hole.texts))
     low, high = hole.ends

@@ -84,15 +84,15 @@ def _read(path: Path) -> Source | None:
 
 
 def _tidy(source: Source, fix: bool) -> str | None:
-    from aesm_dsl.spec.auto_fix import mended
-    from aesm_dsl.spec.format_text import tidy
+    from aesm_dsl.spec.auto_fix import apply_certain_fixes
+    from aesm_dsl.spec.format_text import format_text
 
     findings = Findings()
-    sound, done = mended(source) if fix else (source, [])
-    if (text := tidy(sound, Findings())) is None:
-        tidy(source, findings)  # told from the file as it is
+    sound, done = apply_certain_fixes(source) if fix else (source, [])
+    if (text := format_text(sound, Findings())) is None:
+        format_text(source, findings)  # told from the file as it is
     warn(findings)
-    if text is None and not fix and mended(source)[1]:
+    if text is None and not fix and apply_certain_fixes(source)[1]:
         say("`aesm fmt --fix` mends what is certain")
     for finding, change in done if text is not None else ():
         place = f"{finding.span.source.path}:{finding.span.line}:{finding.span.column}: " if finding.span else ""

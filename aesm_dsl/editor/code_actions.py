@@ -12,7 +12,7 @@ from aesm_dsl.editor.analysis import Analysis, analyse
 from aesm_dsl.findings.diagnostic import Diagnostic
 from aesm_dsl.findings.fix import Edit, Fix, apply_edits
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.format_text import FULL_WIDTH
+from aesm_dsl.spec.format_text import FULL_WIDTH_CODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ def quick_fixes(analysis: Analysis, start: int, end: int) -> list[QuickFix]:
 def _everywhere(analysis: Analysis, finding: Diagnostic) -> list[Fix]:
     """One fix for the full-width punctuation on all lines, if more than one line has any."""
     here = (other for other in analysis.findings if other.span is not None and other.span.source is analysis.source)
-    lines = [other for other in here if other.code == FULL_WIDTH]
-    if finding.code != FULL_WIDTH or len(lines) < 2:
+    lines = [other for other in here if other.code == FULL_WIDTH_CODE]
+    if finding.code != FULL_WIDTH_CODE or len(lines) < 2:
         return []
     edits = tuple(edit for line in lines for fix in line.fixes for edit in fix.edits)
     return [Fix("write the keys that are meant everywhere", edits)]

@@ -11,9 +11,9 @@ from aesm_dsl.editor.cursor import CursorContext, Token, context_at
 from aesm_dsl.editor.names import GROUP, IMPORT, LEVEL, NODE, Declaration, SpecNames, collect_names
 from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model
-from aesm_dsl.spec.import_file import importable, place_of
-from aesm_dsl.spec.kinds import Child, Kind, Members
+from aesm_dsl.spec.block_model import BlockModel
+from aesm_dsl.spec.import_file import importable_paths, resolve_path
+from aesm_dsl.spec.kinds import BlockKind, Kind, MembersKind
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.search_space import TUNE
@@ -123,12 +123,12 @@ def _top(file: tree.File) -> Iterator[_Candidate]:
             yield _Candidate(word, "setting" if word == "aesm" else "block", snippets[word], "", help)
 
 
-def _statements(model: type[Model], following: str, written: set[str]) -> Iterator[_Candidate]:
+def _statements(model: type[BlockModel], following: str, written: set[str]) -> Iterator[_Candidate]:
     """The settings and blocks that a block does not have yet."""
     for word, kind in model.kinds().items():
-        if isinstance(kind, Members):
+        if isinstance(kind, MembersKind):
             continue  # names of the user's own
-        if isinstance(kind, Child):
+        if isinstance(kind, BlockKind):
             if kind.many or word not in written:
                 body = f"{word} $0 {{ }}" if kind.many else f"{word} {{ $0 }}"
                 yield _Candidate(word, "block", word if following == "{" else body, "block", model.help_of(word))
@@ -139,9 +139,9 @@ def _statements(model: type[Model], following: str, written: set[str]) -> Iterat
         yield _Candidate(TUNE, "block", TUNE if following == "{" else f"{TUNE} {{ $0 }}", "block", tune_block.HELP)
 
 
-def _arguments(call: type[Model], context: CursorContext) -> Iterator[_Candidate]:
+def _arguments(call: type[BlockModel], context: CursorContext) -> Iterator[_Candidate]:
     for word, kind in call.kinds().items():
-        if word not in context.nests[-1].given and not isinstance(kind, Child | Members):
+        if word not in context.nests[-1].given and not isinstance(kind, BlockKind | MembersKind):
             insert = word if context.following == ":" else f"{word}: $0"
             yield _Candidate(word, "argument", insert, vocabulary.expected(kind), call.help_of(word))
 
@@ -150,16 +150,16 @@ def _values(kind: Kind, analysis: Analysis, context: CursorContext, offset: int)
     yield from _default(context)
     for alternative in vocabulary.alternatives(kind):
         match alternative:
-            case kinds.Choice(choices):
+            case kinds.ChoiceKind(choices):
                 yield from (_Candidate(word, "word", word) for word in choices)
-            case kinds.Call(models):
+            case kinds.CallKind(models):
                 for model in models:
                     name = model.call_name()
                     insert = name if context.following == "(" else f"{name}($0)"
                     yield _Candidate(name, "call", insert, "call", vocabulary.help_of(model))
-            case kinds.Reference(to) if to == GROUP:
+            case kinds.ReferenceKind(to) if to == GROUP:
                 yield from _groups(analysis)
-            case kinds.Reference(to):
+            case kinds.ReferenceKind(to):
                 for declared in _referable(to, collect_names(analysis.file), context, offset):
                     yield _Candidate(declared.name, to, declared.name, to, declared.title)
 
@@ -181,9 +181,9 @@ def _is_path(context: CursorContext) -> bool:
 
 def _paths(analysis: Analysis, token: Token) -> Iterator[Completion]:
     """The files that can be imported, each replacing what is between the quotes."""
-    own = place_of(analysis.source.path)
+    own = resolve_path(analysis.source.path)
     end = token.end - (len(token.text) > 1 and token.text.endswith('"'))
-    for path in importable(own.parent, own):
+    for path in importable_paths(own.parent, own):
         yield Completion(path, "file", path, token.start + 1, end)
 
 
@@ -198,10 +198,10 @@ def _default(context: CursorContext) -> Iterator[_Candidate]:
         else (vocabulary.block_model(context.blocks), context.key)
     )
     kind = model.kinds().get(normalize(word)) if model is not None else None
-    if model is None or kind is None or isinstance(kind, Child | Members):
+    if model is None or kind is None or isinstance(kind, BlockKind | MembersKind):
         return
     default = model.model_fields[model.field_of(normalize(word))].default
-    if isinstance(default, int | float | tuple) or isinstance(kind, kinds.Quantity):
+    if isinstance(default, int | float | tuple) or isinstance(kind, kinds.QuantityKind):
         text = value_text(kind, default)
         yield _Candidate(text, "value", text, "the default")
 

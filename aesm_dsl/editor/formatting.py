@@ -7,12 +7,12 @@ import difflib
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.fix import Edit
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.format_text import tidy
+from aesm_dsl.spec.format_text import format_text
 
 
 def format_edits(source: Source) -> list[Edit]:
     """Returns the lines that change, in order. A text with syntax errors is never rewritten, and gives none."""
-    text = tidy(source, Findings())
+    text = format_text(source, Findings())
     if text is None:
         return []
     before, after = source.text.splitlines(keepends=True), text.splitlines(keepends=True)

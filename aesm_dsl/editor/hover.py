@@ -11,8 +11,8 @@ from aesm_dsl.editor.definition import imported_group
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, NODE, Declaration, collect_names, own_setting
 from aesm_dsl.findings.diagnostic import Findings, normalize
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.block_model import Model
-from aesm_dsl.spec.kinds import Child, Members
+from aesm_dsl.spec.block_model import BlockModel
+from aesm_dsl.spec.kinds import BlockKind, MembersKind
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.search_space import TUNE
@@ -120,7 +120,7 @@ def _about_searched(analysis: Analysis, context: CursorContext, token: Token) ->
     return _about_setting(analysis, model, setting, setting.key) if model is not None else ""
 
 
-def _about_setting(analysis: Analysis, model: type[Model], context: CursorContext | None, word: str) -> str:
+def _about_setting(analysis: Analysis, model: type[BlockModel], context: CursorContext | None, word: str) -> str:
     """A setting or argument: its help, what may be written, its default, and the value it resolved to."""
     kind = vocabulary.setting_kind(model, word)
     if kind is None:
@@ -133,22 +133,22 @@ def _about_setting(analysis: Analysis, model: type[Model], context: CursorContex
     return "\n\n".join(lines)
 
 
-def _default(model: type[Model], word: str) -> str:
+def _default(model: type[BlockModel], word: str) -> str:
     """The default, if the setting has one that can be written."""
     field = model.model_fields[model.field_of(word)]
     kind = model.kinds()[word]
-    assert not isinstance(kind, Child | Members)
+    assert not isinstance(kind, BlockKind | MembersKind)
     if field.is_required():
         return " · must be written"
     optional = any(getattr(alternative, "words", ()) == ("none",) for alternative in vocabulary.alternatives(kind))
     return f" · default `{value_text(kind, field.default)}`" if field.default is not None or optional else ""
 
 
-def _about_block(analysis: Analysis, model: type[Model], blocks: tuple[BlockHead, ...], word: str) -> str:
+def _about_block(analysis: Analysis, model: type[BlockModel], blocks: tuple[BlockHead, ...], word: str) -> str:
     known = model.kinds().get(word)
     if model is Spec and word == TUNE:
         return _line(word, tune_block.HELP)
-    if not isinstance(known, Child):
+    if not isinstance(known, BlockKind):
         return ""
     inner = vocabulary.block_model((*blocks, BlockHead(word)))
     assert inner is not None
@@ -157,7 +157,7 @@ def _about_block(analysis: Analysis, model: type[Model], blocks: tuple[BlockHead
     return "\n\n".join(lines)
 
 
-def _about_call(called: type[Model]) -> str:
+def _about_call(called: type[BlockModel]) -> str:
     arguments = [f"- `{word}`: {called.help_of(word)}" for word in called.kinds()]
     return "\n\n".join([_line(f"{called.call_name()}(...)", vocabulary.help_of(called)), "\n".join(arguments)]).rstrip()
 

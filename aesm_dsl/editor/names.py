@@ -14,9 +14,9 @@ from aesm_dsl.editor.vocabulary import alternatives
 from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model, model_of
-from aesm_dsl.spec.imports import is_groups
-from aesm_dsl.spec.kinds import Child, Kind, Members
+from aesm_dsl.spec.block_model import BlockModel, child_model
+from aesm_dsl.spec.imports import is_group_file
+from aesm_dsl.spec.kinds import BlockKind, Kind, MembersKind
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax import tree
 
@@ -104,7 +104,7 @@ def collect_names(file: tree.File) -> SpecNames:
         elif statement.kind.text == "import" and statement.name is not None:
             name = normalize(statement.name.text)
             collector.declared.append(Declaration(IMPORT, name, "", name, statement.name.span, statement))
-    if is_groups(file):
+    if is_group_file(file):
         start = file.source.span(0, 0)
         groups = tree.Block(tree.Word("model", start), None, None, True, file.statements, start)
         collector.block(Spec, groups, "", _Around())
@@ -140,10 +140,10 @@ class _Collector:
     declared: list[Declaration]
     used: list[NameUse]
 
-    def block(self, model: type[Model], block: tree.Block, path: str, around: _Around) -> None:
+    def block(self, model: type[BlockModel], block: tree.Block, path: str, around: _Around) -> None:
         """Collects the names of a block and of the blocks in it; `path` ends with a dot."""
         known = model.kinds()
-        members = next((kind for kind in known.values() if isinstance(kind, Members)), None)
+        members = next((kind for kind in known.values() if isinstance(kind, MembersKind)), None)
         for statement in block.statements:
             if isinstance(statement, tree.Setting):
                 word = normalize(statement.key.text)
@@ -151,9 +151,9 @@ class _Collector:
                 if members:
                     place = statement.key.span
                     self.declared.append(Declaration(FEATURE, word, around.own, f"{path}{word}", place, statement))
-                if kind is not None and not isinstance(kind, Child | Members):
+                if kind is not None and not isinstance(kind, BlockKind | MembersKind):
                     self._uses(kind, statement.value, around)
-            elif isinstance(kind := known.get(statement.kind.text), Child):
+            elif isinstance(kind := known.get(statement.kind.text), BlockKind):
                 inner, step = around, f"{path}{kind.kind}."
                 if kind.many and statement.name is not None:
                     noun, name = _NOUNS.get(kind.kind, kind.kind), normalize(statement.name.text)
@@ -161,7 +161,7 @@ class _Collector:
                     place = statement.name.span
                     self.declared.append(Declaration(noun, name, around.own, step[:-1], place, statement))
                     inner = _Around(name, _under(statement) if noun == LEVEL else around.above)
-                self.block(model_of(model, model.field_of(kind.kind)), statement, step, inner)
+                self.block(child_model(model, model.field_of(kind.kind)), statement, step, inner)
 
     def _uses(self, kind: Kind, value: tree.Value, around: _Around) -> None:
         for noun, name in _references(kind, value):
@@ -192,15 +192,15 @@ def _references(kind: Kind, value: tree.Value) -> Iterator[tuple[str, tree.Word]
     """Yields the names in a value that refer to something, with the noun of what they refer to."""
     for alternative in alternatives(kind):
         match alternative, value:
-            case kinds.Reference(to), tree.Word():
-                if not (value.text == "none" and isinstance(kind, kinds.Optional)):
+            case kinds.ReferenceKind(to), tree.Word():
+                if not (value.text == "none" and isinstance(kind, kinds.OptionalKind)):
                     yield to, value
-            case kinds.Many(of), tree.List(items):
+            case kinds.ListKind(of), tree.List(items):
                 for item in items:
                     yield from _references(of, item)
-            case kinds.Call(models), tree.Call(name, arguments):
+            case kinds.CallKind(models), tree.Call(name, arguments):
                 for model in models:
                     for argument in arguments if model.call_name() == name.text else ():
                         inner = model.kinds().get(argument.name.text) if argument.name else None
-                        if inner is not None and not isinstance(inner, Child | Members):
+                        if inner is not None and not isinstance(inner, BlockKind | MembersKind):
                             yield from _references(inner, argument.value)

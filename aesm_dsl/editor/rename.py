@@ -23,7 +23,7 @@ from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.findings.fix import Edit
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import KINDS
-from aesm_dsl.spec.imports import is_groups
+from aesm_dsl.spec.imports import is_group_file
 from aesm_dsl.spec.name_rules import TASK_LEVEL
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
@@ -60,7 +60,7 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
     declared = names.declaration_of(name) if name is not None else None
     if declared is None:
         raise CannotRenameError("nothing here has a name that can be changed")
-    if declared.noun == GROUP and is_groups(analysis.file):
+    if declared.noun == GROUP and is_group_file(analysis.file):
         raise CannotRenameError("files that import this one take the group by its name")
     if any(one.code.startswith(_SYNTAX) for one in analysis.findings):
         raise CannotRenameError("a part of this file cannot be read; mend it first, so that no place is missed")

@@ -24,7 +24,7 @@ from aesm_dsl.editor.names import collect_names
 from aesm_dsl.editor.outline import outline_of
 from aesm_dsl.editor.rename import CannotRenameError, renamable, rename
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.import_file import place_of
+from aesm_dsl.spec.import_file import resolve_path
 from aesm_dsl.version import VERSION
 
 
@@ -51,7 +51,7 @@ class SpecServer(LanguageServer):
         """The open texts, by the path of their file. Files that import one see its text, saved or not."""
         documents = self.workspace.text_documents.values()
         opened = ((to_fs_path(document.uri), document.source) for document in documents)
-        return {place_of(path): text for path, text in opened if path}
+        return {resolve_path(path): text for path, text in opened if path}
 
     def offset(self, analysis: Analysis, position: types.Position) -> int:
         return lsp_types.offset(analysis.source, position, self.encoding)

@@ -13,8 +13,8 @@ from typing import Any
 
 from aesm_dsl.editor.vocabulary import TOP_LEVEL, allowed_units, alternatives
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model, model_of
-from aesm_dsl.spec.kinds import Child, Kind, Members
+from aesm_dsl.spec.block_model import BlockModel, child_model
+from aesm_dsl.spec.kinds import BlockKind, Kind, MembersKind
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.characters import FULL_WIDTH
 from aesm_dsl.syntax.parse import parser
@@ -129,12 +129,12 @@ def text() -> str:
     return json.dumps(textmate(), ensure_ascii=False, indent=2) + "\n"
 
 
-def _collect(model: type[Model], words: _Words) -> None:
+def _collect(model: type[BlockModel], words: _Words) -> None:
     for word, kind in model.kinds().items():
-        if isinstance(kind, Child):
+        if isinstance(kind, BlockKind):
             words.blocks.add(word)
-            _collect(model_of(model, model.field_of(word)), words)
-        elif isinstance(kind, Members):
+            _collect(child_model(model, model.field_of(word)), words)
+        elif isinstance(kind, MembersKind):
             _values(kind.of, words)
         else:
             words.settings.add(word)
@@ -145,16 +145,16 @@ def _values(kind: Kind, words: _Words) -> None:
     words.units |= set(allowed_units(kind))
     for alternative in alternatives(kind):
         match alternative:
-            case kinds.Choice(choices):
+            case kinds.ChoiceKind(choices):
                 words.constants |= set(choices)
-            case kinds.Many(of):
+            case kinds.ListKind(of):
                 _values(of, words)
-            case kinds.Call(models):
+            case kinds.CallKind(models):
                 for model in models:
                     if model.call_name() not in words.calls:
                         words.calls.add(model.call_name())
                     for argument, inner in model.kinds().items():
-                        if not isinstance(inner, Child | Members):
+                        if not isinstance(inner, BlockKind | MembersKind):
                             words.arguments.add(argument)
                             _values(inner, words)
 

@@ -8,8 +8,8 @@ from aesm_dsl.editor import vocabulary
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.cursor import BlockHead, CursorContext
 from aesm_dsl.findings.diagnostic import normalize
-from aesm_dsl.spec.block_model import Model, model_of
-from aesm_dsl.spec.kinds import Child
+from aesm_dsl.spec.block_model import BlockModel, child_model
+from aesm_dsl.spec.kinds import BlockKind
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.search_space import TUNE
 from aesm_dsl.spec.write import settings
@@ -60,20 +60,20 @@ def searchable_settings(analysis: Analysis) -> dict[str, str]:
 
 def _blocks_and_word(path: str) -> tuple[tuple[BlockHead, ...], str]:
     """The blocks around a setting and its word, from its path: `level.card.experts.count`."""
-    model: type[Model] = Spec
+    model: type[BlockModel] = Spec
     blocks, steps = [BlockHead("model")], normalize(path).split(".")
     while len(steps) > 1:
         word = steps.pop(0)
         kind = model.kinds().get(word)
-        if not isinstance(kind, Child):
+        if not isinstance(kind, BlockKind):
             return (BlockHead(""),), path
         name = steps.pop(0) if kind.many and len(steps) > 1 else ""
         blocks.append(BlockHead(word, name))
-        model = model_of(model, model.field_of(word))
+        model = child_model(model, model.field_of(word))
     return tuple(blocks), steps[0]
 
 
-def _model_and_word(path: str) -> tuple[type[Model], str]:
+def _model_and_word(path: str) -> tuple[type[BlockModel], str]:
     blocks, word = _blocks_and_word(path)
     model = vocabulary.block_model(blocks)
     assert model is not None, path

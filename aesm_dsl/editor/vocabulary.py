@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from aesm_dsl.editor.cursor import BlockHead, CursorContext, EnclosingValue
 from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model, model_of
-from aesm_dsl.spec.kinds import Child, Kind, Members
+from aesm_dsl.spec.block_model import BlockModel, child_model
+from aesm_dsl.spec.kinds import BlockKind, Kind, MembersKind
 from aesm_dsl.spec.model import EDITION, Spec
 from aesm_dsl.spec.use import GROUP, USE
 
@@ -21,18 +21,18 @@ TOP_LEVEL = {
 """What may be written outside the model, each with its line of help."""
 
 
-def block_model(blocks: tuple[BlockHead, ...]) -> type[Model] | None:
+def block_model(blocks: tuple[BlockHead, ...]) -> type[BlockModel] | None:
     """Returns the vocabulary of the innermost block; None outside the model, or in a block that the language lacks.
 
     A file of feature groups has its groups outside a model.
     """
     if not blocks or blocks[0].kind not in ("model", GROUP):
         return None
-    model: type[Model] = Spec
+    model: type[BlockModel] = Spec
     for block in _inside_the_model(blocks):
-        if not isinstance(model.kinds().get(block.kind), Child):
+        if not isinstance(model.kinds().get(block.kind), BlockKind):
             return None
-        model = model_of(model, model.field_of(block.kind))
+        model = child_model(model, model.field_of(block.kind))
     return model
 
 
@@ -40,12 +40,12 @@ def _inside_the_model(blocks: tuple[BlockHead, ...]) -> tuple[BlockHead, ...]:
     return blocks[1:] if blocks and blocks[0].kind == "model" else blocks
 
 
-def setting_kind(model: type[Model], word: str) -> Kind | None:
+def setting_kind(model: type[BlockModel], word: str) -> Kind | None:
     """Returns the kind of a setting's value; in a block with names of the user's own, that of all of them."""
     known = model.kinds()
-    members = next((kind for kind in known.values() if isinstance(kind, Members)), None)
+    members = next((kind for kind in known.values() if isinstance(kind, MembersKind)), None)
     kind = members.of if members else known.get(normalize(word))
-    return None if isinstance(kind, Child | Members) else kind
+    return None if isinstance(kind, BlockKind | MembersKind) else kind
 
 
 def value_kind(context: CursorContext) -> Kind | None:
@@ -59,7 +59,7 @@ def value_kind(context: CursorContext) -> Kind | None:
     return kind
 
 
-def call_model(context: CursorContext) -> type[Model] | None:
+def call_model(context: CursorContext) -> type[BlockModel] | None:
     """Returns the vocabulary of the innermost call, if the context is in one."""
     if not context.nests or not context.nests[-1].call:
         return None
@@ -72,14 +72,16 @@ def call_model(context: CursorContext) -> type[Model] | None:
 
 def _inside(kind: Kind, nest: EnclosingValue) -> Kind | None:
     if not nest.call:
-        return next((alternative.of for alternative in alternatives(kind) if isinstance(alternative, kinds.Many)), None)
+        return next(
+            (alternative.of for alternative in alternatives(kind) if isinstance(alternative, kinds.ListKind)), None
+        )
     model = _called(kind, nest.call)
     inner = model.kinds().get(nest.argument) if model is not None else None
-    return None if isinstance(inner, Child | Members) else inner
+    return None if isinstance(inner, BlockKind | MembersKind) else inner
 
 
-def _called(kind: Kind, name: str) -> type[Model] | None:
-    calls = (alternative for alternative in alternatives(kind) if isinstance(alternative, kinds.Call))
+def _called(kind: Kind, name: str) -> type[BlockModel] | None:
+    calls = (alternative for alternative in alternatives(kind) if isinstance(alternative, kinds.CallKind))
     models = (model for call in calls for model in call.models)
     return next((model for model in models if model.call_name() == name), None)
 
@@ -87,16 +89,16 @@ def _called(kind: Kind, name: str) -> type[Model] | None:
 def alternatives(kind: Kind) -> Iterator[Kind]:
     """Yields the alternatives of which a kind is made; `auto` and `none` as choices of one word."""
     match kind:
-        case kinds.Auto(of):
-            yield kinds.Choice(("auto",))
+        case kinds.AutoKind(of):
+            yield kinds.ChoiceKind(("auto",))
             yield from alternatives(of)
-        case kinds.Optional(of):
-            yield kinds.Choice(("none",))
+        case kinds.OptionalKind(of):
+            yield kinds.ChoiceKind(("none",))
             yield from alternatives(of)
-        case kinds.Either(options):
+        case kinds.EitherKind(options):
             for option in options:
                 yield from alternatives(option)
-        case kinds.Many(of, single=True):
+        case kinds.ListKind(of, single=True):
             yield kind
             yield from alternatives(of)
         case _:
@@ -106,18 +108,20 @@ def alternatives(kind: Kind) -> Iterator[Kind]:
 def expected(kind: Kind) -> str:
     """Returns what may be written, with its range: "`auto` or a whole number, from 1 to 4096"."""
     match kind:
-        case kinds.Auto(of):
+        case kinds.AutoKind(of):
             return f"`auto` or {expected(of)}"
-        case kinds.Optional(of):
+        case kinds.OptionalKind(of):
             return f"`none` or {expected(of)}"
-        case kinds.Either(options):
+        case kinds.EitherKind(options):
             return " or ".join(expected(option) for option in options)
-        case kinds.Many(of, _, single):
+        case kinds.ListKind(of, _, single):
             return f"{expected(of)}, or a list of them" if single else f"a list: each {expected(of)}"
-        case kinds.Quantity(allowed_units):
-            return " or ".join(f"a number of {unit}, {kinds.bounds(one)}" for unit, one in allowed_units.items())
-        case kinds.Integer() | kinds.Real() | kinds.Share():
-            return f"{kinds.describe(kind)}, {kinds.bounds(kind)}"
+        case kinds.QuantityKind(allowed_units):
+            return " or ".join(
+                f"a number of {unit}, {kinds.describe_range(one)}" for unit, one in allowed_units.items()
+            )
+        case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
+            return f"{kinds.describe(kind)}, {kinds.describe_range(kind)}"
     return kinds.describe(kind)
 
 
@@ -125,14 +129,14 @@ def allowed_units(kind: Kind) -> dict[str, str]:
     """Returns the units that a number may have, each with its range in words."""
     ranges: dict[str, str] = {}
     for alternative in alternatives(kind):
-        if isinstance(alternative, kinds.Quantity):
-            ranges |= {unit: kinds.bounds(number) for unit, number in alternative.units.items()}
-        elif isinstance(alternative, kinds.Integer) and alternative.unit:
-            ranges[alternative.unit] = kinds.bounds(alternative)
+        if isinstance(alternative, kinds.QuantityKind):
+            ranges |= {unit: kinds.describe_range(number) for unit, number in alternative.units.items()}
+        elif isinstance(alternative, kinds.IntegerKind) and alternative.unit:
+            ranges[alternative.unit] = kinds.describe_range(alternative)
     return ranges
 
 
-def help_of(model: type[Model]) -> str:
+def help_of(model: type[BlockModel]) -> str:
     """Returns what a block or call is for."""
     return " ".join((inspect.getdoc(model) or "").split())
 

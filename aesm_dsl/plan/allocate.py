@@ -25,9 +25,9 @@ from aesm_dsl.plan.compile_features import feature_plans
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.features import auto_width
 from aesm_dsl.plan.hierarchy import Hierarchy
-from aesm_dsl.spec.block_model import Model
+from aesm_dsl.spec.block_model import BlockModel
 from aesm_dsl.spec.features import DateFeature, FeatureDefinition, ListFeature, SameFeature, SequenceFeature
-from aesm_dsl.spec.levels import Experts
+from aesm_dsl.spec.levels import ExpertsBlock
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.name_rules import TASK_LEVEL
 from aesm_dsl.spec.training import Dense, Sparse
@@ -106,7 +106,7 @@ def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:
     """Writes out columns, values and labels that default to a name, and node widths that default to the model's."""
     reasons: Reasons = {}
 
-    def choose(model: Model, path: str, word: str, value: object, reason: str) -> dict[str, object]:
+    def choose(model: BlockModel, path: str, word: str, value: object, reason: str) -> dict[str, object]:
         if getattr(model, word) is not None:
             return {}
         reasons[f"{path}.{word}"] = reason
@@ -188,7 +188,7 @@ def _fill_experts(spec: Spec, hierarchy: Hierarchy, width: int, most: int, reaso
     """Fills every `auto` of all `experts` blocks: at most `most` experts, the first hidden width `width`."""
     reasons: Reasons = {}
 
-    def fill(path: str, experts: Experts, nodes: int) -> Experts:
+    def fill(path: str, experts: ExpertsBlock, nodes: int) -> ExpertsBlock:
         values: dict[str, object] = {}
 
         def choose(word: str, value: object, reason: str) -> None:

@@ -15,9 +15,9 @@ from aesm_dsl.plan.features import auto_width
 from aesm_dsl.plan.hierarchy import Hierarchy, Vertex
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
-from aesm_dsl.spec.baseline import Baseline
+from aesm_dsl.spec.baseline import BaselineBlock
 from aesm_dsl.spec.data import Data, Split
-from aesm_dsl.spec.levels import Experts, Level, RunsShared
+from aesm_dsl.spec.levels import ExpertsBlock, Level, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tasks import Task
 from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
@@ -74,7 +74,7 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
 
 def _compile_baseline(spec: Spec, aes: Plan) -> Plan:
     """The plan of another architecture for the same features, levels, tasks and training."""
-    block, experts, aes_cost = spec.baseline or Baseline(), spec.tasks.experts, cost(aes).total
+    block, experts, aes_cost = spec.baseline or BaselineBlock(), spec.tasks.experts, cost(aes).total
     assert block.hidden != "auto"
     embed = auto_width(aes.leaf_count) if spec.embed == "auto" else spec.embed
     ple, star = spec.architecture == "ple", spec.architecture == "star"
@@ -103,7 +103,7 @@ def _compile_baseline(spec: Spec, aes: Plan) -> Plan:
 
 
 def _layers(
-    experts: Experts, width: int, context: int, nodes: int, *, budget: int | None = None, unknown: bool = False
+    experts: ExpertsBlock, width: int, context: int, nodes: int, *, budget: int | None = None, unknown: bool = False
 ) -> tuple[LayerPlan, ...]:
     count, hidden, specific, shared = experts.count, experts.hidden, experts.specific, experts.shared
     assert count != "auto"

@@ -17,7 +17,7 @@ from aesm_dsl.plan.compile import compile_plan
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.hierarchy import Hierarchy
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.spec.baseline import Baseline
+from aesm_dsl.spec.baseline import BaselineBlock
 from aesm_dsl.spec.model import Spec
 
 WIDEST = 65_536
@@ -55,7 +55,7 @@ def size_baseline(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple
     """
     if spec.architecture == "aes":
         return spec, {}
-    block = spec.baseline or Baseline()
+    block = spec.baseline or BaselineBlock()
     if block.hidden != "auto":
         return _with_hidden(spec, block, block.hidden), {}
 
@@ -71,7 +71,7 @@ def size_baseline(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple
     return _with_hidden(spec, block, hidden), {"baseline.hidden": reason}
 
 
-def _with_hidden(spec: Spec, block: Baseline, hidden: tuple[int, ...]) -> Spec:
+def _with_hidden(spec: Spec, block: BaselineBlock, hidden: tuple[int, ...]) -> Spec:
     return spec.model_copy(update={"baseline": block.model_copy(update={"hidden": hidden})})
 
 
@@ -109,7 +109,7 @@ def _half(width: int) -> int:
     return max(1, width // 2)
 
 
-def _report_too_large(spec: Spec, block: Baseline, sized: _Sized, findings: Findings) -> None:
+def _report_too_large(spec: Spec, block: BaselineBlock, sized: _Sized, findings: Findings) -> None:
     unit = "parameters" if block.match == "parameters" else "FLOPs a row"
     help = {
         "mmoe": "write a smaller `experts` in `baseline`",

@@ -13,16 +13,16 @@ from aesm_dsl.spec.load import load
 _MOST, _MOST_BEHIND = 200, 4
 """Changes made in one go, and those that one of them may bring to light; a text that needs more is not a spec."""
 
-Done = tuple[Diagnostic, Fix]
+AppliedFix = tuple[Diagnostic, Fix]
 """A finding as it was told, and the change that mended it."""
 
 
-def mended(source: Source) -> tuple[Source, list[Done]]:
+def apply_certain_fixes(source: Source) -> tuple[Source, list[AppliedFix]]:
     """The text with what is certain mended, and what was done, in order.
 
     A change is kept only if its finding is gone with it and nothing new is found, or that can be mended just as well.
     """
-    done: list[Done] = []
+    done: list[AppliedFix] = []
     findings = _told(source)
     while len(done) < _MOST:
         steps = (_step(source, findings, one) for one in findings)
@@ -36,10 +36,10 @@ def mended(source: Source) -> tuple[Source, list[Done]]:
 
 def _step(
     source: Source, before: Sequence[Diagnostic], first: Diagnostic
-) -> tuple[Source, list[Diagnostic], list[Done]] | None:
+) -> tuple[Source, list[Diagnostic], list[AppliedFix]] | None:
     """The text with one finding mended, and what that brought to light; None where it is not certain or no better."""
     known = Counter(map(_said, before))
-    done: list[Done] = []
+    done: list[AppliedFix] = []
     finding: Diagnostic | None = first
     while finding is not None and len(done) <= _MOST_BEHIND and (fix := _certain(finding, source)) is not None:
         source = Source(source.path, apply_edits(source.text, fix.edits))

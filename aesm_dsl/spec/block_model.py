@@ -1,4 +1,4 @@
-"""`Model`, what every block and call of the language is made of, and `setting`, a field with its line of help."""
+"""`BlockModel`, what every block and call of the language is made of, and `setting`, a field with its line of help."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from aesm_dsl.spec.kinds import Child, Kind, Members, out_of_range
+from aesm_dsl.spec.kinds import BlockKind, Kind, MembersKind, range_error
 
 
 def _lines(text: str) -> str:
@@ -20,7 +20,7 @@ Doc = Annotated[str, pydantic.AfterValidator(_lines)]
 """Documentation: lines of text, as `##` comments can hold them, the first and last not empty."""
 
 
-class Model(BaseModel):
+class BlockModel(BaseModel):
     """A block, or the arguments of a call (then its first field is `call`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
@@ -33,13 +33,13 @@ class Model(BaseModel):
 
     @classmethod
     @functools.cache
-    def kinds(cls) -> dict[str, Kind | Child | Members]:
+    def kinds(cls) -> dict[str, Kind | BlockKind | MembersKind]:
         """Every setting, argument and inner block, by the word that is written, in order."""
-        found: dict[str, Kind | Child | Members] = {}
+        found: dict[str, Kind | BlockKind | MembersKind] = {}
         for name, field in cls.model_fields.items():
             for part in field.metadata:
-                if isinstance(part, Kind | Child | Members):
-                    found[part.kind if isinstance(part, Child) else field.alias or name] = part
+                if isinstance(part, Kind | BlockKind | MembersKind):
+                    found[part.kind if isinstance(part, BlockKind) else field.alias or name] = part
         return found
 
     @classmethod
@@ -49,7 +49,7 @@ class Model(BaseModel):
         for name, field in cls.model_fields.items():
             if (field.alias or name) == word:
                 return name
-            if any(isinstance(part, Child) and part.kind == word for part in field.metadata):
+            if any(isinstance(part, BlockKind) and part.kind == word for part in field.metadata):
                 return name
         raise KeyError(word)
 
@@ -57,8 +57,8 @@ class Model(BaseModel):
     def _in_range(self) -> Self:
         """The ranges of the vocabulary hold however the values came."""
         for word, kind in self.kinds().items():
-            if not isinstance(kind, Child | Members) and (
-                wrong := out_of_range(kind, getattr(self, self.field_of(word)))
+            if not isinstance(kind, BlockKind | MembersKind) and (
+                wrong := range_error(kind, getattr(self, self.field_of(word)))
             ):
                 raise ValueError(f"{word}: {wrong}")
         return self
@@ -74,12 +74,12 @@ def setting(help: str, default: Any = ..., alias: str | None = None) -> Any:
     return Field(default, description=help, alias=alias)
 
 
-def model_of(model: type[Model], field: str) -> type[Model]:
+def child_model(model: type[BlockModel], field: str) -> type[BlockModel]:
     """The model of an inner block, from the field's type: `Experts`, `tuple[Node, ...]` or `Data | None`."""
     pending: list[Any] = [model.model_fields[field].annotation]
     while pending:
         one = pending.pop()
-        if isinstance(one, type) and issubclass(one, Model):
+        if isinstance(one, type) and issubclass(one, BlockModel):
             return one
         pending.extend(getattr(one, "__args__", ()))
     raise TypeError(field)

@@ -9,13 +9,13 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import Related, quoted, suggest
 from aesm_dsl.findings.fix import deletion, replacement, replacements
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model
-from aesm_dsl.spec.example import example
+from aesm_dsl.spec.block_model import BlockModel
+from aesm_dsl.spec.example import setting_example
 from aesm_dsl.spec.kinds import Kind, describe
 from aesm_dsl.spec.places import Places
-from aesm_dsl.spec.synonyms import synonym
-from aesm_dsl.spec.value_errors import Asked, Teller, Wrong, accepts
-from aesm_dsl.spec.where_words_live import home
+from aesm_dsl.spec.synonyms import synonym_help
+from aesm_dsl.spec.value_errors import ExpectedValue, InvalidValue, SpecReporter, accepts
+from aesm_dsl.spec.where_words_live import location_help
 from aesm_dsl.syntax import tree
 
 _COMMA = r"[,，、]\s*"
@@ -23,18 +23,18 @@ _COMMA = r"[,，、]\s*"
 
 _GROUPS_OF_DIGITS = re.compile(rf"\d{{1,3}}((?:{_COMMA}\d{{3}})+)(?!\d|{_COMMA}\d)")
 
-ReadValue = Callable[[Kind, tree.Value, Asked], Any]
+ReadValue = Callable[[Kind, tree.Value, ExpectedValue], Any]
 
 
-class Calls:
+class CallReader:
     """Reads calls; `read_value` reads their arguments' values."""
 
-    def __init__(self, teller: Teller, places: Places, read_value: ReadValue) -> None:
+    def __init__(self, teller: SpecReporter, places: Places, read_value: ReadValue) -> None:
         self.teller = teller
         self.places = places
         self.read_value = read_value
 
-    def read(self, kind: kinds.Call, value: tree.Value, asked: Asked) -> dict[str, Any]:
+    def read(self, kind: kinds.CallKind, value: tree.Value, asked: ExpectedValue) -> dict[str, Any]:
         """The call's name as `call` and the arguments that are given, or Wrong."""
         models = {model.call_name(): model for model in kind.models}
         given: tuple[tree.Argument, ...] = ()
@@ -48,7 +48,7 @@ class Calls:
             )
         model = models.get(name.text)
         if model is None:
-            guess = suggest(name.text, models, name.span) or synonym(name.text, models)
+            guess = suggest(name.text, models, name.span) or synonym_help(name.text, models)
             raise self.teller.wrong(
                 "E210",
                 f"{asked.name} cannot be `{name.text}`",
@@ -59,7 +59,7 @@ class Calls:
         return {"call": name.text, **self._arguments(model, name, given, value, asked.path)}
 
     def _arguments(
-        self, model: type[Model], name: tree.Word, given: tuple[tree.Argument, ...], value: tree.Value, path: str
+        self, model: type[BlockModel], name: tree.Word, given: tuple[tree.Argument, ...], value: tree.Value, path: str
     ) -> dict[str, Any]:
         known, found, sound = model.kinds(), {}, True
         first: dict[str, tree.Word] = {}
@@ -84,12 +84,12 @@ class Calls:
                 self.places.values[argument_path] = argument.value.span
                 self.places.keys[argument_path] = word.span
                 kind = known[word.text]
-                assert not isinstance(kind, kinds.Child | kinds.Members)
-                asked = Asked(f"`{word.text}`", argument_path, kind, example(model, word.text))
+                assert not isinstance(kind, kinds.BlockKind | kinds.MembersKind)
+                asked = ExpectedValue(f"`{word.text}`", argument_path, kind, setting_example(model, word.text))
                 try:
                     found[model.field_of(word.text)] = self.read_value(kind, argument.value, asked)
                     continue
-                except Wrong:
+                except InvalidValue:
                     pass
             sound = False
         missing = [w for w in known if w not in first and model.model_fields[model.field_of(w)].is_required()]
@@ -103,10 +103,10 @@ class Calls:
             )
             sound = False
         if not sound:
-            raise Wrong
+            raise InvalidValue
         return found
 
-    def _nameless(self, argument: tree.Argument, name: tree.Word, model: type[Model], taken: set[str]) -> None:
+    def _nameless(self, argument: tree.Argument, name: tree.Word, model: type[BlockModel], taken: set[str]) -> None:
         """Tells an argument without its name; the one it must be, if there is one, joins those that are `taken`."""
         shown, known = argument.span.text, model.kinds()
         fitting = [word for word, kind in known.items() if word not in taken and accepts(kind, argument.value)]
@@ -145,15 +145,15 @@ class Calls:
             word.span,
             label="not known",
             help=[
-                home(word.text, call=True)
-                or synonym(word.text, known, call=True)
+                location_help(word.text, call=True)
+                or synonym_help(word.text, known, call=True)
                 or suggest(word.text, known, word.span),
                 f"its arguments are {quoted(known)}" if known else "delete it: there are none",
             ],
         )
 
 
-def _about(model: type[Model]) -> str:
+def _about(model: type[BlockModel]) -> str:
     """What a call is for, as a line of help."""
     sentence = (model.__doc__ or "").partition(". ")[0].partition("\n")[0].rstrip(".")
     call = f"{model.call_name()}{'(...)' if model.kinds() else ''}"

@@ -12,13 +12,13 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.model import EDITION
-from aesm_dsl.spec.top_level import edition_place
+from aesm_dsl.spec.top_level import edition_span
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import format_file
 from aesm_dsl.syntax.parse import parse, pause_garbage_collection
 from aesm_dsl.syntax.text_under_repair import COMMENT
 
-FULL_WIDTH = "E102"
+FULL_WIDTH_CODE = "E102"
 """The code of full-width punctuation."""
 
 
@@ -27,7 +27,7 @@ class LayoutError(Exception):
 
 
 @pause_garbage_collection()
-def tidy(source: Source, findings: Findings) -> str | None:
+def format_text(source: Source, findings: Findings) -> str | None:
     """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours."""
     told = Findings()
     file = _parse(source.path, source.text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), told)
@@ -50,7 +50,7 @@ def _with_edition(file: tree.File) -> tree.File:
     """The file with an edition, if it says anything at all."""
     if not file.statements or any(isinstance(one, tree.Setting) and one.key.text == "aesm" for one in file.statements):
         return file
-    text, at = file.source.text, edition_place(file).start
+    text, at = file.source.text, edition_span(file).start
     return _parse(file.source.path, f"{text[:at]}aesm = {EDITION}\n\n{text[at:]}", Findings())
 
 
@@ -63,28 +63,28 @@ def _prove(before: tree.File, stated: tree.File, text: str) -> None:
         statements = tuple(one for one in statements if not (isinstance(one, tree.Setting) and one.key.text == "aesm"))
     for fault, holds in (
         ("cannot be read any more", not findings.items),
-        ("says something else", list(map(shape, statements)) == list(map(shape, before.statements))),
-        ("lacks comments or has others", list(comments(after)) == list(comments(before))),
+        ("says something else", list(map(structure, statements)) == list(map(structure, before.statements))),
+        ("lacks comments or has others", list(comment_texts(after)) == list(comment_texts(before))),
         ("is laid out differently once more", format_file(after) == text),
     ):
         if not holds:
             raise LayoutError(f"{before.source.path} was left alone: formatted, it {fault}. This is a bug of aesm")
 
 
-def shape(node: tree.Statement | tree.Value | tree.Argument) -> tuple[Any, ...]:
+def structure(node: tree.Statement | tree.Value | tree.Argument) -> tuple[Any, ...]:
     """What a node says, without its place: equal shapes mean the same."""
     match node:
         case tree.Setting(key, value):
-            return ("setting", key.text, shape(value), tree.documentation(node))
+            return ("setting", key.text, structure(value), tree.documentation(node))
         case tree.Block(kind, name, label, braces, statements):
             head = (kind.text, name.text if name else None, label.text if label else None)
-            return ("block", *head, braces, tuple(map(shape, statements)), tree.documentation(node))
+            return ("block", *head, braces, tuple(map(structure, statements)), tree.documentation(node))
         case tree.List(items):
-            return ("list", *map(shape, items))
+            return ("list", *map(structure, items))
         case tree.Call(name, arguments):
-            return ("call", name.text, *map(shape, arguments))
+            return ("call", name.text, *map(structure, arguments))
         case tree.Argument(name, value):
-            return ("argument", name.text if name else None, shape(value))
+            return ("argument", name.text if name else None, structure(value))
         case tree.Number(value, percent, unit):
             return ("number", value, percent, unit.text if unit else None)
         case tree.Word(text):
@@ -93,6 +93,6 @@ def shape(node: tree.Statement | tree.Value | tree.Argument) -> tuple[Any, ...]:
             return ("text", text)
 
 
-def comments(file: tree.File) -> Iterator[str]:
+def comment_texts(file: tree.File) -> Iterator[str]:
     """All comments, in order, without blanks at their ends."""
     return (one.group().rstrip() for one in COMMENT.finditer(file.source.text) if one.group("comment"))

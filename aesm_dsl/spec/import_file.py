@@ -12,16 +12,16 @@ from aesm_dsl.syntax import tree
 
 _MOST_FILES = 5000
 
-Texts = Mapping[Path, str]
+UnsavedTexts = Mapping[Path, str]
 """Texts that count instead of the files at these places, links resolved: what an editor has not saved yet."""
 
 
-def place_of(path: str | Path) -> Path:
+def resolve_path(path: str | Path) -> Path:
     """Where a file or folder is, links resolved."""
     return Path(os.path.realpath(path))
 
 
-def import_file(path: tree.Text, root: Path, texts: Texts, findings: Findings) -> Source | None:
+def read_import(path: tree.Text, root: Path, texts: UnsavedTexts, findings: Findings) -> Source | None:
     """The text that an import's path names, or None after telling why there is none.
 
     path  as it is written: relative to the file in which it stands
@@ -30,7 +30,7 @@ def import_file(path: tree.Text, root: Path, texts: Texts, findings: Findings) -
     folder = Path(path.span.source.path).parent
     shown = os.path.normpath(folder / path.text)
     try:
-        place = place_of(folder / path.text)
+        place = resolve_path(folder / path.text)
     except ValueError:  # a null character
         label, help = "it holds a null character", "delete the character"
         findings.add("E213", "no file has such a name", path.span, label=label, help=help)
@@ -62,7 +62,7 @@ def _text(path: tree.Text, place: Path, root: Path, shown: str, findings: Findin
             return None
         return place.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        others = importable(root, place_of(path.span.source.path))
+        others = importable_paths(root, resolve_path(path.span.source.path))
         # Of the files that are called the same one is meant, wherever it is.
         others = [one for one in others if Path(one).name == place.name] or others
         meant = suggest(f'"{path.text}"', [f'"{one}"' for one in others], path.span)
@@ -77,7 +77,7 @@ def _text(path: tree.Text, place: Path, root: Path, shown: str, findings: Findin
     return None
 
 
-def importable(root: Path, file: Path) -> list[str]:
+def importable_paths(root: Path, file: Path) -> list[str]:
     """The paths by which a file can import the others below the root, in order; of a large folder only some."""
     found: list[str] = []
     looked_at = 0

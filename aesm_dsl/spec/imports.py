@@ -15,11 +15,22 @@ from aesm_dsl.findings.diagnostic import Findings, Related, guess_word, normaliz
 from aesm_dsl.findings.fix import replacement
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.spec import name_rules
-from aesm_dsl.spec.import_file import Texts, import_file, place_of
+from aesm_dsl.spec.import_file import UnsavedTexts, read_import, resolve_path
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.read import read
-from aesm_dsl.spec.use import GROUP, IMPORT, USE, Groups, Import, Imports, Ledger, is_use, take, words_of
+from aesm_dsl.spec.use import (
+    GROUP,
+    IMPORT,
+    USE,
+    FeatureGroups,
+    Import,
+    ImportLog,
+    Imports,
+    is_use,
+    take_groups,
+    words_in,
+)
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.bracket_pairs import MOST_NESTED
 from aesm_dsl.syntax.format import is_word
@@ -27,7 +38,7 @@ from aesm_dsl.syntax.parse import parse
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedFile:
     """`file` needs no other file; `damaged` in it are also the places in imported files that could not be read.
 
     imports     of the file itself, by name
@@ -39,46 +50,48 @@ class Resolved:
     overrides: tuple[tree.Setting, ...]
     imports: Imports
     incomplete: bool = False
-    is_groups: bool = False
+    is_group_file: bool = False
 
 
-def resolve(
-    file: tree.File, overrides: Sequence[tree.Setting], findings: Findings, texts: Texts | None = None
-) -> Resolved:
+def resolve_imports(
+    file: tree.File, overrides: Sequence[tree.Setting], findings: Findings, texts: UnsavedTexts | None = None
+) -> ResolvedFile:
     """The file with everything in it that it takes from others.
 
     overrides  settings of `--set`; those of `use` are taken out, for the last of them is used here
     texts      what counts instead of the files at these places
     """
-    place = place_of(file.source.path)
-    reading = _Reading(Ledger(findings), texts or {}, place.parent, [(place, file.source)])
+    place = resolve_path(file.source.path)
+    reading = _Reading(ImportLog(findings), texts or {}, place.parent, [(place, file.source)])
     use = next((one for one in reversed(overrides) if is_use(one)), None)
     rest = tuple(one for one in overrides if not is_use(one))
     imports = reading.imports(file)
-    if is_groups(file):
+    if is_group_file(file):
         reading.groups(file, imports)
-        return Resolved(file, rest, imports, is_groups=True)
+        return ResolvedFile(file, rest, imports, is_group_file=True)
     statements: list[tree.Statement] = []
     for one in file.statements:
         if isinstance(one, tree.Block) and _is_model(one):
-            one = replace(one, statements=tuple(take(one.statements, imports, file.damaged, reading.ledger, use)))
+            one = replace(
+                one, statements=tuple(take_groups(one.statements, imports, file.damaged, reading.ledger, use))
+            )
         if not _is_import(one):
             statements.append(one)
     reading.tell_unused(imports, file)
     damaged = reading.damaged()
     whole = replace(file, statements=tuple(statements), damaged=(*file.damaged, *damaged))
-    return Resolved(whole, rest, imports, incomplete=bool(damaged or reading.ledger.broken))
+    return ResolvedFile(whole, rest, imports, incomplete=bool(damaged or reading.ledger.broken))
 
 
 def _is_model(block: tree.Block) -> bool:
     return block.kind.text == "model" or guess_word(block.kind.text, ["model"]) is not None
 
 
-def is_groups(file: tree.File) -> bool:
+def is_group_file(file: tree.File) -> bool:
     """Whether the file is one to import: it has feature groups, and neither a model nor what only a model has."""
     blocks = [one for one in file.statements if isinstance(one, tree.Block)]
     of_model = any(_is_model(one) or (one.kind.text in Spec.kinds() and not _is_group(one)) for one in blocks)
-    if of_model or "model" in words_of(file.damaged):
+    if of_model or "model" in words_in(file.damaged):
         return False
     return any(map(_is_group, blocks)) or any(map(is_use, file.statements))
 
@@ -87,11 +100,11 @@ def is_groups(file: tree.File) -> bool:
 class _Reading:
     """`around` are the files being read, the spec first; `known` those that have been."""
 
-    ledger: Ledger
-    texts: Texts
+    ledger: ImportLog
+    texts: UnsavedTexts
     root: Path
     around: list[tuple[Path, Source]]
-    known: dict[Path, Groups | None] = field(default_factory=dict)
+    known: dict[Path, FeatureGroups | None] = field(default_factory=dict)
 
     def damaged(self) -> tuple[Span, ...]:
         """What could not be read in the imported files."""
@@ -145,12 +158,12 @@ class _Reading:
             findings.add("E206", "a name has no dots", name.span, label="expected one word", help=word)
         return name if name is not None and "." not in name.text else tree.Word(NAMELESS, block.kind.span)
 
-    def file(self, path: tree.Text) -> Groups | None:
+    def file(self, path: tree.Text) -> FeatureGroups | None:
         """The groups of the file at a path."""
-        source = import_file(path, self.root, self.texts, self.ledger.findings)
+        source = read_import(path, self.root, self.texts, self.ledger.findings)
         if source is None:
             return None
-        place = place_of(source.path)
+        place = resolve_path(source.path)
         if self.closes_a_circle(place, path):
             return None
         if len(self.around) > MOST_NESTED:
@@ -184,14 +197,14 @@ class _Reading:
         )
         return True
 
-    def groups(self, file: tree.File, imports: Imports) -> Groups | None:
+    def groups(self, file: tree.File, imports: Imports) -> FeatureGroups | None:
         """The groups of a file to import, once all that is wrong in it has been told; None if it is no such file."""
         if self.is_something_else(file):
             return None
         others = [one for one in file.statements if not self.belongs(one)]
         before = len(self.ledger.broken)
         of_groups = [one for one in file.statements if is_use(one) or _is_group(one)]
-        taken = take(of_groups, imports, file.damaged, self.ledger)
+        taken = take_groups(of_groups, imports, file.damaged, self.ledger)
         self.tell_unused(imports, file)
         by_name: dict[str, tree.Block] = {}
         for one in taken:
@@ -205,7 +218,7 @@ class _Reading:
         if not self.check(file, tuple(by_name.values())):
             return None
         lost = (*file.damaged, *(one.span for one in others), *self.ledger.broken[before:])
-        return Groups(file, by_name, words_of(lost))
+        return FeatureGroups(file, by_name, words_in(lost))
 
     def is_something_else(self, file: tree.File) -> bool:
         """Whether an imported file is no file of groups, which is told where it is imported."""
@@ -258,7 +271,7 @@ class _Reading:
     def tell_unused(self, imports: Imports, file: tree.File) -> None:
         """W105 for every import from which nothing is taken, where all that is taken could be read."""
         broken = {span.source for span in self.ledger.broken}
-        if USE in words_of(file.damaged):
+        if USE in words_in(file.damaged):
             return
         for one in imports.values():
             unsure = one.groups is None or one.name.text == NAMELESS or one.name.span.source in broken

@@ -15,9 +15,9 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model, model_of
+from aesm_dsl.spec.block_model import BlockModel, child_model
 from aesm_dsl.spec.json_values import json_key
-from aesm_dsl.spec.kinds import Child, Kind, Members
+from aesm_dsl.spec.kinds import BlockKind, Kind, MembersKind
 from aesm_dsl.spec.model import EDITION, Spec
 from aesm_dsl.spec.search_space import TUNE
 
@@ -43,7 +43,7 @@ def schema() -> Schema:
     """The schema of a whole spec, draft 2020-12."""
     definitions: dict[str, Schema] = {}
     _define(Spec, definitions)
-    whole = definitions.pop(Spec.__name__)
+    whole = definitions.pop(_definition_name(Spec))
     whole["properties"] = {
         "$schema": {"type": "string", "description": "where this schema is, for editors"},
         **whole["properties"],
@@ -67,11 +67,11 @@ def text() -> str:
     return json.dumps(schema(), ensure_ascii=False, indent=2) + "\n"
 
 
-def _define(model: type[Model], definitions: dict[str, Schema]) -> Schema:
+def _define(model: type[BlockModel], definitions: dict[str, Schema]) -> Schema:
     """A reference to the schema of a block or call, which is added to the definitions."""
-    name = model.__name__
+    name = _definition_name(model)
     if name not in definitions:
-        definitions[name] = {}  # known from here on: a block may hold its own kind
+        definitions[name] = {}  # Known from here on, because a block may contain blocks of its own kind.
         definitions[name] = {
             "type": "object",
             "description": " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split()),
@@ -82,7 +82,11 @@ def _define(model: type[Model], definitions: dict[str, Schema]) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _properties(model: type[Model], definitions: dict[str, Schema]) -> dict[str, Schema]:
+def _definition_name(model: type[BlockModel]) -> str:
+    return model.__name__.removesuffix("Block")
+
+
+def _properties(model: type[BlockModel], definitions: dict[str, Schema]) -> dict[str, Schema]:
     words = {model.field_of(word): (word, kind) for word, kind in model.kinds().items()}
     found: dict[str, Schema] = {}
     for name, field in model.model_fields.items():
@@ -96,27 +100,29 @@ def _properties(model: type[Model], definitions: dict[str, Schema]) -> dict[str,
             continue
         word, kind = words[name]
         one = _setting(model, name, kind, definitions)
-        if field.default is None and not isinstance(kind, kinds.Optional):
+        if field.default is None and not isinstance(kind, kinds.OptionalKind):
             one = _any(one, _NULL)
         found[json_key(model, name)] = {**one, "description": model.help_of(word), **_default(kind, field.default)}
     return found
 
 
-def _setting(model: type[Model], field: str, kind: Kind | Child | Members, definitions: dict[str, Schema]) -> Schema:
-    if isinstance(kind, Members):
+def _setting(
+    model: type[BlockModel], field: str, kind: Kind | BlockKind | MembersKind, definitions: dict[str, Schema]
+) -> Schema:
+    if isinstance(kind, MembersKind):
         members = _value(kind.of, definitions)
         return {"type": "object", "propertyNames": _NAME, "additionalProperties": members}
-    if isinstance(kind, Child):
-        inner = _define(model_of(model, field), definitions)
+    if isinstance(kind, BlockKind):
+        inner = _define(child_model(model, field), definitions)
         return {"type": "array", "items": inner} if kind.many else inner
     return _value(kind, definitions)
 
 
-def _default(kind: Kind | Child | Members, value: Any) -> Schema:
+def _default(kind: Kind | BlockKind | MembersKind, value: Any) -> Schema:
     """What stands for a setting that is left out; the settings of inner blocks say their own."""
-    if isinstance(kind, Child | Members) or value is PydanticUndefined:
+    if isinstance(kind, BlockKind | MembersKind) or value is PydanticUndefined:
         return {}
-    if isinstance(value, Model):
+    if isinstance(value, BlockModel):
         return {"default": value.model_dump(mode="json", by_alias=True)}
     return {"default": list(value) if isinstance(value, tuple) else value}
 
@@ -129,45 +135,45 @@ def _any(*options: Schema) -> Schema:
 
 def _value(kind: Kind, definitions: dict[str, Schema]) -> Schema:
     match kind:
-        case kinds.Integer() | kinds.Real() | kinds.Share():
+        case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
             return _number(kind)
-        case kinds.Choice(words):
+        case kinds.ChoiceKind(words):
             return {"enum": list(words)}
-        case kinds.Name() | kinds.Text() | kinds.Reference():
+        case kinds.NameKind() | kinds.TextKind() | kinds.ReferenceKind():
             return {"type": "string"}
-        case kinds.Literal():
+        case kinds.LiteralKind():
             return {"type": ["string", "number"]}
-        case kinds.Quantity(units):
+        case kinds.QuantityKind(units):
             return _any(*(_quantity(unit, number) for unit, number in units.items()))
-        case kinds.Many(of, least):
+        case kinds.ListKind(of, least):
             return {"type": "array", "items": _value(of, definitions), **({"minItems": least} if least else {})}
-        case kinds.Auto(of):
+        case kinds.AutoKind(of):
             return _any({"const": "auto"}, _value(of, definitions))
-        case kinds.Optional(kinds.Reference()):
+        case kinds.OptionalKind(kinds.ReferenceKind()):
             return _any({"type": "string", "not": {"const": "none"}}, _NULL)  # JSON has `null` for it
-        case kinds.Optional(of):
+        case kinds.OptionalKind(of):
             return _any(_value(of, definitions), _NULL)
-        case kinds.Either(options):
+        case kinds.EitherKind(options):
             return _any(*(_value(one, definitions) for one in options))
-        case kinds.Call(models):
+        case kinds.CallKind(models):
             return _any(*(_define(model, definitions) for model in models))
 
 
-def _quantity(unit: str, number: kinds.Integer | kinds.Real) -> Schema:
+def _quantity(unit: str, number: kinds.IntegerKind | kinds.RealKind) -> Schema:
     properties = {"value": _number(number), "unit": {"const": unit}}
     return {"type": "object", "properties": properties, "required": ["value", "unit"], "additionalProperties": False}
 
 
-def _number(kind: kinds.Integer | kinds.Real | kinds.Share) -> Schema:
+def _number(kind: kinds.IntegerKind | kinds.RealKind | kinds.ShareKind) -> Schema:
     match kind:
-        case kinds.Integer(least, most):
+        case kinds.IntegerKind(least, most):
             return {"type": "integer", "minimum": least, "maximum": most}
-        case kinds.Real(least, most, is_open):
+        case kinds.RealKind(least, most, is_open):
             found: Schema = {"type": "number"}
             if least != float("-inf"):
                 found["exclusiveMinimum" if is_open else "minimum"] = least
             return {**found, "maximum": most} if most != float("inf") else found
-        case kinds.Share(is_open):
+        case kinds.ShareKind(is_open):
             bounds = ("exclusiveMinimum", "exclusiveMaximum") if is_open else ("minimum", "maximum")
             return {"type": "number", bounds[0]: 0, bounds[1]: 1}
 

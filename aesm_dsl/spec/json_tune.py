@@ -12,7 +12,7 @@ from aesm_dsl.syntax.json import Member
 from aesm_dsl.syntax.parse import parse
 
 
-def space_of_json(source: Source, member: Member, findings: Findings) -> tree.Block | None:
+def tune_block_from_json(source: Source, member: Member, findings: Findings) -> tree.Block | None:
     """The block that the object stands for; None after telling (E301) that it is none."""
     found = member.value.value
     if not isinstance(found, tuple):
@@ -30,7 +30,7 @@ def space_of_json(source: Source, member: Member, findings: Findings) -> tree.Bl
     return tree.Block(tree.Word(TUNE, member.place), None, None, True, tuple(settings), member.value.span)
 
 
-def in_place(findings: Findings, source: Source) -> None:
+def move_findings_to_json(findings: Findings, source: Source) -> None:
     """Moves what was found in single texts (`_alone`) into the JSON text that they stand in."""
     for position, item in enumerate(findings.items):
         if item.span is not None and item.span.source.path == source.path:

@@ -9,54 +9,54 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import Findings, Related, did_you_mean, quoted
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model
+from aesm_dsl.spec.block_model import BlockModel
 from aesm_dsl.spec.kinds import Kind
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.json import JsonValue, Member
 
 
-def json_key(model: type[Model], field: str) -> str:
+def json_key(model: type[BlockModel], field: str) -> str:
     """The key of a field in JSON."""
     return model.model_fields[field].alias or field
 
 
-def json_keys(model: type[Model]) -> dict[str, str]:
+def json_keys(model: type[BlockModel]) -> dict[str, str]:
     """All keys an object of the model may have, and the fields they fill."""
     return {json_key(model, name): name for name, field in model.model_fields.items() if not field.exclude}
 
 
-def json_describe(kind: Kind) -> str:
+def describe_json_kind(kind: Kind) -> str:
     """The kind in the words of JSON, as it completes "expected ..."."""
     match kind:
-        case kinds.Integer():
+        case kinds.IntegerKind():
             return "a whole number"
-        case kinds.Real():
+        case kinds.RealKind():
             return "a number"
-        case kinds.Share():
+        case kinds.ShareKind():
             return "a number from 0 to 1"
-        case kinds.Choice(words):
+        case kinds.ChoiceKind(words):
             return " or ".join(f'`"{word}"`' for word in words)
-        case kinds.Name() | kinds.Text():
+        case kinds.NameKind() | kinds.TextKind():
             return "a string"
-        case kinds.Reference(to):
+        case kinds.ReferenceKind(to):
             return f"a string, the name of a {to}"
-        case kinds.Literal():
+        case kinds.LiteralKind():
             return "a string or a number"
-        case kinds.Quantity(units):
+        case kinds.QuantityKind(units):
             return f"an object with `value` and `unit`, {' or '.join(units)}"
-        case kinds.Many(of):
-            return f"an array: each {json_describe(of)}"
-        case kinds.Auto(of):
-            return f'`"auto"` or {json_describe(of)}'
-        case kinds.Optional(of):
-            return f"`null` or {json_describe(of)}"
-        case kinds.Call(models):
+        case kinds.ListKind(of):
+            return f"an array: each {describe_json_kind(of)}"
+        case kinds.AutoKind(of):
+            return f'`"auto"` or {describe_json_kind(of)}'
+        case kinds.OptionalKind(of):
+            return f"`null` or {describe_json_kind(of)}"
+        case kinds.CallKind(models):
             return "an object with `call`: " + " or ".join(f'`"{model.call_name()}"`' for model in models)
-        case kinds.Either(options):
-            return " or ".join(json_describe(one) for one in options)
+        case kinds.EitherKind(options):
+            return " or ".join(describe_json_kind(one) for one in options)
 
 
-class JsonValues:
+class JsonValueConverter:
     """Converts values; what cannot be used is told, and its place kept in `damaged`."""
 
     def __init__(self, source: Source, findings: Findings) -> None:
@@ -68,44 +68,44 @@ class JsonValues:
         """The value as the language would have it; None after telling why it has the wrong type."""
         value, span = found.value, found.span
         match kind:
-            case kinds.Optional(of):
-                reserved = value == "none" and isinstance(of, kinds.Reference)
+            case kinds.OptionalKind(of):
+                reserved = value == "none" and isinstance(of, kinds.ReferenceKind)
                 if value is None:
                     return tree.Word("none", span)
                 inner = None if reserved or not _fits(of, value) else self.value(of, found, what)
                 return inner or self.refuse(kind, found, what, _fits(of, value) and not reserved)
-            case kinds.Auto(of):
+            case kinds.AutoKind(of):
                 if value == "auto":
                     return tree.Word("auto", span)
                 inner = self.value(of, found, what) if _fits(of, value) else None
                 return inner or self.refuse(kind, found, what, _fits(of, value))
-            case kinds.Either(options):
+            case kinds.EitherKind(options):
                 one = next((each for each in options if _fits(each, value)), None)
                 return self.value(one, found, what) if one is not None else self.refuse(kind, found, what)
-            case kinds.Many(of) if isinstance(value, list):
+            case kinds.ListKind(of) if isinstance(value, list):
                 items = [self.value(of, item, what) for item in value]
                 sound = [item for item in items if item is not None]
                 return tree.List(tuple(sound), span) if len(sound) == len(items) else None
-            case kinds.Call(models) if isinstance(value, tuple):
+            case kinds.CallKind(models) if isinstance(value, tuple):
                 return self.call({model.call_name(): model for model in models}, found, value, what)
-            case kinds.Quantity(units) if isinstance(value, tuple):
+            case kinds.QuantityKind(units) if isinstance(value, tuple):
                 return self.quantity(tuple(units), found, value, what)
-            case kinds.Integer() | kinds.Real() | kinds.Share() if isinstance(value, int | float) and _fits(
+            case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind() if isinstance(value, int | float) and _fits(
                 kind, value
             ):
-                unit = kind.unit if isinstance(kind, kinds.Integer) else None
+                unit = kind.unit if isinstance(kind, kinds.IntegerKind) else None
                 return self.number(value, span, unit) if self.is_share(kind, value, span, what) else None
-            case kinds.Literal() if isinstance(value, int | float) and _fits(kind, value):
+            case kinds.LiteralKind() if isinstance(value, int | float) and _fits(kind, value):
                 return self.number(value, span, None)
-            case kinds.Choice() | kinds.Reference() if isinstance(value, str):
+            case kinds.ChoiceKind() | kinds.ReferenceKind() if isinstance(value, str):
                 return tree.Word(value, span)
-            case kinds.Name() | kinds.Text() | kinds.Literal() if isinstance(value, str):
+            case kinds.NameKind() | kinds.TextKind() | kinds.LiteralKind() if isinstance(value, str):
                 return tree.Text(value, span)
         return self.refuse(kind, found, what)
 
     def is_share(self, kind: Kind, value: float, span: Span, what: str) -> bool:
         """Whether a share lies in its range, which JSON tells in its own words; all other kinds are looked at later."""
-        if not isinstance(kind, kinds.Share) or kinds.within(kind, value):
+        if not isinstance(kind, kinds.ShareKind) or kinds.in_range(kind, value):
             return True
         range_ = "between 0 and 1, both excluded" if kind.open else "from 0 to 1"
         help = f"did you mean `{value / 100:g}`?" if 1 < value <= 100 else ""
@@ -119,7 +119,7 @@ class JsonValues:
         return tree.Number(value, False, word, span)
 
     def call(
-        self, models: dict[str, type[Model]], found: JsonValue, members: tuple[Member, ...], what: str
+        self, models: dict[str, type[BlockModel]], found: JsonValue, members: tuple[Member, ...], what: str
     ) -> tree.Value | None:
         chosen = self.named(members, "call", models, found, what, "E210")
         if chosen is None:
@@ -139,10 +139,10 @@ class JsonValues:
         arguments = []
         for word, kind in model.kinds().items():
             argument = given.get(json_key(model, model.field_of(word)))
-            assert not isinstance(kind, kinds.Child | kinds.Members)
+            assert not isinstance(kind, kinds.BlockKind | kinds.MembersKind)
             default = model.model_fields[model.field_of(word)].default
             unsaid = argument is not None and argument.value.value is None and default is None
-            if unsaid and not isinstance(kind, kinds.Optional):
+            if unsaid and not isinstance(kind, kinds.OptionalKind):
                 continue  # as if it were left out: the language has no word for it
             if argument is not None and (value := self.value(kind, argument.value, argument.key)) is not None:
                 arguments.append(tree.Argument(tree.Word(word, argument.place), value, argument.value.span))
@@ -167,7 +167,7 @@ class JsonValues:
         if unit is None or len(values) != 1 or len(members) != 2:
             self.damaged.append(found.span)
             return None
-        number = self.value(kinds.Real(), values[0].value, "value")
+        number = self.value(kinds.RealKind(), values[0].value, "value")
         if not isinstance(number, tree.Number):
             return None
         return replace(
@@ -198,7 +198,7 @@ class JsonValues:
     def refuse(self, kind: Kind, found: JsonValue, what: str, already: bool = False) -> tree.Value | None:
         """None, after telling what was expected, unless it has been told already."""
         if not already:
-            self.wrong(f"`{what}`", json_describe(kind), found)
+            self.wrong(f"`{what}`", describe_json_kind(kind), found)
         return None
 
     def wrong(self, what: str, expected: str, found: JsonValue) -> None:
@@ -215,21 +215,21 @@ class JsonValues:
 def _fits(kind: Kind, value: Any) -> bool:
     """Whether a value has the JSON type of a kind, on the outside."""
     match kind:
-        case kinds.Integer() | kinds.Real() | kinds.Share():
+        case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
             return isinstance(value, int | float) and not isinstance(value, bool)
-        case kinds.Choice() | kinds.Name() | kinds.Reference() | kinds.Text():
+        case kinds.ChoiceKind() | kinds.NameKind() | kinds.ReferenceKind() | kinds.TextKind():
             return isinstance(value, str)
-        case kinds.Literal():
+        case kinds.LiteralKind():
             return isinstance(value, str | int | float) and not isinstance(value, bool)
-        case kinds.Many():
+        case kinds.ListKind():
             return isinstance(value, list)
-        case kinds.Quantity() | kinds.Call():
+        case kinds.QuantityKind() | kinds.CallKind():
             return isinstance(value, tuple)
-        case kinds.Either(options):
+        case kinds.EitherKind(options):
             return any(_fits(one, value) for one in options)
-        case kinds.Optional(of):
+        case kinds.OptionalKind(of):
             return value is None or _fits(of, value)
-        case kinds.Auto(of):
+        case kinds.AutoKind(of):
             return value == "auto" or _fits(of, value)
 
 

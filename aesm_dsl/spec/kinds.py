@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from aesm_dsl.findings.fix import join_with_or
 
 if TYPE_CHECKING:
-    from aesm_dsl.spec.block_model import Model
+    from aesm_dsl.spec.block_model import BlockModel
 
 
-NOTHING = ("false", "no", "off", "null", "nil")
+WORDS_FOR_NONE = ("false", "no", "off", "null", "nil")
 """Words that other languages have for `none`: as bare words they are mistakes where `none` may stand."""
 
 
 @dataclass(frozen=True, slots=True)
-class Integer:
+class IntegerKind:
     """A whole number in [least, most]; with a `unit`, the unit must be written."""
 
     least: int = 0
@@ -31,7 +31,7 @@ class Integer:
 
 
 @dataclass(frozen=True, slots=True)
-class Real:
+class RealKind:
     """A number in [least, most], or in (least, most] when `open` says that `least` itself is excluded."""
 
     least: float = 0.0
@@ -40,56 +40,56 @@ class Real:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareKind:
     """A share of a whole, written `10%` or `0.1`; in [0, 1], or in (0, 1) when `open`."""
 
     open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceKind:
     """One of a few words."""
 
     words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class NameKind:
     """A name the user chose, bare or in quotes: a column."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceKind:
     """The bare name of something declared in the spec: a `level`, a `node`, a `task`."""
 
     to: str
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextKind:
     """A string in quotes."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class LiteralKind:
     """A value as it stands in a table's column: a string in quotes or a number."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class QuantityKind:
     """A number with one of several units, each with its range."""
 
-    units: Mapping[str, Integer | Real]
+    units: Mapping[str, IntegerKind | RealKind]
 
 
 @dataclass(frozen=True, slots=True)
-class Many:
+class ListKind:
     """A list of values; `single` lets one value stand without brackets."""
 
     of: Kind
@@ -98,35 +98,35 @@ class Many:
 
 
 @dataclass(frozen=True, slots=True)
-class Auto:
+class AutoKind:
     """The word `auto`, or a value: aesm fills it by the rules of allocation."""
 
     of: Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Optional:
+class OptionalKind:
     """The word `none`, or a value."""
 
     of: Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallKind:
     """A call `name(argument: value, ...)` of one of the models; without arguments it may be a bare name."""
 
-    models: tuple[type[Model], ...]
+    models: tuple[type[BlockModel], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class EitherKind:
     """Any of several kinds that differ in how they are written: tried in order."""
 
     kinds: tuple[Kind, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class BlockKind:
     """A block inside a block. `many`: any number of them, each with a name; else at most one, without a name."""
 
     kind: str
@@ -134,27 +134,27 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class MembersKind:
     """All settings of the block: names that the user chose, each with a value of one kind."""
 
     of: Kind
 
 
 Kind = (
-    Integer
-    | Real
-    | Share
-    | Choice
-    | Name
-    | Reference
-    | Text
-    | Literal
-    | Quantity
-    | Many
-    | Auto
-    | Optional
-    | Call
-    | Either
+    IntegerKind
+    | RealKind
+    | ShareKind
+    | ChoiceKind
+    | NameKind
+    | ReferenceKind
+    | TextKind
+    | LiteralKind
+    | QuantityKind
+    | ListKind
+    | AutoKind
+    | OptionalKind
+    | CallKind
+    | EitherKind
 )
 
 
@@ -166,70 +166,70 @@ def describe(kind: Kind) -> str:
 def _ways(kind: Kind) -> list[str]:
     """What a value of the kind may be, one way after the other."""
     match kind:
-        case Integer(unit=unit):
+        case IntegerKind(unit=unit):
             return ["a whole number" + (f" of {unit}" if unit else "")]
-        case Real():
+        case RealKind():
             return ["a number"]
-        case Share():
+        case ShareKind():
             return ["a share (such as `10%`)"]
-        case Choice(words):
+        case ChoiceKind(words):
             return [f"`{word}`" for word in words]
-        case Name(what) | Text(what) | Literal(what):
+        case NameKind(what) | TextKind(what) | LiteralKind(what):
             return [what]
-        case Reference(to):
+        case ReferenceKind(to):
             return [f"the name of a {to}"]
-        case Quantity(units):
+        case QuantityKind(units):
             return ["a number of " + join_with_or(units)]
-        case Many(of, single=single):
+        case ListKind(of, single=single):
             return [*_ways(of), "a list of them"] if single else [f"a list, each {describe(of)}"]
-        case Auto(of):
+        case AutoKind(of):
             return ["`auto`", *_ways(of)]
-        case Optional(of):
+        case OptionalKind(of):
             return ["`none`", *_ways(of)]
-        case Call(models):
+        case CallKind(models):
             return [f"`{model.call_name()}{'(...)' if model.kinds() else ''}`" for model in models]
-        case Either(kinds):
+        case EitherKind(kinds):
             return [way for each in kinds for way in _ways(each)]
 
 
-def bounds(kind: Integer | Real | Share) -> str:
+def describe_range(kind: IntegerKind | RealKind | ShareKind) -> str:
     """The range in words: `from 1 to 64`, `above 0`."""
     match kind:
-        case Integer(least, most):
+        case IntegerKind(least, most):
             return f"at least {least:,}" if most == 2**63 - 1 else f"from {least:,} to {most:,}"
-        case Real(least, most, is_open):
+        case RealKind(least, most, is_open):
             if least == float("-inf"):
                 return "of any size"
             low = f"above {least:,g}" if is_open else f"at least {least:,g}"
             return low if most == float("inf") else f"{low} and at most {most:,g}"
-        case Share(is_open):
+        case ShareKind(is_open):
             return "between 0% and 100%, both excluded" if is_open else "from 0% to 100%"
 
 
-def within(kind: Integer | Real | Share, value: float) -> bool:
+def in_range(kind: IntegerKind | RealKind | ShareKind, value: float) -> bool:
     """Whether the number lies in the kind's range."""
     match kind:
-        case Integer(least, most):
+        case IntegerKind(least, most):
             return least <= value <= most
-        case Real(least, most, is_open):
+        case RealKind(least, most, is_open):
             return (least < value if is_open else least <= value) and value <= most and math.isfinite(value)
-        case Share(is_open):
+        case ShareKind(is_open):
             return 0 < value < 1 if is_open else 0 <= value <= 1
 
 
-def out_of_range(kind: Kind, value: Any) -> str:
+def range_error(kind: Kind, value: Any) -> str:
     """What is wrong with a value's range, in words; empty when nothing is."""
     match kind:
-        case Integer() | Real() | Share():
-            if isinstance(value, int | float) and not within(kind, value):
-                return f"{value:g} must be {bounds(kind)}"
-        case Auto(of) | Optional(of):
-            return "" if value is None or value == "auto" else out_of_range(of, value)
-        case Many(of, least):
+        case IntegerKind() | RealKind() | ShareKind():
+            if isinstance(value, int | float) and not in_range(kind, value):
+                return f"{value:g} must be {describe_range(kind)}"
+        case AutoKind(of) | OptionalKind(of):
+            return "" if value is None or value == "auto" else range_error(of, value)
+        case ListKind(of, least):
             if isinstance(value, tuple):
                 if len(value) < least:
                     return f"at least {least} needed"
-                return next((wrong for item in value if (wrong := out_of_range(of, item))), "")
-        case Quantity(units):
-            return out_of_range(units[value.unit], value.value)
+                return next((wrong for item in value if (wrong := range_error(of, item))), "")
+        case QuantityKind(units):
+            return range_error(units[value.unit], value.value)
     return ""

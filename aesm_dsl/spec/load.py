@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.import_file import Texts
-from aesm_dsl.spec.imports import resolve
-from aesm_dsl.spec.json_tune import in_place
+from aesm_dsl.spec.import_file import UnsavedTexts
+from aesm_dsl.spec.imports import resolve_imports
+from aesm_dsl.spec.json_tune import move_findings_to_json
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read import read
-from aesm_dsl.spec.read_json import tree_of_json
-from aesm_dsl.spec.rules import check
-from aesm_dsl.spec.tune_block import take_space
+from aesm_dsl.spec.read_json import tree_from_json
+from aesm_dsl.spec.rules import check_rules
+from aesm_dsl.spec.tune_block import take_search_space
 from aesm_dsl.spec.use import USE
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.parse import parse
@@ -26,7 +26,7 @@ def load(
     source: Source,
     findings: Findings,
     overrides: Sequence[str | Source] = (),
-    texts: Texts | None = None,
+    texts: UnsavedTexts | None = None,
     *,
     groups: bool = False,
 ) -> Spec | None:
@@ -37,11 +37,11 @@ def load(
     texts      what counts instead of the imported files at these places
     groups     a file of feature groups alone, for others to import, is no mistake
     """
-    settings = [one for text in overrides for one in override(text, findings)]
-    file = tree_of_json(source, findings) if source.path.endswith(".json") else parse(source, findings)
-    resolved = resolve(file, settings, findings, texts)
+    settings = [one for text in overrides for one in parse_override(text, findings)]
+    file = tree_from_json(source, findings) if source.path.endswith(".json") else parse(source, findings)
+    resolved = resolve_imports(file, settings, findings, texts)
     spec = None
-    if not resolved.is_groups:
+    if not resolved.is_group_file:
         spec = _read(resolved.file, resolved.overrides, findings)
     elif not groups:
         findings.add(
@@ -53,9 +53,9 @@ def load(
         )
     if spec is not None:
         spec.places.broken |= {USE} if resolved.incomplete else set()
-        check(spec, file.damaged, findings)
+        check_rules(spec, file.damaged, findings)
     if source.path.endswith(".json"):
-        in_place(findings, source)
+        move_findings_to_json(findings, source)
     # What is wrong in an imported group is seen in its file and again in the model that takes it.
     findings.items[:] = dict.fromkeys(findings.items)
     return spec
@@ -63,7 +63,7 @@ def load(
 
 def _read(file: tree.File, overrides: Sequence[tree.Setting], findings: Findings) -> Spec | None:
     """The spec with what its `tune` may search; each value there is read as the setting's own would be."""
-    rest, space = take_space(file, findings)
+    rest, space = take_search_space(file, findings)
     spec = read(rest, findings, overrides)
     if spec is None:
         return None
@@ -76,7 +76,7 @@ def _read(file: tree.File, overrides: Sequence[tree.Setting], findings: Findings
     return spec
 
 
-def override(given: str | Source, findings: Findings) -> list[tree.Setting]:
+def parse_override(given: str | Source, findings: Findings) -> list[tree.Setting]:
     """The setting of one flag; findings point into its text under the flag's name."""
     parsed = parse(Source("--set", given) if isinstance(given, str) else given, findings)
     text = parsed.source.text

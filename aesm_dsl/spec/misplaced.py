@@ -7,10 +7,10 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import Help, Related, nearest_name, normalize, quoted, suggest
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import FeatureGroup
-from aesm_dsl.spec.kinds import Child, Members
-from aesm_dsl.spec.synonyms import synonym
-from aesm_dsl.spec.value_errors import Teller, accepts
-from aesm_dsl.spec.where_words_live import home
+from aesm_dsl.spec.kinds import BlockKind, MembersKind
+from aesm_dsl.spec.synonyms import synonym_help
+from aesm_dsl.spec.value_errors import SpecReporter, accepts
+from aesm_dsl.spec.where_words_live import location_help
 from aesm_dsl.syntax import tree
 
 SAME = "letters that differ only in their form, such as full-width ones, count as the same: write another name"
@@ -20,7 +20,7 @@ _NOUNS = {"features": "feature group"}
 """How sentences call a block, where its own word does not read as one."""
 
 
-def set_twice(teller: Teller, first: tree.Word, again: tree.Word) -> None:
+def report_setting_twice(teller: SpecReporter, first: tree.Word, again: tree.Word) -> None:
     """E205 for a setting that is set again."""
     teller.tell(
         "E205",
@@ -32,7 +32,9 @@ def set_twice(teller: Teller, first: tree.Word, again: tree.Word) -> None:
     )
 
 
-def named_twice(teller: Teller, kind: str, first: tree.Word, again: tree.Word, places: tuple[Span, Span]) -> None:
+def report_name_twice(
+    teller: SpecReporter, kind: str, first: tree.Word, again: tree.Word, places: tuple[Span, Span]
+) -> None:
     """E204 for a second thing of a name, E207 where the two are spelt differently; `places` of the first and again."""
     same = first.text == again.text
     noun = _NOUNS.get(kind, kind)
@@ -46,7 +48,7 @@ def named_twice(teller: Teller, kind: str, first: tree.Word, again: tree.Word, p
     )
 
 
-def block_twice(teller: Teller, first: tree.Block, again: tree.Block, parent: tree.Block) -> None:
+def report_block_twice(teller: SpecReporter, first: tree.Block, again: tree.Block, parent: tree.Block) -> None:
     """E204 for a second block of which there is one."""
     teller.tell(
         "E204",
@@ -58,9 +60,11 @@ def block_twice(teller: Teller, first: tree.Block, again: tree.Block, parent: tr
     )
 
 
-def unknown_setting(teller: Teller, setting: tree.Setting, kinds: dict[str, Any], block: tree.Block) -> None:
+def report_unknown_setting(
+    teller: SpecReporter, setting: tree.Setting, kinds: dict[str, Any], block: tree.Block
+) -> None:
     """E202 for a setting that a block with these kinds of statements does not have."""
-    word, known = setting.key.text, [w for w, one in kinds.items() if not isinstance(one, Child | Members)]
+    word, known = setting.key.text, [w for w, one in kinds.items() if not isinstance(one, BlockKind | MembersKind)]
     teller.tell(
         "E202",
         f"`{block.kind.text}` has no setting `{word}`",
@@ -72,15 +76,15 @@ def unknown_setting(teller: Teller, setting: tree.Setting, kinds: dict[str, Any]
 
 def _instead_of_setting(setting: tree.Setting, kinds: dict[str, Any], known: list[str]) -> list[Help]:
     word, kind = setting.key.text, kinds.get(normalize(setting.key.text))
-    children = {name: one for name, one in kinds.items() if isinstance(one, Child)}
-    if isinstance(kind, Child):
+    children = {name: one for name, one in kinds.items() if isinstance(one, BlockKind)}
+    if isinstance(kind, BlockKind):
         return [f"`{word}` is a block: write `{word} {'NAME ' * kind.many}{{ ... }}`"]
     if not known and not children:
-        return [home(word), "write `NAME = category()` for each feature; nothing else stands here"]
-    if isinstance(setting.value, tree.Call) and "features" in kinds and not home(word):
+        return [location_help(word), "write `NAME = category()` for each feature; nothing else stands here"]
+    if isinstance(setting.value, tree.Call) and "features" in kinds and not location_help(word):
         return [f"a feature stands in a group: write `features NAME {{ {setting.span.text} }}`"]
     near, named = nearest_name(word, [*known, *children]), [name for name, one in children.items() if one.many]
-    help: Help = home(word) or synonym(word, known)
+    help: Help = location_help(word) or synonym_help(word, known)
     if not help and near is not None:
         is_block = f"each {near} is a block: write `{near} NAME`" if near in named else f"`{near}` is a block"
         help = is_block if near in children else suggest(word, known, setting.key.span)
@@ -89,9 +93,9 @@ def _instead_of_setting(setting: tree.Setting, kinds: dict[str, Any], known: lis
     return [help, f"settings here are {quoted(known, 12)}" if known else ""]
 
 
-def unknown_block(teller: Teller, block: tree.Block, kinds: dict[str, Any], where: str) -> None:
+def report_unknown_block(teller: SpecReporter, block: tree.Block, kinds: dict[str, Any], where: str) -> None:
     """E201 for a block that `where`, with these kinds of statements, does not have."""
-    blocks = [name for name, one in kinds.items() if isinstance(one, Child)]
+    blocks = [name for name, one in kinds.items() if isinstance(one, BlockKind)]
     help = _instead_of_block(block, kinds, blocks)
     if block.kind.text not in (*kinds, "import") and (blocks or not help):
         help += [f"blocks here are {quoted(sorted(blocks))}" if blocks else "delete it: no blocks stand here"]
@@ -108,7 +112,7 @@ def _instead_of_block(block: tree.Block, kinds: dict[str, Any], blocks: list[str
     near = nearest_name(word, blocks)
     if guess and block.name is None and near is not None and not kinds[near].many:
         return [guess]
-    if elsewhere := home(word) or synonym(word, blocks):
+    if elsewhere := location_help(word) or synonym_help(word, blocks):
         return [elsewhere]
     if guess:
         return [guess]
@@ -116,7 +120,7 @@ def _instead_of_block(block: tree.Block, kinds: dict[str, Any], blocks: list[str
     if len(named) == 1 and block.name is None:
         return [f"write `{named[0]} {word}` if this is a {named[0]}"]
     settings = [one for one in block.statements if isinstance(one, tree.Setting)]
-    feature = next(one.of for one in FeatureGroup.kinds().values() if isinstance(one, Members))
+    feature = next(one.of for one in FeatureGroup.kinds().values() if isinstance(one, MembersKind))
     if (
         "features" in blocks
         and block.name is None

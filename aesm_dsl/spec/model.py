@@ -1,7 +1,7 @@
 """`Spec`: a whole model in the words of the language.
 
 Every word stands in this room with its kind, range, unit, default and one line of help: here and in features.py,
-levels.py, tasks.py, training.py and tables.py. A block is a `Model` (block.py); its fields are its settings and the
+levels.py, tasks.py, training.py and tables.py. A block is a `BlockModel` (block.py); its fields are its settings and the
 blocks inside it. Validation, "did you mean", the resolved spec, JSON and its schema are made from these classes.
 """
 
@@ -16,12 +16,21 @@ from pydantic import Field, PrivateAttr
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.baseline import ARCHITECTURES, Architecture, Baseline
-from aesm_dsl.spec.block_model import Doc, Model, setting
+from aesm_dsl.spec.baseline import ARCHITECTURES, Architecture, BaselineBlock
+from aesm_dsl.spec.block_model import BlockModel, Doc, setting
 from aesm_dsl.spec.data import Data
 from aesm_dsl.spec.features import FeatureGroup
-from aesm_dsl.spec.kinds import Auto, Child, Choice, Integer, Many, Optional, Quantity, Reference
-from aesm_dsl.spec.levels import Experts, Level
+from aesm_dsl.spec.kinds import (
+    AutoKind,
+    BlockKind,
+    ChoiceKind,
+    IntegerKind,
+    ListKind,
+    OptionalKind,
+    QuantityKind,
+    ReferenceKind,
+)
+from aesm_dsl.spec.levels import ExpertsBlock, Level
 from aesm_dsl.spec.places import Places
 from aesm_dsl.spec.search_space import Dimension
 from aesm_dsl.spec.tasks import Tasks
@@ -31,14 +40,14 @@ EDITION = 1
 """The newest edition of the language this version reads."""
 
 
-class Budget(Model):
+class Budget(BlockModel):
     """An upper bound for the network without its embedding tables: `2M parameters`, or `20M flops` a row."""
 
     value: int
     unit: typing.Literal["parameters", "flops"]
 
 
-class Spec(Model):
+class Spec(BlockModel):
     """A whole model.
 
     `Spec.parse(text)` reads one from the language; `model_validate_json` from JSON.
@@ -48,28 +57,30 @@ class Spec(Model):
     name: str
     title: str | None = None
     doc: Doc = ""
-    architecture: Annotated[Architecture, Choice(ARCHITECTURES)] = setting(
+    architecture: Annotated[Architecture, ChoiceKind(ARCHITECTURES)] = setting(
         "what is built: `aes`, or a baseline made as large as it", "aes"
     )
-    budget: Annotated[Budget | None, Optional(Quantity({"parameters": Integer(1), "flops": Integer(1)}))] = setting(
-        "what automatic allocation may spend", None
-    )
-    embed: Annotated[int | typing.Literal["auto"], Auto(Integer(1, 4096))] = setting(
+    budget: Annotated[
+        Budget | None, OptionalKind(QuantityKind({"parameters": IntegerKind(1), "flops": IntegerKind(1)}))
+    ] = setting("what automatic allocation may spend", None)
+    embed: Annotated[int | typing.Literal["auto"], AutoKind(IntegerKind(1, 4096))] = setting(
         "width of embeddings that say nothing else, or of each by its rows", 16
     )
     # Always None: imports.py puts the groups that are taken where `use` stands, so a Spec needs no other file.
-    use: Annotated[None, Many(Reference("feature group"), single=True)] = Field(
+    use: Annotated[None, ListKind(ReferenceKind("feature group"), single=True)] = Field(
         None,
         description="feature groups taken from imports: `fund.product`, or `fund` for all of the file",
         exclude=True,
     )
-    features: Annotated[tuple[FeatureGroup, ...], Child("features", many=True)] = setting("a group of features", ())
-    baseline: Annotated[Baseline | None, Child("baseline")] = setting("what baselines are made of", None)
-    experts: Annotated[Experts, Child("experts")] = setting("what holds for the experts of all levels", Experts())
-    levels: Annotated[tuple[Level, ...], Child("level", many=True)] = setting("a level of the hierarchy", ())
-    tasks: Annotated[Tasks, Child("tasks")] = setting("what is predicted", Tasks())
-    train: Annotated[Train, Child("train")] = setting("how the network learns", Train())
-    data: Annotated[Data | None, Child("data")] = setting("where the rows are", None)
+    features: Annotated[tuple[FeatureGroup, ...], BlockKind("features", many=True)] = setting("a group of features", ())
+    baseline: Annotated[BaselineBlock | None, BlockKind("baseline")] = setting("what baselines are made of", None)
+    experts: Annotated[ExpertsBlock, BlockKind("experts")] = setting(
+        "what holds for the experts of all levels", ExpertsBlock()
+    )
+    levels: Annotated[tuple[Level, ...], BlockKind("level", many=True)] = setting("a level of the hierarchy", ())
+    tasks: Annotated[Tasks, BlockKind("tasks")] = setting("what is predicted", Tasks())
+    train: Annotated[Train, BlockKind("train")] = setting("how the network learns", Train())
+    data: Annotated[Data | None, BlockKind("data")] = setting("where the rows are", None)
 
     _places: Places = PrivateAttr(default_factory=Places)
     _space: tuple[Dimension, ...] = PrivateAttr(default=())
@@ -103,7 +114,7 @@ class Spec(Model):
         """Defaults: built in < model < level, setting by setting."""
         given = {name: getattr(self.experts, name) for name in self.experts.model_fields_set}
 
-        def inherit(own: Experts) -> Experts:
+        def inherit(own: ExpertsBlock) -> ExpertsBlock:
             return own.model_copy(update={k: v for k, v in given.items() if k not in own.model_fields_set})
 
         levels = tuple(level.model_copy(update={"experts": inherit(level.experts)}) for level in self.levels)

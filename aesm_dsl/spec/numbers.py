@@ -10,11 +10,11 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import Help, nearest_name, suggest
 from aesm_dsl.findings.fix import join_with_or, replacement, replacements
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.kinds import bounds, describe, within
-from aesm_dsl.spec.value_errors import Asked, Teller
+from aesm_dsl.spec.kinds import describe, describe_range, in_range
+from aesm_dsl.spec.value_errors import ExpectedValue, SpecReporter
 from aesm_dsl.syntax import tree
 
-Numeric = kinds.Integer | kinds.Real | kinds.Share
+Numeric = kinds.IntegerKind | kinds.RealKind | kinds.ShareKind
 
 _PERCENT = ("percent", "pct")
 _SUFFIXES = {"K": "k", "m": "M", "g": "B", "G": "B", "b": "B"}
@@ -24,7 +24,9 @@ _SUFFIXES |= {"thousand": "k", "million": "M", "millions": "M", "mn": "M", "bill
 _TIMES = {"万": 10_000, "萬": 10_000, "亿": 100_000_000, "億": 100_000_000}
 
 
-def quantity(teller: Teller, units: Mapping[str, Numeric], value: tree.Value, asked: Asked) -> dict[str, Any]:
+def read_quantity(
+    teller: SpecReporter, units: Mapping[str, Numeric], value: tree.Value, asked: ExpectedValue
+) -> dict[str, Any]:
     """The `value` and `unit` of a number with one of several units, or Wrong."""
     if not isinstance(value, tree.Number):
         raise teller.wrong_type(value, asked)
@@ -32,11 +34,11 @@ def quantity(teller: Teller, units: Mapping[str, Numeric], value: tree.Value, as
     return {"value": _amount(teller, units[unit], value, asked), "unit": unit}
 
 
-def number(teller: Teller, kind: Numeric, value: tree.Value, asked: Asked) -> int | float:
+def read_number(teller: SpecReporter, kind: Numeric, value: tree.Value, asked: ExpectedValue) -> int | float:
     """The number, in range and with the unit that its kind asks for, or Wrong."""
     if not isinstance(value, tree.Number):
         raise teller.wrong_type(value, asked)
-    unit = kind.unit if isinstance(kind, kinds.Integer) else None
+    unit = kind.unit if isinstance(kind, kinds.IntegerKind) else None
     if unit:
         _unit(teller, (unit,), value, asked)
     elif value.unit:
@@ -60,7 +62,7 @@ def _without_unit(value: tree.Number, unit: tree.Word) -> str:
     return f"{value.digits.text}{sign}"
 
 
-def _unit(teller: Teller, units: tuple[str, ...], value: tree.Number, asked: Asked) -> str:
+def _unit(teller: SpecReporter, units: tuple[str, ...], value: tree.Number, asked: ExpectedValue) -> str:
     wanted = join_with_or(f"`{unit}`" for unit in units)
     if value.unit is None:
         help = replacements([f"{value.span.text} {unit}" for unit in units], value.span)
@@ -84,44 +86,44 @@ def _other_unit(units: tuple[str, ...], value: tree.Number, unit: tree.Word) -> 
     return replacements([f"{digits}{suffix} {one}" for one in units], value.span)
 
 
-def _amount(teller: Teller, kind: Numeric, value: tree.Number, asked: Asked) -> int | float:
-    number = finite(teller, value, asked)
+def _amount(teller: SpecReporter, kind: Numeric, value: tree.Number, asked: ExpectedValue) -> int | float:
+    read_number = read_finite(teller, value, asked)
     help: Help
-    whole = isinstance(kind, kinds.Integer)
-    may_be_percent = isinstance(kind, kinds.Share) or (isinstance(kind, kinds.Real) and kind.most == 1)
+    whole = isinstance(kind, kinds.IntegerKind)
+    may_be_percent = isinstance(kind, kinds.ShareKind) or (isinstance(kind, kinds.RealKind) and kind.most == 1)
     message = f"{asked.name} must be {describe(asked.kind)}"
     if value.percent and not may_be_percent:
-        help = asked.hint if whole else replacement(f"{number:g}", value.digits)
+        help = asked.hint if whole else replacement(f"{read_number:g}", value.digits)
         raise teller.wrong("E301", message, value.digits, label="this is a percentage", help=help)
-    if whole and number != int(number):
-        help = f"write `{math.floor(number)}` or `{math.floor(number) + 1}`"
+    if whole and read_number != int(read_number):
+        help = f"write `{math.floor(read_number)}` or `{math.floor(read_number) + 1}`"
         raise teller.wrong("E301", message, value.digits, label="this is not whole", help=help)
-    if not within(kind, number):
+    if not in_range(kind, read_number):
         help = _nearest_in_range(kind, value)
-        if may_be_percent and 1 < number <= 100 and not value.percent:
-            help = replacement(f"{number:g}%", value.digits, f"did you mean `{number:g}%`?")
-        message = f"{asked.name} must be {bounds(kind)}"
+        if may_be_percent and 1 < read_number <= 100 and not value.percent:
+            help = replacement(f"{read_number:g}%", value.digits, f"did you mean `{read_number:g}%`?")
+        message = f"{asked.name} must be {describe_range(kind)}"
         raise teller.wrong("E302", message, value.digits, label="out of range", help=help)
-    return int(number) if whole else float(number)
+    return int(read_number) if whole else float(read_number)
 
 
 def _nearest_in_range(kind: Numeric, value: tree.Number) -> str:
     """What to write instead of a number that is too small or too large."""
-    least, most = (0, 1) if isinstance(kind, kinds.Share) else (kind.least, kind.most)
-    is_open = not isinstance(kind, kinds.Integer) and kind.open
-    sign = "%" if isinstance(kind, kinds.Share) or value.percent else ""
+    least, most = (0, 1) if isinstance(kind, kinds.ShareKind) else (kind.least, kind.most)
+    is_open = not isinstance(kind, kinds.IntegerKind) and kind.open
+    sign = "%" if isinstance(kind, kinds.ShareKind) or value.percent else ""
 
-    def shown(number: float) -> str:
-        number = number * 100 if sign else number
-        return f"`{int(number):_}{sign}`" if number == int(number) else f"`{number:g}{sign}`"
+    def shown(read_number: float) -> str:
+        read_number = read_number * 100 if sign else read_number
+        return f"`{int(read_number):_}{sign}`" if read_number == int(read_number) else f"`{read_number:g}{sign}`"
 
-    if value.value > most or (value.value == most and isinstance(kind, kinds.Share)):
-        below = is_open and isinstance(kind, kinds.Share)
+    if value.value > most or (value.value == most and isinstance(kind, kinds.ShareKind)):
+        below = is_open and isinstance(kind, kinds.ShareKind)
         return f"write less than {shown(most)}" if below else f"write {shown(most)} or less"
     return f"write more than {shown(least)}" if is_open else f"write {shown(least)} or more"
 
 
-def finite(teller: Teller, value: tree.Number, asked: Asked) -> int | float:
+def read_finite(teller: SpecReporter, value: tree.Number, asked: ExpectedValue) -> int | float:
     """A number of any size that a float can hold, or Wrong."""
     if not math.isfinite(value.value):
         help = "write a smaller number"

@@ -7,9 +7,9 @@ from typing import Any
 
 from aesm_dsl.findings.diagnostic import Help, normalize, quoted, suggest
 from aesm_dsl.findings.source import Span
-from aesm_dsl.spec.kinds import Child
-from aesm_dsl.spec.places import join
-from aesm_dsl.spec.value_errors import Teller
+from aesm_dsl.spec.kinds import BlockKind
+from aesm_dsl.spec.places import join_path
+from aesm_dsl.spec.value_errors import SpecReporter
 from aesm_dsl.syntax import tree
 
 
@@ -34,8 +34,8 @@ class Overrides:
         inside = {one.kind.text for one in block.statements if isinstance(one, tree.Block)}
         added: list[tree.Statement] = []
         for word, kind in kinds.items():
-            inner = join(path, word)
-            if isinstance(kind, Child):
+            inner = join_path(path, word)
+            if isinstance(kind, BlockKind):
                 wanted = next((s for key, s in self.given.items() if key.startswith(f"{inner}.")), None)
                 if wanted and not kind.many and word not in inside:
                     added.append(tree.Block(tree.Word(word, wanted.key.span), None, None, True, (), wanted.span))
@@ -43,7 +43,7 @@ class Overrides:
                 added.append(setting)
         return added
 
-    def tell_unused(self, known: Mapping[str, None], teller: Teller) -> None:
+    def tell_unused(self, known: Mapping[str, None], teller: SpecReporter) -> None:
         """E209 for every override whose setting this spec does not have; `known` are the paths that it could have."""
         for path, setting in self.given.items():
             if path not in self.used:

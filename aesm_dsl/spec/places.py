@@ -47,6 +47,6 @@ class Places:
         return f"{span.source.path}:{span.line}" if span.source.included_from else f"line {span.line}"
 
 
-def join(path: str, word: str) -> str:
+def join_path(path: str, word: str) -> str:
     """The path of a word inside a path."""
     return f"{path}.{word}" if path else word

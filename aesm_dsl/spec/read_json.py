@@ -12,9 +12,9 @@ from dataclasses import replace
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, guess_word, quoted
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model, model_of
-from aesm_dsl.spec.json_tune import space_of_json
-from aesm_dsl.spec.json_values import JsonValues, json_keys
+from aesm_dsl.spec.block_model import BlockModel, child_model
+from aesm_dsl.spec.json_tune import tune_block_from_json
+from aesm_dsl.spec.json_values import JsonValueConverter, json_keys
 from aesm_dsl.spec.kinds import Kind
 from aesm_dsl.spec.model import EDITION, Spec
 from aesm_dsl.spec.places import NAMELESS
@@ -24,7 +24,7 @@ from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.json import JsonValue, Member, parse_json
 
 
-def tree_of_json(source: Source, findings: Findings) -> tree.File:
+def tree_from_json(source: Source, findings: Findings) -> tree.File:
     """The tree of a spec in JSON. What cannot be used is told and left out (`damaged`)."""
     found = parse_json(source, findings)
     if found is None:
@@ -32,7 +32,7 @@ def tree_of_json(source: Source, findings: Findings) -> tree.File:
     return _Converter(source, findings).file(found)
 
 
-def name_paths(findings: Findings) -> None:
+def add_json_paths(findings: Findings) -> None:
     """Adds to every finding that points into a JSON text the path of the value it points at."""
     values: dict[Source, JsonValue | None] = {}
     for position, item in enumerate(findings.items):
@@ -61,7 +61,7 @@ def _path_at(value: JsonValue, offset: int) -> str:
     return value.path
 
 
-class _Converter(JsonValues):
+class _Converter(JsonValueConverter):
     def file(self, found: JsonValue) -> tree.File:
         statements: list[tree.Statement] = []
         if isinstance(found.value, tuple):
@@ -80,13 +80,13 @@ class _Converter(JsonValues):
             self.findings.add("W101", message, place, label=label, help=help)
             value: tree.Value | None = tree.Number(EDITION, False, None, place)
         else:
-            value = self.value(kinds.Integer(1), member.value, "edition")
+            value = self.value(kinds.IntegerKind(1), member.value, "edition")
         key = tree.Word("aesm", member.place if member else place)
         # An edition that cannot be read has been told; the rest is looked at as if it were ours.
         value = value or tree.Number(EDITION, False, None, key.span)
         return [tree.Setting(key, value, key.span)]
 
-    def block(self, word: str, model: type[Model], found: JsonValue, key: Span) -> tree.Block:
+    def block(self, word: str, model: type[BlockModel], found: JsonValue, key: Span) -> tree.Block:
         """The block of an object; `key` is its place in the file for blocks without a name."""
         members, meant = self.members(model, found, word)
         name, label, before = self.head(model, members, found, word)
@@ -96,28 +96,30 @@ class _Converter(JsonValues):
         for inner, kind in model.kinds().items():
             field = model.field_of(inner)
             member = members.get(field)
-            if member is None and field in meant and not isinstance(kind, kinds.Child | kinds.Members):
+            if member is None and field in meant and not isinstance(kind, kinds.BlockKind | kinds.MembersKind):
                 statements.append(_broken(inner, meant[field]))
             if member is None or model.model_fields[field].exclude:
                 continue
             if member.value.value is None and model.model_fields[field].default is None:
-                if isinstance(kind, kinds.Optional):
+                if isinstance(kind, kinds.OptionalKind):
                     none = tree.Word("none", member.value.span)
                     statements.append(tree.Setting(tree.Word(inner, member.place), none, member.place))
-            elif isinstance(kind, kinds.Child):
-                statements += self.children(inner, kind, model_of(model, field), member)
-            elif isinstance(kind, kinds.Members):
+            elif isinstance(kind, kinds.BlockKind):
+                statements += self.children(inner, kind, child_model(model, field), member)
+            elif isinstance(kind, kinds.MembersKind):
                 statements += self.features(kind, member)
             else:
                 statements.append(self.setting(inner, kind, member))
         if model is Spec:
             assert isinstance(found.value, tuple)
             spaces = [one for one in found.value if one.key == TUNE]
-            statements += filter(None, (space_of_json(self.source, one, self.findings) for one in spaces))
+            statements += filter(None, (tune_block_from_json(self.source, one, self.findings) for one in spaces))
         kind_word = tree.Word(word, place)
         return tree.Block(kind_word, name, label, True, tuple(statements), found.span, before)
 
-    def members(self, model: type[Model], found: JsonValue, word: str) -> tuple[dict[str, Member], dict[str, Member]]:
+    def members(
+        self, model: type[BlockModel], found: JsonValue, word: str
+    ) -> tuple[dict[str, Member], dict[str, Member]]:
         """The object's members by field, each once; and the unknown ones, by the field that was probably meant."""
         keys, members, meant = json_keys(model), dict[str, Member](), dict[str, Member]()
         assert isinstance(found.value, tuple)
@@ -137,7 +139,7 @@ class _Converter(JsonValues):
         return members, meant
 
     def head(
-        self, model: type[Model], members: dict[str, Member], found: JsonValue, word: str
+        self, model: type[BlockModel], members: dict[str, Member], found: JsonValue, word: str
     ) -> tuple[tree.Word | None, tree.Text | None, tuple[tree.Comment, ...]]:
         """Name, title and documentation, as far as this kind of block has them."""
         name: tree.Word | None = None
@@ -173,7 +175,7 @@ class _Converter(JsonValues):
         self.findings.add("E206", f"`{text}` is not a name", found.span, label=f"the name of a {word}", help=help)
         return None
 
-    def children(self, word: str, kind: kinds.Child, model: type[Model], member: Member) -> list[tree.Block]:
+    def children(self, word: str, kind: kinds.BlockKind, model: type[BlockModel], member: Member) -> list[tree.Block]:
         if not kind.many:
             if isinstance(member.value.value, tuple):
                 return [self.block(word, model, member.value, member.place)]
@@ -190,7 +192,7 @@ class _Converter(JsonValues):
                 self.wrong(f"a {word}", "an object", item)
         return blocks
 
-    def features(self, kind: kinds.Members, member: Member) -> list[tree.Setting]:
+    def features(self, kind: kinds.MembersKind, member: Member) -> list[tree.Setting]:
         if not isinstance(member.value.value, tuple):
             self.wrong(f"`{member.key}`", "an object", member.value)
             return []

@@ -10,13 +10,13 @@ from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import feature_rules, name_rules
 from aesm_dsl.spec.data import Split
 from aesm_dsl.spec.features import KINDS, column_of
-from aesm_dsl.spec.levels import Experts, RunsShared
+from aesm_dsl.spec.levels import ExpertsBlock, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tasks import Task
 from aesm_dsl.spec.training import Dense
 
 
-def check(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
+def check_rules(spec: Spec, damaged: tuple[Span, ...], findings: Findings) -> None:
     """Runs every rule. `damaged` is text that could not be read: a name that stands in it is not called unknown."""
     lost = {normalize(word) for span in (*damaged, *spec.places.lost) for word in re.findall(r"\w+", span.text)}
     for rule in RULES:
@@ -164,7 +164,7 @@ def _before(name: str, tasks: dict[str, Task]) -> list[str]:
     return found
 
 
-def _all_experts(spec: Spec) -> Iterator[tuple[str, Experts]]:
+def _all_experts(spec: Spec) -> Iterator[tuple[str, ExpertsBlock]]:
     for level in spec.levels:
         yield f"level.{level.name}.experts", level.experts
     yield "tasks.experts", spec.tasks.experts

@@ -25,7 +25,7 @@ RANGES = ("int", "float", "log")
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class Placeholder:
     """A place in a value that a search fills."""
 
     kind: str
@@ -53,8 +53,11 @@ class Dimension:
         return normalize(self.setting.key.text)
 
     @property
-    def holes(self) -> tuple[Hole, ...]:
-        return tuple(Hole(kind_of(call), tuple(one.value for one in call.arguments)) for call in calls_of(self.value))
+    def holes(self) -> tuple[Placeholder, ...]:
+        return tuple(
+            Placeholder(placeholder_kind(call), tuple(one.value for one in call.arguments))
+            for call in placeholder_calls(self.value)
+        )
 
     @property
     def value(self) -> tree.Value:
@@ -64,7 +67,7 @@ class Dimension:
         """The override for texts that take the holes' places, as `--set` takes it."""
         start, source = self.value.span.start, self.value.span.source.text
         written, at = "", start
-        for call, text in zip(calls_of(self.value), filled, strict=True):
+        for call, text in zip(placeholder_calls(self.value), filled, strict=True):
             written += source[at : call.span.start] + text
             at = call.span.end
         return f"{self.path} = {written}{source[at : self.value.span.end]}"
@@ -77,25 +80,25 @@ class Dimension:
             yield replace(self.setting, value=_filled(self.value, chosen))
 
 
-def kind_of(call: tree.Call) -> str:
+def placeholder_kind(call: tree.Call) -> str:
     return normalize(call.name.text)
 
 
-def calls_of(value: tree.Value) -> list[tree.Call]:
+def placeholder_calls(value: tree.Value) -> list[tree.Call]:
     """The holes of a value, in the order in which they are written."""
     match value:
-        case tree.Call() if kind_of(value) in ("choice", *RANGES):
+        case tree.Call() if placeholder_kind(value) in ("choice", *RANGES):
             return [value]
         case tree.Call():
-            return [call for one in value.arguments for call in calls_of(one.value)]
+            return [call for one in value.arguments for call in placeholder_calls(one.value)]
         case tree.List():
-            return [call for one in value.items for call in calls_of(one)]
+            return [call for one in value.items for call in placeholder_calls(one)]
     return []
 
 
 def _filled(value: tree.Value, chosen: Iterator[tree.Value]) -> tree.Value:
     match value:
-        case tree.Call() if kind_of(value) in ("choice", *RANGES):
+        case tree.Call() if placeholder_kind(value) in ("choice", *RANGES):
             return next(chosen)
         case tree.Call():
             parts = tuple(replace(one, value=_filled(one.value, chosen)) for one in value.arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aesm_dsl.spec.where_words_live import home
+from aesm_dsl.spec.where_words_live import location_help
 
 _OURS = {
     "edition": ("version", "language", "aesm_version"),
@@ -50,7 +50,7 @@ _OURS = {
 _MEANT = {other: ours for ours, others in _OURS.items() for other in others}
 
 
-def synonym(word: str, known: Collection[str], *, call: bool = False) -> str:
+def synonym_help(word: str, known: Collection[str], *, call: bool = False) -> str:
     """A line of help for a word that the language has under another name, or an empty string.
 
     known  the words that may stand where it stands
@@ -61,4 +61,4 @@ def synonym(word: str, known: Collection[str], *, call: bool = False) -> str:
         return ""
     if ours in known:
         return f"write `{ours}`: that is what `{word}` is called here"
-    return f"`{word}` is called `{ours}`; {home(ours, call=call)}" if home(ours) else ""
+    return f"`{word}` is called `{ours}`; {location_help(ours, call=call)}" if location_help(ours) else ""

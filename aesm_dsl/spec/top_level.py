@@ -5,17 +5,17 @@ from __future__ import annotations
 from aesm_dsl.findings.diagnostic import Related, guess_word
 from aesm_dsl.findings.fix import HelpWithFix, replacement
 from aesm_dsl.findings.source import Span
-from aesm_dsl.spec.kinds import Child
-from aesm_dsl.spec.misplaced import set_twice, unknown_block
+from aesm_dsl.spec.kinds import BlockKind
+from aesm_dsl.spec.misplaced import report_setting_twice, report_unknown_block
 from aesm_dsl.spec.model import EDITION, Spec
-from aesm_dsl.spec.value_errors import Teller, seen
-from aesm_dsl.spec.where_words_live import home
+from aesm_dsl.spec.value_errors import SpecReporter, describe_value
+from aesm_dsl.spec.where_words_live import location_help
 from aesm_dsl.syntax import tree
 
-_TOP = {"import": Child("import", many=True), "model": Child("model", many=True)}
+_TOP = {"import": BlockKind("import", many=True), "model": BlockKind("model", many=True)}
 
 
-def edition(file: tree.File, teller: Teller) -> bool:
+def check_edition(file: tree.File, teller: SpecReporter) -> bool:
     """Whether the file's edition of the language is one this version reads."""
     settings = [one for one in file.statements if isinstance(one, tree.Setting)]
     first = next((one for one in settings if one.key.text == "aesm"), None)
@@ -23,7 +23,7 @@ def edition(file: tree.File, teller: Teller) -> bool:
         if one.key.text != "aesm":
             _outside(teller, one.key, first is None)
         elif first is not None and one is not first:
-            set_twice(teller, first.key, one.key)
+            report_setting_twice(teller, first.key, one.key)
     if first is None:
         if any(_means_edition(one.key) for one in settings) or _stands_damaged(file, "aesm"):
             return True
@@ -31,7 +31,7 @@ def edition(file: tree.File, teller: Teller) -> bool:
             return True  # that there is nothing at all is told elsewhere
         start = file.statements[0].span
         place = Span(start.source, start.start, start.start)
-        help = replacement(f"aesm = {EDITION}\n\n", edition_place(file), f"write `aesm = {EDITION}` on the first line")
+        help = replacement(f"aesm = {EDITION}\n\n", edition_span(file), f"write `aesm = {EDITION}` on the first line")
         label = f"edition {EDITION} is assumed"
         teller.tell("W101", "the language edition is not stated", place, label=label, help=help)
         return True
@@ -39,7 +39,7 @@ def edition(file: tree.File, teller: Teller) -> bool:
     whole = isinstance(value, tree.Number) and isinstance(value.value, int) and not value.unit
     if not isinstance(value, tree.Number) or not whole or value.value < 1:
         fraction = isinstance(value, tree.Number) and not value.unit
-        label = "out of range" if whole else "this is not whole" if fraction else f"this is {seen(value)}"
+        label = "out of range" if whole else "this is not whole" if fraction else f"this is {describe_value(value)}"
         help = replacement(str(EDITION), value.span)
         teller.tell("E310", "the edition must be a whole number from 1", value.span, label=label, help=help)
     elif value.value > EDITION:
@@ -54,7 +54,7 @@ def edition(file: tree.File, teller: Teller) -> bool:
     return True
 
 
-def edition_place(file: tree.File) -> Span:
+def edition_span(file: tree.File) -> Span:
     """Where the edition goes in a file without one: above the comments that belong to the first statement."""
     first, text = file.statements[0], file.source.text
     at = first.span.start
@@ -66,9 +66,9 @@ def edition_place(file: tree.File) -> Span:
     return file.source.span(at, at)
 
 
-def _outside(teller: Teller, key: tree.Word, maybe_edition: bool) -> None:
+def _outside(teller: SpecReporter, key: tree.Word, maybe_edition: bool) -> None:
     """E202 for a setting outside the model."""
-    help: str | HelpWithFix = home(key.text) or "settings belong inside `model NAME { ... }`"
+    help: str | HelpWithFix = location_help(key.text) or "settings belong inside `model NAME { ... }`"
     if maybe_edition and _means_edition(key):
         help = replacement("aesm", key.span, "did you mean `aesm`?")
     label = f"only `aesm = {EDITION}` may stand here"
@@ -85,10 +85,10 @@ def _stands_damaged(file: tree.File, word: str) -> bool:
 
 def _is_part(block: tree.Block) -> bool:
     """Whether it is a block that belongs in a model."""
-    return isinstance(Spec.kinds().get(block.kind.text), Child)
+    return isinstance(Spec.kinds().get(block.kind.text), BlockKind)
 
 
-def model_block(file: tree.File, teller: Teller) -> tree.Block | None:
+def find_model_block(file: tree.File, teller: SpecReporter) -> tree.Block | None:
     """The file's one model, or what was probably meant as one; None after telling that there is none."""
     blocks = [one for one in file.statements if isinstance(one, tree.Block)]
     models = [one for one in blocks if one.kind.text == "model"]
@@ -112,7 +112,7 @@ def model_block(file: tree.File, teller: Teller) -> tree.Block | None:
             label, help = "a setting of a model", f"write `{one.kind.text} = ...` inside `model NAME {{ ... }}`"
             teller.tell("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
         elif one.kind.text != "model":
-            unknown_block(teller, one, _TOP, "a file")
+            report_unknown_block(teller, one, _TOP, "a file")
     models = models or meant
     for extra in models[1:]:
         second, help = Related(models[0].head, "the first model"), "give each model a file of its own"

@@ -1,4 +1,4 @@
-"""`take_space`: the block `tune` out of a file, as dimensions (space.py). E309 for what cannot be searched."""
+"""`take_search_space`: the block `tune` out of a file, as dimensions (space.py). E309 for what cannot be searched."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import math
 from dataclasses import replace
 
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.spec.misplaced import block_twice
-from aesm_dsl.spec.search_space import TUNE, Dimension, calls_of, kind_of
-from aesm_dsl.spec.value_errors import Teller
+from aesm_dsl.spec.misplaced import report_block_twice
+from aesm_dsl.spec.search_space import TUNE, Dimension, placeholder_calls, placeholder_kind
+from aesm_dsl.spec.value_errors import SpecReporter
 from aesm_dsl.syntax import tree
 
 FORM = "for example `level.card.experts.count = choice(4, 8, 16)`, or `embed = int(8, 64)`"
 
 
-def take_space(file: tree.File, findings: Findings) -> tuple[tree.File, tuple[Dimension, ...]]:
+def take_search_space(file: tree.File, findings: Findings) -> tuple[tree.File, tuple[Dimension, ...]]:
     """The file without its block `tune`, and what stands in that; E309 for what cannot be searched."""
-    teller, found = Teller(findings, file.damaged), list[Dimension]()
+    teller, found = SpecReporter(findings, file.damaged), list[Dimension]()
     statements = tuple(_without(one, teller, found) for one in file.statements)
     return replace(file, statements=statements), tuple(found)
 
 
-def _without(statement: tree.Statement, teller: Teller, found: list[Dimension]) -> tree.Statement:
+def _without(statement: tree.Statement, teller: SpecReporter, found: list[Dimension]) -> tree.Statement:
     if not isinstance(statement, tree.Block) or statement.kind.text != "model":
         return statement
     blocks = [one for one in statement.statements if isinstance(one, tree.Block) and one.kind.text == TUNE]
     for again in blocks[1:]:
-        block_twice(teller, blocks[0], again, statement)
+        report_block_twice(teller, blocks[0], again, statement)
     for one in blocks[0].statements if blocks else ():
         if isinstance(one, tree.Setting):
             dimension = Dimension(one)
@@ -37,8 +37,8 @@ def _without(statement: tree.Statement, teller: Teller, found: list[Dimension]) 
     return replace(statement, statements=tuple(one for one in statement.statements if one not in blocks))
 
 
-def _sound(dimension: Dimension, teller: Teller) -> bool:
-    calls = calls_of(dimension.value)
+def _sound(dimension: Dimension, teller: SpecReporter) -> bool:
+    calls = placeholder_calls(dimension.value)
     if not calls:
         help = ["write `choice(...)`, `int(from, to)`, `float(from, to)` or `log(from, to)` in it", FORM]
         said = f"`{dimension.path}` has one value, and nothing to search"
@@ -47,7 +47,7 @@ def _sound(dimension: Dimension, teller: Teller) -> bool:
     for call in calls:
         wrong = _wrong(call)
         if wrong:
-            teller.tell("E309", f"`{kind_of(call)}` {wrong}", call.span, label="cannot be searched", help=FORM)
+            teller.tell("E309", f"`{placeholder_kind(call)}` {wrong}", call.span, label="cannot be searched", help=FORM)
             return False
     return True
 
@@ -56,9 +56,9 @@ def _wrong(call: tree.Call) -> str:
     values = [one.value for one in call.arguments]
     if any(one.name is not None for one in call.arguments):
         return "takes values without names"
-    if inner := [one for value in values for one in calls_of(value)]:
-        return f"holds another `{kind_of(inner[0])}`"
-    if kind_of(call) == "choice":
+    if inner := [one for value in values for one in placeholder_calls(value)]:
+        return f"holds another `{placeholder_kind(inner[0])}`"
+    if placeholder_kind(call) == "choice":
         return "" if len(values) > 1 else "needs two values or more"
     numbers = [one.value for one in values if isinstance(one, tree.Number) and one.unit is None and not one.percent]
     if len(values) != 2 or len(numbers) != 2:
@@ -66,6 +66,6 @@ def _wrong(call: tree.Call) -> str:
     low, high = numbers
     if not low < high:
         return f"goes from {low} to {high}, which is not more"
-    if kind_of(call) == "int" and not all(isinstance(one, int) for one in numbers):
+    if placeholder_kind(call) == "int" and not all(isinstance(one, int) for one in numbers):
         return "takes whole numbers"
-    return "takes numbers above 0" if kind_of(call) == "log" and not (low > 0 and math.isfinite(high)) else ""
+    return "takes numbers above 0" if placeholder_kind(call) == "log" and not (low > 0 and math.isfinite(high)) else ""

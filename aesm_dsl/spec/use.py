@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from aesm_dsl.findings.diagnostic import Findings, Help, Related, normalize, quoted, suggest
 from aesm_dsl.findings.fix import replacement
 from aesm_dsl.findings.source import Span
-from aesm_dsl.spec.kinds import Many
-from aesm_dsl.spec.misplaced import set_twice
+from aesm_dsl.spec.kinds import ListKind
+from aesm_dsl.spec.misplaced import report_setting_twice
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS, Places
-from aesm_dsl.spec.value_errors import Asked, Teller, Wrong
-from aesm_dsl.spec.value_reader import Values
+from aesm_dsl.spec.value_errors import ExpectedValue, InvalidValue, SpecReporter
+from aesm_dsl.spec.value_reader import ValueReader
 from aesm_dsl.syntax import tree
 
 IMPORT, USE, GROUP = "import", "use", "features"
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class FeatureGroups:
     """The feature groups of a file, by name. `lost` are the words of what in it could not be read or taken."""
 
     file: tree.File
@@ -34,7 +34,7 @@ class Import:
     """An `import` and what it names; `groups` is None where that could not be read, which has been told."""
 
     name: tree.Word
-    groups: Groups | None
+    groups: FeatureGroups | None
     path: tree.Text | None = None
 
 
@@ -43,7 +43,7 @@ Imports = dict[str, Import]
 
 
 @dataclass(slots=True)
-class Ledger:
+class ImportLog:
     """What comes to light while imports are followed.
 
     broken  places of what could not be taken, which has been told
@@ -59,16 +59,16 @@ def is_use(statement: tree.Statement) -> bool:
     return isinstance(statement, tree.Setting) and normalize(statement.key.text) == USE
 
 
-def words_of(spans: Iterable[Span]) -> frozenset[str]:
+def words_in(spans: Iterable[Span]) -> frozenset[str]:
     """The words in places that could not be read: whatever is called like one is not called unknown."""
     return frozenset(normalize(word) for span in spans for word in re.findall(r"\w+", span.text))
 
 
-def take(
+def take_groups(
     statements: Sequence[tree.Statement],
     imports: Imports,
     damaged: tuple[Span, ...],
-    ledger: Ledger,
+    ledger: ImportLog,
     override: tree.Setting | None = None,
 ) -> list[tree.Statement]:
     """The statements with the groups that they take in the place of `use`.
@@ -85,7 +85,7 @@ def take(
         if not isinstance(one, tree.Setting) or not is_use(one):
             found.append(one)
         elif first is not None:
-            set_twice(Teller(ledger.findings, ()), first.key, one.key)
+            report_setting_twice(SpecReporter(ledger.findings, ()), first.key, one.key)
         else:
             first = one
             found += taking.groups((override or one).value)
@@ -100,14 +100,14 @@ class _Taking:
 
     imports: Imports
     damaged: tuple[Span, ...]
-    ledger: Ledger
+    ledger: ImportLog
     places: dict[str, tuple[tree.Block, Span]]
 
     def groups(self, value: tree.Value) -> list[tree.Block]:
         try:
-            teller, kind = Teller(self.ledger.findings, self.damaged), _kind()
-            Values(teller, Places()).read(kind, value, Asked(f"`{USE}`", USE, kind))
-        except Wrong:
+            teller, kind = SpecReporter(self.ledger.findings, self.damaged), _kind()
+            ValueReader(teller, Places()).read(kind, value, ExpectedValue(f"`{USE}`", USE, kind))
+        except InvalidValue:
             self.ledger.broken.append(value.span)
             return []
         words = value.items if isinstance(value, tree.List) else (value,)
@@ -144,7 +144,7 @@ class _Taking:
         return []
 
     def no_import(self, word: tree.Word, alias: str) -> None:
-        unsure = alias in words_of((*self.damaged, *self.ledger.broken)) or NAMELESS in self.imports
+        unsure = alias in words_in((*self.damaged, *self.ledger.broken)) or NAMELESS in self.imports
         self.ledger.broken.append(word.span)
         if unsure:
             return
@@ -195,9 +195,9 @@ class _Taking:
         return False
 
 
-def _kind() -> Many:
+def _kind() -> ListKind:
     kind = Spec.kinds()[USE]
-    assert isinstance(kind, Many)
+    assert isinstance(kind, ListKind)
     return kind
 
 

@@ -1,4 +1,4 @@
-"""`Teller` says what is wrong with a value, unless its place was lost to a mistake that has been told already."""
+"""`SpecReporter` says what is wrong with a value, unless its place was lost to a mistake that has been told already."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from aesm_dsl.spec.kinds import Kind, describe
 from aesm_dsl.syntax import tree
 
 
-class Wrong(Exception):  # noqa: N818 - not an error: control flow within this room
+class InvalidValue(Exception):  # noqa: N818 - not an error: control flow within this room
     """The value cannot be used, and why has been told."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExpectedValue:
     """What a value is read for.
 
     name     how sentences call it: the word of a setting or argument in backticks, or `each value of` it
@@ -39,12 +39,12 @@ class Asked:
         """A line of help for whoever wrote something else."""
         return f"for example `{self.example}`" if self.example else f"write {describe(self.kind)}"
 
-    def item(self, kind: Kind) -> Asked:
+    def item(self, kind: Kind) -> ExpectedValue:
         """What each value of this list is read for."""
         return replace(self, name=f"each value of {self.name}", kind=kind)
 
 
-class Teller:
+class SpecReporter:
     """Adds findings about a text of which some places are damaged."""
 
     def __init__(self, findings: Findings, damaged: tuple[Span, ...]) -> None:
@@ -66,23 +66,23 @@ class Teller:
         if not self.lost(span):
             self.findings.add(code, message, span, **more)
 
-    def wrong(self, code: str, message: str, span: Span, **more: Any) -> Wrong:
+    def wrong(self, code: str, message: str, span: Span, **more: Any) -> InvalidValue:
         """Tells why a value cannot be used; returns what the reader of the value raises."""
         self.tell(code, message, span, **more)
-        return Wrong()
+        return InvalidValue()
 
-    def wrong_type(self, value: tree.Value, asked: Asked, help: Help | Sequence[Help] = "") -> Wrong:
+    def wrong_type(self, value: tree.Value, asked: ExpectedValue, help: Help | Sequence[Help] = "") -> InvalidValue:
         """Tells that the value is of another kind; returns what the reader of the value raises."""
         return self.wrong(
             "E301",
             f"{asked.name} must be {describe(asked.kind)}",
             value.span,
-            label=f"this is {seen(value)}",
+            label=f"this is {describe_value(value)}",
             help=help or _bare(value, asked) or asked.hint,
         )
 
 
-def _bare(value: tree.Value, asked: Asked) -> Help:
+def _bare(value: tree.Value, asked: ExpectedValue) -> Help:
     """The value without the quotes or brackets that do not belong around it."""
     if isinstance(value, tree.Text) and _fits(asked.kind, value.text):
         return replacement(value.text, value.span, f"write it without quotes: `{value.text}`")
@@ -95,17 +95,17 @@ def _bare(value: tree.Value, asked: Asked) -> Help:
 def _fits(kind: Kind, text: str) -> bool:
     """Whether a bare text is plainly of the kind."""
     match kind:
-        case kinds.Integer() | kinds.Real() | kinds.Share():
+        case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
             return re.fullmatch(r"[+-]?\d[\d_]*(\.\d+)?(e[+-]?\d+)?%?", text) is not None
-        case kinds.Reference():
+        case kinds.ReferenceKind():
             return text.isidentifier()
-        case kinds.Choice(words):
+        case kinds.ChoiceKind(words):
             return text in words
-        case kinds.Call(models):
+        case kinds.CallKind(models):
             return text in [model.call_name() for model in models]
-        case kinds.Auto(of):
+        case kinds.AutoKind(of):
             return text == "auto" or _fits(of, text)
-        case kinds.Optional(of):
+        case kinds.OptionalKind(of):
             return text == "none" or _fits(of, text)
     return False
 
@@ -113,35 +113,35 @@ def _fits(kind: Kind, text: str) -> bool:
 def accepts(kind: Any, value: tree.Value) -> bool:
     """Whether a value is, on the outside, of a kind."""
     match kind:
-        case kinds.Auto(of) | kinds.Optional(of):
+        case kinds.AutoKind(of) | kinds.OptionalKind(of):
             return accepts(of, value)
-        case kinds.Either(options):
+        case kinds.EitherKind(options):
             return any(accepts(one, value) for one in options)
-        case kinds.Integer():
+        case kinds.IntegerKind():
             return isinstance(value, tree.Number) and not value.percent and float(value.value).is_integer()
-        case kinds.Real() | kinds.Share():
+        case kinds.RealKind() | kinds.ShareKind():
             return isinstance(value, tree.Number) and not value.unit
-        case kinds.Quantity(units):
+        case kinds.QuantityKind(units):
             return isinstance(value, tree.Number) and value.unit is not None and value.unit.text in units
-        case kinds.Many():
+        case kinds.ListKind():
             return isinstance(value, tree.List)
-        case kinds.Text():
+        case kinds.TextKind():
             return isinstance(value, tree.Text)
-        case kinds.Literal():
+        case kinds.LiteralKind():
             return isinstance(value, tree.Text | tree.Number)
-        case kinds.Name():
+        case kinds.NameKind():
             return isinstance(value, tree.Word | tree.Text)
-        case kinds.Choice(words):
+        case kinds.ChoiceKind(words):
             return isinstance(value, tree.Word) and value.text in words
-        case kinds.Reference():
+        case kinds.ReferenceKind():
             return isinstance(value, tree.Word)
-        case kinds.Call(models):
+        case kinds.CallKind(models):
             name = value.name if isinstance(value, tree.Call) else value
             return isinstance(name, tree.Word) and name.text in [model.call_name() for model in models]
     return False
 
 
-def seen(value: tree.Value) -> str:
+def describe_value(value: tree.Value) -> str:
     """What a value is, in words."""
     match value:
         case tree.Word():

@@ -10,76 +10,76 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import normalize, suggest
 from aesm_dsl.findings.fix import replacement
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.call_reader import Calls
-from aesm_dsl.spec.kinds import NOTHING, Kind, describe
-from aesm_dsl.spec.numbers import finite, number, quantity
+from aesm_dsl.spec.call_reader import CallReader
+from aesm_dsl.spec.kinds import WORDS_FOR_NONE, Kind, describe
+from aesm_dsl.spec.numbers import read_finite, read_number, read_quantity
 from aesm_dsl.spec.places import Places
-from aesm_dsl.spec.value_errors import Asked, Teller, Wrong
+from aesm_dsl.spec.value_errors import ExpectedValue, InvalidValue, SpecReporter
 from aesm_dsl.syntax import tree
 
 
-class Values:
+class ValueReader:
     """Reads values; remembers their places, tells what is wrong with them."""
 
-    def __init__(self, teller: Teller, places: Places) -> None:
+    def __init__(self, teller: SpecReporter, places: Places) -> None:
         self.teller = teller
         self.places = places
-        self.calls = Calls(teller, places, self.read)
+        self.calls = CallReader(teller, places, self.read)
 
-    def read(self, kind: Kind, value: tree.Value, asked: Asked) -> Any:
+    def read(self, kind: Kind, value: tree.Value, asked: ExpectedValue) -> Any:
         """The Python value, or Wrong. `kind` is the part of what is asked for that is left to look at."""
         match kind:
-            case kinds.Optional(of):
-                nothing = isinstance(value, tree.Word) and value.text.casefold() in NOTHING
-                if nothing and not isinstance(of, kinds.Name):
+            case kinds.OptionalKind(of):
+                nothing = isinstance(value, tree.Word) and value.text.casefold() in WORDS_FOR_NONE
+                if nothing and not isinstance(of, kinds.NameKind):
                     raise self.teller.wrong_type(value, asked, help=replacement("none", value.span))
                 return None if _is_word(value, "none") else self.read(of, value, asked)
-            case kinds.Auto(of):
+            case kinds.AutoKind(of):
                 return "auto" if _is_word(value, "auto") else self.read(of, value, asked)
-            case kinds.Either(options):
+            case kinds.EitherKind(options):
                 calls = isinstance(value, tree.Call)
-                fitting = [each for each in options if isinstance(each, kinds.Call) == calls]
+                fitting = [each for each in options if isinstance(each, kinds.CallKind) == calls]
                 return self.read((fitting or options)[0], value, asked)
-            case kinds.Many():
+            case kinds.ListKind():
                 return self._many(kind, value, asked)
-            case kinds.Call():
+            case kinds.CallKind():
                 return self.calls.read(kind, value, asked)
-            case kinds.Choice(words):
+            case kinds.ChoiceKind(words):
                 return self._choice(words, value, asked)
-            case kinds.Quantity(units):
-                return quantity(self.teller, units, value, asked)
-            case kinds.Integer() | kinds.Real() | kinds.Share():
-                return number(self.teller, kind, value, asked)
-            case kinds.Name():
+            case kinds.QuantityKind(units):
+                return read_quantity(self.teller, units, value, asked)
+            case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
+                return read_number(self.teller, kind, value, asked)
+            case kinds.NameKind():
                 if isinstance(value, tree.Word):
                     return normalize(value.text)
                 if isinstance(value, tree.Text):
                     return value.text
-            case kinds.Reference():
+            case kinds.ReferenceKind():
                 if isinstance(value, tree.Word):
                     return normalize(value.text)
                 if isinstance(value, tree.Text):
                     help = replacement(value.text, value.span, f"refer by name, without quotes: `{value.text}`")
                     raise self.teller.wrong_type(value, asked, help=help)
-            case kinds.Text():
+            case kinds.TextKind():
                 if isinstance(value, tree.Text):
                     return value.text
                 if isinstance(value, tree.Word):
                     raise self._unquoted(value, asked)
-            case kinds.Literal():
+            case kinds.LiteralKind():
                 if isinstance(value, tree.Text):
                     return value.text
                 if isinstance(value, tree.Number) and not value.unit:
-                    return finite(self.teller, value, asked)
+                    return read_finite(self.teller, value, asked)
                 if isinstance(value, tree.Word):
                     raise self._unquoted(value, asked)
         raise self.teller.wrong_type(value, asked)
 
-    def _unquoted(self, value: tree.Word, asked: Asked) -> Wrong:
+    def _unquoted(self, value: tree.Word, asked: ExpectedValue) -> InvalidValue:
         help = replacement(f'"{value.text}"', value.span, f'write it in quotes: `"{value.text}"`')
         return self.teller.wrong_type(value, asked, help=help)
 
-    def _many(self, kind: kinds.Many, value: tree.Value, asked: Asked) -> tuple[Any, ...]:
+    def _many(self, kind: kinds.ListKind, value: tree.Value, asked: ExpectedValue) -> tuple[Any, ...]:
         if not isinstance(value, tree.List):
             if not kind.single:
                 shown = value.span.text if isinstance(value, tree.Number | tree.Word | tree.Text) else "..."
@@ -92,10 +92,10 @@ class Values:
             self.places.values[f"{asked.path}.{position}"] = item.span
             try:
                 items.append(self.read(kind.of, item, asked.item(kind.of)))
-            except Wrong:
+            except InvalidValue:
                 sound = False
         if not sound:
-            raise Wrong
+            raise InvalidValue
         if len(items) < kind.least:
             values = f"{kind.least} value{'s' * (kind.least > 1)}"
             help = f"for example `{asked.example}`" if asked.example else "write one"
@@ -104,7 +104,7 @@ class Values:
             )
         return tuple(items)
 
-    def _choice(self, words: tuple[str, ...], value: tree.Value, asked: Asked) -> str:
+    def _choice(self, words: tuple[str, ...], value: tree.Value, asked: ExpectedValue) -> str:
         if isinstance(value, tree.Word) and value.text in words:
             return value.text
         if isinstance(value, tree.Word) or (isinstance(value, tree.Text) and value.text not in words):

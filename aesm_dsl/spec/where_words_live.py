@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model, model_of
-from aesm_dsl.spec.kinds import Child, Members
+from aesm_dsl.spec.block_model import BlockModel, child_model
+from aesm_dsl.spec.kinds import BlockKind, MembersKind
 from aesm_dsl.spec.model import Spec
 
 
-def home(word: str, *, call: bool = False) -> str:
+def location_help(word: str, *, call: bool = False) -> str:
     """A line of help that says where a word belongs, or an empty string if the language does not have it.
 
     call  it was written as an argument: calls that have it are named rather than blocks
@@ -29,12 +29,12 @@ def _words() -> tuple[tuple[str, str], ...]:
     return tuple(_of_block("model", Spec))
 
 
-def _of_block(name: str, model: type[Model]) -> Iterator[tuple[str, str]]:
+def _of_block(name: str, model: type[BlockModel]) -> Iterator[tuple[str, str]]:
     for word, kind in model.kinds().items():
-        if isinstance(kind, Child):
+        if isinstance(kind, BlockKind):
             yield word, f"`{name}`"
-            yield from _of_block(word, model_of(model, model.field_of(word)))
-        elif isinstance(kind, Members):
+            yield from _of_block(word, child_model(model, model.field_of(word)))
+        elif isinstance(kind, MembersKind):
             yield from _of_value(kind.of)
         else:
             yield word, f"`{name}`"
@@ -43,11 +43,11 @@ def _of_block(name: str, model: type[Model]) -> Iterator[tuple[str, str]]:
 
 def _of_value(kind: Any) -> Iterator[tuple[str, str]]:
     match kind:
-        case kinds.Auto(of) | kinds.Optional(of) | kinds.Many(of):
+        case kinds.AutoKind(of) | kinds.OptionalKind(of) | kinds.ListKind(of):
             yield from _of_value(of)
-        case kinds.Either(options):
+        case kinds.EitherKind(options):
             for one in options:
                 yield from _of_value(one)
-        case kinds.Call(models):
+        case kinds.CallKind(models):
             for model in models:
                 yield from ((word, f"`{model.call_name()}(...)`") for word in model.kinds())

@@ -12,8 +12,8 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec import kinds
-from aesm_dsl.spec.block_model import Model
-from aesm_dsl.spec.kinds import NOTHING, Kind
+from aesm_dsl.spec.block_model import BlockModel
+from aesm_dsl.spec.kinds import WORDS_FOR_NONE, Kind
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.format import format_file, is_word
 from aesm_dsl.syntax.parse import parse
@@ -40,19 +40,19 @@ def write(
     return format_file(file)
 
 
-def settings(model: Model, path: str = "") -> Iterator[tuple[str, str]]:
+def settings(model: BlockModel, path: str = "") -> Iterator[tuple[str, str]]:
     """Every setting's dotted path with its value in the language, and every inner block's with its title."""
     for word, one in type(model).kinds().items():
         value = getattr(model, type(model).field_of(word))
         inner = f"{path}.{word}" if path else word
-        if isinstance(one, kinds.Members):
+        if isinstance(one, kinds.MembersKind):
             yield from ((f"{path}.{member}", value_text(one.of, definition)) for member, definition in value.items())
-        elif isinstance(one, kinds.Child):
+        elif isinstance(one, kinds.BlockKind):
             for child in value if one.many else [value] * (value is not None):
                 place = f"{inner}.{child.name}" if one.many else inner
                 yield place, getattr(child, "title", None) or ""
                 yield from settings(child, place)
-        elif value is not None or isinstance(one, kinds.Optional):
+        elif value is not None or isinstance(one, kinds.OptionalKind):
             yield inner, value_text(one, value)
 
 
@@ -62,7 +62,7 @@ class _Writer:
     given: bool
     below: Callable[[str], Sequence[str]]
 
-    def block(self, kind: str, model: Model, path: str) -> Iterator[str]:
+    def block(self, kind: str, model: BlockModel, path: str) -> Iterator[str]:
         yield from (f"## {line}".rstrip() for line in getattr(model, "doc", "").splitlines())
         name, title = getattr(model, "name", None), getattr(model, "title", None)
         head = " ".join([kind, *([name] if name else []), *([_quoted(title)] if title is not None else [])])
@@ -72,22 +72,22 @@ class _Writer:
         else:
             yield from [head + " {", *inside, "}"]
 
-    def _statements(self, model: Model, path: str) -> Iterator[str]:
+    def _statements(self, model: BlockModel, path: str) -> Iterator[str]:
         for word, one in type(model).kinds().items():
             field = type(model).field_of(word)
             value, inner = getattr(model, field), f"{path}.{word}" if path else word
             if self.given and field not in model.model_fields_set:
                 continue
-            if isinstance(one, kinds.Members):
+            if isinstance(one, kinds.MembersKind):
                 for member, definition in value.items():
                     yield self._setting(member, one.of, definition, f"{path}.{member}")
-            elif isinstance(one, kinds.Child):
+            elif isinstance(one, kinds.BlockKind):
                 for child in value if one.many else [value] * (value is not None):
                     if self.given and not one.many and not child.model_fields_set:
                         continue
                     yield from [""] * (not self.given or word not in ("node", "task"))
                     yield from self.block(word, child, f"{inner}.{child.name}" if one.many else inner)
-            elif value is not None or isinstance(one, kinds.Optional):
+            elif value is not None or isinstance(one, kinds.OptionalKind):
                 yield self._setting(word, one, value, inner)
 
     def _setting(self, word: str, kind: Kind, value: Any, path: str) -> str:
@@ -98,56 +98,56 @@ class _Writer:
 def value_text(kind: Kind, value: Any) -> str:
     """A setting's value in the language."""
     match kind:
-        case kinds.Optional(of):
+        case kinds.OptionalKind(of):
             return "none" if value is None else value_text(of, value)
-        case kinds.Auto(of):
+        case kinds.AutoKind(of):
             return "auto" if value == "auto" else value_text(of, value)
-        case kinds.Many(of, _, single):
+        case kinds.ListKind(of, _, single):
             items = [value_text(of, item) for item in value]
             return items[0] if single and len(items) == 1 else f"[{', '.join(items)}]"
-        case kinds.Either(options):
-            calls = isinstance(value, Model)
-            text = value_text(next(one for one in options if isinstance(one, kinds.Call) == calls), value)
+        case kinds.EitherKind(options):
+            calls = isinstance(value, BlockModel)
+            text = value_text(next(one for one in options if isinstance(one, kinds.CallKind) == calls), value)
             # A bare word would be the name of what could stand here instead.
             return f"{text}()" if calls and text.isidentifier() else text
-        case kinds.Call():
+        case kinds.CallKind():
             return _call(value)
-        case kinds.Quantity(units):
+        case kinds.QuantityKind(units):
             return f"{_number(units[value.unit], value.value)} {value.unit}"
-        case kinds.Integer(unit=unit):
+        case kinds.IntegerKind(unit=unit):
             return f"{value}" + (f" {unit}" if unit else "")
-        case kinds.Real() | kinds.Share():
+        case kinds.RealKind() | kinds.ShareKind():
             return _number(kind, value)
-        case kinds.Text():
+        case kinds.TextKind():
             return _quoted(value)
-        case kinds.Literal():
+        case kinds.LiteralKind():
             return _quoted(value) if isinstance(value, str) else repr(value)
-        case kinds.Name():
+        case kinds.NameKind():
             return value if _is_name(value) else _quoted(value)
-        case kinds.Choice() | kinds.Reference():
+        case kinds.ChoiceKind() | kinds.ReferenceKind():
             return str(value)
 
 
-def _call(model: Model) -> str:
+def _call(model: BlockModel) -> str:
     """The call with the arguments that differ from their defaults."""
     arguments = []
     for word, kind in type(model).kinds().items():
         field = type(model).field_of(word)
         value = getattr(model, field)
-        assert not isinstance(kind, kinds.Child | kinds.Members)
+        assert not isinstance(kind, kinds.BlockKind | kinds.MembersKind)
         if value != type(model).model_fields[field].default:
             arguments.append(f"{word}: {value_text(kind, value)}")
     name = type(model).call_name()
     return f"{name}({', '.join(arguments)})" if arguments else name
 
 
-def _number(kind: kinds.Integer | kinds.Real | kinds.Share, value: float) -> str:
+def _number(kind: kinds.IntegerKind | kinds.RealKind | kinds.ShareKind, value: float) -> str:
     """The shortest text that reads back to the same number; shares as a percentage where that is exact."""
-    if isinstance(kind, kinds.Share):
+    if isinstance(kind, kinds.ShareKind):
         percent = f"{round(value * 100, 6):g}"
         if float(percent) / 100 == value:
             return f"{percent}%"
-    text = repr(int(value)) if isinstance(kind, kinds.Integer) or value == int(value) else repr(value)
+    text = repr(int(value)) if isinstance(kind, kinds.IntegerKind) or value == int(value) else repr(value)
     return text.replace("e-0", "e-")
 
 
@@ -158,4 +158,4 @@ def _quoted(text: str) -> str:
 
 
 def _is_name(text: str) -> bool:
-    return text not in ("none", "auto") and text.casefold() not in NOTHING and is_word(text)
+    return text not in ("none", "auto") and text.casefold() not in WORDS_FOR_NONE and is_word(text)

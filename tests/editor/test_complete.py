@@ -66,7 +66,7 @@ def test_every_setting_of_the_vocabulary_is_offered_with_its_help() -> None:
     for word, kind in Train.kinds().items():
         assert items[word].help == Train.help_of(word)
         assert items[word].insert.startswith(f"{word} = ")
-        assert isinstance(kind, kinds.Child) or items[word].detail
+        assert isinstance(kind, kinds.BlockKind) or items[word].detail
 
 
 @pytest.mark.parametrize(

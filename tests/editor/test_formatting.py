@@ -11,7 +11,7 @@ from aesm_dsl.editor.outline import OutlineEntry, outline_of
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.format_text import tidy
+from aesm_dsl.spec.format_text import format_text
 from tests.editor.texts import SHOP, at, changed
 from tests.findings.test_mistakes import CORPUS
 
@@ -21,7 +21,7 @@ FINE = [path for path in CORPUS if path.parent.name == "mistakes" and path.stem.
 @pytest.mark.parametrize("path", FINE, ids=lambda path: path.stem)
 def test_the_edits_write_what_fmt_writes(path: Path) -> None:
     source = Source(path.name, path.read_bytes().decode("utf-8"))
-    assert apply_edits(source.text, format_edits(source)) == tidy(source, Findings())
+    assert apply_edits(source.text, format_edits(source)) == format_text(source, Findings())
 
 
 def test_lines_that_are_right_are_left_alone() -> None:

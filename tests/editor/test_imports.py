@@ -15,7 +15,7 @@ from aesm_dsl.editor.outline import outline_of
 from aesm_dsl.editor.rename import CannotRenameError, rename
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.import_file import place_of
+from aesm_dsl.spec.import_file import resolve_path
 
 FUND = """\
 aesm = 1
@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 def at(folder: Path, text: str, name: str = "shop.aesm", **texts: str) -> tuple[Analysis, int]:
     """The text without its mark `|`, looked at, and where the mark stood; `texts` are open and not saved."""
     before, _, after = text.partition("|")
-    opened = {place_of(folder / "shared" / f"{one}.aesm"): other for one, other in texts.items()}
+    opened = {resolve_path(folder / "shared" / f"{one}.aesm"): other for one, other in texts.items()}
     return analyse(Source(str(folder / name), before + after), opened), len(before)
 
 

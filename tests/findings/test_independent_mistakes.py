@@ -13,7 +13,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.render import render
 from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.compiled import compile_loaded
-from aesm_dsl.spec.import_file import place_of
+from aesm_dsl.spec.import_file import resolve_path
 from aesm_dsl.spec.load import load
 from tests.conftest import PROJECT
 from tests.invented import Invent
@@ -115,7 +115,7 @@ def test_many_mistakes_in_an_imported_file_give_as_many_findings(random: Random)
     text, expected = plant(SHARED, chosen)
     findings = Findings()
     source = Source(str(PROJECT / "specs" / "hotel.aesm"), TEXTS["hotel"])
-    spec = load(source, findings, texts={place_of(SHARED_PATH): text})
+    spec = load(source, findings, texts={resolve_path(SHARED_PATH): text})
     if spec is not None:
         compile_loaded(spec, findings)
     assert {item.span and item.span.source.path for item in findings} == {str(SHARED_PATH)}, render(findings)

@@ -26,7 +26,7 @@ from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.render import FORMATS, render
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.plan.compiled import compile_loaded
-from aesm_dsl.spec.format_text import shape, tidy
+from aesm_dsl.spec.format_text import format_text, structure
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.spec_file import read_source
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
@@ -125,21 +125,21 @@ def _renderers(findings: Findings) -> Iterator[str]:
 def _layout(source: Source, findings: Findings) -> Iterator[str]:
     syntax = Findings()
     file = parse(source, syntax)
-    text = tidy(source, Findings())
+    text = format_text(source, Findings())
     if (text is None) != bool(syntax.errors):
         yield f"{'not ' * (text is None)}formatted with {len(syntax.errors)} errors of syntax"
     if text is None:
         edits = [edit for one in syntax if one.code == "E102" for fix in one.fixes for edit in fix.edits]
-        mended = tidy(Source(source.path, apply_edits(source.text, edits)), Findings())
+        mended = format_text(Source(source.path, apply_edits(source.text, edits)), Findings())
         if mended is None or {one.code for one in syntax} != {"E102"} or len(syntax) == MOST_MISTAKES:
             return
         text = mended
     laid_out = Source(source.path, text)
-    if tidy(laid_out, Findings()) != text:
+    if format_text(laid_out, Findings()) != text:
         yield "the layout is not stable"
     again = parse(laid_out, Findings())
     stated = len(again.statements) - len(file.statements)
-    if not syntax.errors and list(map(shape, again.statements))[stated:] != list(map(shape, file.statements)):
+    if not syntax.errors and list(map(structure, again.statements))[stated:] != list(map(structure, file.statements)):
         yield "the layout says something else"
     # What is left of a text with look-alikes is checked as if they were right, but not compiled.
     told = (_load(source), _load(laid_out)) if syntax.errors else (findings, _check(laid_out)[0])

@@ -15,7 +15,7 @@ from aesm_dsl.plan.compiled import Compiled, compile_loaded
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.tables import embedding_parameters
-from aesm_dsl.spec.baseline import ARCHITECTURES, Baseline
+from aesm_dsl.spec.baseline import ARCHITECTURES, BaselineBlock
 from tests.conftest import PROJECT
 from tests.layers.baselines.plans import visit
 from tests.plan.test_plan import SPECS
@@ -45,7 +45,7 @@ TEXTS = {"three levels": THREE_LEVELS, "tasks alone": TASKS_ALONE, "one leaf": O
 
 def compiled(text: str, architecture: str, **words: object) -> tuple[Compiled, Findings]:
     findings = Findings()
-    spec = Spec.parse(text).model_copy(update={"architecture": architecture, "baseline": Baseline(**words)})
+    spec = Spec.parse(text).model_copy(update={"architecture": architecture, "baseline": BaselineBlock(**words)})
     found = compile_loaded(spec, findings)
     assert found is not None
     return found, findings
@@ -68,7 +68,7 @@ def mixing(plan: Plan) -> int:
 @pytest.mark.parametrize("architecture", BASELINES)
 def test_costs_are_those_of_the_network_itself(architecture: str, name: str) -> None:
     # Of a single specific expert, the mixture is no product that the counter sees.
-    words = Baseline(norm="none" if name == "one leaf" else "layer", specific=2)
+    words = BaselineBlock(norm="none" if name == "one leaf" else "layer", specific=2)
     spec = Spec.parse(TEXTS[name]).model_copy(update={"baseline": words})
     plan = compile_spec(spec, arch=architecture).plan
     network = build_from_spec(spec, arch=architecture)
@@ -180,4 +180,5 @@ def test_the_sizes_in_the_docs_are_the_sizes(request: pytest.FixtureRequest) -> 
         path.write_text(written, encoding="utf-8")
         return
     assert text == written, "`make accept` writes them"
-    assert f"{plan.baseline.aes_parameters:,} parameters and takes {plan.baseline.aes_flops:,} FLOPs a row" in text
+    sizes = f"{plan.baseline.aes_parameters:,} parameters and takes {plan.baseline.aes_flops:,} FLOPs per row"
+    assert sizes in " ".join(text.split())

@@ -6,7 +6,7 @@ import pytest
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.auto_fix import mended
+from aesm_dsl.spec.auto_fix import apply_certain_fixes
 from aesm_dsl.spec.load import load
 from tests.findings.test_mistakes import CORPUS, split
 
@@ -50,7 +50,7 @@ def test_what_is_certain_is_mended(old: str, new: str) -> None:
     wrong = SHOP.replace(old, new)
     assert told(SHOP) == []
     assert told(wrong)
-    source, done = mended(Source("x.aesm", wrong))
+    source, done = apply_certain_fixes(Source("x.aesm", wrong))
     assert done
     assert told(source.text) == []
 
@@ -68,18 +68,18 @@ def test_what_is_certain_is_mended(old: str, new: str) -> None:
 def test_what_a_person_has_to_decide_is_left_alone(old: str, new: str) -> None:
     wrong = SHOP.replace(old, new)
     assert told(wrong)
-    assert mended(Source("x.aesm", wrong)) == (Source("x.aesm", wrong), [])
+    assert apply_certain_fixes(Source("x.aesm", wrong)) == (Source("x.aesm", wrong), [])
 
 
 def test_full_width_keys_are_mended_outside_strings_and_comments() -> None:
     text = "aesm ＝ 1\nmodel m “基金：搜索” ｛ # 注释（：）\n  tasks { tower ＝ ［64， 32］；embed=8 ｝\n}\n"
-    source, done = mended(Source("x.aesm", text))
+    source, done = apply_certain_fixes(Source("x.aesm", text))
     assert [finding.code for finding, _ in done] == ["E102"] * 3
     assert source.text == 'aesm = 1\nmodel m "基金：搜索" { # 注释（：）\n  tasks { tower = [64, 32];embed=8 }\n}\n'
 
 
 def test_the_edition_goes_above_the_comments_of_the_first_statement() -> None:
-    source, _ = mended(Source("x.aesm", SHOP.replace("aesm = 1\n", "## A shop.\n")))
+    source, _ = apply_certain_fixes(Source("x.aesm", SHOP.replace("aesm = 1\n", "## A shop.\n")))
     assert source.text.startswith("aesm = 1\n\n## A shop.\nmodel shop {")
 
 
@@ -89,7 +89,7 @@ def test_nothing_new_is_ever_found_in_what_was_mended() -> None:
         text = split(path.read_bytes().decode("utf-8"))[0]
         if "import" in text:
             continue
-        source, done = mended(Source(path.name, text))
+        source, done = apply_certain_fixes(Source(path.name, text))
         changed += bool(done)
         assert len(told(source.text)) <= len(told(text)) - len(done)
     assert changed > 40

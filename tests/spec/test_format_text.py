@@ -14,7 +14,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec import format_text as tidy_module
-from aesm_dsl.spec.format_text import FULL_WIDTH, LayoutError, tidy
+from aesm_dsl.spec.format_text import FULL_WIDTH_CODE, LayoutError, format_text
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.parse import parse
 from tests.conftest import PROJECT
@@ -27,7 +27,7 @@ SPECS = sorted((PROJECT / "specs").rglob("*.aesm"))
 
 def tidied(text: str) -> str:
     findings = Findings()
-    found = tidy(Source("<test>", text), findings)
+    found = format_text(Source("<test>", text), findings)
     assert not findings.items
     assert found is not None
     return found
@@ -35,7 +35,7 @@ def tidied(text: str) -> str:
 
 def codes(text: str) -> list[str]:
     findings = Findings()
-    assert tidy(Source("<test>", text), findings) is None
+    assert format_text(Source("<test>", text), findings) is None
     return [one.code for one in findings.sorted()]
 
 
@@ -96,14 +96,14 @@ def test_any_text_in_the_keys_of_another_keyboard_is_mended_to_what_was_meant(ch
     for _ in range(1 + len(wide) // MOST_MISTAKES):
         findings = Findings()
         parse(Source("<test>", wide), findings)
-        fixes = [fix for one in findings if one.code == FULL_WIDTH for fix in one.fixes]
+        fixes = [fix for one in findings if one.code == FULL_WIDTH_CODE for fix in one.fixes]
         wide = apply_edits(wide, [edit for fix in fixes for edit in fix.edits])
     assert tidied(wide) == tidied(text)
 
 
 def test_other_mistakes_are_told_at_their_place_in_the_file_as_it_is() -> None:
     findings = Findings()
-    assert tidy(Source("<test>", "\ufeffmodel m {\r\n  a = \r\n}\r\n"), findings) is None
+    assert format_text(Source("<test>", "\ufeffmodel m {\r\n  a = \r\n}\r\n"), findings) is None
     (finding,) = findings.items
     assert finding.span is not None
     assert (finding.span.line, finding.span.column) == (2, 5)
@@ -114,11 +114,11 @@ def test_other_mistakes_are_told_at_their_place_in_the_file_as_it_is() -> None:
 def test_a_printer_that_fails_is_found_out(printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tidy_module, "format_file", lambda file: printed)
     with pytest.raises(LayoutError, match=r"spec\.aesm was left alone"):
-        tidy(Source("spec.aesm", "aesm=1\nx=1 # c"), Findings())
+        format_text(Source("spec.aesm", "aesm=1\nx=1 # c"), Findings())
 
 
 def test_a_printer_that_does_not_settle_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = iter(["x = 1; aesm = 1\n", "x = 1\naesm = 1\n"])
     monkeypatch.setattr(tidy_module, "format_file", lambda file: next(texts))
     with pytest.raises(LayoutError, match="once more"):
-        tidy(Source("spec.aesm", "x=1;aesm=1"), Findings())
+        format_text(Source("spec.aesm", "x=1;aesm=1"), Findings())

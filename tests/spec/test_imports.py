@@ -18,7 +18,7 @@ from aesm_dsl.findings.diagnostic import Diagnostic, Findings
 from aesm_dsl.findings.render import render
 from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.compiled import compile_loaded
-from aesm_dsl.spec.import_file import place_of
+from aesm_dsl.spec.import_file import resolve_path
 from aesm_dsl.spec.load import load
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.bracket_pairs import MOST_NESTED
@@ -95,7 +95,7 @@ def test_a_spec_whose_groups_are_moved_to_files_stays_the_same(random: Random, w
     moved = f"{head}{imports}{rest[model.span.start : brace]}\n use = [{', '.join(taken)}]\n{rest[brace:]}"
 
     findings = Findings()
-    files = {place_of(f"{name}.aesm"): body for name, body in texts.items()}
+    files = {resolve_path(f"{name}.aesm"): body for name, body in texts.items()}
     spec = load(Source("<text>", moved), findings, texts=files)
     assert spec is not None
     clean(findings)
@@ -220,7 +220,7 @@ def test_imports_are_not_followed_for_ever(folder: Path) -> None:
 
 def test_unsaved_texts_count_instead_of_files(folder: Path) -> None:
     findings = Findings()
-    unsaved = {place_of("shared/fund.aesm"): "aesm = 1\nfeatures product { fee = category() }\n"}
+    unsaved = {resolve_path("shared/fund.aesm"): "aesm = 1\nfeatures product { fee = category() }\n"}
     spec = load(Source("shop.aesm", SHOP), findings, texts=unsaved)
     clean(findings)
     assert spec is not None

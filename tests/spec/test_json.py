@@ -24,7 +24,7 @@ from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.read_json import name_paths
+from aesm_dsl.spec.read_json import add_json_paths
 from aesm_dsl.spec.write import write
 from tests.conftest import PROJECT
 from tests.invented import Invent
@@ -41,7 +41,7 @@ def told(text: str) -> tuple[Spec | None, Findings]:
     spec = load(Source("spec.json", text), findings)
     if spec is not None:
         compile_loaded(spec, findings)
-    name_paths(findings)
+    add_json_paths(findings)
     return spec, findings
 
 

@@ -12,7 +12,7 @@ from hypothesis.extra.lark import from_lark
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.format_text import comments, shape
+from aesm_dsl.spec.format_text import comment_texts, structure
 from aesm_dsl.syntax.format import format_file
 from aesm_dsl.syntax.parse import parse, parser
 from aesm_dsl.syntax.tree import File
@@ -252,10 +252,10 @@ class Scribbler:
         return "".join(self.chance.choices(pieces, k=self.chance.choice((0, 0, 0, 1, 2, 3))))
 
     def value(self, depth: int) -> str:
-        shape = self.chance.randrange(6) if depth else self.chance.randrange(3)
-        if shape < 3:
-            return self.one(*(self.words, self.texts, self.numbers)[shape])
-        if shape == 3:
+        structure = self.chance.randrange(6) if depth else self.chance.randrange(3)
+        if structure < 3:
+            return self.one(*(self.words, self.texts, self.numbers)[structure])
+        if structure == 3:
             return f"{self.one(*self.words)}{self.blank()}({self.items(depth - 1, named=True)})"
         return f"[{self.items(depth - 1, named=False)}]"
 
@@ -294,8 +294,8 @@ def _holds(file: File | None) -> None:
     once = format_file(file)
     again = tree_of(once)
     assert again is not None
-    assert list(map(shape, again.statements)) == list(map(shape, file.statements))
-    assert list(comments(again)) == list(comments(file))
+    assert list(map(structure, again.statements)) == list(map(structure, file.statements))
+    assert list(comment_texts(again)) == list(comment_texts(file))
     assert format_file(again) == once
     assert not any(line != line.rstrip() for line in once.split("\n"))
     assert "\n\n\n" not in once
