@@ -11,8 +11,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from aesm_dsl.data.reading.file_endings import ENDINGS
-
 DEPTH = 4
 """How many levels of folders are searched."""
 
@@ -34,6 +32,8 @@ def specs_and_runs(incomplete: str) -> list[str]:
 
 
 def tables(incomplete: str) -> list[str]:
+    from aesm_dsl.data.reading.file_endings import ENDINGS
+
     return [path for path, is_run in _below(incomplete) if not is_run and path.endswith(ENDINGS)]
 
 

@@ -10,8 +10,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from aesm_dsl.training.distributed.launch import rank
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,6 +23,8 @@ def colour(stream: Any) -> bool:
 def console(stream: Any) -> Console:
     """A console on the stream; off a terminal, tables take the width they need."""
     from rich.console import Console
+
+    from aesm_dsl.training.distributed.launch import rank
 
     return Console(file=stream, width=None if stream.isatty() else 160, highlight=False, quiet=rank() > 0)
 
@@ -44,5 +44,7 @@ def print_json(value: Any) -> None:
 
 
 def _write(stream: Any, text: str) -> None:
+    from aesm_dsl.training.distributed.launch import rank
+
     if rank() == 0:
         stream.write(text)
