@@ -65,7 +65,8 @@ class FirstPass(NamedTuple):
 class RowWriter(Protocol):
     """Takes encoded rows, chunk after chunk."""
 
-    def append(self, columns: Columns) -> None: ...
+    def append(self, columns: Columns) -> None:
+        """Takes the next rows."""
 
 
 def prepare(

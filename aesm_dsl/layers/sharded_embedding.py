@@ -58,7 +58,7 @@ class ShardedTable(nn.Embedding):
         vector_UW: Tensor = self._exchange(row_U, self.weight)
         return functional.embedding(place_N, vector_UW)
 
-    def own(self, whole: Tensor) -> Tensor:
+    def own_rows(self, whole: Tensor) -> Tensor:
         """Returns the part for this process's rows of something that has an entry for every row of the whole table."""
         return whole[self.first : self.first + self.num_embeddings].clone()
 

@@ -29,6 +29,7 @@ class Siblings(nn.Module):
         self.levels = len(levels)
 
     def forward(self, node_BL: Tensor) -> list[Tensor | None]:
+        """Returns among_BN, or None, of every level; node_BL has each row's node at every level."""
         among: list[Tensor | None] = []
         for index in range(self.levels):
             under_PN: Tensor | None = self.get_buffer(f"under_{index}") if index else None

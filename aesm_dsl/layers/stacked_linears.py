@@ -1,5 +1,6 @@
-"""Many equal Linears and MLPs at once: one for each leaf, or several side by side. Parameters are stacked, and rows are
-sorted by leaf.
+"""Many equal Linears and MLPs at once: one for each leaf, or several side by side.
+
+Parameters are stacked, and rows are sorted by leaf.
 
 Axes: L leaves, or 1 if all leaves share; G Linears side by side, each with its own input or all with the same;
 B rows sorted by leaf; D input width; H output width; T tasks.
@@ -106,6 +107,7 @@ class Norms(nn.Module):
         self.shift_LGH = nn.Parameter(torch.zeros(leaves, copies, width))
 
     def forward(self, h_GBH: Tensor, rows: SortedRows) -> Tensor:
+        """Returns the normalised h_GBH."""
         h_GBH = functional.layer_norm(h_GBH, h_GBH.shape[-1:])
         parts = h_GBH.split_with_sizes(rows.sizes, dim=1) if len(self.scale_LGH) > 1 else (h_GBH,)
         of_leaf = zip(parts, self.scale_LGH.unbind(0), self.shift_LGH.unbind(0), strict=True)

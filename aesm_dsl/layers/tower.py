@@ -27,6 +27,7 @@ class Tower(nn.Module):
         self.dropout = dropout
 
     def forward(self, h_BD: Tensor) -> Tensor:
+        """Returns logit_B."""
         for linear in self.linears:
             h_BD = functional.dropout(self.activation(linear(h_BD)), self.dropout, self.training)
         logit_B: Tensor = self.head(h_BD).squeeze(-1)

@@ -158,14 +158,16 @@ def test_all_nodes_as_siblings_is_the_whole_level() -> None:
     level = select_experts(gates_BNE, node_B, 2, 2)
     assert torch.equal(among.specific, level.specific)
     assert torch.equal(among.shared, level.shared)
-    (one,), (other,) = (torch.autograd.grad(sum(choice.loss_sums().losses()[:2]), gates_BNE) for choice in (among, level))
+    sums = (among.loss_sums(), level.loss_sums())
+    (one,), (other,) = (torch.autograd.grad(sum(part.losses()[:2]), gates_BNE) for part in sums)
     torch.testing.assert_close(one, other)
 
 
 def test_gradients_of_siblings_are_finite_and_stay_among_them() -> None:
     gates_BNE = gates(50, spread=1e3).requires_grad_()
     among_BN = torch.tensor([True, True, False, False]).expand(50, 4)
-    sum(select_experts(gates_BNE, torch.zeros(50, dtype=torch.int64), 2, 2, among_BN).loss_sums().losses()[:2]).backward()
+    choice = select_experts(gates_BNE, torch.zeros(50, dtype=torch.int64), 2, 2, among_BN)
+    sum(choice.loss_sums().losses()[:2]).backward()
     assert gates_BNE.grad.isfinite().all()
     assert gates_BNE.grad[:, :2].any()
     assert not gates_BNE.grad[:, 2:].any()

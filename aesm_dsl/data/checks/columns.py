@@ -62,9 +62,11 @@ class FailedUses:
     known: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, part: str, use: ColumnUse) -> None:
+        """Records that a use failed in the table of a part."""
         self.known.add((part, use.key))
 
     def has(self, part: str, key: str) -> bool:
+        """Returns whether the use with this key failed in the table of a part."""
         return (part, key) in self.known
 
 
@@ -169,6 +171,7 @@ class NumberCheck:
         return bad_R
 
     def report(self, findings: Findings) -> None:
+        """Adds one E504 for each column with such cells, once all rows are read."""
         for use, bad_rows in self._bad_rows.items():
             if bad_rows.bad:
                 self._failed.add(self._part, use)

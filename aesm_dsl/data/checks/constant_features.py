@@ -35,7 +35,7 @@ class _Cells:
 
 
 class ConstantFeatures:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that compares the cells of every feature over all training rows."""
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self._rows = plan, locate, 0

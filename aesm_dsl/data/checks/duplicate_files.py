@@ -31,7 +31,7 @@ class _File:
 
 
 class DuplicateFiles:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that compares a digest of the rows of every file."""
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate

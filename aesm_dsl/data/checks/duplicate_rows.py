@@ -26,7 +26,7 @@ _ALL = 2**64 - 1
 
 
 class DuplicateRows:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that compares the hashes of all rows."""
 
     def __init__(self, plan: Plan, locate: Locate, files: DuplicateFiles) -> None:
         """Makes the check.

@@ -9,7 +9,7 @@ from aesm_dsl.plan.plan import Plan
 
 
 class BrokenFunnels:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that compares the labels of each task with those of the task that it follows."""
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._tasks, self._locate = plan.tasks.tasks, locate

@@ -15,7 +15,7 @@ from aesm_dsl.plan.plan import UNKNOWN, LevelPlan, Plan
 
 
 class LabelSupport:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that counts the labels of every task and the rows of every node."""
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self.rows = plan, locate, 0

@@ -11,7 +11,7 @@ from aesm_dsl.plan.plan import Plan
 
 
 class LabelLeaks:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that measures the AUC of every feature alone."""
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self.sample = plan, locate, RowSample(plan)

@@ -44,7 +44,7 @@ class LeafIndex:
 
 
 class LeafCounts:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that counts the rows and labels of every leaf."""
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate

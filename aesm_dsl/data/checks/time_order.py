@@ -43,7 +43,7 @@ def time_columns(plan: Plan) -> list[str]:
 
 
 class TimeOrder:
-    """The check, as `TableCheck` describes it. It needs the training rows first."""
+    """A `TableCheck` that compares the time ranges of the parts. The training rows have to come first."""
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate

@@ -26,7 +26,7 @@ FEW = 0.5
 
 
 class UnmatchedKeys:
-    """The check, as `TableCheck` describes it."""
+    """A `TableCheck` that looks up the values of every feature of vectors."""
 
     def __init__(self, plan: Plan, keys: VectorKeys, locate: Locate) -> None:
         self._locate = locate

@@ -1,7 +1,7 @@
-"""`Encoders`: raw columns -> ids and values. Fitted on the training rows (`fitting`), stored with the run, used for all
-rows.
+"""`Encoders`: raw columns -> ids and values.
 
-The ids stay inside the embedding tables, whatever a later table holds. Axes: R rows, S slots of ids, V values.
+They are fitted on the training rows (`fitting`), stored with the run, and used for all rows. The ids stay inside the
+embedding tables, whatever a later table holds. Axes: R rows, S slots of ids, V values.
 """
 
 from __future__ import annotations

@@ -206,8 +206,10 @@ class ListEncoder:
 
 @dataclass(frozen=True, slots=True)
 class CrossEncoder:
-    """Hash bucket of the ids of several features: 0 if one of them is missing, 1...`buckets` their hash modulo
-    `buckets`, plus 1."""
+    """Hash bucket of the ids of several features.
+
+    0 if one of them is missing, 1...`buckets` the hash of their ids modulo `buckets`, plus 1.
+    """
 
     name: str
     crossed: tuple[str, ...]

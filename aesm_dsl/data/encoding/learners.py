@@ -31,6 +31,7 @@ class VocabularyCounts:
 
     @property
     def has_learnt(self) -> bool:
+        """Whether it has got any value so far."""
         return self.counted.height > 0
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
@@ -110,6 +111,7 @@ class NumberHistogram:
 
     @property
     def has_learnt(self) -> bool:
+        """Whether it has got any value so far."""
         return len(self._values) > 0
 
     def boundaries(self, buckets: int) -> tuple[float, ...]:
@@ -148,6 +150,7 @@ class MeanAndDeviation:
 
     @property
     def has_learnt(self) -> bool:
+        """Whether it has got any value so far."""
         return self.count > 0
 
     @property

@@ -37,6 +37,7 @@ class VectorTable:
 
     @property
     def width(self) -> int:
+        """The length of the vectors, G."""
         return self.vector_KG.shape[1]
 
 

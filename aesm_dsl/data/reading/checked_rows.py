@@ -49,9 +49,11 @@ class CheckedRows:
 class TableCheck(Protocol):
     """A check that looks at every chunk, in order, and reports once what it found in all of them."""
 
-    def update(self, chunk: CheckedRows) -> None: ...
+    def update(self, chunk: CheckedRows) -> None:
+        """Looks at the next chunk."""
 
-    def report(self, findings: Findings) -> None: ...
+    def report(self, findings: Findings) -> None:
+        """Adds findings, after the last chunk."""
 
 
 @dataclass(slots=True)

@@ -23,10 +23,12 @@ class PandasFrame(Protocol):
     """What is used of a pandas DataFrame; pandas need not be installed."""
 
     @property
-    def columns(self) -> Any: ...
+    def columns(self) -> Any:
+        """The names of the columns."""
 
     @property
-    def iloc(self) -> Any: ...
+    def iloc(self) -> Any:
+        """Only pandas has it: a frame is recognised by it."""
 
     def __getitem__(self, column: Any, /) -> Any: ...
 

@@ -167,22 +167,27 @@ class EncodedTable:
 
     @property
     def ids_RS(self) -> Tensor:
+        """`Columns.ids_RS` of all rows."""
         return self.whole().ids_RS
 
     @property
     def value_RV(self) -> Tensor:
+        """`Columns.value_RV` of all rows."""
         return self.whole().value_RV
 
     @property
     def node_RL(self) -> Tensor:
+        """`Columns.node_RL` of all rows."""
         return self.whole().node_RL
 
     @property
     def label_RT(self) -> Tensor:
+        """`Columns.label_RT` of all rows."""
         return self.whole().label_RT
 
     @property
     def weight_R(self) -> Tensor:
+        """`Columns.weight_R` of all rows."""
         return self.whole().weight_R
 
 

@@ -84,6 +84,7 @@ class StarLinears(nn.Module):
         self.bias_LGH = nn.Parameter(torch.zeros(leaves, copies, after))
 
     def forward(self, h: Tensor, rows: SortedRows) -> Tensor:
+        """Returns y_GBH; the arguments are those of `Linears`."""
         return apply_linears(h, *self.of_leaves(), rows)
 
     def of_leaves(self) -> tuple[Tensor, Tensor]:

@@ -90,7 +90,7 @@ def whole_state(state: Mapping[str, Tensor], network: nn.Module, processes: Proc
 def own_state(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Returns what `whole_state` gave, with this process's rows in the place of whole tables."""
     sharded = sharded_tables(network)
-    return {key: sharded[key].own(weight) if key in sharded else weight for key, weight in state.items()}
+    return {key: sharded[key].own_rows(weight) if key in sharded else weight for key, weight in state.items()}
 
 
 def whole_optimizer_state(
@@ -118,7 +118,7 @@ def own_optimizer_state(
         state,
         optimizer,
         network,
-        lambda shard, value: shard.own(value) if value.shape == (shard.whole_rows, shard.embedding_dim) else value,
+        lambda shard, value: shard.own_rows(value) if value.shape == (shard.whole_rows, shard.embedding_dim) else value,
     )
 
 
