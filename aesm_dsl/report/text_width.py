@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 FONT = "Noto Sans CJK SC"
-"""Font of all pictures: it covers Latin and Chinese. draw.py shows it to Graphviz where it is installed."""
+"""Font of all pictures: it covers Latin and Chinese. draw.py makes it known to Graphviz if it is installed."""
 
 # Advance widths of U+0020 to U+007E, in thousandths of the font size, at weights 400 and 700.
 # fmt: off

@@ -1,6 +1,6 @@
 """`Engine`: scores rows, with the network in torch or an exported model in onnxruntime.
 
-Axes: R rows, S slots of ids, V values, L levels, T tasks.
+Axes: R rows, T tasks.
 """
 
 from __future__ import annotations

@@ -14,10 +14,8 @@ def named_inputs(plan: Plan, batch: Batch) -> dict[str, Tensor]:
     """Returns the rows of a batch as the model's inputs, by name."""
     slots = [feature.slots for feature in plan.features if feature.slots]
     widths = [feature.values for feature in plan.features if feature.values]
-    ids, values = (
-        iter(batch.ids_BS.split_with_sizes(slots, dim=1)),
-        iter(batch.value_BV.split_with_sizes(widths, dim=1)),
-    )
+    ids = iter(batch.ids_BS.split_with_sizes(slots, dim=1))
+    values = iter(batch.value_BV.split_with_sizes(widths, dim=1))
     features = {f"feature.{feature.name}": next(ids if feature.slots else values) for feature in plan.features}
     levels = {f"level.{level.name}": batch.node_BL[:, depth] for depth, level in enumerate(plan.levels)}
     return {**features, **levels}

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aesm_dsl.layers.baselines.network import LeafEmbeddings
-from aesm_dsl.layers.baselines.star import PartitionNorm
-from aesm_dsl.layers.baselines.star import StarLinears
+from aesm_dsl.layers.baselines.star import PartitionNorm, StarLinears
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows, sort_rows
 from aesm_dsl.layers.stacked_linears import Linears, Norms
 

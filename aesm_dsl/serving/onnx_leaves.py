@@ -55,7 +55,6 @@ def _gathered(graph: GraphBuilder, h: str, leaf_B: str, weight_LGDH: Array, bias
 
 def _split(graph: GraphBuilder, h: str, leaf_B: str, weight_LGDH: Array, bias_LGH: Array) -> str:
     """y_GBH, each leaf's Linears on its own rows."""
-    """y_GBH, each leaf's Linears on its own rows."""
     leaves = len(weight_LGDH)
     own_LB = graph.add("Equal", graph.constant(np.arange(leaves)[:, None]), leaf_B)
     size_L = graph.add("ReduceSum", graph.add("Cast", own_LB, to=TensorProto.INT64), graph.int_vector(1), keepdims=0)

@@ -42,7 +42,7 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
     exported = copy.deepcopy(network).eval()
     replace_modules(exported, _placeholder)
     served = NamedInputNetwork(exported)
-    # Two rows: torch.export takes a size of 0 or 1 for a constant.
+    # Several rows: torch.export takes a size of 1 for a constant.
     tensors = example_inputs(plan, rows=2)
     rows = torch.export.Dim("rows", min=1)
     with warnings.catch_warnings():

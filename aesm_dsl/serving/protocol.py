@@ -186,8 +186,6 @@ def _unpack(name: str, data: bytes, code: str) -> Any:
     cells, start = [], 0
     while start < len(data):
         # Padded, so that a length that is cut off can be read; the check below refuses it.
-        # Padded, so that a length that is cut off can be read; the check below refuses it.
-        # Padded, so that a length that is cut off can be read; the check below refuses it.
         (count,) = struct.unpack_from("<I", data.ljust(start + 4, b"\0"), start)
         if start + 4 + count > len(data):
             raise RequestError(f"input `{name}`: a text is cut off")

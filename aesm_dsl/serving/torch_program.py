@@ -25,6 +25,7 @@ def export_program(network: AnyNetwork) -> torch.export.ExportedProgram:
     """
     exported = copy.deepcopy(network).eval()
     replace_modules(exported, lambda module: exported_leaf_module(module, torch_linears))
+    # Several rows: torch.export takes a size of 1 for a constant.
     inputs = {name: tensor.clone() for name, tensor in example_inputs(network.plan, rows=4).items()}
     rows = torch.export.Dim("rows", min=1)
     with warnings.catch_warnings(), torch.no_grad():
