@@ -1,4 +1,4 @@
-"""`BlockModel`, what every block and call of the language is made of, and `setting`, a field with its line of help."""
+"""`BlockModel`: the base class of every block and call of the language. `setting`: a field with its line of help."""
 
 from __future__ import annotations
 
@@ -17,35 +17,42 @@ def _lines(text: str) -> str:
 
 
 Doc = Annotated[str, pydantic.AfterValidator(_lines)]
-"""Documentation: lines of text, as `##` comments can hold them, the first and last not empty."""
+"""Documentation of a block: lines of text that `##` comments can hold. Empty lines at the ends are removed."""
 
 
 class BlockModel(BaseModel):
-    """A block, or the arguments of a call (then its first field is `call`)."""
+    """A block of the language, or the arguments of a call; the first field of a call is `call`.
+
+    Its fields are annotated with the kinds of their values. Reading, completion, JSON and the reference use these kinds.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
 
     @classmethod
     def call_name(cls) -> str:
-        """The name by which a call is written."""
+        """Returns the name under which a call is written."""
         (name,) = typing.get_args(cls.model_fields["call"].annotation)
         return str(name)
 
     @classmethod
     @functools.cache
     def kinds(cls) -> dict[str, Kind | BlockKind | MembersKind]:
-        """Every setting, argument and inner block, by the word that is written, in order."""
-        found: dict[str, Kind | BlockKind | MembersKind] = {}
+        """Maps the word of every setting, argument and inner block to its kind, in declared order."""
+        by_word: dict[str, Kind | BlockKind | MembersKind] = {}
         for name, field in cls.model_fields.items():
             for part in field.metadata:
                 if isinstance(part, Kind | BlockKind | MembersKind):
-                    found[part.kind if isinstance(part, BlockKind) else field.alias or name] = part
-        return found
+                    by_word[part.kind if isinstance(part, BlockKind) else field.alias or name] = part
+        return by_word
 
     @classmethod
     @functools.cache
     def field_of(cls, word: str) -> str:
-        """The field that a written word fills."""
+        """Returns the name of the field for a word of the language.
+
+        Raises:
+            KeyError: this block has no such word.
+        """
         for name, field in cls.model_fields.items():
             if (field.alias or name) == word:
                 return name
@@ -55,31 +62,35 @@ class BlockModel(BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _in_range(self) -> Self:
-        """The ranges of the vocabulary hold however the values came."""
+        """Checks the ranges of all values, also if they come from JSON or Python."""
         for word, kind in self.kinds().items():
             if not isinstance(kind, BlockKind | MembersKind) and (
-                wrong := range_error(kind, getattr(self, self.field_of(word)))
+                error := range_error(kind, getattr(self, self.field_of(word)))
             ):
-                raise ValueError(f"{word}: {wrong}")
+                raise ValueError(f"{word}: {error}")
         return self
 
     @classmethod
     def help_of(cls, word: str) -> str:
-        """The one line of help of a setting, argument or inner block."""
+        """Returns the line of help of a setting, argument or inner block."""
         return cls.model_fields[cls.field_of(word)].description or ""
 
 
 def setting(help: str, default: Any = ..., alias: str | None = None) -> Any:
-    """A field with its one line of help; without a default it must be written."""
+    """Declares a field with its line of help; a field without a default must be written."""
     return Field(default, description=help, alias=alias)
 
 
 def child_model(model: type[BlockModel], field: str) -> type[BlockModel]:
-    """The model of an inner block, from the field's type: `Experts`, `tuple[Node, ...]` or `Data | None`."""
+    """Returns the model of an inner block from the type of its field: `Level`, `tuple[Node, ...]` or `Data | None`.
+
+    Raises:
+        TypeError: the field holds no block.
+    """
     pending: list[Any] = [model.model_fields[field].annotation]
     while pending:
-        one = pending.pop()
-        if isinstance(one, type) and issubclass(one, BlockModel):
-            return one
-        pending.extend(getattr(one, "__args__", ()))
+        annotation = pending.pop()
+        if isinstance(annotation, type) and issubclass(annotation, BlockModel):
+            return annotation
+        pending.extend(getattr(annotation, "__args__", ()))
     raise TypeError(field)

@@ -19,6 +19,7 @@ from aesm_dsl.spec.import_file import UnsavedTexts, read_import, resolve_path
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.read import read
+from aesm_dsl.spec.rule_context import RuleContext
 from aesm_dsl.spec.use import (
     GROUP,
     IMPORT,
@@ -77,7 +78,7 @@ def resolve_imports(
             )
         if not _is_import(one):
             statements.append(one)
-    reading.tell_unused(imports, file)
+    reading.report_unused(imports, file)
     damaged = reading.damaged()
     whole = replace(file, statements=tuple(statements), damaged=(*file.damaged, *damaged))
     return ResolvedFile(whole, rest, imports, incomplete=bool(damaged or reading.ledger.broken))
@@ -205,7 +206,7 @@ class _Reading:
         before = len(self.ledger.broken)
         of_groups = [one for one in file.statements if is_use(one) or _is_group(one)]
         taken = take_groups(of_groups, imports, file.damaged, self.ledger)
-        self.tell_unused(imports, file)
+        self.report_unused(imports, file)
         by_name: dict[str, tree.Block] = {}
         for one in taken:
             assert isinstance(one, tree.Block)
@@ -264,11 +265,11 @@ class _Reading:
         spec = read(replace(file, statements=(*edition, model)), self.ledger.findings)
         if spec is None:
             return False
-        for rule in (name_rules.scripts, name_rules.feature_names):
-            rule(spec, set(), self.ledger.findings)
+        for rule in (name_rules.names_use_one_script, name_rules.feature_names_are_unique):
+            rule(RuleContext(spec, frozenset(), self.ledger.findings))
         return True
 
-    def tell_unused(self, imports: Imports, file: tree.File) -> None:
+    def report_unused(self, imports: Imports, file: tree.File) -> None:
         """W105 for every import from which nothing is taken, where all that is taken could be read."""
         broken = {span.source for span in self.ledger.broken}
         if USE in words_in(file.damaged):

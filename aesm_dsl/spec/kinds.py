@@ -1,7 +1,7 @@
-"""What a setting's value may be: one small class per kind of value, as data.
+"""Kinds of values: what a setting may hold, one small class per kind, as data.
 
-The vocabulary (model.py) attaches a kind to every setting. Reading, writing, ranges, completion and the reference page
-are all made from it; each of those rooms has one function per kind.
+The vocabulary (model.py) attaches a kind to every setting. Reading, writing, ranges, completion and the reference are
+derived from it; each of these has one function with a case per kind.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 WORDS_FOR_NONE = ("false", "no", "off", "null", "nil")
-"""Words that other languages have for `none`: as bare words they are mistakes where `none` may stand."""
+"""Words for `none` in other languages; as bare words they are mistakes if the setting accepts `none`."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntegerKind:
-    """A whole number in [least, most]; with a `unit`, the unit must be written."""
+    """A whole number from `least` to `most`; with a `unit`, the unit must be written."""
 
     least: int = 0
     most: int = 2**63 - 1
@@ -32,7 +32,7 @@ class IntegerKind:
 
 @dataclass(frozen=True, slots=True)
 class RealKind:
-    """A number in [least, most], or in (least, most] when `open` says that `least` itself is excluded."""
+    """A number in [least, most], or in (least, most] if `open`."""
 
     least: float = 0.0
     most: float = float("inf")
@@ -41,7 +41,7 @@ class RealKind:
 
 @dataclass(frozen=True, slots=True)
 class ShareKind:
-    """A share of a whole, written `10%` or `0.1`; in [0, 1], or in (0, 1) when `open`."""
+    """A share of a whole, written `10%` or `0.1`; in [0, 1], or in (0, 1) if `open`."""
 
     open: bool = False
 
@@ -55,14 +55,15 @@ class ChoiceKind:
 
 @dataclass(frozen=True, slots=True)
 class NameKind:
-    """A name the user chose, bare or in quotes: a column."""
+    """A name that the user chose, bare or in quotes, such as a column."""
 
-    what: str
+    phrase: str
+    """The value in words, for messages: "a column"."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceKind:
-    """The bare name of something declared in the spec: a `level`, a `node`, a `task`."""
+    """The bare name of something that the spec declares, such as a level, a node or a task."""
 
     to: str
 
@@ -71,26 +72,28 @@ class ReferenceKind:
 class TextKind:
     """A string in quotes."""
 
-    what: str
+    phrase: str
+    """The value in words, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiteralKind:
-    """A value as it stands in a table's column: a string in quotes or a number."""
+    """A value as it occurs in a column of a table: a string in quotes or a number."""
 
-    what: str
+    phrase: str
+    """The value in words, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuantityKind:
-    """A number with one of several units, each with its range."""
+    """A number with one of several units; each unit has its own range."""
 
     units: Mapping[str, IntegerKind | RealKind]
 
 
 @dataclass(frozen=True, slots=True)
 class ListKind:
-    """A list of values; `single` lets one value stand without brackets."""
+    """A list of at least `least` values; with `single`, one value may stand without brackets."""
 
     of: Kind
     least: int = 0
@@ -99,7 +102,7 @@ class ListKind:
 
 @dataclass(frozen=True, slots=True)
 class AutoKind:
-    """The word `auto`, or a value: aesm fills it by the rules of allocation."""
+    """The word `auto`, or a value. aesm replaces `auto` by the rules of plan/allocate.py."""
 
     of: Kind
 
@@ -113,21 +116,21 @@ class OptionalKind:
 
 @dataclass(frozen=True, slots=True)
 class CallKind:
-    """A call `name(argument: value, ...)` of one of the models; without arguments it may be a bare name."""
+    """A call `name(argument: value, ...)` of one of the models; without arguments, the bare name is enough."""
 
     models: tuple[type[BlockModel], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EitherKind:
-    """Any of several kinds that differ in how they are written: tried in order."""
+    """A value of one of several kinds, which differ in how they are written; the kinds are tried in order."""
 
     kinds: tuple[Kind, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BlockKind:
-    """A block inside a block. `many`: any number of them, each with a name; else at most one, without a name."""
+    """A block inside a block. With `many`, any number of them, each with a name; else at most one, without a name."""
 
     kind: str
     many: bool = False
@@ -135,7 +138,7 @@ class BlockKind:
 
 @dataclass(frozen=True, slots=True)
 class MembersKind:
-    """All settings of the block: names that the user chose, each with a value of one kind."""
+    """The settings of a block whose names the user chooses; all values have one kind."""
 
     of: Kind
 
@@ -159,12 +162,12 @@ Kind = (
 
 
 def describe(kind: Kind) -> str:
-    """The kind in words, as it completes "expected ..."."""
-    return join_with_or(_ways(kind))
+    """Describes a kind in words that complete "expected ..."."""
+    return join_with_or(_alternatives(kind))
 
 
-def _ways(kind: Kind) -> list[str]:
-    """What a value of the kind may be, one way after the other."""
+def _alternatives(kind: Kind) -> list[str]:
+    """The alternatives for a value of a kind, in words."""
     match kind:
         case IntegerKind(unit=unit):
             return ["a whole number" + (f" of {unit}" if unit else "")]
@@ -174,26 +177,26 @@ def _ways(kind: Kind) -> list[str]:
             return ["a share (such as `10%`)"]
         case ChoiceKind(words):
             return [f"`{word}`" for word in words]
-        case NameKind(what) | TextKind(what) | LiteralKind(what):
-            return [what]
+        case NameKind(phrase) | TextKind(phrase) | LiteralKind(phrase):
+            return [phrase]
         case ReferenceKind(to):
             return [f"the name of a {to}"]
         case QuantityKind(units):
             return ["a number of " + join_with_or(units)]
         case ListKind(of, single=single):
-            return [*_ways(of), "a list of them"] if single else [f"a list, each {describe(of)}"]
+            return [*_alternatives(of), "a list of them"] if single else [f"a list, each {describe(of)}"]
         case AutoKind(of):
-            return ["`auto`", *_ways(of)]
+            return ["`auto`", *_alternatives(of)]
         case OptionalKind(of):
-            return ["`none`", *_ways(of)]
+            return ["`none`", *_alternatives(of)]
         case CallKind(models):
             return [f"`{model.call_name()}{'(...)' if model.kinds() else ''}`" for model in models]
         case EitherKind(kinds):
-            return [way for each in kinds for way in _ways(each)]
+            return [alternative for kind in kinds for alternative in _alternatives(kind)]
 
 
 def describe_range(kind: IntegerKind | RealKind | ShareKind) -> str:
-    """The range in words: `from 1 to 64`, `above 0`."""
+    """Describes a range in words: `from 1 to 64`, `above 0`."""
     match kind:
         case IntegerKind(least, most):
             return f"at least {least:,}" if most == 2**63 - 1 else f"from {least:,} to {most:,}"
@@ -207,7 +210,7 @@ def describe_range(kind: IntegerKind | RealKind | ShareKind) -> str:
 
 
 def in_range(kind: IntegerKind | RealKind | ShareKind, value: float) -> bool:
-    """Whether the number lies in the kind's range."""
+    """Whether a number is in the range of a kind."""
     match kind:
         case IntegerKind(least, most):
             return least <= value <= most
@@ -218,7 +221,7 @@ def in_range(kind: IntegerKind | RealKind | ShareKind, value: float) -> bool:
 
 
 def range_error(kind: Kind, value: Any) -> str:
-    """What is wrong with a value's range, in words; empty when nothing is."""
+    """Describes why a value is out of its kind's range; empty if it is in the range."""
     match kind:
         case IntegerKind() | RealKind() | ShareKind():
             if isinstance(value, int | float) and not in_range(kind, value):
@@ -229,7 +232,7 @@ def range_error(kind: Kind, value: Any) -> str:
             if isinstance(value, tuple):
                 if len(value) < least:
                     return f"at least {least} needed"
-                return next((wrong for item in value if (wrong := range_error(of, item))), "")
+                return next((error for item in value if (error := range_error(of, item))), "")
         case QuantityKind(units):
             return range_error(units[value.unit], value.value)
     return ""

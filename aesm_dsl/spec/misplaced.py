@@ -20,9 +20,9 @@ _NOUNS = {"features": "feature group"}
 """How sentences call a block, where its own word does not read as one."""
 
 
-def report_setting_twice(teller: SpecReporter, first: tree.Word, again: tree.Word) -> None:
+def report_setting_twice(reporter: SpecReporter, first: tree.Word, again: tree.Word) -> None:
     """E205 for a setting that is set again."""
-    teller.tell(
+    reporter.report(
         "E205",
         f"`{normalize(again.text)}` is set twice",
         again.span,
@@ -33,12 +33,12 @@ def report_setting_twice(teller: SpecReporter, first: tree.Word, again: tree.Wor
 
 
 def report_name_twice(
-    teller: SpecReporter, kind: str, first: tree.Word, again: tree.Word, places: tuple[Span, Span]
+    reporter: SpecReporter, kind: str, first: tree.Word, again: tree.Word, places: tuple[Span, Span]
 ) -> None:
     """E204 for a second thing of a name, E207 where the two are spelt differently; `places` of the first and again."""
     same = first.text == again.text
     noun = _NOUNS.get(kind, kind)
-    teller.tell(
+    reporter.report(
         "E204" if same else "E207",
         f"a second {noun} `{again.text}`" if same else f"{noun}s `{first.text}` and `{again.text}` have the same name",
         places[1],
@@ -48,9 +48,9 @@ def report_name_twice(
     )
 
 
-def report_block_twice(teller: SpecReporter, first: tree.Block, again: tree.Block, parent: tree.Block) -> None:
+def report_block_twice(reporter: SpecReporter, first: tree.Block, again: tree.Block, parent: tree.Block) -> None:
     """E204 for a second block of which there is one."""
-    teller.tell(
+    reporter.report(
         "E204",
         f"a second block `{again.kind.text}` in `{parent.kind.text}`",
         again.head,
@@ -61,11 +61,11 @@ def report_block_twice(teller: SpecReporter, first: tree.Block, again: tree.Bloc
 
 
 def report_unknown_setting(
-    teller: SpecReporter, setting: tree.Setting, kinds: dict[str, Any], block: tree.Block
+    reporter: SpecReporter, setting: tree.Setting, kinds: dict[str, Any], block: tree.Block
 ) -> None:
     """E202 for a setting that a block with these kinds of statements does not have."""
     word, known = setting.key.text, [w for w, one in kinds.items() if not isinstance(one, BlockKind | MembersKind)]
-    teller.tell(
+    reporter.report(
         "E202",
         f"`{block.kind.text}` has no setting `{word}`",
         setting.key.span,
@@ -93,13 +93,13 @@ def _instead_of_setting(setting: tree.Setting, kinds: dict[str, Any], known: lis
     return [help, f"settings here are {quoted(known, 12)}" if known else ""]
 
 
-def report_unknown_block(teller: SpecReporter, block: tree.Block, kinds: dict[str, Any], where: str) -> None:
+def report_unknown_block(reporter: SpecReporter, block: tree.Block, kinds: dict[str, Any], where: str) -> None:
     """E201 for a block that `where`, with these kinds of statements, does not have."""
     blocks = [name for name, one in kinds.items() if isinstance(one, BlockKind)]
     help = _instead_of_block(block, kinds, blocks)
     if block.kind.text not in (*kinds, "import") and (blocks or not help):
         help += [f"blocks here are {quoted(sorted(blocks))}" if blocks else "delete it: no blocks stand here"]
-    teller.tell("E201", f"{where} has no block `{block.kind.text}`", block.kind.span, label="not known", help=help)
+    reporter.report("E201", f"{where} has no block `{block.kind.text}`", block.kind.span, label="not known", help=help)
 
 
 def _instead_of_block(block: tree.Block, kinds: dict[str, Any], blocks: list[str]) -> list[Help]:

@@ -43,12 +43,12 @@ class Overrides:
                 added.append(setting)
         return added
 
-    def tell_unused(self, known: Mapping[str, None], teller: SpecReporter) -> None:
+    def report_unused(self, known: Mapping[str, None], reporter: SpecReporter) -> None:
         """E209 for every override whose setting this spec does not have; `known` are the paths that it could have."""
         for path, setting in self.given.items():
             if path not in self.used:
                 whole = next((one for one in known if path.startswith(f"{one}.")), None)
-                teller.tell(
+                reporter.report(
                     "E209",
                     f"this spec has no setting `{path}`",
                     setting.key.span,

@@ -1,13 +1,14 @@
-"""Tree -> Spec: block by block, every fault told at its place, what is sound kept.
+"""Reads the spec from a syntax tree, block by block. Mistakes are reported, and everything valid is kept.
 
-Passes, in order: the file's statements (outline.py), the blocks and settings inside the model (names, kinds, units),
-then one look by pydantic at the whole. Checks that need more than one block are in check.py.
+The steps are: the statements of the file (top_level.py); the blocks and settings inside the model, with their names,
+kinds and units; then pydantic's validation of the whole. Rules about more than one block are in rules.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings, guess_word, normalize, quoted
@@ -37,204 +38,206 @@ from aesm_dsl.syntax.tree import documentation
 
 @pause_garbage_collection()
 def read(file: tree.File, findings: Findings, overrides: Sequence[tree.Setting] = ()) -> Spec | None:
-    """The spec that a tree describes, or None when there is no model to speak of.
+    """Reads the spec that a tree describes.
 
-    overrides  settings whose key is a dotted path (`level.card.experts.count`); they take the place of the file's own.
-    With findings of severity error the spec is only good for finding more mistakes: broken values are left at their
-    defaults and their paths are in `spec.places.broken`.
+    Args:
+        file: the tree.
+        findings: receives the mistakes. If they contain an error, the spec is only good for finding more mistakes:
+            invalid values are replaced by their defaults, and their paths are in `spec.places.broken`.
+        overrides: settings whose key is a dotted path (`level.card.experts.count`); they replace those of the file.
+    Returns:
+        The spec, or None if the file has no model.
     """
-    reader = _Reader(file, findings, overrides)
-    if not check_edition(file, reader.teller):
+    reader = _SpecReader(file, findings, overrides)
+    if not check_edition(file, reader.reporter):
         return None
-    block = find_model_block(file, reader.teller)
+    block = find_model_block(file, reader.reporter)
     if block is None:
         return None
-    found = reader.block(Spec, block, "")
-    reader.overrides.tell_unused(reader.known, reader.teller)
-    spec = Spec.model_validate(found)
+    fields = reader.read_block(Spec, block, "")
+    reader.overrides.report_unused(reader.known, reader.reporter)
+    spec = Spec.model_validate(fields)
     spec._places = reader.places
     return spec
 
 
-class _Reader:
+@dataclass(slots=True)
+class _BlockReading:
+    """A block that is being read."""
+
+    model: type[BlockModel]
+    block: tree.Block
+    path: str
+    fields: dict[str, Any]
+    """Fields of the model that have been read."""
+    settings: dict[str, tree.Setting] = field(default_factory=dict)
+    """Settings that have been read, by their word."""
+    children: dict[str, dict[str, tree.Block]] = field(default_factory=dict)
+    """Inner blocks that have been read, by their word and name."""
+
+    def is_required(self, word: str) -> bool:
+        return self.model.model_fields[self.model.field_of(word)].is_required()
+
+
+class _SpecReader:
     def __init__(self, file: tree.File, findings: Findings, overrides: Sequence[tree.Setting]) -> None:
         self.places = Places()
-        self.teller = SpecReporter(findings, file.damaged)
-        self.values = ValueReader(self.teller, self.places)
+        self.reporter = SpecReporter(findings, file.damaged)
+        self.values = ValueReader(self.reporter, self.places)
         self.overrides = Overrides(overrides)
         self.known: dict[str, None] = {}
-        """Every path of a setting that this spec could have: what an override may name."""
+        """The paths of all settings that this spec could have: those that an override may name."""
 
-    def block(self, model: type[BlockModel], block: tree.Block, path: str) -> dict[str, Any]:
-        """The fields that a block's statements give, for the model to fill the rest."""
+    def read_block(self, model: type[BlockModel], block: tree.Block, path: str) -> dict[str, Any]:
+        """Reads the statements of a block; returns the fields that they set."""
         self.places.values[path] = block.head
-        if self.teller.lost(block.span):
-            self.places.broken.add(join_path(path, "?"))  # something in it could not be read
+        if self.reporter.is_lost(block.span):
+            self.places.broken.add(join_path(path, "?"))  # Some statement of it could not be read.
         if "name" in model.model_fields and block.name is None:
-            self.places.broken.add(path or NAMELESS)  # which one it is has not been said
-        found: dict[str, Any] = self._head(model, block)
+            self.places.broken.add(path or NAMELESS)
+        reading = _BlockReading(model, block, path, self._read_head(model, block))
         kinds = model.kinds()
-        members = next(((word, kind) for word, kind in kinds.items() if isinstance(kind, MembersKind)), None)
-        seen: dict[str, tree.Setting] = {}
-        children: dict[str, dict[str, tree.Block]] = {}
         self.known |= dict.fromkeys(_paths(model, path))
         for statement in (*block.statements, *self.overrides.added(block, path, kinds)):
             if isinstance(statement, tree.Setting):
-                self._setting(model, statement, path, block, seen, found, members)
+                self._read_setting(reading, statement)
             else:
-                self._child(model, statement, path, block, children, found)
-        lost = self.teller.lost_words(block.span)
-        self.places.broken |= {
-            join_path(path, word) for word in kinds if word in lost and word not in (*seen, *children)
-        }
-        missing = [
-            word
-            for word, kind in kinds.items()
-            if model.model_fields[model.field_of(word)].is_required() and word not in seen and word not in children
-        ]
+                self._read_child(reading, statement)
+        present = {*reading.settings, *reading.children}
+        lost = self.reporter.lost_words(block.span)
+        self.places.broken |= {join_path(path, word) for word in kinds if word in lost and word not in present}
+        missing = [word for word in kinds if word not in present and reading.is_required(word)]
         if missing:
-            untold = [word for word in missing if join_path(path, word) not in self.places.broken]
-            if untold and not self.teller.lost(block.span):
-                self.teller.tell(
+            unreported = [word for word in missing if join_path(path, word) not in self.places.broken]
+            if unreported and not self.reporter.is_lost(block.span):
+                self.reporter.report(
                     "E307",
-                    f"`{block.kind.text}` needs {quoted(untold)}",
+                    f"`{block.kind.text}` needs {quoted(unreported)}",
                     block.head,
                     label="missing in this block",
-                    help=[f"write `{word} = ...`: {model.help_of(word)}" for word in untold],
+                    help=[f"write `{word} = ...`: {model.help_of(word)}" for word in unreported],
                 )
-            self._neutral(model, missing, path, found)
-        return found
+            self._fill_required(reading, missing)
+        return reading.fields
 
-    def _head(self, model: type[BlockModel], block: tree.Block) -> dict[str, Any]:
-        """Name, label and documentation, as far as this kind of block has them."""
-        found: dict[str, Any] = {}
+    def _read_head(self, model: type[BlockModel], block: tree.Block) -> dict[str, Any]:
+        """Reads name, label and documentation, if this kind of block has them."""
+        fields: dict[str, Any] = {}
         named, kind = "name" in model.model_fields, block.kind.text
         if named and block.name is None:
-            self._without_name(block)
+            self._report_nameless(block)
         if not named and block.name is not None:
             help = deletion(block.name.span)
-            self.teller.tell("E206", f"`{kind}` takes no name", block.name.span, label="not needed", help=help)
+            self.reporter.report("E206", f"`{kind}` takes no name", block.name.span, label="not needed", help=help)
         if named:
             name = normalize(block.name.text) if block.name else NAMELESS
             if block.name and "." in name:
                 help = replacement(name.replace(".", "_"), block.name.span, certain=False)
-                self.teller.tell("E206", "a name has no dots", block.name.span, label="expected one word", help=help)
-            found["name"] = name
+                self.reporter.report(
+                    "E206", "a name has no dots", block.name.span, label="expected one word", help=help
+                )
+            fields["name"] = name
         if "title" in model.model_fields:
-            found["title"] = block.label.text if block.label else None
-            found["doc"] = documentation(block)
+            fields["title"] = block.label.text if block.label else None
+            fields["doc"] = documentation(block)
         elif block.label is not None:
             help = deletion(block.label.span)
-            self.teller.tell("E206", f"`{kind}` takes no label", block.label.span, label="not needed", help=help)
-        return found
+            self.reporter.report("E206", f"`{kind}` takes no label", block.label.span, label="not needed", help=help)
+        return fields
 
-    def _without_name(self, block: tree.Block) -> None:
+    def _report_nameless(self, block: tree.Block) -> None:
         label = block.label.text if block.label else ""
         name = re.sub(r"[\W_]+", "_", normalize(label)).strip("_").lower()
         name = name if is_word(name) else "NAME"
         form = f"{block.kind.text} {name}" + (f" {block.label.span.text}" if block.label else " { ... }")
-        self.teller.tell(
+        self.reporter.report(
             "E206", f"`{block.kind.text}` needs a name", block.head, label="without a name", help=f"write `{form}`"
         )
 
-    def _setting(
-        self,
-        model: type[BlockModel],
-        setting: tree.Setting,
-        path: str,
-        block: tree.Block,
-        seen: dict[str, tree.Setting],
-        found: dict[str, Any],
-        members: tuple[str, MembersKind] | None,
-    ) -> None:
-        kinds, word = model.kinds(), normalize(setting.key.text)
-        inner = join_path(path, word)
-        kind = members[1].of if members else kinds.get(word)
+    def _read_setting(self, reading: _BlockReading, setting: tree.Setting) -> None:
+        model, kinds, word = reading.model, reading.model.kinds(), normalize(setting.key.text)
+        path = join_path(reading.path, word)
+        members_word, members = next(
+            ((name, kind) for name, kind in kinds.items() if isinstance(kind, MembersKind)), ("", None)
+        )
+        kind = members.of if members else kinds.get(word)
         if kind is None or isinstance(kind, BlockKind | MembersKind):
-            report_unknown_setting(self.teller, setting, kinds, block)
-            self._excuse(word, kinds, path)
+            report_unknown_setting(self.reporter, setting, kinds, reading.block)
+            self._excuse_similar(reading, word)
             return
         if members and location_help(word) and not isinstance(setting.value, tree.Call | tree.Word):
-            report_unknown_setting(self.teller, setting, kinds, block)
+            # A setting of another block in a group of features: its value cannot be a feature.
+            report_unknown_setting(self.reporter, setting, kinds, reading.block)
             return
-        if word in seen and members:
-            first, again = seen[word].key, setting.key
-            report_name_twice(self.teller, "feature", first, again, (first.span, again.span))
+        if word in reading.settings and members:
+            first, again = reading.settings[word].key, setting.key
+            report_name_twice(self.reporter, "feature", first, again, (first.span, again.span))
             return
-        if word in seen:
-            report_setting_twice(self.teller, seen[word].key, setting.key)
+        if word in reading.settings:
+            report_setting_twice(self.reporter, reading.settings[word].key, setting.key)
             return
-        seen[word] = setting
-        setting = self.overrides.take(inner) or setting
-        self.known[inner] = None
-        self.places.values[inner] = setting.value.span
-        self.places.keys[inner] = setting.key.span
+        reading.settings[word] = setting
+        setting = self.overrides.take(path) or setting
+        self.known[path] = None
+        self.places.values[path] = setting.value.span
+        self.places.keys[path] = setting.key.span
         try:
-            asked = ExpectedValue(f"`{word}`", inner, kind, "" if members else setting_example(model, word))
-            value = self.values.read(kind, setting.value, asked)
+            expected = ExpectedValue(f"`{word}`", path, kind, "" if members else setting_example(model, word))
+            value = self.values.read(kind, setting.value, expected)
         except InvalidValue:
-            self.places.broken.add(inner)
-            if not members:
-                self._neutral(
-                    model, [w for w in [word] if model.model_fields[model.field_of(w)].is_required()], path, found
-                )
+            self.places.broken.add(path)
+            if not members and reading.is_required(word):
+                self._fill_required(reading, [word])
             return
         if members:
-            found.setdefault(model.field_of(members[0]), {})[word] = value
+            reading.fields.setdefault(model.field_of(members_word), {})[word] = value
         else:
-            found[model.field_of(word)] = value
+            reading.fields[model.field_of(word)] = value
 
-    def _neutral(self, model: type[BlockModel], words: Sequence[str], path: str, found: dict[str, Any]) -> None:
-        """Stands in for a required value that is broken or missing, so that the rest can be looked at."""
+    def _fill_required(self, reading: _BlockReading, words: Sequence[str]) -> None:
+        """Fills required values that are invalid or missing, so that pydantic accepts the rest."""
         for word in words:
-            self.places.broken.add(join_path(path, word))
-            found[model.field_of(word)] = ("",)
+            self.places.broken.add(join_path(reading.path, word))
+            reading.fields[reading.model.field_of(word)] = ("",)
 
-    def _child(
-        self,
-        model: type[BlockModel],
-        block: tree.Block,
-        path: str,
-        parent: tree.Block,
-        children: dict[str, dict[str, tree.Block]],
-        found: dict[str, Any],
-    ) -> None:
-        kinds, word = model.kinds(), block.kind.text
+    def _read_child(self, reading: _BlockReading, block: tree.Block) -> None:
+        model, kinds, word = reading.model, reading.model.kinds(), block.kind.text
         kind = kinds.get(word)
         if not isinstance(kind, BlockKind):
-            words = {name for name, one in kinds.items() if isinstance(one, BlockKind)}
-            report_unknown_block(self.teller, block, kinds, f"`{parent.kind.text}`")
-            self._excuse(word, kinds, path)
+            words = {name for name, kind in kinds.items() if isinstance(kind, BlockKind)}
+            report_unknown_block(self.reporter, block, kinds, f"`{reading.block.kind.text}`")
+            self._excuse_similar(reading, word)
             guess = guess_word(word, words)
             kind = kinds.get(guess or "")
-            if guess is None or word in model.kinds() or location_help(word) or not isinstance(kind, BlockKind):
+            if guess is None or word in kinds or location_help(word) or not isinstance(kind, BlockKind):
                 self.places.lost.append(block.span)
                 return
             word = guess
         name = (normalize(block.name.text) if block.name else NAMELESS) if kind.many else ""
-        earlier = children.setdefault(word, {}).get(name)
+        earlier = reading.children.setdefault(word, {}).get(name)
         if earlier is not None and name != NAMELESS:
             if earlier.name and block.name and name:
-                report_name_twice(self.teller, word, earlier.name, block.name, (earlier.head, block.head))
+                report_name_twice(self.reporter, word, earlier.name, block.name, (earlier.head, block.head))
             else:
-                report_block_twice(self.teller, earlier, block, parent)
+                report_block_twice(self.reporter, earlier, block, reading.block)
             return
-        children[word][name] = block
+        reading.children[word][name] = block
         field = model.field_of(word)
-        inner = self.block(child_model(model, field), block, join_path(path, f"{word}.{name}" if name else word))
+        path = join_path(reading.path, f"{word}.{name}" if name else word)
+        inner = self.read_block(child_model(model, field), block, path)
         if kind.many:
-            found[field] = (*found.get(field, ()), inner)
+            reading.fields[field] = (*reading.fields.get(field, ()), inner)
         else:
-            found[field] = inner
+            reading.fields[field] = inner
 
-    def _excuse(self, word: str, kinds: dict[str, Any], path: str) -> None:
-        """An unknown word stands for the one that was probably meant: that one is not called missing."""
-        if (guess := guess_word(word, kinds)) is not None:
-            self.places.broken.add(join_path(path, guess))
+    def _excuse_similar(self, reading: _BlockReading, word: str) -> None:
+        """Marks the word that an unknown one was probably meant as, so that it is not reported as missing."""
+        if (guess := guess_word(word, reading.model.kinds())) is not None:
+            self.places.broken.add(join_path(reading.path, guess))
 
 
 def _paths(model: type[BlockModel], path: str) -> Iterator[str]:
-    """The paths of the settings that a block has, or would have in blocks that need no name."""
+    """The paths of the settings of a block, also in inner blocks that need no name."""
     for word, kind in model.kinds().items():
         if not isinstance(kind, BlockKind | MembersKind):
             yield join_path(path, word)

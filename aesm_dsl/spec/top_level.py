@@ -15,15 +15,15 @@ from aesm_dsl.syntax import tree
 _TOP = {"import": BlockKind("import", many=True), "model": BlockKind("model", many=True)}
 
 
-def check_edition(file: tree.File, teller: SpecReporter) -> bool:
+def check_edition(file: tree.File, reporter: SpecReporter) -> bool:
     """Whether the file's edition of the language is one this version reads."""
     settings = [one for one in file.statements if isinstance(one, tree.Setting)]
     first = next((one for one in settings if one.key.text == "aesm"), None)
     for one in settings:
         if one.key.text != "aesm":
-            _outside(teller, one.key, first is None)
+            _outside(reporter, one.key, first is None)
         elif first is not None and one is not first:
-            report_setting_twice(teller, first.key, one.key)
+            report_setting_twice(reporter, first.key, one.key)
     if first is None:
         if any(_means_edition(one.key) for one in settings) or _stands_damaged(file, "aesm"):
             return True
@@ -33,7 +33,7 @@ def check_edition(file: tree.File, teller: SpecReporter) -> bool:
         place = Span(start.source, start.start, start.start)
         help = replacement(f"aesm = {EDITION}\n\n", edition_span(file), f"write `aesm = {EDITION}` on the first line")
         label = f"edition {EDITION} is assumed"
-        teller.tell("W101", "the language edition is not stated", place, label=label, help=help)
+        reporter.report("W101", "the language edition is not stated", place, label=label, help=help)
         return True
     value = first.value
     whole = isinstance(value, tree.Number) and isinstance(value.value, int) and not value.unit
@@ -41,9 +41,9 @@ def check_edition(file: tree.File, teller: SpecReporter) -> bool:
         fraction = isinstance(value, tree.Number) and not value.unit
         label = "out of range" if whole else "this is not whole" if fraction else f"this is {describe_value(value)}"
         help = replacement(str(EDITION), value.span)
-        teller.tell("E310", "the edition must be a whole number from 1", value.span, label=label, help=help)
+        reporter.report("E310", "the edition must be a whole number from 1", value.span, label=label, help=help)
     elif value.value > EDITION:
-        teller.tell(
+        reporter.report(
             "E310",
             f"this spec is written in edition {value.value} of the language",
             value.span,
@@ -66,13 +66,13 @@ def edition_span(file: tree.File) -> Span:
     return file.source.span(at, at)
 
 
-def _outside(teller: SpecReporter, key: tree.Word, maybe_edition: bool) -> None:
+def _outside(reporter: SpecReporter, key: tree.Word, maybe_edition: bool) -> None:
     """E202 for a setting outside the model."""
     help: str | HelpWithFix = location_help(key.text) or "settings belong inside `model NAME { ... }`"
     if maybe_edition and _means_edition(key):
         help = replacement("aesm", key.span, "did you mean `aesm`?")
     label = f"only `aesm = {EDITION}` may stand here"
-    teller.tell("E202", f"`{key.text}` stands outside the model", key.span, label=label, help=help)
+    reporter.report("E202", f"`{key.text}` stands outside the model", key.span, label=label, help=help)
 
 
 def _means_edition(key: tree.Word) -> bool:
@@ -88,7 +88,7 @@ def _is_part(block: tree.Block) -> bool:
     return isinstance(Spec.kinds().get(block.kind.text), BlockKind)
 
 
-def find_model_block(file: tree.File, teller: SpecReporter) -> tree.Block | None:
+def find_model_block(file: tree.File, reporter: SpecReporter) -> tree.Block | None:
     """The file's one model, or what was probably meant as one; None after telling that there is none."""
     blocks = [one for one in file.statements if isinstance(one, tree.Block)]
     models = [one for one in blocks if one.kind.text == "model"]
@@ -96,7 +96,7 @@ def find_model_block(file: tree.File, teller: SpecReporter) -> tree.Block | None
     parts = [one for one in blocks if _is_part(one)]
     if parts and not models and not meant and not file.damaged:
         # Every block lacks the same: the model around them.
-        teller.tell(
+        reporter.report(
             "E307",
             "there is no model in this file",
             parts[0].head,
@@ -107,20 +107,20 @@ def find_model_block(file: tree.File, teller: SpecReporter) -> tree.Block | None
     for one in blocks:
         if _is_part(one):
             label, help = "a part of a model", "move it inside `model NAME { ... }`"
-            teller.tell("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
+            reporter.report("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
         elif one.kind.text in Spec.kinds():
             label, help = "a setting of a model", f"write `{one.kind.text} = ...` inside `model NAME {{ ... }}`"
-            teller.tell("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
+            reporter.report("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
         elif one.kind.text != "model":
-            report_unknown_block(teller, one, _TOP, "a file")
+            report_unknown_block(reporter, one, _TOP, "a file")
     models = models or meant
     for extra in models[1:]:
         second, help = Related(models[0].head, "the first model"), "give each model a file of its own"
-        teller.tell("E204", "a file holds one model", extra.head, label="a second one", help=help, second=second)
-    if not models and not file.damaged and not teller.findings.errors:
+        reporter.report("E204", "a file holds one model", extra.head, label="a second one", help=help, second=second)
+    if not models and not file.damaged and not reporter.findings.errors:
         label, help = "nothing but comments" if file.source.text.strip() else "empty", "write `model NAME { ... }`"
         if file.statements:
             label = "no model follows"
         start = file.source.span(0, 0)
-        teller.findings.add("E307", "there is no model in this file", start, label=label, help=help)
+        reporter.findings.add("E307", "there is no model in this file", start, label=label, help=help)
     return models[0] if models else None

@@ -16,38 +16,40 @@ FORM = "for example `level.card.experts.count = choice(4, 8, 16)`, or `embed = i
 
 def take_search_space(file: tree.File, findings: Findings) -> tuple[tree.File, tuple[Dimension, ...]]:
     """The file without its block `tune`, and what stands in that; E309 for what cannot be searched."""
-    teller, found = SpecReporter(findings, file.damaged), list[Dimension]()
-    statements = tuple(_without(one, teller, found) for one in file.statements)
+    reporter, found = SpecReporter(findings, file.damaged), list[Dimension]()
+    statements = tuple(_without(one, reporter, found) for one in file.statements)
     return replace(file, statements=statements), tuple(found)
 
 
-def _without(statement: tree.Statement, teller: SpecReporter, found: list[Dimension]) -> tree.Statement:
+def _without(statement: tree.Statement, reporter: SpecReporter, found: list[Dimension]) -> tree.Statement:
     if not isinstance(statement, tree.Block) or statement.kind.text != "model":
         return statement
     blocks = [one for one in statement.statements if isinstance(one, tree.Block) and one.kind.text == TUNE]
     for again in blocks[1:]:
-        report_block_twice(teller, blocks[0], again, statement)
+        report_block_twice(reporter, blocks[0], again, statement)
     for one in blocks[0].statements if blocks else ():
         if isinstance(one, tree.Setting):
             dimension = Dimension(one)
-            if _sound(dimension, teller):
+            if _sound(dimension, reporter):
                 found.append(dimension)
         else:
-            teller.tell("E309", "`tune` has no blocks", one.head, label="expected a setting", help=FORM)
+            reporter.report("E309", "`tune` has no blocks", one.head, label="expected a setting", help=FORM)
     return replace(statement, statements=tuple(one for one in statement.statements if one not in blocks))
 
 
-def _sound(dimension: Dimension, teller: SpecReporter) -> bool:
+def _sound(dimension: Dimension, reporter: SpecReporter) -> bool:
     calls = placeholder_calls(dimension.value)
     if not calls:
         help = ["write `choice(...)`, `int(from, to)`, `float(from, to)` or `log(from, to)` in it", FORM]
         said = f"`{dimension.path}` has one value, and nothing to search"
-        teller.tell("E309", said, dimension.value.span, label="one value", help=help)
+        reporter.report("E309", said, dimension.value.span, label="one value", help=help)
         return False
     for call in calls:
         wrong = _wrong(call)
         if wrong:
-            teller.tell("E309", f"`{placeholder_kind(call)}` {wrong}", call.span, label="cannot be searched", help=FORM)
+            reporter.report(
+                "E309", f"`{placeholder_kind(call)}` {wrong}", call.span, label="cannot be searched", help=FORM
+            )
             return False
     return True
 

@@ -105,8 +105,8 @@ class _Taking:
 
     def groups(self, value: tree.Value) -> list[tree.Block]:
         try:
-            teller, kind = SpecReporter(self.ledger.findings, self.damaged), _kind()
-            ValueReader(teller, Places()).read(kind, value, ExpectedValue(f"`{USE}`", USE, kind))
+            reporter, kind = SpecReporter(self.ledger.findings, self.damaged), _kind()
+            ValueReader(reporter, Places()).read(kind, value, ExpectedValue(f"`{USE}`", USE, kind))
         except InvalidValue:
             self.ledger.broken.append(value.span)
             return []

@@ -1,4 +1,4 @@
-"""`SpecReporter` says what is wrong with a value, unless its place was lost to a mistake that has been told already."""
+"""`SpecReporter`: reports mistakes in values, except where the text was damaged by a syntax error reported before."""
 
 from __future__ import annotations
 
@@ -15,85 +15,85 @@ from aesm_dsl.spec.kinds import Kind, describe
 from aesm_dsl.syntax import tree
 
 
-class InvalidValue(Exception):  # noqa: N818 - not an error: control flow within this room
-    """The value cannot be used, and why has been told."""
+class InvalidValue(Exception):  # noqa: N818 - not an error: control flow within this package
+    """A value cannot be used, and the reason has been reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedValue:
-    """What a value is read for.
-
-    name     how sentences call it: the word of a setting or argument in backticks, or `each value of` it
-    path     where it stands in the spec
-    kind     all that it may be
-    example  how it may be written, if that can be said
-    """
+    """What is expected at a place: for messages about the value that is written there."""
 
     name: str
+    """The subject of messages: the word of a setting or argument in backticks, or `each value of` it."""
     path: str
+    """Its dotted path in the spec."""
     kind: Kind
+    """The whole kind; readers go down into its parts."""
     example: str = ""
+    """How it may be written, if the default shows it."""
 
     @property
     def hint(self) -> str:
-        """A line of help for whoever wrote something else."""
+        """A line of help that says what to write."""
         return f"for example `{self.example}`" if self.example else f"write {describe(self.kind)}"
 
     def item(self, kind: Kind) -> ExpectedValue:
-        """What each value of this list is read for."""
+        """Returns what is expected of each value of a list."""
         return replace(self, name=f"each value of {self.name}", kind=kind)
 
 
 class SpecReporter:
-    """Adds findings about a text of which some places are damaged."""
+    """Adds findings about a text in which some places are damaged."""
 
     def __init__(self, findings: Findings, damaged: tuple[Span, ...]) -> None:
         self.findings = findings
         self.damaged = damaged
 
-    def lost(self, span: Span) -> bool:
-        """Whether the text at the place was damaged by a mistake that has been told already."""
-        return any(one.source is span.source and one.start < span.end and span.start < one.end for one in self.damaged)
+    def is_lost(self, span: Span) -> bool:
+        """Whether a place overlaps text that a syntax error damaged; that error has been reported."""
+        return bool(self._damaged_within(span))
 
     def lost_words(self, span: Span) -> set[str]:
-        """The words in the damaged text within the place."""
-        inside = (one for one in self.damaged if one.source is span.source)
-        inside = (one for one in inside if one.start < span.end and span.start < one.end)
-        return {word for one in inside for word in re.findall(r"\w+", one.text)}
+        """Returns the words of the damaged text within a place."""
+        return {word for damaged in self._damaged_within(span) for word in re.findall(r"\w+", damaged.text)}
 
-    def tell(self, code: str, message: str, span: Span, **more: Any) -> None:
-        """Adds a finding, unless its place is damaged."""
-        if not self.lost(span):
-            self.findings.add(code, message, span, **more)
+    def _damaged_within(self, span: Span) -> list[Span]:
+        same_source = (damaged for damaged in self.damaged if damaged.source is span.source)
+        return [damaged for damaged in same_source if damaged.start < span.end and span.start < damaged.end]
 
-    def wrong(self, code: str, message: str, span: Span, **more: Any) -> InvalidValue:
-        """Tells why a value cannot be used; returns what the reader of the value raises."""
-        self.tell(code, message, span, **more)
+    def report(self, code: str, message: str, span: Span, **details: Any) -> None:
+        """Adds a finding, unless its place is damaged; the arguments are those of `Findings.add`."""
+        if not self.is_lost(span):
+            self.findings.add(code, message, span, **details)
+
+    def invalid(self, code: str, message: str, span: Span, **details: Any) -> InvalidValue:
+        """Reports why a value cannot be used; returns the exception for its reader to raise."""
+        self.report(code, message, span, **details)
         return InvalidValue()
 
-    def wrong_type(self, value: tree.Value, asked: ExpectedValue, help: Help | Sequence[Help] = "") -> InvalidValue:
-        """Tells that the value is of another kind; returns what the reader of the value raises."""
-        return self.wrong(
+    def wrong_type(self, value: tree.Value, expected: ExpectedValue, help: Help | Sequence[Help] = "") -> InvalidValue:
+        """Reports that a value is of another kind (E301); returns the exception for its reader to raise."""
+        return self.invalid(
             "E301",
-            f"{asked.name} must be {describe(asked.kind)}",
+            f"{expected.name} must be {describe(expected.kind)}",
             value.span,
             label=f"this is {describe_value(value)}",
-            help=help or _bare(value, asked) or asked.hint,
+            help=help or _without_delimiters(value, expected) or expected.hint,
         )
 
 
-def _bare(value: tree.Value, asked: ExpectedValue) -> Help:
-    """The value without the quotes or brackets that do not belong around it."""
-    if isinstance(value, tree.Text) and _fits(asked.kind, value.text):
+def _without_delimiters(value: tree.Value, expected: ExpectedValue) -> Help:
+    """Help to write a value without quotes or brackets, if it is then of the expected kind."""
+    if isinstance(value, tree.Text) and _fits(expected.kind, value.text):
         return replacement(value.text, value.span, f"write it without quotes: `{value.text}`")
-    if isinstance(value, tree.List) and len(value.items) == 1 and _fits(asked.kind, value.items[0].span.text):
-        inner = value.items[0].span.text
-        return replacement(inner, value.span, f"write it without brackets: `{inner}`")
+    if isinstance(value, tree.List) and len(value.items) == 1 and _fits(expected.kind, value.items[0].span.text):
+        item = value.items[0].span.text
+        return replacement(item, value.span, f"write it without brackets: `{item}`")
     return ""
 
 
 def _fits(kind: Kind, text: str) -> bool:
-    """Whether a bare text is plainly of the kind."""
+    """Whether a bare text is plainly a value of a kind."""
     match kind:
         case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
             return re.fullmatch(r"[+-]?\d[\d_]*(\.\d+)?(e[+-]?\d+)?%?", text) is not None
@@ -111,12 +111,12 @@ def _fits(kind: Kind, text: str) -> bool:
 
 
 def accepts(kind: Any, value: tree.Value) -> bool:
-    """Whether a value is, on the outside, of a kind."""
+    """Whether a value looks like one of a kind; ranges and arguments of calls are not checked."""
     match kind:
         case kinds.AutoKind(of) | kinds.OptionalKind(of):
             return accepts(of, value)
         case kinds.EitherKind(options):
-            return any(accepts(one, value) for one in options)
+            return any(accepts(option, value) for option in options)
         case kinds.IntegerKind():
             return isinstance(value, tree.Number) and not value.percent and float(value.value).is_integer()
         case kinds.RealKind() | kinds.ShareKind():
@@ -142,7 +142,7 @@ def accepts(kind: Any, value: tree.Value) -> bool:
 
 
 def describe_value(value: tree.Value) -> str:
-    """What a value is, in words."""
+    """Describes in words what a value is."""
     match value:
         case tree.Word():
             return "a name"

@@ -1,6 +1,6 @@
-"""Tree value -> Python value, by the kind of its setting; every way it can be wrong has its sentence here.
+"""Reads a value of the tree by the kind of its setting, and reports everything that can be wrong with it.
 
-Numbers are in number.py, calls in call.py.
+numbers.py reads numbers, call_reader.py calls.
 """
 
 from __future__ import annotations
@@ -19,37 +19,47 @@ from aesm_dsl.syntax import tree
 
 
 class ValueReader:
-    """Reads values; remembers their places, tells what is wrong with them."""
+    """Reads values, records their places, and reports what is wrong with them."""
 
-    def __init__(self, teller: SpecReporter, places: Places) -> None:
-        self.teller = teller
+    def __init__(self, reporter: SpecReporter, places: Places) -> None:
+        self.reporter = reporter
         self.places = places
-        self.calls = CallReader(teller, places, self.read)
+        self.calls = CallReader(reporter, places, self.read)
 
-    def read(self, kind: Kind, value: tree.Value, asked: ExpectedValue) -> Any:
-        """The Python value, or Wrong. `kind` is the part of what is asked for that is left to look at."""
+    def read(self, kind: Kind, value: tree.Value, expected: ExpectedValue) -> Any:
+        """Reads a value.
+
+        Args:
+            kind: the part of the expected kind that has not been handled yet.
+            value: the value.
+            expected: the whole of what is expected, for messages.
+        Returns:
+            The value as pydantic takes it: numbers, strings, tuples, None, and dicts for calls and quantities.
+        Raises:
+            InvalidValue: the value cannot be used.
+        """
         match kind:
             case kinds.OptionalKind(of):
-                nothing = isinstance(value, tree.Word) and value.text.casefold() in WORDS_FOR_NONE
-                if nothing and not isinstance(of, kinds.NameKind):
-                    raise self.teller.wrong_type(value, asked, help=replacement("none", value.span))
-                return None if _is_word(value, "none") else self.read(of, value, asked)
+                other_word = isinstance(value, tree.Word) and value.text.casefold() in WORDS_FOR_NONE
+                if other_word and not isinstance(of, kinds.NameKind):  # A column may be called `no`.
+                    raise self.reporter.wrong_type(value, expected, help=replacement("none", value.span))
+                return None if _is_word(value, "none") else self.read(of, value, expected)
             case kinds.AutoKind(of):
-                return "auto" if _is_word(value, "auto") else self.read(of, value, asked)
+                return "auto" if _is_word(value, "auto") else self.read(of, value, expected)
             case kinds.EitherKind(options):
-                calls = isinstance(value, tree.Call)
-                fitting = [each for each in options if isinstance(each, kinds.CallKind) == calls]
-                return self.read((fitting or options)[0], value, asked)
+                is_call = isinstance(value, tree.Call)
+                fitting = [option for option in options if isinstance(option, kinds.CallKind) == is_call]
+                return self.read((fitting or options)[0], value, expected)
             case kinds.ListKind():
-                return self._many(kind, value, asked)
+                return self._read_list(kind, value, expected)
             case kinds.CallKind():
-                return self.calls.read(kind, value, asked)
+                return self.calls.read(kind, value, expected)
             case kinds.ChoiceKind(words):
-                return self._choice(words, value, asked)
+                return self._read_choice(words, value, expected)
             case kinds.QuantityKind(units):
-                return read_quantity(self.teller, units, value, asked)
+                return read_quantity(self.reporter, units, value, expected)
             case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
-                return read_number(self.teller, kind, value, asked)
+                return read_number(self.reporter, kind, value, expected)
             case kinds.NameKind():
                 if isinstance(value, tree.Word):
                     return normalize(value.text)
@@ -60,62 +70,62 @@ class ValueReader:
                     return normalize(value.text)
                 if isinstance(value, tree.Text):
                     help = replacement(value.text, value.span, f"refer by name, without quotes: `{value.text}`")
-                    raise self.teller.wrong_type(value, asked, help=help)
+                    raise self.reporter.wrong_type(value, expected, help=help)
             case kinds.TextKind():
                 if isinstance(value, tree.Text):
                     return value.text
                 if isinstance(value, tree.Word):
-                    raise self._unquoted(value, asked)
+                    raise self._unquoted(value, expected)
             case kinds.LiteralKind():
                 if isinstance(value, tree.Text):
                     return value.text
                 if isinstance(value, tree.Number) and not value.unit:
-                    return read_finite(self.teller, value, asked)
+                    return read_finite(self.reporter, value, expected)
                 if isinstance(value, tree.Word):
-                    raise self._unquoted(value, asked)
-        raise self.teller.wrong_type(value, asked)
+                    raise self._unquoted(value, expected)
+        raise self.reporter.wrong_type(value, expected)
 
-    def _unquoted(self, value: tree.Word, asked: ExpectedValue) -> InvalidValue:
+    def _unquoted(self, value: tree.Word, expected: ExpectedValue) -> InvalidValue:
         help = replacement(f'"{value.text}"', value.span, f'write it in quotes: `"{value.text}"`')
-        return self.teller.wrong_type(value, asked, help=help)
+        return self.reporter.wrong_type(value, expected, help=help)
 
-    def _many(self, kind: kinds.ListKind, value: tree.Value, asked: ExpectedValue) -> tuple[Any, ...]:
+    def _read_list(self, kind: kinds.ListKind, value: tree.Value, expected: ExpectedValue) -> tuple[Any, ...]:
         if not isinstance(value, tree.List):
             if not kind.single:
                 shown = value.span.text if isinstance(value, tree.Number | tree.Word | tree.Text) else "..."
                 line = f"a list stands in brackets: `[{shown}]`"
                 help = replacement(f"[{shown}]", value.span, line) if shown != "..." else line
-                raise self.teller.wrong_type(value, asked, help=help)
-            return (self.read(kind.of, value, asked),)
-        items, sound = [], True
+                raise self.reporter.wrong_type(value, expected, help=help)
+            return (self.read(kind.of, value, expected),)
+        items, valid = [], True
         for position, item in enumerate(value.items):
-            self.places.values[f"{asked.path}.{position}"] = item.span
+            self.places.values[f"{expected.path}.{position}"] = item.span
             try:
-                items.append(self.read(kind.of, item, asked.item(kind.of)))
+                items.append(self.read(kind.of, item, expected.item(kind.of)))
             except InvalidValue:
-                sound = False
-        if not sound:
+                valid = False
+        if not valid:
             raise InvalidValue
         if len(items) < kind.least:
             values = f"{kind.least} value{'s' * (kind.least > 1)}"
-            help = f"for example `{asked.example}`" if asked.example else "write one"
-            raise self.teller.wrong(
-                "E302", f"{asked.name} needs at least {values}", value.span, label="empty", help=help
+            help = f"for example `{expected.example}`" if expected.example else "write one"
+            raise self.reporter.invalid(
+                "E302", f"{expected.name} needs at least {values}", value.span, label="empty", help=help
             )
         return tuple(items)
 
-    def _choice(self, words: tuple[str, ...], value: tree.Value, asked: ExpectedValue) -> str:
+    def _read_choice(self, words: tuple[str, ...], value: tree.Value, expected: ExpectedValue) -> str:
         if isinstance(value, tree.Word) and value.text in words:
             return value.text
         if isinstance(value, tree.Word) or (isinstance(value, tree.Text) and value.text not in words):
-            raise self.teller.wrong(
+            raise self.reporter.invalid(
                 "E306",
-                f"{asked.name} cannot be `{value.text}`",
+                f"{expected.name} cannot be `{value.text}`",
                 value.span,
-                label=f"expected {describe(asked.kind)}",
-                help=suggest(value.text, words, value.span) or asked.hint,
+                label=f"expected {describe(expected.kind)}",
+                help=suggest(value.text, words, value.span) or expected.hint,
             )
-        raise self.teller.wrong_type(value, asked)
+        raise self.reporter.wrong_type(value, expected)
 
 
 def _is_word(value: tree.Value, word: str) -> bool:
