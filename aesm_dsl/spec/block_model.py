@@ -23,7 +23,7 @@ Doc = Annotated[str, pydantic.AfterValidator(_lines)]
 class BlockModel(BaseModel):
     """A block of the language, or the arguments of a call; the first field of a call is `call`.
 
-    Its fields are annotated with the kinds of their values. Reading, completion, JSON and the reference use these kinds.
+    The kinds of its fields' values are in their annotations; reading, completion, JSON and the reference use them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)

@@ -1,4 +1,4 @@
-"""Where the values of a spec were written: a dotted path such as `level.card.experts.count` -> a `Span`."""
+"""`Places`: where the values of a spec were written, by dotted path such as `level.card.experts.count`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from dataclasses import dataclass, field
 from aesm_dsl.findings.source import Span
 
 NAMELESS = "?"
-"""Stands in a path for the name of a thing whose name is missing."""
+"""Takes the place of a missing name in paths."""
 
 
 @dataclass(slots=True)
 class Places:
-    """Filled while a spec is read. `broken` are paths whose value could not be used: nothing more is told about them.
+    """The places of a spec's values; reading the spec fills them.
 
-    Two specs of the same meaning are equal wherever they were written, so places never count in a comparison.
+    They never count in a comparison: two specs with the same values are equal wherever they were written.
     """
 
     values: dict[str, Span] = field(default_factory=dict, compare=False)
-    """Path of a setting or argument -> its value; of a block -> its kind, name and label."""
+    """Maps the path of a setting or argument to its value, the path of a block to its kind, name and label."""
     keys: dict[str, Span] = field(default_factory=dict, compare=False)
-    """Path of a setting or argument -> its key."""
+    """Maps the path of a setting or argument to its key."""
     broken: set[str] = field(default_factory=set, compare=False)
+    """Paths whose value could not be used; nothing more is reported about them."""
     lost: list[Span] = field(default_factory=list, compare=False)
-    """Blocks that could not be understood: a name that stands in one is not called unknown."""
+    """Unknown blocks; a name that occurs in one of them is not reported as unknown."""
 
     def of(self, path: str) -> Span | None:
-        """The place of a path, or of the nearest block around it that was written."""
+        """Returns the place of a path, or of the nearest block around it; None for a spec not read from text."""
         while path:
             if path in self.values:
                 return self.values[path]
@@ -34,11 +35,11 @@ class Places:
         return self.values.get("")
 
     def is_broken(self, path: str) -> bool:
-        """Whether the value at the path, or something inside it, could not be used."""
-        return any(one == path or one.startswith(f"{path}.") for one in self.broken)
+        """Whether the value at a path, or one inside it, could not be used."""
+        return any(broken == path or broken.startswith(f"{path}.") for broken in self.broken)
 
     def origin(self, path: str) -> str:
-        """Who set the value: a flag, the place in the file or in an imported one, or "built in"."""
+        """Says where a value comes from: a flag, its line, its imported file and line, or "built in"."""
         span = self.values.get(path)
         if span is None:
             return "built in"
@@ -48,5 +49,5 @@ class Places:
 
 
 def join_path(path: str, word: str) -> str:
-    """The path of a word inside a path."""
+    """Returns the path of a word inside the block at a path."""
     return f"{path}.{word}" if path else word

@@ -1,4 +1,4 @@
-"""Words that other tools use for what the language calls otherwise."""
+"""Words of other tools, and the words of the language that mean the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from aesm_dsl.spec.where_words_live import location_help
 
-_OURS = {
+_SYNONYMS = {
     "edition": ("version", "language", "aesm_version"),
     "batch": ("batch_size", "batchsize"),
     "length": ("epochs", "epoch", "num_epochs", "max_epochs", "steps", "num_steps", "max_steps", "iterations"),
@@ -45,20 +45,23 @@ _OURS = {
     "task": ("objective", "head"),
     "node": ("scene", "domain", "entry"),
 }
-"""Our word -> what it may be called elsewhere."""
+"""Maps words of the language to words of other tools."""
 
-_MEANT = {other: ours for ours, others in _OURS.items() for other in others}
+_MEANING = {synonym: word for word, synonyms in _SYNONYMS.items() for synonym in synonyms}
 
 
 def synonym_help(word: str, known: Collection[str], *, call: bool = False) -> str:
-    """A line of help for a word that the language has under another name, or an empty string.
+    """Returns a line of help for a word that the language has under another name; empty if it has none.
 
-    known  the words that may stand where it stands
-    call   it was written as an argument
+    Args:
+        word: the word.
+        known: the words that may stand in its place.
+        call: whether it was written as an argument.
     """
-    ours = _MEANT.get(word) or _MEANT.get(word.casefold())
-    if ours is None:
+    meaning = _MEANING.get(word) or _MEANING.get(word.casefold())
+    if meaning is None:
         return ""
-    if ours in known:
-        return f"write `{ours}`: that is what `{word}` is called here"
-    return f"`{word}` is called `{ours}`; {location_help(ours, call=call)}" if location_help(ours) else ""
+    if meaning in known:
+        return f"write `{meaning}`: that is what `{word}` is called here"
+    location = location_help(meaning, call=call)
+    return f"`{word}` is called `{meaning}`; {location}" if location else ""
