@@ -1,4 +1,4 @@
-"""The path of an `import` -> the text of its file; what stands in the way is told at the path (E212-E214, E218)."""
+"""The path of an `import` -> the text of its file; what is wrong is reported at the path (E212-E214, E218)."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from aesm_dsl.findings.source import Source
 from aesm_dsl.syntax import tree
 
 _MOST_FILES = 5000
+"""Files and folders that are looked at for suggestions, about."""
 
 UnsavedTexts = Mapping[Path, str]
-"""Texts that count instead of the files at these places, links resolved: what an editor has not saved yet."""
+"""Path of a file, links resolved -> the text that an editor has open in its target, saved or not."""
 
 
 def resolve_path(path: str | Path) -> Path:
-    """Where a file or folder is, links resolved."""
+    """Returns the absolute path of a file or folder, links resolved."""
     return Path(os.path.realpath(path))
 
 
 def read_import(path: tree.Text, root: Path, texts: UnsavedTexts, findings: Findings) -> Source | None:
-    """The text that an import's path names, or None after telling why there is none.
+    """Returns the text that an import's path names, or None after adding why there is none.
 
-    path  as it is written: relative to the file in which it stands
-    root  the folder of the spec; nothing outside it is read
+    Args:
+        path: as it is written: relative to the file that has it.
+        root: the folder of the spec; nothing outside of it is read.
+        texts: texts that an editor has open.
     """
     folder = Path(path.span.source.path).parent
     shown = os.path.normpath(folder / path.text)
     try:
-        place = resolve_path(folder / path.text)
+        target = resolve_path(folder / path.text)
     except ValueError:  # a null character
         label, help = "it holds a null character", "delete the character"
         findings.add("E213", "no file has such a name", path.span, label=label, help=help)
         return None
-    if Path(path.text).is_absolute() or not place.is_relative_to(root):
+    if Path(path.text).is_absolute() or not target.is_relative_to(root):
         absolute = Path(path.text).is_absolute()
         findings.add(
             "E214",
@@ -45,29 +48,30 @@ def read_import(path: tree.Text, root: Path, texts: UnsavedTexts, findings: Find
             help="write the path as seen from this file" if absolute else "move the file there",
         )
         return None
-    if place.suffix == ".json":
+    if target.suffix == ".json":
         help = "write its features in a .aesm file, which both can take them from"
         findings.add("E218", f"`{shown}` is JSON", path.span, label="only .aesm files can be imported", help=help)
         return None
-    text = texts[place] if place in texts else _text(path, place, root, shown, findings)
+    text = texts[target] if target in texts else _read_text(path, target, root, findings)
     return Source(shown, text, included_from=path.span) if text is not None else None
 
 
-def _text(path: tree.Text, place: Path, root: Path, shown: str, findings: Findings) -> str | None:
+def _read_text(path: tree.Text, target: Path, root: Path, findings: Findings) -> str | None:
+    shown = os.path.normpath(Path(path.span.source.path).parent / path.text)
     try:
-        if place.exists() and not place.is_file():
-            what = "a folder" if place.is_dir() else "no ordinary file"
+        if target.exists() and not target.is_file():
+            what = "a folder" if target.is_dir() else "no ordinary file"
             help = "name a .aesm file"
             findings.add("E213", f"`{shown}` is {what}", path.span, label="expected a .aesm file", help=help)
             return None
-        return place.read_bytes().decode("utf-8")
+        return target.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         others = importable_paths(root, resolve_path(path.span.source.path))
-        # Of the files that are called the same one is meant, wherever it is.
-        others = [one for one in others if Path(one).name == place.name] or others
-        meant = suggest(f'"{path.text}"', [f'"{one}"' for one in others], path.span)
-        helps = [meant, "a path counts from the folder of this file"]
-        findings.add("E212", f"no file `{shown}`", path.span, label="not there", help=helps)
+        # If files have the same name, one of them is meant, wherever it is.
+        others = [other for other in others if Path(other).name == target.name] or others
+        guess = suggest(f'"{path.text}"', [f'"{other}"' for other in others], path.span)
+        ways = [guess, "a path counts from the folder of this file"]
+        findings.add("E212", f"no file `{shown}`", path.span, label="not there", help=ways)
     except UnicodeDecodeError as error:
         message = f"`{shown}` is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02X}"
         findings.add("E213", message, path.span, label="cannot be read", help="save it as UTF-8")
@@ -78,14 +82,14 @@ def _text(path: tree.Text, place: Path, root: Path, shown: str, findings: Findin
 
 
 def importable_paths(root: Path, file: Path) -> list[str]:
-    """The paths by which a file can import the others below the root, in order; of a large folder only some."""
-    found: list[str] = []
+    """Returns the paths by which a file can import the others below the root, in order; of a large folder only some."""
+    importable: list[str] = []
     looked_at = 0
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        paths = (Path(folder, one) for one in sorted(files) if one.endswith(".aesm"))
-        found += [Path(os.path.relpath(one, file.parent)).as_posix() for one in paths if one != file]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = (Path(folder, name) for name in sorted(files) if name.endswith(".aesm"))
+        importable += [Path(os.path.relpath(path, file.parent)).as_posix() for path in paths if path != file]
         looked_at += len(files) + len(folders)
         if looked_at > _MOST_FILES:
             break
-    return sorted(found)
+    return sorted(importable)

@@ -40,7 +40,7 @@ Schema = dict[str, Any]
 
 
 def schema() -> Schema:
-    """The schema of a whole spec, draft 2020-12."""
+    """Returns the schema of a whole spec, draft 2020-12."""
     definitions: dict[str, Schema] = {}
     _define(Spec, definitions)
     whole = definitions.pop(_definition_name(Spec))
@@ -64,19 +64,20 @@ def schema() -> Schema:
 
 
 def text() -> str:
+    """Returns the schema as docs/spec.schema.json holds it."""
     return json.dumps(schema(), ensure_ascii=False, indent=2) + "\n"
 
 
 def _define(model: type[BlockModel], definitions: dict[str, Schema]) -> Schema:
-    """A reference to the schema of a block or call, which is added to the definitions."""
+    """Adds the schema of a block or call to the definitions, and returns a reference to it."""
     name = _definition_name(model)
     if name not in definitions:
-        definitions[name] = {}  # Known from here on, because a block may contain blocks of its own kind.
+        definitions[name] = {}  # known from here on, because a block may contain blocks of its own kind
         definitions[name] = {
             "type": "object",
             "description": " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split()),
             "properties": _properties(model, definitions),
-            "required": [json_key(model, one) for one, field in model.model_fields.items() if field.is_required()],
+            "required": [json_key(model, key) for key, field in model.model_fields.items() if field.is_required()],
             "additionalProperties": False,
         }
     return {"$ref": f"#/$defs/{name}"}
@@ -88,22 +89,23 @@ def _definition_name(model: type[BlockModel]) -> str:
 
 def _properties(model: type[BlockModel], definitions: dict[str, Schema]) -> dict[str, Schema]:
     words = {model.field_of(word): (word, kind) for word, kind in model.kinds().items()}
-    found: dict[str, Schema] = {}
+    properties: dict[str, Schema] = {}
     for name, field in model.model_fields.items():
         if field.exclude:
             continue
         if name == "call":
-            found["call"] = {"const": model.call_name()}
+            properties["call"] = {"const": model.call_name()}
             continue
         if name not in words:
-            found[name] = _HEAD[name]
+            properties[name] = _HEAD[name]
             continue
         word, kind = words[name]
-        one = _setting(model, name, kind, definitions)
+        setting = _setting(model, name, kind, definitions)
         if field.default is None and not isinstance(kind, kinds.OptionalKind):
-            one = _any(one, _NULL)
-        found[json_key(model, name)] = {**one, "description": model.help_of(word), **_default(kind, field.default)}
-    return found
+            setting = _any(setting, _NULL)
+        about = {"description": model.help_of(word), **_default(kind, field.default)}
+        properties[json_key(model, name)] = {**setting, **about}
+    return properties
 
 
 def _setting(
@@ -119,7 +121,7 @@ def _setting(
 
 
 def _default(kind: Kind | BlockKind | MembersKind, value: Any) -> Schema:
-    """What stands for a setting that is left out; the settings of inner blocks say their own."""
+    """The default of a setting. An inner block has none: its settings have their own."""
     if isinstance(kind, BlockKind | MembersKind) or value is PydanticUndefined:
         return {}
     if isinstance(value, BlockModel):
@@ -128,8 +130,8 @@ def _default(kind: Kind | BlockKind | MembersKind, value: Any) -> Schema:
 
 
 def _any(*options: Schema) -> Schema:
-    """Any of the schemas; those that are a choice themselves are laid out."""
-    flat = [one for option in options for one in (option["anyOf"] if set(option) == {"anyOf"} else [option])]
+    """Any of the schemas; alternatives within an alternative are flattened."""
+    flat = [inner for option in options for inner in (option["anyOf"] if set(option) == {"anyOf"} else [option])]
     return {"anyOf": flat} if len(flat) > 1 else flat[0]
 
 
@@ -154,7 +156,7 @@ def _value(kind: Kind, definitions: dict[str, Schema]) -> Schema:
         case kinds.OptionalKind(of):
             return _any(_value(of, definitions), _NULL)
         case kinds.EitherKind(options):
-            return _any(*(_value(one, definitions) for one in options))
+            return _any(*(_value(option, definitions) for option in options))
         case kinds.CallKind(models):
             return _any(*(_define(model, definitions) for model in models))
 
@@ -169,10 +171,10 @@ def _number(kind: kinds.IntegerKind | kinds.RealKind | kinds.ShareKind) -> Schem
         case kinds.IntegerKind(least, most):
             return {"type": "integer", "minimum": least, "maximum": most}
         case kinds.RealKind(least, most, is_open):
-            found: Schema = {"type": "number"}
+            number: Schema = {"type": "number"}
             if least != float("-inf"):
-                found["exclusiveMinimum" if is_open else "minimum"] = least
-            return {**found, "maximum": most} if most != float("inf") else found
+                number["exclusiveMinimum" if is_open else "minimum"] = least
+            return {**number, "maximum": most} if most != float("inf") else number
         case kinds.ShareKind(is_open):
             bounds = ("exclusiveMinimum", "exclusiveMaximum") if is_open else ("minimum", "maximum")
             return {"type": "number", bounds[0]: 0, bounds[1]: 1}

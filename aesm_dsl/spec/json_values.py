@@ -1,9 +1,9 @@
-"""Values in JSON -> values as the language writes them, by the kind of their setting; wrong types are told."""
+"""Values in JSON -> values as the language writes them, by the kind of their setting; wrong types are reported."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings, Related, did_you_mean, quoted
@@ -16,17 +16,17 @@ from aesm_dsl.syntax.json import JsonValue, Member
 
 
 def json_key(model: type[BlockModel], field: str) -> str:
-    """The key of a field in JSON."""
+    """Returns the key of a field in JSON."""
     return model.model_fields[field].alias or field
 
 
 def json_keys(model: type[BlockModel]) -> dict[str, str]:
-    """All keys an object of the model may have, and the fields they fill."""
+    """Returns all keys that an object of the model may have, with the fields they fill."""
     return {json_key(model, name): name for name, field in model.model_fields.items() if not field.exclude}
 
 
 def describe_json_kind(kind: Kind) -> str:
-    """The kind in the words of JSON, as it completes "expected ..."."""
+    """Returns the kind in the words of JSON, as it completes "expected ..."."""
     match kind:
         case kinds.IntegerKind():
             return "a whole number"
@@ -53,43 +53,58 @@ def describe_json_kind(kind: Kind) -> str:
         case kinds.CallKind(models):
             return "an object with `call`: " + " or ".join(f'`"{model.call_name()}"`' for model in models)
         case kinds.EitherKind(options):
-            return " or ".join(describe_json_kind(one) for one in options)
+            return " or ".join(describe_json_kind(option) for option in options)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceMember:
+    """The member of an object that says what the object is: `call` or `unit`."""
+
+    key: str
+    names: tuple[str, ...]
+    """What it may say."""
+    code: str
+    """Code of the finding for another name."""
 
 
 class JsonValueConverter:
-    """Converts values; what cannot be used is told, and its place kept in `damaged`."""
+    """Converts values. What cannot be used is reported, and its place kept in `damaged`."""
 
     def __init__(self, source: Source, findings: Findings) -> None:
         self.source = source
         self.findings = findings
         self.damaged: list[Span] = []
 
-    def value(self, kind: Kind, found: JsonValue, what: str) -> tree.Value | None:
-        """The value as the language would have it; None after telling why it has the wrong type."""
-        value, span = found.value, found.span
+    def value(self, kind: Kind, json_value: JsonValue, what: str) -> tree.Value | None:
+        """Returns the value as the language would have it; None after adding why it has the wrong type."""
+        value, span = json_value.value, json_value.span
         match kind:
             case kinds.OptionalKind(of):
                 reserved = value == "none" and isinstance(of, kinds.ReferenceKind)
                 if value is None:
                     return tree.Word("none", span)
-                inner = None if reserved or not _fits(of, value) else self.value(of, found, what)
-                return inner or self.refuse(kind, found, what, _fits(of, value) and not reserved)
+                inner = None if reserved or not _fits(of, value) else self.value(of, json_value, what)
+                return inner or self.refuse(kind, json_value, what, _fits(of, value) and not reserved)
             case kinds.AutoKind(of):
                 if value == "auto":
                     return tree.Word("auto", span)
-                inner = self.value(of, found, what) if _fits(of, value) else None
-                return inner or self.refuse(kind, found, what, _fits(of, value))
+                inner = self.value(of, json_value, what) if _fits(of, value) else None
+                return inner or self.refuse(kind, json_value, what, _fits(of, value))
             case kinds.EitherKind(options):
-                one = next((each for each in options if _fits(each, value)), None)
-                return self.value(one, found, what) if one is not None else self.refuse(kind, found, what)
+                fitting = next((option for option in options if _fits(option, value)), None)
+                return (
+                    self.value(fitting, json_value, what)
+                    if fitting is not None
+                    else self.refuse(kind, json_value, what)
+                )
             case kinds.ListKind(of) if isinstance(value, list):
                 items = [self.value(of, item, what) for item in value]
                 sound = [item for item in items if item is not None]
                 return tree.List(tuple(sound), span) if len(sound) == len(items) else None
             case kinds.CallKind(models) if isinstance(value, tuple):
-                return self.call({model.call_name(): model for model in models}, found, value, what)
+                return self.call({model.call_name(): model for model in models}, json_value, value, what)
             case kinds.QuantityKind(units) if isinstance(value, tuple):
-                return self.quantity(tuple(units), found, value, what)
+                return self.quantity(tuple(units), json_value, value, what)
             case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind() if isinstance(value, int | float) and _fits(
                 kind, value
             ):
@@ -101,10 +116,10 @@ class JsonValueConverter:
                 return tree.Word(value, span)
             case kinds.NameKind() | kinds.TextKind() | kinds.LiteralKind() if isinstance(value, str):
                 return tree.Text(value, span)
-        return self.refuse(kind, found, what)
+        return self.refuse(kind, json_value, what)
 
     def is_share(self, kind: Kind, value: float, span: Span, what: str) -> bool:
-        """Whether a share lies in its range, which JSON tells in its own words; all other kinds are looked at later."""
+        """Returns whether a share is in its range, which JSON words differently; other kinds are checked later."""
         if not isinstance(kind, kinds.ShareKind) or kinds.in_range(kind, value):
             return True
         range_ = "between 0 and 1, both excluded" if kind.open else "from 0 to 1"
@@ -114,58 +129,58 @@ class JsonValueConverter:
         return False
 
     def number(self, value: int | float, span: Span, unit: str | None) -> tree.Number:
-        """A number; its unit stands nowhere, so its place is the end of the number."""
+        """Returns a number. Its unit is not written, so that the unit's place is the end of the number."""
         word = tree.Word(unit, self.source.span(span.end, span.end)) if unit else None
         return tree.Number(value, False, word, span)
 
     def call(
-        self, models: dict[str, type[BlockModel]], found: JsonValue, members: tuple[Member, ...], what: str
+        self, models: dict[str, type[BlockModel]], json_value: JsonValue, members: tuple[Member, ...], what: str
     ) -> tree.Value | None:
-        chosen = self.named(members, "call", models, found, what, "E210")
+        chosen = self.choice(members, ChoiceMember("call", tuple(models), "E210"), json_value, what)
         if chosen is None:
             return None
         model = models[str(chosen.value.value)]
-        keys, given, sound = json_keys(model), dict[str, Member](), True
+        keys, known, sound = json_keys(model), dict[str, Member](), True
         for member in members:
             if member.key not in keys:
                 help = [did_you_mean(member.key, keys), f"its keys are {quoted(keys)}"]
                 message = f"`{model.call_name()}` has no key `{member.key}`"
                 self.findings.add("E211", message, member.place, label="not known", help=help)
                 sound = False
-            elif self.twice(given.get(member.key), member):
+            elif self.twice(known.get(member.key), member):
                 sound = False
             else:
-                given[member.key] = member
+                known[member.key] = member
         arguments = []
         for word, kind in model.kinds().items():
-            argument = given.get(json_key(model, model.field_of(word)))
+            argument = known.get(json_key(model, model.field_of(word)))
             assert not isinstance(kind, kinds.BlockKind | kinds.MembersKind)
             default = model.model_fields[model.field_of(word)].default
-            unsaid = argument is not None and argument.value.value is None and default is None
-            if unsaid and not isinstance(kind, kinds.OptionalKind):
+            is_null = argument is not None and argument.value.value is None and default is None
+            if is_null and not isinstance(kind, kinds.OptionalKind):
                 continue  # as if it were left out: the language has no word for it
             if argument is not None and (value := self.value(kind, argument.value, argument.key)) is not None:
                 arguments.append(tree.Argument(tree.Word(word, argument.place), value, argument.value.span))
             sound = sound and (argument is None or value is not None)
         name = tree.Word(model.call_name(), chosen.value.span)
         if not sound:
-            self.damaged.append(found.span)
+            self.damaged.append(json_value.span)
             return None
-        return tree.Call(name, tuple(arguments), found.span)
+        return tree.Call(name, tuple(arguments), json_value.span)
 
     def quantity(
-        self, units: Collection[str], found: JsonValue, members: tuple[Member, ...], what: str
+        self, units: Collection[str], json_value: JsonValue, members: tuple[Member, ...], what: str
     ) -> tree.Value | None:
-        unit = self.named(members, "unit", units, found, what, "E303")
-        values = [one for one in members if one.key == "value"]
-        for one in members:
-            if one.key not in ("value", "unit"):
-                message, help = f"`{what}` has no key `{one.key}`", "its keys are `value` and `unit`"
-                self.findings.add("E202", message, one.place, label="not known", help=help)
+        unit = self.choice(members, ChoiceMember("unit", tuple(units), "E303"), json_value, what)
+        values = [member for member in members if member.key == "value"]
+        for member in members:
+            if member.key not in ("value", "unit"):
+                message, help = f"`{what}` has no key `{member.key}`", "its keys are `value` and `unit`"
+                self.findings.add("E202", message, member.place, label="not known", help=help)
         if not values:
-            self.findings.add("E307", f"`{what}` needs `value`", found.span, label="missing in this object")
+            self.findings.add("E307", f"`{what}` needs `value`", json_value.span, label="missing in this object")
         if unit is None or len(values) != 1 or len(members) != 2:
-            self.damaged.append(found.span)
+            self.damaged.append(json_value.span)
             return None
         number = self.value(kinds.RealKind(), values[0].value, "value")
         if not isinstance(number, tree.Number):
@@ -174,36 +189,40 @@ class JsonValueConverter:
             number, unit=tree.Word(str(unit.value.value), self.source.span(number.span.end, number.span.end))
         )
 
-    def named(
-        self, members: tuple[Member, ...], key: str, names: Collection[str], found: JsonValue, what: str, code: str
+    def choice(
+        self, members: tuple[Member, ...], chooser: ChoiceMember, json_value: JsonValue, what: str
     ) -> Member | None:
-        """The member that says which of `names` this object is."""
-        given = [one for one in members if one.key == key]
+        """Returns the member that says which of several things an object is; None after adding why it does not."""
+        key, names = chooser.key, chooser.names
+        choosing = [member for member in members if member.key == key]
         expected = " or ".join(f'`"{name}"`' for name in names)
-        if not given:
-            self.findings.add("E307", f"`{what}` needs `{key}`", found.span, label=f"write {expected}")
-        elif len(given) > 1:
-            self.twice(*given[:2])
-        elif not isinstance(value := given[0].value.value, str):
-            self.wrong(f"`{key}`", expected, given[0].value)
+        if not choosing:
+            self.findings.add("E307", f"`{what}` needs `{key}`", json_value.span, label=f"write {expected}")
+        elif len(choosing) > 1:
+            self.twice(*choosing[:2])
+        elif not isinstance(value := choosing[0].value.value, str):
+            self.wrong(f"`{key}`", expected, choosing[0].value)
         elif value not in names:
             help = did_you_mean(value, names)
             message = f"`{what}` cannot be `{value}`" if key == "call" else f"`{what}` is not measured in `{value}`"
-            self.findings.add(code, message, given[0].value.span, label=f"expected {expected}", help=help)
+            label = f"expected {expected}"
+            self.findings.add(chooser.code, message, choosing[0].value.span, label=label, help=help)
         else:
-            return given[0]
-        self.damaged.append(found.span)
+            return choosing[0]
+        self.damaged.append(json_value.span)
         return None
 
-    def refuse(self, kind: Kind, found: JsonValue, what: str, already: bool = False) -> tree.Value | None:
-        """None, after telling what was expected, unless it has been told already."""
+    def refuse(self, kind: Kind, json_value: JsonValue, what: str, already: bool = False) -> tree.Value | None:
+        """Returns None, after adding what was expected, unless that has been reported already."""
         if not already:
-            self.wrong(f"`{what}`", describe_json_kind(kind), found)
+            self.wrong(f"`{what}`", describe_json_kind(kind), json_value)
         return None
 
-    def wrong(self, what: str, expected: str, found: JsonValue) -> None:
-        self.findings.add("E301", f"{what} must be {expected}", found.span, label=f"this is {_seen(found)}")
-        self.damaged.append(found.span)
+    def wrong(self, what: str, expected: str, json_value: JsonValue) -> None:
+        self.findings.add(
+            "E301", f"{what} must be {expected}", json_value.span, label=f"this is {_json_type(json_value)}"
+        )
+        self.damaged.append(json_value.span)
 
     def twice(self, first: Member | None, again: Member) -> bool:
         if first is not None:
@@ -213,7 +232,7 @@ class JsonValueConverter:
 
 
 def _fits(kind: Kind, value: Any) -> bool:
-    """Whether a value has the JSON type of a kind, on the outside."""
+    """Whether a value has the JSON type of a kind; what is inside it is not looked at."""
     match kind:
         case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
             return isinstance(value, int | float) and not isinstance(value, bool)
@@ -226,19 +245,19 @@ def _fits(kind: Kind, value: Any) -> bool:
         case kinds.QuantityKind() | kinds.CallKind():
             return isinstance(value, tuple)
         case kinds.EitherKind(options):
-            return any(_fits(one, value) for one in options)
+            return any(_fits(option, value) for option in options)
         case kinds.OptionalKind(of):
             return value is None or _fits(of, value)
         case kinds.AutoKind(of):
             return value == "auto" or _fits(of, value)
 
 
-def _seen(found: JsonValue) -> str:
-    match found.value:
+def _json_type(value: JsonValue) -> str:
+    match value.value:
         case None:
             return "`null`"
         case bool():
-            return "`true`" if found.value else "`false`"
+            return "`true`" if value.value else "`false`"
         case str():
             return "a string"
         case int() | float():

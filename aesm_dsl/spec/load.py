@@ -1,6 +1,6 @@
-"""Source -> Spec: parse (the language, or JSON by its ending), resolve imports, read and check, in this order.
+"""Source -> Spec: parse (the language, or JSON by the file's ending), resolve imports, read and check, in this order.
 
-All findings of the four go into one bag.
+The findings of all four are collected together.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ def load(
     *,
     groups: bool = False,
 ) -> Spec | None:
-    """The spec of a text, or None when it has no model to speak of. Good for use only without errors in `findings`.
+    """Returns the spec of a text; None if it has no model. It may be used only if there are no errors in `findings`.
 
-    overrides  texts such as `level.card.experts.count=4`, as given to `--set`, or the source of one given to another
-               flag; of two for one setting the later one counts
-    texts      what counts instead of the imported files at these places
-    groups     a file of feature groups alone, for others to import, is no mistake
+    Args:
+        source: the text.
+        overrides: texts such as `level.card.experts.count=4`, as given to `--set`, or the source of one given to
+            another flag. If two are for one setting, the later one counts.
+        texts: texts that an editor has open, in the place of imported files.
+        groups: a file that holds nothing but feature groups, for others to import, is no mistake.
     """
-    settings = [one for text in overrides for one in parse_override(text, findings)]
+    settings = [setting for text in overrides for setting in parse_override(text, findings)]
     file = tree_from_json(source, findings) if source.path.endswith(".json") else parse(source, findings)
     resolved = resolve_imports(file, settings, findings, texts)
     spec = None
@@ -56,31 +58,31 @@ def load(
         check_rules(spec, file.damaged, findings)
     if source.path.endswith(".json"):
         move_findings_to_json(findings, source)
-    # What is wrong in an imported group is seen in its file and again in the model that takes it.
+    # A mistake in an imported group is found in its file, and again in the model that uses the group.
     findings.items[:] = dict.fromkeys(findings.items)
     return spec
 
 
 def _read(file: tree.File, overrides: Sequence[tree.Setting], findings: Findings) -> Spec | None:
-    """The spec with what its `tune` may search; each value there is read as the setting's own would be."""
+    """Reads the spec, and what its `tune` may search: each value there is read as that of the setting would be."""
     rest, space = take_search_space(file, findings)
     spec = read(rest, findings, overrides)
     if spec is None:
         return None
     before = len(findings.items)
-    for candidate in [one for dimension in space for one in dimension.candidates()]:
-        tried = Findings()
-        read(rest, tried, [*overrides, candidate])
-        findings.extend(one for one in tried if one not in findings.items[:before])
+    for candidate in [candidate for dimension in space for candidate in dimension.candidates()]:
+        own = Findings()
+        read(rest, own, [*overrides, candidate])
+        findings.extend(finding for finding in own if finding not in findings.items[:before])
     spec._space = space
     return spec
 
 
-def parse_override(given: str | Source, findings: Findings) -> list[tree.Setting]:
-    """The setting of one flag; findings point into its text under the flag's name."""
-    parsed = parse(Source("--set", given) if isinstance(given, str) else given, findings)
+def parse_override(override: str | Source, findings: Findings) -> list[tree.Setting]:
+    """Returns the setting of one flag; findings point into its text, under the flag's name."""
+    parsed = parse(Source("--set", override) if isinstance(override, str) else override, findings)
     text = parsed.source.text
-    settings = [one for one in parsed.statements if isinstance(one, tree.Setting)]
+    settings = [statement for statement in parsed.statements if isinstance(statement, tree.Setting)]
     if len(settings) != len(parsed.statements) or (not settings and not parsed.damaged):
         findings.add(
             "E209",

@@ -1,8 +1,8 @@
 """JSON -> the same tree that a text in the language gives, so that reading, defaults, `--set` and checks are shared.
 
-The keys are those of `Spec.model_dump(mode="json", by_alias=True)`; left out, they have their defaults. Told here is
-what only JSON can get wrong: types, unknown, missing and repeated keys. Where the language has one unit only, it is
-implied.
+The keys are those of `Spec.model_dump(mode="json", by_alias=True)`; a key that is left out has its default. This module
+reports what only JSON can get wrong: types, and unknown, missing and repeated keys. A unit is implied if the language
+has only one.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from aesm_dsl.syntax.json import JsonValue, Member, parse_json
 
 
 def tree_from_json(source: Source, findings: Findings) -> tree.File:
-    """The tree of a spec in JSON. What cannot be used is told and left out (`damaged`)."""
-    found = parse_json(source, findings)
-    if found is None:
+    """Returns the tree of a spec in JSON. What cannot be used is reported and left out (`damaged`)."""
+    whole = parse_json(source, findings)
+    if whole is None:
         return tree.File(source, (), (), (source.span(0, len(source.text)),))
-    return _Converter(source, findings).file(found)
+    return _Converter(source, findings).file(whole)
 
 
 def add_json_paths(findings: Findings) -> None:
-    """Adds to every finding that points into a JSON text the path of the value it points at."""
+    """Adds to every finding in a JSON text the path of the value that it points at."""
     values: dict[Source, JsonValue | None] = {}
     for position, item in enumerate(findings.items):
         if item.span is None or not item.span.source.path.endswith(".json"):
@@ -41,8 +41,8 @@ def add_json_paths(findings: Findings) -> None:
         source = item.span.source
         if source not in values:
             values[source] = parse_json(source, Findings())
-        found = values[source]
-        path = _path_at(found, item.span.start) if found is not None else ""
+        whole = values[source]
+        path = _path_at(whole, item.span.start) if whole is not None else ""
         line = f"this is `{path}`"
         if path and line not in item.help:
             findings.items[position] = replace(item, help=(*item.help, line))
@@ -62,14 +62,16 @@ def _path_at(value: JsonValue, offset: int) -> str:
 
 
 class _Converter(JsonValueConverter):
-    def file(self, found: JsonValue) -> tree.File:
+    """Turns objects into blocks, and their members into settings."""
+
+    def file(self, json_value: JsonValue) -> tree.File:
         statements: list[tree.Statement] = []
-        if isinstance(found.value, tuple):
-            edition = next((one for one in found.value if one.key == "edition"), None)
-            statements += self.edition(edition, found)
-            statements.append(self.block("model", Spec, found, found.span))
+        if isinstance(json_value.value, tuple):
+            edition = next((member for member in json_value.value if member.key == "edition"), None)
+            statements += self.edition(edition, json_value)
+            statements.append(self.block("model", Spec, json_value, json_value.span))
         else:
-            self.wrong("a spec", "an object", found)
+            self.wrong("a spec", "an object", json_value)
         return tree.File(self.source, tuple(statements), (), tuple(self.damaged))
 
     def edition(self, member: Member | None, whole: JsonValue) -> list[tree.Setting]:
@@ -82,15 +84,15 @@ class _Converter(JsonValueConverter):
         else:
             value = self.value(kinds.IntegerKind(1), member.value, "edition")
         key = tree.Word("aesm", member.place if member else place)
-        # An edition that cannot be read has been told; the rest is looked at as if it were ours.
+        # An edition that cannot be read has been reported; the rest is read as if it were the newest.
         value = value or tree.Number(EDITION, False, None, key.span)
         return [tree.Setting(key, value, key.span)]
 
-    def block(self, word: str, model: type[BlockModel], found: JsonValue, key: Span) -> tree.Block:
-        """The block of an object; `key` is its place in the file for blocks without a name."""
-        members, meant = self.members(model, found, word)
-        name, label, before = self.head(model, members, found, word)
-        opening = self.source.span(found.span.start, found.span.start + 1)
+    def block(self, word: str, model: type[BlockModel], json_value: JsonValue, key: Span) -> tree.Block:
+        """Returns the block that an object stands for; `key` is its place in the file if it has no name."""
+        members, meant = self.members(model, json_value, word)
+        name, label, before = self.head(model, members, json_value, word)
+        opening = self.source.span(json_value.span.start, json_value.span.start + 1)
         place = name.span if name else key if word != "model" else opening
         statements: list[tree.Statement] = []
         for inner, kind in model.kinds().items():
@@ -111,22 +113,22 @@ class _Converter(JsonValueConverter):
             else:
                 statements.append(self.setting(inner, kind, member))
         if model is Spec:
-            assert isinstance(found.value, tuple)
-            spaces = [one for one in found.value if one.key == TUNE]
-            statements += filter(None, (tune_block_from_json(self.source, one, self.findings) for one in spaces))
+            assert isinstance(json_value.value, tuple)
+            spaces = [member for member in json_value.value if member.key == TUNE]
+            statements += filter(None, (tune_block_from_json(self.source, space, self.findings) for space in spaces))
         kind_word = tree.Word(word, place)
-        return tree.Block(kind_word, name, label, True, tuple(statements), found.span, before)
+        return tree.Block(kind_word, name, label, True, tuple(statements), json_value.span, before)
 
     def members(
-        self, model: type[BlockModel], found: JsonValue, word: str
+        self, model: type[BlockModel], json_value: JsonValue, word: str
     ) -> tuple[dict[str, Member], dict[str, Member]]:
-        """The object's members by field, each once; and the unknown ones, by the field that was probably meant."""
+        """Returns the members of an object by field, and the unknown ones by the field that was probably meant."""
         keys, members, meant = json_keys(model), dict[str, Member](), dict[str, Member]()
-        assert isinstance(found.value, tuple)
-        for member in found.value:
+        assert isinstance(json_value.value, tuple)
+        for member in json_value.value:
             field = keys.get(member.key)
             if member.key in ("$schema", TUNE) and model is Spec:
-                continue  # where the schema is, for editors; what is searched is no part of the model
+                continue  # `$schema` is for editors; `tune` is no part of the model
             if field is None:
                 help = [did_you_mean(member.key, keys), f"keys here are {quoted(keys, 14)}"]
                 message = f"`{word}` has no key `{member.key}`"
@@ -139,9 +141,9 @@ class _Converter(JsonValueConverter):
         return members, meant
 
     def head(
-        self, model: type[BlockModel], members: dict[str, Member], found: JsonValue, word: str
+        self, model: type[BlockModel], members: dict[str, Member], json_value: JsonValue, word: str
     ) -> tuple[tree.Word | None, tree.Text | None, tuple[tree.Comment, ...]]:
-        """Name, title and documentation, as far as this kind of block has them."""
+        """Returns name, title and documentation, as far as this kind of block has them."""
         name: tree.Word | None = None
         label: tree.Text | None = None
         before: tuple[tree.Comment, ...] = ()
@@ -149,7 +151,7 @@ class _Converter(JsonValueConverter):
             text = self.string(members.get("name"))
             name = self.name(text, word) if text else None
             if name is None:
-                place = self.source.span(found.span.start, found.span.start + 1)
+                place = self.source.span(json_value.span.start, json_value.span.start + 1)
                 if "name" not in members:
                     self.findings.add("E307", f"`{word}` needs `name`", place, label="missing in this object")
                 self.damaged.append(place)
@@ -167,12 +169,12 @@ class _Converter(JsonValueConverter):
             return None
         return member.value
 
-    def name(self, found: JsonValue, word: str) -> tree.Word | None:
-        text = str(found.value)
+    def name(self, json_value: JsonValue, word: str) -> tree.Word | None:
+        text = str(json_value.value)
         if is_word(text) and "." not in text:
-            return tree.Word(text, found.span)
+            return tree.Word(text, json_value.span)
         help = "a name starts with a letter, and has only letters, digits and `_`"
-        self.findings.add("E206", f"`{text}` is not a name", found.span, label=f"the name of a {word}", help=help)
+        self.findings.add("E206", f"`{text}` is not a name", json_value.span, label=f"the name of a {word}", help=help)
         return None
 
     def children(self, word: str, kind: kinds.BlockKind, model: type[BlockModel], member: Member) -> list[tree.Block]:
@@ -199,8 +201,8 @@ class _Converter(JsonValueConverter):
         settings: list[tree.Setting] = []
         for inner in member.value.value:
             name = self.name(JsonValue(inner.key, inner.place, inner.value.path), "feature")
-            given = self.setting(inner.key, kind.of, inner)
-            settings += [given] if name else []
+            setting = self.setting(inner.key, kind.of, inner)
+            settings += [setting] if name else []
         return settings
 
     def setting(self, word: str, kind: Kind, member: Member) -> tree.Setting:
@@ -211,7 +213,7 @@ class _Converter(JsonValueConverter):
 
 
 def _broken(word: str, member: Member) -> tree.Setting:
-    """A setting whose value no kind takes: that it was meant is known, and what is wrong with it has been told."""
+    """A setting with a value that no kind accepts: it is known that it was meant, and its fault has been reported."""
     return tree.Setting(
         tree.Word(word, member.place),
         tree.Call(tree.Word(NAMELESS, member.value.span), (), member.value.span),

@@ -1,4 +1,4 @@
-"""Spec -> text in the language: every setting written out, so that nothing is left to defaults, or those given alone.
+"""Spec -> text in the language: every setting written out, so that nothing is left to defaults; or only those given.
 
 What `write` returns reads back to an equal spec.
 """
@@ -26,11 +26,13 @@ def write(
     given: bool = False,
     below: Callable[[str], Sequence[str]] | None = None,
 ) -> str:
-    """The spec in the language, formatted.
+    """Returns the spec in the language, formatted.
 
-    note   what to say behind a setting, from its dotted path (`level.card.experts.count`); an empty string says nothing
-    given  only the settings that were given when the spec was made
-    below  lines of comment at the end of a block, from its dotted path
+    Args:
+        spec: the spec.
+        note: dotted path of a setting (`level.card.experts.count`) -> comment behind it; empty for none.
+        given: write only the settings that were given when the spec was made.
+        below: dotted path of a block -> lines of comment at its end.
     """
     writer = _Writer(note or (lambda path: ""), given, below or (lambda path: ()))
     lines = [f"aesm = {spec.edition}", "", *writer.block("model", spec, "")]
@@ -41,19 +43,19 @@ def write(
 
 
 def settings(model: BlockModel, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every setting's dotted path with its value in the language, and every inner block's with its title."""
-    for word, one in type(model).kinds().items():
+    """Yields the dotted path of every setting with its value in the language, and of every block with its title."""
+    for word, kind in type(model).kinds().items():
         value = getattr(model, type(model).field_of(word))
         inner = f"{path}.{word}" if path else word
-        if isinstance(one, kinds.MembersKind):
-            yield from ((f"{path}.{member}", value_text(one.of, definition)) for member, definition in value.items())
-        elif isinstance(one, kinds.BlockKind):
-            for child in value if one.many else [value] * (value is not None):
-                place = f"{inner}.{child.name}" if one.many else inner
+        if isinstance(kind, kinds.MembersKind):
+            yield from ((f"{path}.{member}", value_text(kind.of, definition)) for member, definition in value.items())
+        elif isinstance(kind, kinds.BlockKind):
+            for child in value if kind.many else [value] * (value is not None):
+                place = f"{inner}.{child.name}" if kind.many else inner
                 yield place, getattr(child, "title", None) or ""
                 yield from settings(child, place)
-        elif value is not None or isinstance(one, kinds.OptionalKind):
-            yield inner, value_text(one, value)
+        elif value is not None or isinstance(kind, kinds.OptionalKind):
+            yield inner, value_text(kind, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +75,30 @@ class _Writer:
             yield from [head + " {", *inside, "}"]
 
     def _statements(self, model: BlockModel, path: str) -> Iterator[str]:
-        for word, one in type(model).kinds().items():
+        for word, kind in type(model).kinds().items():
             field = type(model).field_of(word)
             value, inner = getattr(model, field), f"{path}.{word}" if path else word
             if self.given and field not in model.model_fields_set:
                 continue
-            if isinstance(one, kinds.MembersKind):
+            if isinstance(kind, kinds.MembersKind):
                 for member, definition in value.items():
-                    yield self._setting(member, one.of, definition, f"{path}.{member}")
-            elif isinstance(one, kinds.BlockKind):
-                for child in value if one.many else [value] * (value is not None):
-                    if self.given and not one.many and not child.model_fields_set:
+                    yield self._setting(member, kind.of, definition, f"{path}.{member}")
+            elif isinstance(kind, kinds.BlockKind):
+                for child in value if kind.many else [value] * (value is not None):
+                    if self.given and not kind.many and not child.model_fields_set:
                         continue
                     yield from [""] * (not self.given or word not in ("node", "task"))
-                    yield from self.block(word, child, f"{inner}.{child.name}" if one.many else inner)
-            elif value is not None or isinstance(one, kinds.OptionalKind):
-                yield self._setting(word, one, value, inner)
+                    yield from self.block(word, child, f"{inner}.{child.name}" if kind.many else inner)
+            elif value is not None or isinstance(kind, kinds.OptionalKind):
+                yield self._setting(word, kind, value, inner)
 
     def _setting(self, word: str, kind: Kind, value: Any, path: str) -> str:
-        said = self.note(path)
-        return f"{word} = {value_text(kind, value)}" + (f"  # {said}" if said else "")
+        note = self.note(path)
+        return f"{word} = {value_text(kind, value)}" + (f"  # {note}" if note else "")
 
 
 def value_text(kind: Kind, value: Any) -> str:
-    """A setting's value in the language."""
+    """Returns a setting's value in the language."""
     match kind:
         case kinds.OptionalKind(of):
             return "none" if value is None else value_text(of, value)
@@ -107,8 +109,8 @@ def value_text(kind: Kind, value: Any) -> str:
             return items[0] if single and len(items) == 1 else f"[{', '.join(items)}]"
         case kinds.EitherKind(options):
             calls = isinstance(value, BlockModel)
-            text = value_text(next(one for one in options if isinstance(one, kinds.CallKind) == calls), value)
-            # A bare word would be the name of what could stand here instead.
+            text = value_text(next(option for option in options if isinstance(option, kinds.CallKind) == calls), value)
+            # A bare word would be read as the name that may be written here instead of a call.
             return f"{text}()" if calls and text.isidentifier() else text
         case kinds.CallKind():
             return _call(value)
@@ -142,7 +144,7 @@ def _call(model: BlockModel) -> str:
 
 
 def _number(kind: kinds.IntegerKind | kinds.RealKind | kinds.ShareKind, value: float) -> str:
-    """The shortest text that reads back to the same number; shares as a percentage where that is exact."""
+    """The shortest text that reads back to the same number; shares as a percentage if that is exact."""
     if isinstance(kind, kinds.ShareKind):
         percent = f"{round(value * 100, 6):g}"
         if float(percent) / 100 == value:
