@@ -1,4 +1,4 @@
-"""Source -> its text with every mistake mended of which it is certain what was meant."""
+"""Source -> its text with every mistake fixed whose correction is certain. What `aesm fmt --fix` calls."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.load import load
 
 _MOST, _MOST_BEHIND = 200, 4
-"""Changes made in one go, and those that one of them may bring to light; a text that needs more is not a spec."""
+"""Most fixes in one go, and most that one of them may uncover; a text that needs more is no spec."""
 
 AppliedFix = tuple[Diagnostic, Fix]
-"""A finding as it was told, and the change that mended it."""
+"""A finding, and the change that fixed it."""
 
 
 def apply_certain_fixes(source: Source) -> tuple[Source, list[AppliedFix]]:
-    """The text with what is certain mended, and what was done, in order.
+    """Returns the text with all certain fixes applied, and the fixes, in order.
 
-    A change is kept only if its finding is gone with it and nothing new is found, or that can be mended just as well.
+    A fix is kept only if its finding disappears and nothing new is found, or what is new can be fixed in the same way.
     """
     done: list[AppliedFix] = []
-    findings = _told(source)
+    findings = _findings_of(source)
     while len(done) < _MOST:
-        steps = (_step(source, findings, one) for one in findings)
-        step = next((one for one in steps if one is not None), None)
+        steps = (_fix_one(source, findings, finding) for finding in findings)
+        step = next((step for step in steps if step is not None), None)
         if step is None:
             break
         source, findings = step[0], step[1]
@@ -34,38 +34,38 @@ def apply_certain_fixes(source: Source) -> tuple[Source, list[AppliedFix]]:
     return source, done
 
 
-def _step(
+def _fix_one(
     source: Source, before: Sequence[Diagnostic], first: Diagnostic
 ) -> tuple[Source, list[Diagnostic], list[AppliedFix]] | None:
-    """The text with one finding mended, and what that brought to light; None where it is not certain or no better."""
-    known = Counter(map(_said, before))
+    """The text with one finding fixed, and with what that uncovered; None if a fix is not certain, or does not help."""
+    known = Counter(map(_key, before))
     done: list[AppliedFix] = []
     finding: Diagnostic | None = first
-    while finding is not None and len(done) <= _MOST_BEHIND and (fix := _certain(finding, source)) is not None:
+    while finding is not None and len(done) <= _MOST_BEHIND and (fix := _certain_fix(finding, source)) is not None:
         source = Source(source.path, apply_edits(source.text, fix.edits))
-        after = _told(source)
-        if Counter(map(_said, after))[_said(finding)] >= known[_said(finding)] > 0:
+        after = _findings_of(source)
+        if Counter(map(_key, after))[_key(finding)] >= known[_key(finding)] > 0:
             return None
         done.append((finding, fix))
-        new = Counter(map(_said, after)) - known
+        new = Counter(map(_key, after)) - known
         if not new:
             return source, after, done
-        finding = next(one for one in after if _said(one) in new)
+        finding = next(other for other in after if _key(other) in new)
     return None
 
 
-def _told(source: Source) -> list[Diagnostic]:
+def _findings_of(source: Source) -> list[Diagnostic]:
     findings = Findings()
     load(source, findings, groups=True)
     return findings.sorted()
 
 
-def _said(finding: Diagnostic) -> tuple[str, str]:
+def _key(finding: Diagnostic) -> tuple[str, str]:
     return finding.code, finding.message
 
 
-def _certain(finding: Diagnostic, source: Source) -> Fix | None:
-    """The one change of this text that mends a finding, if there is no other."""
+def _certain_fix(finding: Diagnostic, source: Source) -> Fix | None:
+    """The only fix of a finding, if it is certain and changes this text alone."""
     fixes = finding.fixes
     if len(fixes) != 1 or not fixes[0].certain or any(edit.span.source is not source for edit in fixes[0].edits):
         return None

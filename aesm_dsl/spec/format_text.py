@@ -1,7 +1,7 @@
 """Source -> its text in the one layout, proved to say the same. What `aesm fmt` and editors call.
 
-Line ends become LF, a byte order mark goes, and a file that does not state the language edition gets it: below leading
-comments that a blank line sets apart, above the comments and documentation of the first statement.
+Line ends become LF, a byte order mark is removed, and a file that does not state the edition of the language gets it:
+below leading comments that a blank line sets apart, above the comments and documentation of the first statement.
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ FULL_WIDTH_CODE = "E102"
 
 
 class LayoutError(Exception):
-    """A bug of the formatter, found before any harm was done."""
+    """A bug of the formatter, found before anything was written."""
 
 
 @pause_garbage_collection()
 def format_text(source: Source, findings: Findings) -> str | None:
-    """The text in the one layout; None after telling what its syntax lacks. Raises LayoutError for a bug of ours."""
-    told = Findings()
-    file = _parse(source.path, source.text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), told)
-    if told.errors:
-        # Told from the file as it is: its columns count a byte order mark, too.
+    """Returns the text in the one layout; None after adding its syntax errors.
+
+    Raises:
+        LayoutError: the new text does not say the same, which is a bug of aesm.
+    """
+    own = Findings()
+    file = _parse(source.path, source.text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), own)
+    if own.errors:
+        # Parsed again as it is, so that the columns of findings count a byte order mark too.
         parse(source, findings)
         return None
     stated = _with_edition(file)
@@ -47,11 +51,15 @@ def _parse(path: str, text: str, findings: Findings) -> tree.File:
 
 
 def _with_edition(file: tree.File) -> tree.File:
-    """The file with an edition, if it says anything at all."""
-    if not file.statements or any(isinstance(one, tree.Setting) and one.key.text == "aesm" for one in file.statements):
+    """The file with an edition stated, unless it is empty."""
+    if not file.statements or any(map(_states_edition, file.statements)):
         return file
     text, at = file.source.text, edition_span(file).start
     return _parse(file.source.path, f"{text[:at]}aesm = {EDITION}\n\n{text[at:]}", Findings())
+
+
+def _states_edition(statement: tree.Statement) -> bool:
+    return isinstance(statement, tree.Setting) and statement.key.text == "aesm"
 
 
 def _prove(before: tree.File, stated: tree.File, text: str) -> None:
@@ -60,7 +68,7 @@ def _prove(before: tree.File, stated: tree.File, text: str) -> None:
     after = _parse(before.source.path, text, findings)
     statements = after.statements
     if stated is not before:
-        statements = tuple(one for one in statements if not (isinstance(one, tree.Setting) and one.key.text == "aesm"))
+        statements = tuple(statement for statement in statements if not _states_edition(statement))
     for fault, holds in (
         ("cannot be read any more", not findings.items),
         ("says something else", list(map(structure, statements)) == list(map(structure, before.statements))),
@@ -72,7 +80,7 @@ def _prove(before: tree.File, stated: tree.File, text: str) -> None:
 
 
 def structure(node: tree.Statement | tree.Value | tree.Argument) -> tuple[Any, ...]:
-    """What a node says, without its place: equal shapes mean the same."""
+    """Returns what a node says, without its place: equal structures mean the same."""
     match node:
         case tree.Setting(key, value):
             return ("setting", key.text, structure(value), tree.documentation(node))
@@ -94,5 +102,5 @@ def structure(node: tree.Statement | tree.Value | tree.Argument) -> tuple[Any, .
 
 
 def comment_texts(file: tree.File) -> Iterator[str]:
-    """All comments, in order, without blanks at their ends."""
-    return (one.group().rstrip() for one in COMMENT.finditer(file.source.text) if one.group("comment"))
+    """Returns all comments, in order, without blanks at their ends."""
+    return (match.group().rstrip() for match in COMMENT.finditer(file.source.text) if match.group("comment"))
