@@ -1,4 +1,4 @@
-"""The words for baselines: the other architectures a spec compiles to, and what they are made of."""
+"""The vocabulary of baselines: the other architectures that a spec compiles to, and their sizes."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ ARCHITECTURES: tuple[Architecture, ...] = typing.get_args(Architecture)
 
 
 class BaselineBlock(BlockModel):
-    """What holds when `architecture` is not `aes`. Activation, dropout and towers are those of the tasks."""
+    """Sizes of the network if `architecture` is not `aes`. Activation, dropout and towers are those of `tasks`."""
 
     match: Annotated[typing.Literal["parameters", "flops"], ChoiceKind(("parameters", "flops"))] = setting(
-        "what automatic widths make equal to the AES model: `parameters` without embedding tables, or `flops` a row",
+        "the cost that automatic widths make equal to the AES model's: `parameters`, without embedding tables, or "
+        "`flops` per row",
         "parameters",
     )
     hidden: Annotated[tuple[int, ...] | typing.Literal["auto"], AutoKind(ListKind(IntegerKind(1, 65_536), least=1))] = (
         setting(
-            "widths of the layers below the towers, in MMoE and PLE of each expert; the last is the towers' input",
+            "widths of the layers below the towers (of each expert in MMoE and PLE); the last is the towers' input",
             "auto",
         )
     )
-    experts: Annotated[int, IntegerKind(1, 4096)] = setting("experts of MMoE", 8)
+    experts: Annotated[int, IntegerKind(1, 4096)] = setting("number of experts in MMoE", 8)
     specific: Annotated[int, IntegerKind(1, 4096)] = setting(
-        "experts that each task of each leaf has to itself, in each layer of PLE", 1
+        "specific experts of each task in each leaf, in each layer of PLE", 1
     )
     shared: Annotated[int, IntegerKind(1, 4096)] = setting(
-        "experts that all leaves and tasks share, in each layer of PLE", 4
+        "experts shared by all leaves and tasks, in each layer of PLE", 4
     )
-    repeat: Annotated[int, IntegerKind(1, 64)] = setting("how many layers of experts PLE stacks", 2)
+    repeat: Annotated[int, IntegerKind(1, 64)] = setting("number of expert layers in PLE", 2)
     auxiliary: Annotated[tuple[int, ...], ListKind(IntegerKind(1, 65_536))] = setting(
         "hidden widths of STAR's auxiliary network", (32,)
     )
     norm: Annotated[typing.Literal["layer", "none"], ChoiceKind(("layer", "none"))] = setting(
-        "normalisation after each Linear below the towers; STAR normalises its input instead, leaf by leaf", "layer"
+        "normalisation after each Linear below the towers; STAR normalises its input per leaf instead", "layer"
     )

@@ -1,4 +1,4 @@
-"""The words for features."""
+"""The vocabulary of features."""
 
 from __future__ import annotations
 
@@ -28,46 +28,50 @@ _Embed = int | typing.Literal["auto"] | None
 
 
 class CategoryFeature(BlockModel):
-    """A vocabulary learnt from the training rows; rare and new values share one slot, missing ones have their own."""
+    """A vocabulary of the training rows' values. Rare and out-of-vocabulary values share an embedding, missing values
+    have one of their own."""
 
     call: typing.Literal["category"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     embed: Annotated[_Embed, _EMBED] = setting(
-        "width of the embedding, or by its rows; by default the model's `embed`", None
+        "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
-    min_count: Annotated[int, IntegerKind(1)] = setting("values seen less often in the training rows share one slot", 1)
+    min_count: Annotated[int, IntegerKind(1)] = setting(
+        "values that occur fewer times in the training rows count as out-of-vocabulary", 1
+    )
     limit: Annotated[int, IntegerKind(1, 100_000_000)] = setting(
-        "at most this many values, the most frequent ones", 10_000
+        "largest number of values in the vocabulary; the most frequent ones are taken", 10_000
     )
 
 
 class IdFeature(BlockModel):
-    """A hash into a fixed number of buckets, exact for integers to 2^63 and for strings; missing values have a slot."""
+    """A hash of the value into a fixed number of buckets, exact for integers up to 2^63 and for strings. Missing values
+    have an embedding of their own."""
 
     call: typing.Literal["id"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     embed: Annotated[_Embed, _EMBED] = setting(
-        "width of the embedding, or by its rows; by default the model's `embed`", None
+        "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
-    buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("how many hash buckets", 100_000)
+    buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
 
 
 class NumberFeature(BlockModel):
-    """A number cut into buckets of equal traffic, or, with `scale`, the number itself times a learnt vector, plus
-    another. Both are fitted on the training rows; missing values have a vector of their own."""
+    """A number, cut into buckets with equally many training rows, each with an embedding. With `scale`, it is the scaled
+    number times a learnt vector, plus another one. Missing values have a vector of their own."""
 
     call: typing.Literal["number"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     embed: Annotated[_Embed, _EMBED] = setting(
-        "width of the embedding, or by its rows; by default the model's `embed`", None
+        "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
     quantiles: Annotated[int | None, IntegerKind(2, 65_536)] = setting(
-        "how many buckets of equal traffic; 16 where there is no `scale` either", None
+        "number of buckets, with equally many training rows each; by default 16, if there is no `scale`", None
     )
     scale: Annotated[typing.Literal["standard", "log", "none"] | None, ChoiceKind(("standard", "log", "none"))] = (
         setting(
-            "the number itself: less its mean, in deviations, at most 10 of them (`standard`), the same of its logarithm "
-            "sign(x) log(1 + |x|) (`log`), or as it is (`none`)",
+            "use the number itself: `standard` subtracts its mean, divides by its standard deviation and clips the "
+            "result to -10...10; `log` does the same with sign(x) log(1 + |x|); `none` leaves it as it is",
             None,
         )
     )
@@ -77,63 +81,64 @@ PARTS = ("hour", "weekday", "day", "month")
 
 
 class DateFeature(BlockModel):
-    """Parts of a date or time, each with an embedding of its own, side by side. Taken are dates, datetimes, ISO text
-    and seconds since 1970."""
+    """Parts of a date or time, each with an embedding of its own; the embeddings are concatenated. The column holds
+    dates, datetimes, ISO text or seconds since 1970."""
 
     call: typing.Literal["date"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     embed: Annotated[_Embed, _EMBED] = setting(
-        "width of each part's embedding, or by their rows; by default the model's `embed`", None
+        "width of each part's embedding, or `auto` by the rows of the table; by default the model's `embed`", None
     )
     parts: Annotated[
         tuple[typing.Literal["hour", "weekday", "day", "month"], ...], ListKind(ChoiceKind(PARTS), 1, True)
-    ] = setting("what is looked at; `day` is that of the month", ("hour", "weekday"))
+    ] = setting("the parts that are used; `day` is the day of the month", ("hour", "weekday"))
     zone: Annotated[str | None, OptionalKind(TextKind('a time zone in quotes (such as `"Asia/Shanghai"`)'))] = setting(
-        "where seconds, and times with an offset or a zone, are read; others are taken as they stand; by default UTC",
+        "time zone into which seconds, and times with an offset or a zone, are converted; other times are taken as "
+        "they are; by default UTC",
         None,
     )
 
 
 class SameFeature(BlockModel):
-    """One more value of what another feature has: by the same rules, and in the same embedding table."""
+    """Another column of the same kind of values as another feature, with the same encoding and embedding table."""
 
     call: typing.Literal["same"]
-    of: Annotated[str, ReferenceKind("feature")] = setting("the feature whose rules and embedding table it uses")
+    of: Annotated[str, ReferenceKind("feature")] = setting("the feature whose encoding and embedding table it uses")
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
 
 
 class CrossFeature(BlockModel):
-    """What several features say together: a hash of the ids of all of them into a fixed number of buckets. Missing
-    where one of them is."""
+    """The combination of several features: a hash of all their ids into a fixed number of buckets. It is missing if one
+    of them is."""
 
     call: typing.Literal["cross"]
-    of: Annotated[tuple[str, ...], ListKind(ReferenceKind("feature"), 2)] = setting("the features")
+    of: Annotated[tuple[str, ...], ListKind(ReferenceKind("feature"), 2)] = setting("the features that are combined")
     embed: Annotated[_Embed, _EMBED] = setting(
-        "width of the embedding, or by its rows; by default the model's `embed`", None
+        "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
-    buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("how many hash buckets", 100_000)
+    buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
 
 
 class VectorsFeature(BlockModel):
-    """Vectors that were learnt elsewhere, by key: from a file with a column of keys and one of lists of numbers, or a
-    `.npy` file whose rows are numbered from 0. The missing key has a trained vector, and so have all unknown ones."""
+    """Pretrained vectors, looked up by key. The file has a column of keys and a column of lists of numbers, or is a `.npy`
+    file whose row number, from 0, is the key. Missing keys share a trained vector, and so do keys not in the file."""
 
     call: typing.Literal["vectors"]
     file: Annotated[str, TextKind('a path in quotes (such as `"items.parquet"`)')] = setting(
-        "the file, looked up like those of `data`"
+        "the file; its path is looked up like those of `data`"
     )
-    column: Annotated[str | None, _COLUMN] = setting(
-        "column of the table that holds the key; by default the feature's name", None
+    column: Annotated[str | None, _COLUMN] = setting("column of keys in the table; by default the feature's name", None)
+    key: Annotated[str | None, _COLUMN] = setting(
+        "column of keys in the file; by default the same name as `column`", None
     )
-    key: Annotated[str | None, _COLUMN] = setting("the file's column of keys; by default called like `column`", None)
     vector: Annotated[str | None, _COLUMN] = setting(
-        "the file's column of vectors; by default the only one that holds lists", None
+        "column of vectors in the file; by default its only column of lists", None
     )
     weights: Annotated[typing.Literal["frozen", "trained"], ChoiceKind(("frozen", "trained"))] = setting(
-        "whether training moves the vectors too", "frozen"
+        "whether training leaves the vectors unchanged (`frozen`) or changes them (`trained`)", "frozen"
     )
     embed: Annotated[_Embed, _EMBED] = setting(
-        "width that a trained matrix turns the vectors to, unless theirs is the same; by default the model's `embed`",
+        "width to which a trained matrix projects the vectors, if theirs is another; by default the model's `embed`",
         None,
     )
 
@@ -144,34 +149,38 @@ _SEPARATOR = OptionalKind(TextKind('text in quotes (such as `"|"`)'))
 
 
 class ListFeature(BlockModel):
-    """Several values, pooled into one vector: a column of lists, or of text with a `separator`. Missing values are
+    """Several values, whose embeddings are pooled: a column of lists, or of text with a `separator`. Missing values are
     left out; an empty list has a vector of its own. Numbers are pooled by their buckets."""
 
     call: typing.Literal["list"]
-    of: Annotated[_Values, _OF] = setting("what its values are, or a feature whose embedding table they share")
+    of: Annotated[_Values, _OF] = setting(
+        "the kind of its values, or a feature whose encoding and embedding table they use"
+    )
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     pool: Annotated[typing.Literal["mean", "sum", "max"], ChoiceKind(("mean", "sum", "max"))] = setting(
-        "how the vectors of its values become one", "mean"
+        "how the embeddings of its values are pooled", "mean"
     )
-    most: Annotated[int, IntegerKind(1, 10_000)] = setting("how many values are looked at, from the first on", 20)
-    separator: Annotated[str | None, _SEPARATOR] = setting("what separates the values of a column of text", None)
+    most: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the first ones", 20)
+    separator: Annotated[str | None, _SEPARATOR] = setting("separator of the values in a column of text", None)
 
 
 class SequenceFeature(BlockModel):
-    """What happened, oldest first, pooled into one vector: a column of lists, or of text with a `separator`. Missing
-    values are left out; an empty sequence has a vector of its own."""
+    """A history, oldest first, whose embeddings are pooled: a column of lists, or of text with a `separator`. Missing
+    values are left out; an empty history has a vector of its own."""
 
     call: typing.Literal["sequence"]
-    of: Annotated[_Values, _OF] = setting("what its values are, or a feature whose embedding table they share")
+    of: Annotated[_Values, _OF] = setting(
+        "the kind of its values, or a feature whose encoding and embedding table they use"
+    )
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     pool: Annotated[
         typing.Literal["mean", "sum", "max", "attention"], ChoiceKind(("mean", "sum", "max", "attention"))
     ] = setting(
-        "how the vectors of its values become one; `attention` asks with the row's own value of the feature `of`",
+        "how the embeddings of its values are pooled; for `attention` the query is the row's value of the feature `of`",
         "mean",
     )
-    last: Annotated[int, IntegerKind(1, 10_000)] = setting("how many values are looked at, the last ones", 20)
-    separator: Annotated[str | None, _SEPARATOR] = setting("what separates the values of a column of text", None)
+    last: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the last ones", 20)
+    separator: Annotated[str | None, _SEPARATOR] = setting("separator of the values in a column of text", None)
 
 
 KINDS: tuple[type[BlockModel], ...] = (
@@ -185,7 +194,7 @@ KINDS: tuple[type[BlockModel], ...] = (
     CrossFeature,
     VectorsFeature,
 )
-"""The calls that make a feature."""
+"""The calls that define a feature."""
 
 FeatureDefinition = Annotated[
     CategoryFeature
@@ -202,7 +211,7 @@ FeatureDefinition = Annotated[
 
 
 def column_of(name: str, feature: FeatureDefinition) -> str:
-    """The column that a feature reads; empty where it is made of others."""
+    """Returns the column that a feature reads; empty for a cross."""
     return "" if isinstance(feature, CrossFeature) else feature.column or name
 
 

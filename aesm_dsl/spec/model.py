@@ -1,8 +1,9 @@
-"""`Spec`: a whole model in the words of the language.
+"""`Spec`: a whole model, as the classes of the vocabulary.
 
-Every word stands in this room with its kind, range, unit, default and one line of help: here and in features.py,
-levels.py, tasks.py, training.py and tables.py. A block is a `BlockModel` (block.py); its fields are its settings and the
-blocks inside it. Validation, "did you mean", the resolved spec, JSON and its schema are made from these classes.
+Every word of the language is declared once, with its kind, range, unit, default and line of help: here and in
+features.py, levels.py, tasks.py, training.py, baseline.py and data.py. A block is a `BlockModel` (block_model.py) whose
+fields are its settings and inner blocks. Validation, "did you mean", the resolved spec, JSON and its schema, and the
+reference in docs/language.md are derived from these classes.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from aesm_dsl.spec.tasks import Tasks
 from aesm_dsl.spec.training import Train
 
 EDITION = 1
-"""The newest edition of the language this version reads."""
+"""The newest edition of the language that this version reads."""
 
 
 class Budget(BlockModel):
-    """An upper bound for the network without its embedding tables: `2M parameters`, or `20M flops` a row."""
+    """An upper bound for the network without its embedding tables: `2M parameters`, or `20M flops` per row."""
 
     value: int
     unit: typing.Literal["parameters", "flops"]
@@ -58,29 +59,29 @@ class Spec(BlockModel):
     title: str | None = None
     doc: Doc = ""
     architecture: Annotated[Architecture, ChoiceKind(ARCHITECTURES)] = setting(
-        "what is built: `aes`, or a baseline made as large as it", "aes"
+        "the network: `aes`, or a baseline of the same size", "aes"
     )
     budget: Annotated[
         Budget | None, OptionalKind(QuantityKind({"parameters": IntegerKind(1), "flops": IntegerKind(1)}))
-    ] = setting("what automatic allocation may spend", None)
+    ] = setting("upper bound for automatic sizes", None)
     embed: Annotated[int | typing.Literal["auto"], AutoKind(IntegerKind(1, 4096))] = setting(
-        "width of embeddings that say nothing else, or of each by its rows", 16
+        "default width of embeddings, or `auto` for each by the rows of its table", 16
     )
-    # Always None: imports.py puts the groups that are taken where `use` stands, so a Spec needs no other file.
+    # Always None: imports.py replaces `use` by the groups that it takes, so that a Spec needs no other file.
     use: Annotated[None, ListKind(ReferenceKind("feature group"), single=True)] = Field(
         None,
-        description="feature groups taken from imports: `fund.product`, or `fund` for all of the file",
+        description="feature groups taken from imports: `fund.product`, or `fund` for all groups of the file",
         exclude=True,
     )
     features: Annotated[tuple[FeatureGroup, ...], BlockKind("features", many=True)] = setting("a group of features", ())
-    baseline: Annotated[BaselineBlock | None, BlockKind("baseline")] = setting("what baselines are made of", None)
+    baseline: Annotated[BaselineBlock | None, BlockKind("baseline")] = setting("sizes of baselines", None)
     experts: Annotated[ExpertsBlock, BlockKind("experts")] = setting(
-        "what holds for the experts of all levels", ExpertsBlock()
+        "defaults for the experts of all levels", ExpertsBlock()
     )
     levels: Annotated[tuple[Level, ...], BlockKind("level", many=True)] = setting("a level of the hierarchy", ())
     tasks: Annotated[Tasks, BlockKind("tasks")] = setting("what is predicted", Tasks())
-    train: Annotated[Train, BlockKind("train")] = setting("how the network learns", Train())
-    data: Annotated[Data | None, BlockKind("data")] = setting("where the rows are", None)
+    train: Annotated[Train, BlockKind("train")] = setting("how the network is trained", Train())
+    data: Annotated[Data | None, BlockKind("data")] = setting("the tables", None)
 
     _places: Places = PrivateAttr(default_factory=Places)
     _space: tuple[Dimension, ...] = PrivateAttr(default=())
@@ -92,14 +93,18 @@ class Spec(BlockModel):
 
     @property
     def space(self) -> tuple[Dimension, ...]:
-        """What a search may change: the settings of `tune`; empty for a spec that was not read from text."""
+        """The search space: the settings of the block `tune`; empty for a spec that was not read from text."""
         return self._space
 
     @classmethod
     def parse(cls, text: str, path: str = "<text>") -> Spec:
-        """The spec that a text in the language describes. Raises AesmError with all findings.
+        """Reads a spec from a text in the language.
 
-        path  where the text counts as standing: imports are looked up beside it, in the working folder without one
+        Args:
+            text: the text.
+            path: the file name in messages; imports are looked up in its folder, by default the working folder.
+        Raises:
+            AesmError: the text has errors; its findings also hold the warnings.
         """
         from aesm_dsl.spec.load import load
 
@@ -111,14 +116,14 @@ class Spec(BlockModel):
 
     @pydantic.model_validator(mode="after")
     def _inherit_experts(self) -> Self:
-        """Defaults: built in < model < level, setting by setting."""
-        given = {name: getattr(self.experts, name) for name in self.experts.model_fields_set}
+        """Fills settings of experts that a level leaves out from the model's own `experts`."""
+        defaults = {name: getattr(self.experts, name) for name in self.experts.model_fields_set}
 
         def inherit(own: ExpertsBlock) -> ExpertsBlock:
-            return own.model_copy(update={k: v for k, v in given.items() if k not in own.model_fields_set})
+            return own.model_copy(update={k: v for k, v in defaults.items() if k not in own.model_fields_set})
 
         levels = tuple(level.model_copy(update={"experts": inherit(level.experts)}) for level in self.levels)
         tasks = self.tasks.model_copy(update={"experts": inherit(self.tasks.experts)})
-        # The model is frozen for everybody else; this is still its making.
+        # The model is frozen, so that attributes cannot be assigned; a validator still builds it.
         self.__dict__.update(levels=levels, tasks=tasks)
         return self

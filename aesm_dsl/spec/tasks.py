@@ -1,4 +1,4 @@
-"""The words for tasks."""
+"""The vocabulary of tasks."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from aesm_dsl.spec.levels import ExpertsBlock
 
 
 class Above(BlockModel):
-    """1 where the column's value is greater than `value`."""
+    """The label is 1 if the column is greater than `value`, else 0."""
 
     call: typing.Literal["above"]
-    column: Annotated[str, NameKind("a column")] = setting("column that is compared")
-    value: Annotated[float, RealKind(least=float("-inf"))] = setting("the label is 1 above it")
+    column: Annotated[str, NameKind("a column")] = setting("the column that is compared")
+    value: Annotated[float, RealKind(least=float("-inf"))] = setting("the value above which the label is 1")
 
 
 class Equals(BlockModel):
-    """1 where the column's value is `value`."""
+    """The label is 1 if the column is `value`, else 0."""
 
     call: typing.Literal["equals"]
-    column: Annotated[str, NameKind("a column")] = setting("column that is compared")
+    column: Annotated[str, NameKind("a column")] = setting("the column that is compared")
     value: Annotated[str | int | float, LiteralKind('a value of the column (such as `"yes"`)')] = setting(
-        "the label is 1 where the column holds it"
+        "the value for which the label is 1"
     )
 
 
@@ -47,30 +47,30 @@ Comparison = Annotated[Above | Equals, Field(discriminator="call")]
 
 
 class Task(BlockModel):
-    """One thing to predict, 0 or 1 per row. A missing label is not a negative."""
+    """An event to predict, 0 or 1 per row. A row with a missing label does not count as a negative."""
 
     name: str
     title: str | None = None
     doc: Doc = ""
     label: Annotated[
         str | Comparison | None, OptionalKind(EitherKind((CallKind((Above, Equals)), NameKind("a column"))))
-    ] = setting("column of the label, or a comparison on one; by default the task's name", None)
+    ] = setting("column of the label, or a comparison of a column; by default the task's name", None)
     after: Annotated[str | None, OptionalKind(ReferenceKind("task"))] = setting(
-        "the task that must happen first: P(this) = P(that) * P(this | that), over all impressions", None
+        "the task that must happen first: P(this) = P(that) * P(this | that), over all rows", None
     )
     joint: Annotated[typing.Literal["product", "direct"] | None, ChoiceKind(("product", "direct"))] = setting(
-        "how a task that follows another is predicted: as the `product` of both, or `direct`, by a tower that stands "
-        "for all of P(this); by default `product`",
+        "how a task with `after` is predicted: as the `product` of both probabilities, or `direct`, by a tower for "
+        "P(this) itself; by default `product`",
         None,
     )
     where: Annotated[str | None, OptionalKind(ReferenceKind("task"))] = setting(
-        "the task's sample space: it learns from, and is measured on, only rows where that task happened", None
+        "the sample space: the task is trained and measured only on rows where that other task happened", None
     )
     weight: Annotated[float, RealKind(open=True)] = setting("weight of the task's loss", 1.0)
 
 
 class Tasks(BlockModel):
-    """The last level: its gates are the tasks, its experts are shared by them."""
+    """The last level: its gates are the tasks, which share its experts."""
 
     under: Annotated[str | None, ReferenceKind("level")] = setting("the level above; by default the last one", None)
     embed: Annotated[int | None, OptionalKind(IntegerKind(1, 4096))] = setting(
@@ -80,11 +80,11 @@ class Tasks(BlockModel):
         "hidden widths of each task's tower", (64,)
     )
     tower_per: Annotated[typing.Literal["task", "leaf"], ChoiceKind(("task", "leaf"))] = setting(
-        "what has a tower of its own: each `task`, or each task in each `leaf`, a path of the levels", "task"
+        "one tower per `task`, or per task and `leaf` (a path of the levels)", "task"
     )
-    tower_dropout: Annotated[float, ShareKind()] = setting("share of a tower's activations dropped in training", 0.0)
+    tower_dropout: Annotated[float, ShareKind()] = setting("dropout rate of the towers' activations in training", 0.0)
     budget: Annotated[int | None, OptionalKind(IntegerKind(1, 4096, unit="experts"))] = setting(
-        "the most different experts a row may run for all its tasks together, in each layer", None
+        "the most experts that a row may run for all its tasks together, in each layer", None
     )
-    tasks: Annotated[tuple[Task, ...], BlockKind("task", many=True)] = setting("something to predict", ())
+    tasks: Annotated[tuple[Task, ...], BlockKind("task", many=True)] = setting("an event to predict", ())
     experts: Annotated[ExpertsBlock, BlockKind("experts")] = setting("the experts shared by the tasks", ExpertsBlock())

@@ -1,4 +1,4 @@
-"""The words for training."""
+"""The vocabulary of training."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from aesm_dsl.spec.kinds import (
 
 
 class Adam(BlockModel):
-    """The optimiser Adam, with weight decay added to the gradient."""
+    """The optimizer Adam, with weight decay added to the gradient."""
 
     call: typing.Literal["adam"]
-    rate: Annotated[float, RealKind(open=True)] = setting("learning rate, the highest of the schedule", 1e-3)
+    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-3)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 0.0)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
@@ -32,10 +32,10 @@ class Adam(BlockModel):
 
 
 class AdamW(BlockModel):
-    """The optimiser Adam, with decoupled weight decay."""
+    """The optimizer Adam, with decoupled weight decay."""
 
     call: typing.Literal["adamw"]
-    rate: Annotated[float, RealKind(open=True)] = setting("learning rate, the highest of the schedule", 1e-3)
+    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-3)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 1e-2)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
@@ -43,22 +43,24 @@ class AdamW(BlockModel):
 
 
 class SGD(BlockModel):
-    """Stochastic gradient descent; sparse embedding tables have neither momentum nor weight decay."""
+    """Stochastic gradient descent; there is no momentum or weight decay for sparse embedding tables."""
 
     call: typing.Literal["sgd"]
-    rate: Annotated[float, RealKind(open=True)] = setting("learning rate, the highest of the schedule", 1e-2)
+    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-2)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 0.0)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
     )
-    momentum: Annotated[float, RealKind(0, 1)] = setting("share of the last move that is made again", 0.9)
+    momentum: Annotated[float, RealKind(0, 1)] = setting(
+        "momentum: share of the previous update that is added to the next", 0.9
+    )
 
 
 class Adagrad(BlockModel):
-    """The optimiser Adagrad; sparse embedding tables have no weight decay."""
+    """The optimizer Adagrad; there is no weight decay for sparse embedding tables."""
 
     call: typing.Literal["adagrad"]
-    rate: Annotated[float, RealKind(open=True)] = setting("learning rate, the highest of the schedule", 1e-2)
+    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-2)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 0.0)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
@@ -66,18 +68,18 @@ class Adagrad(BlockModel):
 
 
 class OneCycle(BlockModel):
-    """The learning rate rises to its highest, and falls to nothing, both along a cosine."""
+    """The learning rate rises to its maximum and then falls to almost 0, both along a cosine."""
 
     call: typing.Literal["one_cycle"]
-    warmup: Annotated[float, ShareKind(open=True)] = setting("share of training in which it rises", 0.3)
+    warmup: Annotated[float, ShareKind(open=True)] = setting("share of training in which the learning rate rises", 0.3)
 
 
 class Steady(BlockModel):
-    """One learning rate."""
+    """A constant learning rate."""
 
     call: typing.Literal["constant"]
     warmup: Annotated[float, ShareKind()] = setting(
-        "share of training in which it rises from 0 in a straight line", 0.0
+        "share of training in which the learning rate rises linearly from 0", 0.0
     )
 
 
@@ -86,37 +88,39 @@ class Cosine(BlockModel):
 
     call: typing.Literal["cosine"]
     warmup: Annotated[float, ShareKind()] = setting(
-        "share of training in which it rises from 0 in a straight line", 0.05
+        "share of training in which the learning rate rises linearly from 0", 0.05
     )
 
 
 class Plateau(BlockModel):
-    """The learning rate is lowered whenever the metric of `stop` has not improved for some epochs."""
+    """The learning rate is reduced whenever the metric of `stop` has not improved for some epochs."""
 
     call: typing.Literal["plateau"]
-    factor: Annotated[float, ShareKind(open=True)] = setting("what it is multiplied with", 0.5)
-    patience: Annotated[int, IntegerKind(0)] = setting("epochs without a better value that are let pass", 1)
+    factor: Annotated[float, ShareKind(open=True)] = setting("factor by which the learning rate is multiplied", 0.5)
+    patience: Annotated[int, IntegerKind(0)] = setting(
+        "epochs without a better value that are tolerated before a reduction", 1
+    )
     warmup: Annotated[float, ShareKind()] = setting(
-        "share of training in which it rises from 0 in a straight line", 0.0
+        "share of training in which the learning rate rises linearly from 0", 0.0
     )
 
 
 class Ema(BlockModel):
-    """Exponential moving average of the weights: what is measured and kept is the average, not the last step's."""
+    """An exponential moving average of the weights; the average is evaluated and saved instead of the last weights."""
 
     call: typing.Literal["ema"]
-    decay: Annotated[float, ShareKind(open=True)] = setting("share of the old average that a step keeps", 0.999)
+    decay: Annotated[float, ShareKind(open=True)] = setting("share of the old average that remains after a step", 0.999)
 
 
 class Length(BlockModel):
-    """How long to train: a number of `epochs`, of `steps` or of `hours`."""
+    """The length of a training: a number of `epochs`, `steps` or `hours`."""
 
     value: float
     unit: typing.Literal["epochs", "steps", "hours"]
 
 
 class Every(BlockModel):
-    """How often: after so many `minutes` or `steps`."""
+    """An interval in `minutes` or `steps`."""
 
     value: float
     unit: typing.Literal["minutes", "steps"]
@@ -126,35 +130,35 @@ METRICS = ("mean_auc", "mean_gauc", "log_loss", "normalised_entropy")
 
 
 class Early(BlockModel):
-    """Stop when a metric of the validation rows has not improved for some epochs, and keep the best weights."""
+    """Stop if a metric of the validation rows has not improved for some epochs, and keep the best weights."""
 
     call: typing.Literal["early"]
     patience: Annotated[int, IntegerKind(1)] = setting("epochs without a better value before training stops", 2)
     on: Annotated[typing.Literal["mean_auc", "mean_gauc", "log_loss", "normalised_entropy"], ChoiceKind(METRICS)] = (
         setting(
-            "the metric, its mean over the tasks; `mean_gauc`, the AUC within users, needs `user` in `data`", "mean_auc"
+            "the metric, averaged over the tasks; `mean_gauc`, the AUC within users, needs `user` in `data`", "mean_auc"
         )
     )
 
 
 class Constant(BlockModel):
-    """Gate noise of one size through all of training."""
+    """Noise on the gates of a constant size."""
 
     call: typing.Literal["constant"]
     sigma: Annotated[float, RealKind()] = setting("standard deviation of the noise on the gate logits")
     into: Annotated[typing.Literal["selection", "mixture"], ChoiceKind(("selection", "mixture"))] = setting(
-        "whether the noise moves the selection alone or the mixture too", "selection"
+        "whether the noise affects only the selection or the mixture too", "selection"
     )
 
 
 class Anneal(BlockModel):
-    """Gate noise that falls in a straight line to nothing."""
+    """Noise on the gates that falls linearly to 0."""
 
     call: typing.Literal["anneal"]
     start: Annotated[float, RealKind()] = setting("standard deviation at the first step", 1.0, alias="from")
     over: Annotated[float, RealKind(0, 1, open=True)] = setting("share of training after which there is no noise", 0.3)
     into: Annotated[typing.Literal["selection", "mixture"], ChoiceKind(("selection", "mixture"))] = setting(
-        "whether the noise moves the selection alone or the mixture too", "selection"
+        "whether the noise affects only the selection or the mixture too", "selection"
     )
 
 
@@ -162,17 +166,17 @@ Noise = Annotated[Anneal | Constant, Field(discriminator="call")]
 
 
 class Dense(BlockModel):
-    """A step moves all rows of the embedding tables."""
+    """A training step updates all rows of the embedding tables."""
 
     call: typing.Literal["dense"]
 
 
 class Sparse(BlockModel):
-    """A step moves only those rows of the embedding tables that its batch looks up."""
+    """A training step updates only the rows of the embedding tables that its batch looks up."""
 
     call: typing.Literal["sparse"]
     least: Annotated[float, RealKind()] = setting(
-        "rows of a table for every id that a batch looks up in it, from which on this holds", 0.0, alias="from"
+        "only for tables with at least this many rows per id that a batch looks up in them", 0.0, alias="from"
     )
 
 
@@ -180,23 +184,21 @@ COMBINE = ("sum", "pcgrad", "aligned_mtl")
 
 
 class Train(BlockModel):
-    """How the network learns."""
+    """How the network is trained."""
 
     optimizer: Annotated[
         Adam | AdamW | SGD | Adagrad, CallKind((Adam, AdamW, SGD, Adagrad)), Field(discriminator="call")
-    ] = setting("the optimiser and its learning rate", Adam(call="adam"))
+    ] = setting("the optimizer and its learning rate", Adam(call="adam"))
     schedule: Annotated[
         OneCycle | Steady | Cosine | Plateau,
         CallKind((OneCycle, Steady, Cosine, Plateau)),
         Field(discriminator="call"),
-    ] = setting("the learning rate through training", OneCycle(call="one_cycle"))
+    ] = setting("the learning rate over the course of training", OneCycle(call="one_cycle"))
     clip: Annotated[float | None, OptionalKind(RealKind(open=True))] = setting(
-        "the largest norm of a step's gradient, all parameters taken together; a larger one is scaled down", None
+        "largest norm of the gradient of all parameters together; a larger gradient is scaled down to it", None
     )
-    average: Annotated[Ema | None, OptionalKind(CallKind((Ema,)))] = setting(
-        "an average of the weights over the steps", None
-    )
-    batch: Annotated[int, IntegerKind(1, unit="rows")] = setting("rows in a step", 4096)
+    average: Annotated[Ema | None, OptionalKind(CallKind((Ema,)))] = setting("a moving average of the weights", None)
+    batch: Annotated[int, IntegerKind(1, unit="rows")] = setting("rows of a training step", 4096)
     length: Annotated[
         Length, QuantityKind({"epochs": RealKind(open=True), "steps": IntegerKind(1), "hours": RealKind(open=True)})
     ] = setting("how long to train", Length(value=5, unit="epochs"))
@@ -209,37 +211,40 @@ class Train(BlockModel):
     specific_loss: Annotated[float, RealKind()] = setting("weight of the specificity loss L_sp", 0.01)
     shared_loss: Annotated[float, RealKind()] = setting("weight of the sharedness loss L_sh", 0.01)
     balance: Annotated[float, RealKind()] = setting(
-        "weight of the balance loss, which keeps all experts of a layer in use, all its gates taken together", 0.0
+        "weight of the balance loss, which keeps all experts of a layer in use, over all its gates together", 0.0
     )
     weights: Annotated[typing.Literal["fixed", "uncertainty"], ChoiceKind(("fixed", "uncertainty"))] = setting(
-        "what the tasks' losses count: each task's `weight`, or with `uncertainty` that times a factor which is learnt",
+        "weights of the tasks' losses: each task's `weight`, or with `uncertainty` that times a learnt factor",
         "fixed",
     )
     embeddings: Annotated[
         Annotated[Dense | Sparse, Field(discriminator="call")] | typing.Literal["auto"],
         AutoKind(CallKind((Dense, Sparse))),
-    ] = setting("which rows of the embedding tables a step moves: all, or those that its batch looks up", "auto")
+    ] = setting(
+        "which rows of the embedding tables a step updates: all (`dense`), or those that its batch looks up (`sparse`)",
+        "auto",
+    )
     tables: Annotated[typing.Literal["local", "sharded"], ChoiceKind(("local", "sharded"))] = setting(
-        "where the tables live of which a step moves some rows only: `local`, whole in every process of torchrun, or "
-        "`sharded`, a part of the rows in each (extra `torchrec`)",
+        "where sparse embedding tables are stored: `local`, whole in every process of torchrun, or `sharded`, with a "
+        "part of the rows in each process (extra `torchrec`)",
         "local",
     )
     combine: Annotated[typing.Literal["sum", "pcgrad", "aligned_mtl"], ChoiceKind(COMBINE)] = setting(
-        "how the tasks' gradients become one: their `sum`, or a method that settles conflicts (extra `gradients`)",
+        "how the tasks' gradients are combined: their `sum`, or a method against conflicts (extra `gradients`)",
         "sum",
     )
     precision: Annotated[typing.Literal["float32", "bf16"], ChoiceKind(("float32", "bf16"))] = setting(
-        "type of a training step's large products: with `bf16` that is bfloat16; weights, gates, probabilities and "
-        "losses stay in float32, and so does all that is measured",
+        "type of a training step's large matrix products, where `bf16` is bfloat16; weights, gates, probabilities and "
+        "losses stay in float32, and so does every evaluation",
         "float32",
     )
     compile: Annotated[typing.Literal["inductor"] | None, OptionalKind(ChoiceKind(("inductor",)))] = setting(
-        "what compiles the network for its training steps: torch.compile with `inductor`, or `none`", None
+        "compiler of the training steps: torch.compile with `inductor`, or `none`", None
     )
     checkpoint: Annotated[
         Every | None, OptionalKind(QuantityKind({"minutes": RealKind(open=True), "steps": IntegerKind(1)}))
     ] = setting(
-        "how often to write down where training stands, so that `--resume` can go on from there",
+        "how often a checkpoint is written, from which `--resume` goes on",
         Every(value=10, unit="minutes"),
     )
-    seed: Annotated[int, IntegerKind(0, 2**32 - 1)] = setting("seed of everything that is drawn", 7)
+    seed: Annotated[int, IntegerKind(0, 2**32 - 1)] = setting("seed of all random numbers", 7)
