@@ -57,8 +57,8 @@ class IdFeature(BlockModel):
 
 
 class NumberFeature(BlockModel):
-    """A number, cut into buckets with equally many training rows, each with an embedding. With `scale`, it is the scaled
-    number times a learnt vector, plus another one. Missing values have a vector of their own."""
+    """A number, cut into buckets with equally many training rows, each with an embedding. With `scale`, it is the
+    scaled number times a learnt vector, plus another one. Missing values have a vector of their own."""
 
     call: typing.Literal["number"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
@@ -120,8 +120,9 @@ class CrossFeature(BlockModel):
 
 
 class VectorsFeature(BlockModel):
-    """Pretrained vectors, looked up by key. The file has a column of keys and a column of lists of numbers, or is a `.npy`
-    file whose row number, from 0, is the key. Missing keys share a trained vector, and so do keys not in the file."""
+    """Pretrained vectors, looked up by key. The file has a column of keys and a column of lists of numbers, or is a
+    `.npy` file whose row number, from 0, is the key. Missing keys share a trained vector, and so do keys not in the
+    file."""
 
     call: typing.Literal["vectors"]
     file: Annotated[str, TextKind('a path in quotes (such as `"items.parquet"`)')] = setting(

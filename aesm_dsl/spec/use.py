@@ -1,4 +1,4 @@
-"""`use`: the feature groups that a model, or a file of groups, takes from its imports (E216, E217)."""
+"""`use`: the feature groups that a model, or a file of groups, takes from its imports; reports E216 and E217."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aesm_dsl.findings.diagnostic import Findings, Help, Related, normalize, quoted, suggest
+from aesm_dsl.findings.diagnostic import Findings, Related, normalize, quoted, suggest
 from aesm_dsl.findings.fix import replacement
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.kinds import ListKind
@@ -22,19 +22,21 @@ IMPORT, USE, GROUP = "import", "use", "features"
 
 @dataclass(frozen=True, slots=True)
 class FeatureGroups:
-    """The feature groups of a file, by name. `lost` are the words of what in it could not be read or taken."""
+    """The feature groups of a file."""
 
     file: tree.File
     by_name: Mapping[str, tree.Block]
     lost: frozenset[str] = frozenset()
+    """Words of its text that could not be read or taken; a group with such a name is not reported as unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An `import` and what it names; `groups` is None where that could not be read, which has been told."""
+    """An `import` and the groups of its file."""
 
     name: tree.Word
     groups: FeatureGroups | None
+    """None if the file could not be read, which has been reported."""
     path: tree.Text | None = None
 
 
@@ -44,23 +46,22 @@ Imports = dict[str, Import]
 
 @dataclass(slots=True)
 class ImportLog:
-    """What comes to light while imports are followed.
-
-    broken  places of what could not be taken, which has been told
-    used    the names of imports that something is taken from, or would be if all could be read
-    """
+    """What is recorded while imports are followed."""
 
     findings: Findings
     broken: list[Span] = field(default_factory=list)
+    """Places of imports and groups that could not be taken, which has been reported."""
     used: set[Span] = field(default_factory=set)
+    """Names of the imports from which something is taken."""
 
 
 def is_use(statement: tree.Statement) -> bool:
+    """Whether a statement is the setting `use`."""
     return isinstance(statement, tree.Setting) and normalize(statement.key.text) == USE
 
 
 def words_in(spans: Iterable[Span]) -> frozenset[str]:
-    """The words in places that could not be read: whatever is called like one is not called unknown."""
+    """Returns the words in places that could not be read; things with such names are not reported as unknown."""
     return frozenset(normalize(word) for span in spans for word in re.findall(r"\w+", span.text))
 
 
@@ -68,138 +69,136 @@ def take_groups(
     statements: Sequence[tree.Statement],
     imports: Imports,
     damaged: tuple[Span, ...],
-    ledger: ImportLog,
+    log: ImportLog,
     override: tree.Setting | None = None,
 ) -> list[tree.Statement]:
-    """The statements with the groups that they take in the place of `use`.
+    """Returns statements with the groups that they take in place of `use`.
 
-    damaged   what could not be read of the file in which they stand
-    override  the `use` of `--set`, which takes the place of the written one
+    Args:
+        statements: the statements of a model or of a file of groups.
+        imports: the imports of the file.
+        damaged: places of the file that could not be read.
+        log: receives findings and what was used.
+        override: the `use` of `--set`, which replaces the written one.
     """
-    own = (one for one in statements if isinstance(one, tree.Block) and one.kind.text == GROUP and one.name)
-    places = {normalize(one.name.text): (one, one.head) for one in own if one.name}
-    taking = _Taking(imports, damaged, ledger, places)
-    found: list[tree.Statement] = []
+    own = (block for block in statements if isinstance(block, tree.Block) and block.kind.text == GROUP)
+    taken = {normalize(block.name.text): (block, block.head) for block in own if block.name}
+    taker = _GroupTaker(imports, damaged, log, taken)
+    result: list[tree.Statement] = []
     first: tree.Setting | None = None
-    for one in statements:
-        if not isinstance(one, tree.Setting) or not is_use(one):
-            found.append(one)
+    for statement in statements:
+        if not isinstance(statement, tree.Setting) or not is_use(statement):
+            result.append(statement)
         elif first is not None:
-            report_setting_twice(SpecReporter(ledger.findings, ()), first.key, one.key)
+            report_setting_twice(SpecReporter(log.findings, ()), first.key, statement.key)
         else:
-            first = one
-            found += taking.groups((override or one).value)
+            first = statement
+            result += taker.take((override or statement).value)
     if first is None and override is not None:
-        found += taking.groups(override.value)
-    return found
+        result += taker.take(override.value)
+    return result
 
 
 @dataclass(slots=True)
-class _Taking:
-    """`places` has every group so far and where its name stands, or where it was taken."""
-
+class _GroupTaker:
     imports: Imports
     damaged: tuple[Span, ...]
-    ledger: ImportLog
-    places: dict[str, tuple[tree.Block, Span]]
+    log: ImportLog
+    taken: dict[str, tuple[tree.Block, Span]]
+    """Every group so far, by name, with the place of its name or of the word that took it."""
 
-    def groups(self, value: tree.Value) -> list[tree.Block]:
+    def take(self, value: tree.Value) -> list[tree.Block]:
+        """Returns the groups that the value of `use` names."""
+        kind = Spec.kinds()[USE]
+        assert isinstance(kind, ListKind)
         try:
-            reporter, kind = SpecReporter(self.ledger.findings, self.damaged), _kind()
+            reporter = SpecReporter(self.log.findings, self.damaged)
             ValueReader(reporter, Places()).read(kind, value, ExpectedValue(f"`{USE}`", USE, kind))
         except InvalidValue:
-            self.ledger.broken.append(value.span)
+            self.log.broken.append(value.span)
             return []
         words = value.items if isinstance(value, tree.List) else (value,)
-        return [block for word in words if isinstance(word, tree.Word) for block in self.of(word)]
+        return [block for word in words if isinstance(word, tree.Word) for block in self.groups_named(word)]
 
-    def of(self, word: tree.Word) -> list[tree.Block]:
-        """The groups that a word names: `fund.product`, or `fund` for all of the file."""
+    def groups_named(self, word: tree.Word) -> list[tree.Block]:
+        """Returns the groups that a word names: `fund.product`, or `fund` for all groups of the file."""
         alias, dot, name = normalize(word.text).partition(".")
-        found = self.imports.get(alias)
-        if found is None:
-            self.no_import(word, alias)
+        source = self.imports.get(alias)
+        if source is None:
+            self.report_no_import(word, alias)
             return []
-        self.ledger.used.add(found.name.span)
-        if found.groups is None:
-            self.ledger.broken.append(word.span)
+        self.log.used.add(source.name.span)
+        if source.groups is None:
+            self.log.broken.append(word.span)
             return []
-        known = found.groups.by_name
+        known = source.groups.by_name
         if not dot:
-            return [block for one, block in known.items() if one != NAMELESS and self.is_free(one, block, word)]
+            named = ((group, block) for group, block in known.items() if group != NAMELESS)
+            return [block for group, block in named if self.is_free(group, block, word)]
         if name in known:
             return [known[name]] if self.is_free(name, known[name], word) else []
-        self.ledger.broken.append(word.span)
-        if name not in found.groups.lost and NAMELESS not in known:
-            self.ledger.findings.add(
+        self.log.broken.append(word.span)
+        if name not in source.groups.lost and NAMELESS not in known:
+            self.log.findings.add(
                 "E216",
-                f"`{found.groups.file.source.path}` has no feature group `{name}`",
+                f"`{source.groups.file.source.path}` has no feature group `{name}`",
                 word.span,
                 label="not there",
                 help=[
-                    suggest(word.text, [f"{alias}.{one}" for one in known], word.span),
+                    suggest(word.text, [f"{alias}.{group}" for group in known], word.span),
                     f"its groups are {quoted(known)}",
                 ],
             )
         return []
 
-    def no_import(self, word: tree.Word, alias: str) -> None:
-        unsure = alias in words_in((*self.damaged, *self.ledger.broken)) or NAMELESS in self.imports
-        self.ledger.broken.append(word.span)
+    def report_no_import(self, word: tree.Word, alias: str) -> None:
+        unsure = alias in words_in((*self.damaged, *self.log.broken)) or NAMELESS in self.imports
+        self.log.broken.append(word.span)
         if unsure:
             return
-        groups = ((name, one.groups) for name, one in self.imports.items() if one.groups is not None)
-        held = [f"{name}.{alias}" for name, one in groups if alias in one.by_name]
-        self.ledger.findings.add(
+        sources = ((name, entry.groups) for name, entry in self.imports.items() if entry.groups is not None)
+        holders = [f"{name}.{alias}" for name, groups in sources if alias in groups.by_name]
+        alias_span = word.span.source.span(word.span.start, word.span.start + len(word.text.partition(".")[0]))
+        self.log.findings.add(
             "E216",
             f"nothing is imported as `{alias}`",
             word.span,
             label="not known",
             help=[
-                replacement(held[0], word.span) if len(held) == 1 else self.other_import(word, alias),
+                replacement(holders[0], word.span) if len(holders) == 1 else suggest(alias, self.imports, alias_span),
                 f"the imports are {quoted(self.imports)}"
                 if self.imports
                 else f'write `import {alias} "FILE.aesm"` above',
             ],
         )
 
-    def other_import(self, word: tree.Word, alias: str) -> Help:
-        place = word.span.source.span(word.span.start, word.span.start + len(word.text.partition(".")[0]))
-        return suggest(alias, self.imports, place)
-
     def is_free(self, name: str, block: tree.Block, word: tree.Word) -> bool:
-        """Whether no other group has the name; tells if one has."""
-        if name not in self.places:
-            self.places[name] = (block, word.span)
+        """Whether no other group has the name; reports one that has (E217)."""
+        if name not in self.taken:
+            self.taken[name] = (block, word.span)
             return True
-        other, place = self.places[name]
+        other, span = self.taken[name]
         if other is block:
-            self.ledger.findings.add(
+            self.log.findings.add(
                 "E217",
                 f"feature group `{name}` is taken twice",
                 word.span,
                 label="again",
                 help="take it once",
-                second=Related(place, "first here"),
+                second=Related(span, "first here"),
             )
         else:
-            own = place == other.head
-            self.ledger.findings.add(
+            is_own = span == other.head
+            self.log.findings.add(
                 "E217",
                 f"two feature groups are called `{name}`",
                 word.span,
-                label=f"this takes the one of {_where(block)}",
+                label=f"this takes the one of {_file_and_line(block)}",
                 help="take one of them, or give one another name in its file",
-                second=Related(place, "the other one" if own else f"this takes the one of {_where(other)}"),
+                second=Related(span, "the other one" if is_own else f"this takes the one of {_file_and_line(other)}"),
             )
         return False
 
 
-def _kind() -> ListKind:
-    kind = Spec.kinds()[USE]
-    assert isinstance(kind, ListKind)
-    return kind
-
-
-def _where(block: tree.Block) -> str:
+def _file_and_line(block: tree.Block) -> str:
     return f"{block.span.source.path}:{block.span.line}"
