@@ -1,2 +1,4 @@
-"""In: a `Tree`. Out: a `Spec` with every default filled, the places its values came from, and findings E2 and E3.
-The only room that knows the words of the language. May import syntax and pydantic."""
+"""Turns a syntax tree into a `Spec` with all defaults filled in and the places of its values; reports E2xx and E3xx.
+
+This is the only package that knows the words of the language. It imports syntax/ and pydantic.
+"""

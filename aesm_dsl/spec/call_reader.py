@@ -10,12 +10,12 @@ from aesm_dsl.findings.diagnostic import Related, quoted, suggest
 from aesm_dsl.findings.fix import deletion, replacement, replacements
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import BlockModel
-from aesm_dsl.spec.example import setting_example
 from aesm_dsl.spec.kinds import Kind, describe
 from aesm_dsl.spec.places import Places
 from aesm_dsl.spec.synonyms import synonym_help
 from aesm_dsl.spec.value_errors import ExpectedValue, InvalidValue, SpecReporter, accepts
 from aesm_dsl.spec.where_words_live import location_help
+from aesm_dsl.spec.write import setting_example
 from aesm_dsl.syntax import tree
 
 _COMMA = r"[,，、]\s*"

@@ -14,7 +14,6 @@ from typing import Any
 from aesm_dsl.findings.diagnostic import Findings, guess_word, normalize, quoted
 from aesm_dsl.findings.fix import deletion, replacement
 from aesm_dsl.spec.block_model import BlockModel, child_model
-from aesm_dsl.spec.example import setting_example
 from aesm_dsl.spec.kinds import BlockKind, MembersKind
 from aesm_dsl.spec.misplaced import (
     report_block_twice,
@@ -30,6 +29,7 @@ from aesm_dsl.spec.top_level import check_edition, find_model_block
 from aesm_dsl.spec.value_errors import ExpectedValue, InvalidValue, SpecReporter
 from aesm_dsl.spec.value_reader import ValueReader
 from aesm_dsl.spec.where_words_live import location_help
+from aesm_dsl.spec.write import setting_example
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.parse import pause_garbage_collection

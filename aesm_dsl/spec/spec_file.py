@@ -1,4 +1,4 @@
-"""Files of specs: read as UTF-8 or told why not, and written whole or not at all."""
+"""Reads spec files as UTF-8, and writes files completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_source(path: str | Path, findings: Findings) -> Source | None:
-    """The text of a spec file; None after telling why it cannot be read."""
+    """Returns the text of a spec file; None if it cannot be read, which is reported as E110."""
     try:
         return Source(str(path), Path(path).read_bytes().decode("utf-8"))
     except FileNotFoundError:
@@ -39,7 +39,11 @@ def read_source(path: str | Path, findings: Findings) -> Source | None:
 
 
 def read_tree(path: str | Path) -> File:
-    """The tree of a spec file in the language. Raises AesmError when its syntax is not sound."""
+    """Returns the syntax tree of a spec file in the language.
+
+    Raises:
+        AesmError: the file cannot be read, is JSON, or has syntax errors.
+    """
     from aesm_dsl.syntax.parse import parse
 
     findings = Findings()
@@ -53,42 +57,43 @@ def read_tree(path: str | Path) -> File:
 
 
 def data_roots(spec: Spec) -> list[Path]:
-    """The folders in which relative paths of tables are looked up, in this order.
+    """Returns the folders in which relative paths of tables are looked up, in order.
 
-    They are the folder of the spec, the working folder, and the folder that the environment variable AESM_DATA names.
+    They are the folder of the spec, the working folder, and the folder named by the environment variable AESM_DATA.
     """
     place = spec.places.of("")
-    beside = [Path(place.source.path).parent.absolute()] if place else []
-    named = os.environ.get("AESM_DATA")
-    roots = [*beside, Path.cwd(), *([Path(named).absolute()] if named else [])]
+    spec_folder = [Path(place.source.path).parent.absolute()] if place else []
+    data_folder = os.environ.get("AESM_DATA")
+    roots = [*spec_folder, Path.cwd(), *([Path(data_folder).absolute()] if data_folder else [])]
     return list(dict.fromkeys(roots))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file of UTF-8 whole or not at all, as `write_bytes` does."""
+    """Writes a UTF-8 file completely or not at all, as `write_bytes` does."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, as `replaced` does."""
+    """Writes a file completely or not at all, as `replaced` does."""
     with replaced(path) as new:
         new.write_bytes(content)
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, to be written, which then takes its name; nothing of it stays after an error.
+    """Yields a temporary file beside `path` to write to, which then replaces `path`; an error deletes it.
 
-    Makes the folder, keeps the mode of a file that is replaced.
+    The folder is created if needed, and the mode of a replaced file is kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
+    # In the same folder, because os.replace is atomic only within one file system.
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
-    new = Path(name)
+    temporary = Path(name)
     try:
-        yield new
-        new.chmod(mode)
-        os.replace(new, path)
+        yield temporary
+        temporary.chmod(mode)  # mkstemp makes files that only their owner can read.
+        os.replace(temporary, path)
     finally:
-        new.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ What `write` returns reads back to an equal spec.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,19 @@ class _Writer:
     def _setting(self, word: str, kind: Kind, value: Any, path: str) -> str:
         note = self.note(path)
         return f"{word} = {value_text(kind, value)}" + (f"  # {note}" if note else "")
+
+
+@functools.cache
+def setting_example(model: type[BlockModel], word: str) -> str:
+    """Returns how a setting or argument is written with its default, for help; empty if there is no default to show.
+
+    It is `batch = 4096 rows` for a setting, and `rate: 0.001` for an argument of a call.
+    """
+    field, kind = model.model_fields[model.field_of(word)], model.kinds()[word]
+    if field.is_required() or field.default is None or isinstance(kind, kinds.BlockKind | kinds.MembersKind):
+        return ""
+    sign = ":" if "call" in model.model_fields else " ="
+    return f"{word}{sign} {value_text(kind, field.default)}"
 
 
 def value_text(kind: Kind, value: Any) -> str:
