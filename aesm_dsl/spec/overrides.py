@@ -1,4 +1,4 @@
-"""Overrides: settings by their dotted path, given beside a spec (`--set`); they take the place of the file's own."""
+"""Overrides: settings by their dotted path, given beside a spec (`--set`), which replace those of the file."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from aesm_dsl.syntax import tree
 
 
 class Overrides:
-    """The overrides of a spec while it is read, and which of them have found their setting."""
+    """The overrides of a spec while it is read, and which of them have been used."""
 
     def __init__(self, settings: Sequence[tree.Setting]) -> None:
-        self.given = {normalize(setting.key.text): setting for setting in settings}
+        self.settings = {normalize(setting.key.text): setting for setting in settings}
         self.used: set[str] = set()
 
     def take(self, path: str) -> tree.Setting | None:
-        """The override of a path, as if it were written in its block; None without one, or when it has been taken."""
-        if path not in self.given or path in self.used:
+        """Returns the override of a path as if it were written in its block; None if there is none, or it was taken."""
+        if path not in self.settings or path in self.used:
             return None
         self.used.add(path)
-        given = self.given[path]
-        return tree.Setting(tree.Word(path.rpartition(".")[2], given.key.span), given.value, given.span)
+        override = self.settings[path]
+        return tree.Setting(tree.Word(path.rpartition(".")[2], override.key.span), override.value, override.span)
 
     def added(self, block: tree.Block, path: str, kinds: Mapping[str, Any]) -> list[tree.Statement]:
-        """Statements that only overrides ask for: settings the block does not have, and blocks to put them into."""
-        written = {one.key.text for one in block.statements if isinstance(one, tree.Setting)}
-        inside = {one.kind.text for one in block.statements if isinstance(one, tree.Block)}
+        """Returns statements that only overrides ask for: settings that a block does not have, and blocks for them."""
+        written = {setting.key.text for setting in block.statements if isinstance(setting, tree.Setting)}
+        inside = {inner.kind.text for inner in block.statements if isinstance(inner, tree.Block)}
         added: list[tree.Statement] = []
         for word, kind in kinds.items():
             inner = join_path(path, word)
             if isinstance(kind, BlockKind):
-                wanted = next((s for key, s in self.given.items() if key.startswith(f"{inner}.")), None)
+                wanted = next((setting for key, setting in self.settings.items() if key.startswith(f"{inner}.")), None)
                 if wanted and not kind.many and word not in inside:
                     added.append(tree.Block(tree.Word(word, wanted.key.span), None, None, True, (), wanted.span))
             elif word not in written and (setting := self.take(inner)):
@@ -44,10 +44,10 @@ class Overrides:
         return added
 
     def report_unused(self, known: Mapping[str, None], reporter: SpecReporter) -> None:
-        """E209 for every override whose setting this spec does not have; `known` are the paths that it could have."""
-        for path, setting in self.given.items():
+        """Adds E209 for every override whose setting this spec lacks; `known` are the paths that it could have."""
+        for path, setting in self.settings.items():
             if path not in self.used:
-                whole = next((one for one in known if path.startswith(f"{one}.")), None)
+                whole = next((other for other in known if path.startswith(f"{other}.")), None)
                 reporter.report(
                     "E209",
                     f"this spec has no setting `{path}`",
@@ -55,14 +55,14 @@ class Overrides:
                     label="not known",
                     help=f"`{whole}` is one setting: write all of it, for example as `aesm show` prints it"
                     if whole
-                    else _meant(path, known, setting.key.span),
+                    else _suggestion(path, known, setting.key.span),
                 )
 
 
-def _meant(path: str, known: Mapping[str, None], place: Span) -> Help:
-    """The paths that end like this one, or the one that looks most like it."""
+def _suggestion(path: str, known: Mapping[str, None], place: Span) -> Help:
+    """The paths that end in the same word, or the one that is most similar."""
     last = path.rpartition(".")[2]
-    same = [one for one in known if one == last or one.endswith(f".{last}")]
+    same = [other for other in known if other == last or other.endswith(f".{last}")]
     if guess := suggest(path, same or known, place):
         return guess
     return f"settings called `{last}` are {quoted(same)}" if same else ""

@@ -1,4 +1,4 @@
-"""What stands in a file outside all blocks: the edition of the language, and the one model."""
+"""What a file has outside of all blocks: the edition of the language, and the one model."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _TOP = {"import": BlockKind("import", many=True), "model": BlockKind("model", ma
 
 
 def check_edition(file: tree.File, reporter: SpecReporter) -> bool:
-    """Whether the file's edition of the language is one this version reads."""
-    settings = [one for one in file.statements if isinstance(one, tree.Setting)]
-    first = next((one for one in settings if one.key.text == "aesm"), None)
-    for one in settings:
-        if one.key.text != "aesm":
-            _outside(reporter, one.key, first is None)
-        elif first is not None and one is not first:
-            report_setting_twice(reporter, first.key, one.key)
+    """Checks the edition that a file states; returns whether this version can read it."""
+    settings = [statement for statement in file.statements if isinstance(statement, tree.Setting)]
+    first = next((setting for setting in settings if setting.key.text == "aesm"), None)
+    for setting in settings:
+        if setting.key.text != "aesm":
+            _report_outside(reporter, setting.key, first is None)
+        elif first is not None and setting is not first:
+            report_setting_twice(reporter, first.key, setting.key)
     if first is None:
-        if any(_means_edition(one.key) for one in settings) or _stands_damaged(file, "aesm"):
+        if any(_means_edition(setting.key) for setting in settings) or _is_damaged(file, "aesm"):
             return True
         if not file.statements:
-            return True  # that there is nothing at all is told elsewhere
+            return True  # an empty file is reported elsewhere
         start = file.statements[0].span
         place = Span(start.source, start.start, start.start)
         help = replacement(f"aesm = {EDITION}\n\n", edition_span(file), f"write `aesm = {EDITION}` on the first line")
@@ -55,7 +55,7 @@ def check_edition(file: tree.File, reporter: SpecReporter) -> bool:
 
 
 def edition_span(file: tree.File) -> Span:
-    """Where the edition goes in a file without one: above the comments that belong to the first statement."""
+    """Returns where the edition goes in a file without one: above the comments of the first statement."""
     first, text = file.statements[0], file.source.text
     at = first.span.start
     for comment in reversed(first.before):
@@ -66,8 +66,8 @@ def edition_span(file: tree.File) -> Span:
     return file.source.span(at, at)
 
 
-def _outside(reporter: SpecReporter, key: tree.Word, maybe_edition: bool) -> None:
-    """E202 for a setting outside the model."""
+def _report_outside(reporter: SpecReporter, key: tree.Word, maybe_edition: bool) -> None:
+    """Adds E202 for a setting outside the model."""
     help: str | HelpWithFix = location_help(key.text) or "settings belong inside `model NAME { ... }`"
     if maybe_edition and _means_edition(key):
         help = replacement("aesm", key.span, "did you mean `aesm`?")
@@ -76,26 +76,30 @@ def _outside(reporter: SpecReporter, key: tree.Word, maybe_edition: bool) -> Non
 
 
 def _means_edition(key: tree.Word) -> bool:
+    """Whether a setting was probably meant as `aesm`."""
     return key.text in ("edition", "version") or guess_word(key.text, ["aesm"]) is not None
 
 
-def _stands_damaged(file: tree.File, word: str) -> bool:
+def _is_damaged(file: tree.File, word: str) -> bool:
+    """Whether the word is in a part of the file that could not be read."""
     return any(word in span.text.split() for span in file.damaged)
 
 
 def _is_part(block: tree.Block) -> bool:
-    """Whether it is a block that belongs in a model."""
+    """Whether a block belongs in a model."""
     return isinstance(Spec.kinds().get(block.kind.text), BlockKind)
 
 
 def find_model_block(file: tree.File, reporter: SpecReporter) -> tree.Block | None:
-    """The file's one model, or what was probably meant as one; None after telling that there is none."""
-    blocks = [one for one in file.statements if isinstance(one, tree.Block)]
-    models = [one for one in blocks if one.kind.text == "model"]
-    meant = [one for one in blocks if one.kind.text not in Spec.kinds() and guess_word(one.kind.text, ["model"])]
-    parts = [one for one in blocks if _is_part(one)]
-    if parts and not models and not meant and not file.damaged:
-        # Every block lacks the same: the model around them.
+    """Returns the file's one model, or what was probably meant as one; None after adding that there is none."""
+    blocks = [statement for statement in file.statements if isinstance(statement, tree.Block)]
+    models = [block for block in blocks if block.kind.text == "model"]
+    misspelt = [
+        block for block in blocks if block.kind.text not in Spec.kinds() and guess_word(block.kind.text, ["model"])
+    ]
+    parts = [block for block in blocks if _is_part(block)]
+    if parts and not models and not misspelt and not file.damaged:
+        # One finding for all blocks: what they lack is the model around them.
         reporter.report(
             "E307",
             "there is no model in this file",
@@ -104,16 +108,16 @@ def find_model_block(file: tree.File, reporter: SpecReporter) -> tree.Block | No
             help="write `model NAME {` above it, and `}` at the end",
         )
         return None
-    for one in blocks:
-        if _is_part(one):
+    for block in blocks:
+        if _is_part(block):
             label, help = "a part of a model", "move it inside `model NAME { ... }`"
-            reporter.report("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
-        elif one.kind.text in Spec.kinds():
-            label, help = "a setting of a model", f"write `{one.kind.text} = ...` inside `model NAME {{ ... }}`"
-            reporter.report("E201", f"`{one.kind.text}` stands outside the model", one.head, label=label, help=help)
-        elif one.kind.text != "model":
-            report_unknown_block(reporter, one, _TOP, "a file")
-    models = models or meant
+            reporter.report("E201", f"`{block.kind.text}` stands outside the model", block.head, label=label, help=help)
+        elif block.kind.text in Spec.kinds():
+            label, help = "a setting of a model", f"write `{block.kind.text} = ...` inside `model NAME {{ ... }}`"
+            reporter.report("E201", f"`{block.kind.text}` stands outside the model", block.head, label=label, help=help)
+        elif block.kind.text != "model":
+            report_unknown_block(reporter, block, _TOP, "a file")
+    models = models or misspelt
     for extra in models[1:]:
         second, help = Related(models[0].head, "the first model"), "give each model a file of its own"
         reporter.report("E204", "a file holds one model", extra.head, label="a second one", help=help, second=second)

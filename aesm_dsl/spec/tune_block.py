@@ -1,4 +1,4 @@
-"""`take_search_space`: the block `tune` out of a file, as dimensions (space.py). E309 for what cannot be searched."""
+"""Takes the block `tune` out of a file, as dimensions of a search; E309 for what cannot be searched."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ FORM = "for example `level.card.experts.count = choice(4, 8, 16)`, or `embed = i
 
 
 def take_search_space(file: tree.File, findings: Findings) -> tuple[tree.File, tuple[Dimension, ...]]:
-    """The file without its block `tune`, and what stands in that; E309 for what cannot be searched."""
-    reporter, found = SpecReporter(findings, file.damaged), list[Dimension]()
-    statements = tuple(_without(one, reporter, found) for one in file.statements)
-    return replace(file, statements=statements), tuple(found)
+    """Returns the file without its block `tune`, and the dimensions of the block; adds E309 for wrong ones."""
+    reporter, dimensions = SpecReporter(findings, file.damaged), list[Dimension]()
+    statements = tuple(_take(statement, reporter, dimensions) for statement in file.statements)
+    return replace(file, statements=statements), tuple(dimensions)
 
 
-def _without(statement: tree.Statement, reporter: SpecReporter, found: list[Dimension]) -> tree.Statement:
+def _take(statement: tree.Statement, reporter: SpecReporter, dimensions: list[Dimension]) -> tree.Statement:
+    """The statement without the block `tune`, whose settings are added to `dimensions`."""
     if not isinstance(statement, tree.Block) or statement.kind.text != "model":
         return statement
-    blocks = [one for one in statement.statements if isinstance(one, tree.Block) and one.kind.text == TUNE]
+    blocks = [inner for inner in statement.statements if isinstance(inner, tree.Block) and inner.kind.text == TUNE]
     for again in blocks[1:]:
         report_block_twice(reporter, blocks[0], again, statement)
-    for one in blocks[0].statements if blocks else ():
-        if isinstance(one, tree.Setting):
-            dimension = Dimension(one)
-            if _sound(dimension, reporter):
-                found.append(dimension)
+    for inner in blocks[0].statements if blocks else ():
+        if isinstance(inner, tree.Setting):
+            dimension = Dimension(inner)
+            if _can_be_searched(dimension, reporter):
+                dimensions.append(dimension)
         else:
-            reporter.report("E309", "`tune` has no blocks", one.head, label="expected a setting", help=FORM)
-    return replace(statement, statements=tuple(one for one in statement.statements if one not in blocks))
+            reporter.report("E309", "`tune` has no blocks", inner.head, label="expected a setting", help=FORM)
+    return replace(statement, statements=tuple(inner for inner in statement.statements if inner not in blocks))
 
 
-def _sound(dimension: Dimension, reporter: SpecReporter) -> bool:
+def _can_be_searched(dimension: Dimension, reporter: SpecReporter) -> bool:
     calls = placeholder_calls(dimension.value)
     if not calls:
         help = ["write `choice(...)`, `int(from, to)`, `float(from, to)` or `log(from, to)` in it", FORM]
-        said = f"`{dimension.path}` has one value, and nothing to search"
-        reporter.report("E309", said, dimension.value.span, label="one value", help=help)
+        message = f"`{dimension.path}` has one value, and nothing to search"
+        reporter.report("E309", message, dimension.value.span, label="one value", help=help)
         return False
     for call in calls:
-        wrong = _wrong(call)
+        wrong = _fault(call)
         if wrong:
             reporter.report(
                 "E309", f"`{placeholder_kind(call)}` {wrong}", call.span, label="cannot be searched", help=FORM
@@ -54,20 +55,22 @@ def _sound(dimension: Dimension, reporter: SpecReporter) -> bool:
     return True
 
 
-def _wrong(call: tree.Call) -> str:
-    values = [one.value for one in call.arguments]
-    if any(one.name is not None for one in call.arguments):
+def _fault(call: tree.Call) -> str:
+    """What is wrong with a placeholder, as a predicate; empty if nothing is."""
+    values = [argument.value for argument in call.arguments]
+    if any(argument.name is not None for argument in call.arguments):
         return "takes values without names"
-    if inner := [one for value in values for one in placeholder_calls(value)]:
-        return f"holds another `{placeholder_kind(inner[0])}`"
+    if nested := [inner for value in values for inner in placeholder_calls(value)]:
+        return f"holds another `{placeholder_kind(nested[0])}`"
     if placeholder_kind(call) == "choice":
         return "" if len(values) > 1 else "needs two values or more"
-    numbers = [one.value for one in values if isinstance(one, tree.Number) and one.unit is None and not one.percent]
+    plain = (value for value in values if isinstance(value, tree.Number) and value.unit is None and not value.percent)
+    numbers = [number.value for number in plain]
     if len(values) != 2 or len(numbers) != 2:
         return "takes two numbers, the least and the most"
     low, high = numbers
     if not low < high:
         return f"goes from {low} to {high}, which is not more"
-    if placeholder_kind(call) == "int" and not all(isinstance(one, int) for one in numbers):
+    if placeholder_kind(call) == "int" and not all(isinstance(number, int) for number in numbers):
         return "takes whole numbers"
     return "takes numbers above 0" if placeholder_kind(call) == "log" and not (low > 0 and math.isfinite(high)) else ""
