@@ -141,7 +141,7 @@ def _statements(model: type[BlockModel], following: str, written: set[str]) -> I
 
 def _arguments(call: type[BlockModel], context: CursorContext) -> Iterator[_Candidate]:
     for word, kind in call.kinds().items():
-        if word not in context.nests[-1].given and not isinstance(kind, BlockKind | MembersKind):
+        if word not in context.nests[-1].arguments and not isinstance(kind, BlockKind | MembersKind):
             insert = word if context.following == ":" else f"{word}: $0"
             yield _Candidate(word, "argument", insert, vocabulary.expected(kind), call.help_of(word))
 

@@ -49,7 +49,7 @@ class EnclosingValue:
     """Name of the call; empty for a list."""
     argument: str = ""
     """The argument that the position is in."""
-    given: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     """Names of the arguments before the position."""
 
 
@@ -130,7 +130,7 @@ def _after(context: CursorContext, token: Token) -> CursorContext:
             closed = Token("value", "", token.start, token.end)
             return replace(context, nests=context.nests[:-1], before=(closed,))
         case ":" if nest and nest.call:
-            inner = replace(nest, argument=last, given=(*nest.given, last))
+            inner = replace(nest, argument=last, arguments=(*nest.arguments, last))
             return replace(context, nests=(*context.nests[:-1], inner), before=())
         case "," if nest:
             return replace(context, nests=(*context.nests[:-1], replace(nest, argument="")), before=())

@@ -13,7 +13,7 @@ def definition(analysis: Analysis, offset: int) -> Span | None:
     names = collect_names(analysis.file)
     name = names.at(offset)
     if name is not None and (declared := names.declaration_of(name)) is not None:
-        return declared.place
+        return declared.span
     if name is not None and (block := imported_group(analysis, name)) is not None:
         return block.name.span if block.name else block.head
     for imported in analysis.imports.values():

@@ -39,9 +39,9 @@ def hover(analysis: Analysis, offset: int) -> Hover | None:
     names = collect_names(analysis.file)
     name = names.at(offset)
     if name is not None and (block := imported_group(analysis, name)) is not None:
-        return Hover(_about_group(block), name.place.start, name.place.end)
+        return Hover(_about_group(block), name.span.start, name.span.end)
     if name is not None and (declared := names.declaration_of(name)) is not None:
-        return Hover(_about_name(analysis, declared, names.above(declared.within)), name.place.start, name.place.end)
+        return Hover(_about_name(analysis, declared, names.above(declared.within)), name.span.start, name.span.end)
     text = _about_word(analysis, context, token)
     return Hover(text, token.start, token.end) if text else None
 

@@ -46,21 +46,22 @@ _SYMBOL_KINDS = {
 
 
 def position(source: Source, offset: int, encoding: str) -> types.Position:
+    """Returns the position of an offset, in the units of the encoding that client and server agreed on."""
     line, column = source.position(offset)
     start = source.line_starts[line - 1]
     return types.Position(line - 1, _units(source.text[start : start + column - 1], encoding))
 
 
-def offset(source: Source, place: types.Position, encoding: str) -> int:
+def offset(source: Source, position: types.Position, encoding: str) -> int:
     """Returns the offset of a position; one behind the end of a line or of the text counts as the end."""
-    if place.line >= len(source.line_starts):
+    if position.line >= len(source.line_starts):
         return len(source.text)
-    start, left = source.line_starts[place.line], place.character
-    for at, character in enumerate(source.line(place.line + 1), start):
+    start, left = source.line_starts[position.line], position.character
+    for at, character in enumerate(source.line(position.line + 1), start):
         if left <= 0:
             return at
         left -= _units(character, encoding)
-    return start + len(source.line(place.line + 1))
+    return start + len(source.line(position.line + 1))
 
 
 def _units(text: str, encoding: str) -> int:
@@ -68,10 +69,12 @@ def _units(text: str, encoding: str) -> int:
 
 
 def to_range(source: Source, start: int, end: int, encoding: str) -> types.Range:
+    """Returns the range between two offsets."""
     return types.Range(position(source, start, encoding), position(source, end, encoding))
 
 
 def span_range(span: Span, encoding: str) -> types.Range:
+    """Returns the range of a span."""
     return to_range(span.source, span.start, span.end, encoding)
 
 
@@ -82,6 +85,7 @@ def uri_of(source: Source) -> str:
 
 
 def location(span: Span, encoding: str) -> types.Location:
+    """Returns the location of a span: the URI of its source, and its range."""
     return types.Location(uri_of(span.source), span_range(span, encoding))
 
 
@@ -97,7 +101,7 @@ def _diagnostic(source: Source, finding: Diagnostic, encoding: str) -> types.Dia
     if span.source is not source:
         related.insert(0, (span, finding.label or finding.message))
         sentence = f"{span.source.path}: {sentence}"
-        span = next((place for place in span.source.inclusions if place.source is source), source.span(0, 0))
+        span = next((at for at in span.source.inclusions if at.source is source), source.span(0, 0))
     elif finding.label:
         sentence = f"{sentence}: {finding.label}"
     return types.Diagnostic(
@@ -107,13 +111,14 @@ def _diagnostic(source: Source, finding: Diagnostic, encoding: str) -> types.Dia
         code=finding.code,
         source="aesm",
         related_information=[
-            types.DiagnosticRelatedInformation(location(place, encoding), label) for place, label in related
+            types.DiagnosticRelatedInformation(location(span, encoding), label) for span, label in related
         ]
         or None,
     )
 
 
 def text_edits(edits: Iterable[Edit], encoding: str) -> list[types.TextEdit]:
+    """Returns edits as the protocol has them."""
     return [types.TextEdit(span_range(edit.span, encoding), edit.text) for edit in edits]
 
 
@@ -141,13 +146,14 @@ def completion(
 
 
 def outline(entries: Iterable[OutlineEntry], encoding: str) -> list[types.DocumentSymbol]:
+    """Returns the entries of an outline as document symbols."""
     return [
         types.DocumentSymbol(
             name=entry.name,
             detail=entry.detail or None,
             kind=_SYMBOL_KINDS.get(entry.kind, types.SymbolKind.Object),
             range=span_range(entry.whole, encoding),
-            selection_range=span_range(entry.place, encoding),
+            selection_range=span_range(entry.head, encoding),
             children=outline(entry.inside, encoding),
         )
         for entry in entries

@@ -36,7 +36,7 @@ class Declaration:
     """The level of a node, the group of a feature; else empty."""
     path: str
     """Dotted path, as in `--set`."""
-    place: Span
+    span: Span
     """Where the name stands."""
     statement: tree.Statement
     """The statement that declares it."""
@@ -55,7 +55,7 @@ class NameUse:
     name: str
     within: str
     """The level that has the node; for other nouns what uses the name."""
-    place: Span
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SpecNames:
     def at(self, offset: int) -> Declaration | NameUse | None:
         """Returns the name at an offset, or the one that ends there."""
         names: tuple[Declaration | NameUse, ...] = (*self.declared, *self.referred)
-        return next((name for name in names if name.place.start <= offset <= name.place.end), None)
+        return next((name for name in names if name.span.start <= offset <= name.span.end), None)
 
     def declaration_of(self, name: Declaration | NameUse) -> Declaration | None:
         """Returns the declaration that a name stands for; None if it is not in this file."""
@@ -129,7 +129,7 @@ def _same(declared: Declaration, referred: NameUse) -> bool:
 class _Around:
     """What a block belongs to."""
 
-    own: str = ""
+    enclosing: str = ""
     """Name of the level or group that the block is, or is part of."""
     above: str = ""
     """Name of the level above it."""
@@ -149,8 +149,8 @@ class _Collector:
                 word = normalize(statement.key.text)
                 kind = members.of if members else known.get(word)
                 if members:
-                    place = statement.key.span
-                    self.declared.append(Declaration(FEATURE, word, around.own, f"{path}{word}", place, statement))
+                    span = statement.key.span
+                    self.declared.append(Declaration(FEATURE, word, around.enclosing, f"{path}{word}", span, statement))
                 if kind is not None and not isinstance(kind, BlockKind | MembersKind):
                     self._uses(kind, statement.value, around)
             elif isinstance(kind := known.get(statement.kind.text), BlockKind):
@@ -158,8 +158,8 @@ class _Collector:
                 if kind.many and statement.name is not None:
                     noun, name = _NOUNS.get(kind.kind, kind.kind), normalize(statement.name.text)
                     step = f"{step}{name}."
-                    place = statement.name.span
-                    self.declared.append(Declaration(noun, name, around.own, step[:-1], place, statement))
+                    span = statement.name.span
+                    self.declared.append(Declaration(noun, name, around.enclosing, step[:-1], span, statement))
                     inner = _Around(name, _under(statement) if noun == LEVEL else around.above)
                 self.block(child_model(model, model.field_of(kind.kind)), statement, step, inner)
 
@@ -168,7 +168,7 @@ class _Collector:
             if noun == GROUP:
                 self.used.extend(_imported(name))
             else:
-                within = around.above if noun == NODE else around.own
+                within = around.above if noun == NODE else around.enclosing
                 self.used.append(NameUse(noun, normalize(name.text), within, name.span))
 
 

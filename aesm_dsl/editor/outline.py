@@ -17,7 +17,7 @@ class OutlineEntry:
     kind: str
     """The word of the block, or `feature`."""
     detail: str
-    place: Span
+    head: Span
     """Its head or key."""
     whole: Span
     """The whole statement."""

@@ -46,7 +46,7 @@ def renamable(analysis: Analysis, offset: int) -> tuple[int, int] | None:
     """Returns start and end of the name at an offset, if `rename` can change it; else None."""
     names = collect_names(analysis.file)
     name = names.at(offset)
-    return (name.place.start, name.place.end) if name is not None and names.declaration_of(name) is not None else None
+    return (name.span.start, name.span.end) if name is not None and names.declaration_of(name) is not None else None
 
 
 def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
@@ -62,11 +62,11 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
         raise CannotRenameError("nothing here has a name that can be changed")
     if declared.noun == GROUP and is_group_file(analysis.file):
         raise CannotRenameError("files that import this one take the group by its name")
-    if any(one.code.startswith(_SYNTAX) for one in analysis.findings):
-        raise CannotRenameError("a part of this file cannot be read; mend it first, so that no place is missed")
+    if any(finding.code.startswith(_SYNTAX) for finding in analysis.findings):
+        raise CannotRenameError("a part of this file cannot be read; fix it first, so that no place is missed")
     _check(names, declared, normalize(new))
-    places = [declared.place, *(use.place for use in names.uses_of(declared))]
-    edits = [Edit(place, normalize(new)) for place in places if place.text != normalize(new)]
+    spans = [declared.span, *(use.span for use in names.uses_of(declared))]
+    edits = [Edit(span, normalize(new)) for span in spans if span.text != normalize(new)]
     if normalize(new) != declared.name:
         edits += _keep_meaning(declared)
     return sorted(edits, key=lambda edit: (edit.span.start, edit.span.end))

@@ -18,12 +18,12 @@ from aesm_dsl.editor.analysis import Analysis, analyse
 from aesm_dsl.editor.code_actions import quick_fixes
 from aesm_dsl.editor.complete import complete
 from aesm_dsl.editor.definition import definition
-from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.names import collect_names
 from aesm_dsl.editor.outline import outline_of
 from aesm_dsl.editor.rename import CannotRenameError, renamable, rename
 from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.format_text import format_edits
 from aesm_dsl.spec.import_file import resolve_path
 from aesm_dsl.version import VERSION
 
@@ -80,6 +80,7 @@ def _is_server_fault(record: logging.LogRecord) -> bool:
 
 
 def make_server() -> SpecServer:
+    """Returns the language server with all its features registered."""
     server = SpecServer()
     _texts(server)
     _words(server)
@@ -138,8 +139,8 @@ def _names(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     def defined(params: types.DefinitionParams) -> types.Location | None:
         analysis = server.analysis(params.text_document.uri)
-        place = definition(analysis, server.offset(analysis, params.position))
-        return lsp_types.location(place, server.encoding) if place is not None else None
+        span = definition(analysis, server.offset(analysis, params.position))
+        return lsp_types.location(span, server.encoding) if span is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     def referred(params: types.ReferenceParams) -> list[types.Location]:
@@ -149,15 +150,15 @@ def _names(server: SpecServer) -> None:
         declared = names.declaration_of(name) if name is not None else None
         if declared is None:
             return []
-        own = [declared.place] if params.context.include_declaration else []
-        places = [*own, *(use.place for use in names.uses_of(declared))]
-        return [lsp_types.location(place, server.encoding) for place in places]
+        declaration = [declared.span] if params.context.include_declaration else []
+        spans = [*declaration, *(use.span for use in names.uses_of(declared))]
+        return [lsp_types.location(span, server.encoding) for span in spans]
 
     @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
     def renamed_here(params: types.PrepareRenameParams) -> types.Range | None:
         analysis = server.analysis(params.text_document.uri)
-        place = renamable(analysis, server.offset(analysis, params.position))
-        return lsp_types.to_range(analysis.source, *place, server.encoding) if place is not None else None
+        offsets = renamable(analysis, server.offset(analysis, params.position))
+        return lsp_types.to_range(analysis.source, *offsets, server.encoding) if offsets is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_RENAME)
     def renamed(params: types.RenameParams) -> types.WorkspaceEdit:

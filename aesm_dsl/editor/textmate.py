@@ -41,15 +41,15 @@ def textmate() -> dict[str, Any]:
     """
     words = _Words({"aesm"}, set(TOP_LEVEL) - {"aesm"})
     _collect(Spec, words)
-    patterns = {one.name: one.pattern.to_regexp() for one in parser().terminals}
+    patterns = {terminal.name: terminal.pattern.to_regexp() for terminal in parser().terminals}
     name, number = f"(?:{_plain(patterns['NAME'])})", f"(?:{_plain(patterns['NUMBER'])})"
-    value = [{"include": f"#{one}"} for one in ("comment", "string", "number", "call", "list", "word", "wide")]
+    value = [{"include": f"#{rule}"} for rule in ("comment", "string", "number", "call", "list", "word", "wide")]
     return {
         "$schema": "https://raw.githubusercontent.com/martinring/tmlanguage/master/tmlanguage.json",
         "name": "aesm",
         "scopeName": "source.aesm",
         "fileTypes": ["aesm"],
-        "patterns": [{"include": f"#{one}"} for one in ("comment", "string", "setting", "block", "wide")],
+        "patterns": [{"include": f"#{rule}"} for rule in ("comment", "string", "setting", "block", "wide")],
         "repository": {
             "comment": {
                 "patterns": [
@@ -126,6 +126,7 @@ def textmate() -> dict[str, Any]:
 
 
 def text() -> str:
+    """Returns the grammar as JSON."""
     return json.dumps(textmate(), ensure_ascii=False, indent=2) + "\n"
 
 

@@ -118,7 +118,7 @@ def expected(kind: Kind) -> str:
             return f"{expected(of)}, or a list of them" if single else f"a list: each {expected(of)}"
         case kinds.QuantityKind(allowed_units):
             return " or ".join(
-                f"a number of {unit}, {kinds.describe_range(one)}" for unit, one in allowed_units.items()
+                f"a number of {unit}, {kinds.describe_range(number)}" for unit, number in allowed_units.items()
             )
         case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():
             return f"{kinds.describe(kind)}, {kinds.describe_range(kind)}"

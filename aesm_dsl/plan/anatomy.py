@@ -24,7 +24,7 @@ MEAN = "mean"
 class Axis:
     """An axis of a tensor, divided into named runs of neighbouring indices; a run's indices differ only by number."""
 
-    what: str
+    kind: str
     """What the indices stand for, in words: "nodes", "experts", "inputs", ..."""
     runs: Mapping[str, int]
     """Maps the name of each run to its length, in order."""
@@ -55,7 +55,7 @@ class Part:
     """Its axes; their sizes are its shape, or the shape it is viewed as."""
     first: int = 0
     """Index of its first row in a table that several features share."""
-    given: bool = False
+    from_file: bool = False
     """Whether its values come from a file and are not trained; such a part is not carried over."""
 
     @property
@@ -153,7 +153,7 @@ class _Anatomy:
         width = feature.given or feature.embed
         table = f"{state}.trained.weight" if feature.trained else f"{state}.frozen_KG"
         axes = (Axis("values", runs), _units(width))
-        yield Part(f"{owner}, vectors", owner, table, axes, given=not feature.trained)
+        yield Part(f"{owner}, vectors", owner, table, axes, from_file=not feature.trained)
         absent = Axis("values", {"missing": 1, "other": 1})
         yield Part(f"{owner}, absent", owner, f"{state}.absent_2W", (absent, _units(feature.embed)))
         if width != feature.embed:

@@ -99,8 +99,9 @@ def _feature_cost(feature: FeaturePlan) -> tuple[int, int]:
         parameters, flops = parameters + width**2 + slots, flops + 2 * width**2 + 2 * slots * width
     if feature.kind == "vectors":
         projection = feature.given * width if feature.given != width else 0
-        own = 2 * width + projection if not feature.table else 0
-        parameters, flops = parameters + own, flops + 2 * slots * projection
+        # A feature that uses the table of another one uses its vectors and projection too.
+        own_parameters = 2 * width + projection if not feature.table else 0
+        parameters, flops = parameters + own_parameters, flops + 2 * slots * projection
     return parameters, flops
 
 

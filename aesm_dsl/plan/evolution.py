@@ -74,13 +74,13 @@ def _changes(old: Part | None, new: Part) -> Iterator[str]:
         removed = [name for name in before.runs if name not in axis.runs]
         if added or removed:
             signed = [_listed(sign, names) for sign, names in (("+", added), ("-", removed)) if names]
-            yield f"{axis.what}: {', '.join(signed)}"
+            yield f"{axis.kind}: {', '.join(signed)}"
         for name, size in axis.runs.items():
             was = before.runs.get(name, size)
             if was != size:
-                yield f"{axis.what}: {was:,} -> {size:,}" + ("" if len(axis.runs) == 1 else f" of {name}")
+                yield f"{axis.kind}: {was:,} -> {size:,}" + ("" if len(axis.runs) == 1 else f" of {name}")
         if not added and not removed and list(before.runs) != list(axis.runs):
-            yield f"{axis.what}: in another order"
+            yield f"{axis.kind}: in another order"
 
 
 def _listed(sign: str, names: Sequence[str]) -> str:

@@ -76,5 +76,5 @@ def _all_experts(spec: Spec) -> Iterator[tuple[str, ExpertsBlock]]:
 
 def _written_path(spec: Spec, path: str, word: str) -> str:
     """The path where a level's setting was written: in the level, or in the model's own `experts`."""
-    own = f"{path}.{word}"
-    return own if own in spec.places.values else f"experts.{word}"
+    level_path = f"{path}.{word}"
+    return level_path if level_path in spec.places.values else f"experts.{word}"

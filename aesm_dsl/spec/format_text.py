@@ -6,10 +6,12 @@ below leading comments that a blank line sets apart, above the comments and docu
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.fix import Edit
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.model import EDITION
 from aesm_dsl.spec.top_level import edition_span
@@ -33,9 +35,9 @@ def format_text(source: Source, findings: Findings) -> str | None:
     Raises:
         LayoutError: the new text does not say the same, which is a bug of aesm.
     """
-    own = Findings()
-    file = _parse(source.path, source.text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), own)
-    if own.errors:
+    mistakes = Findings()
+    file = _parse(source.path, source.text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), mistakes)
+    if mistakes.errors:
         # Parsed again as it is, so that the columns of findings count a byte order mark too.
         parse(source, findings)
         return None
@@ -44,6 +46,23 @@ def format_text(source: Source, findings: Findings) -> str | None:
     if text != source.text or stated is not file:
         _prove(file, stated, text)
     return text
+
+
+def format_edits(source: Source) -> list[Edit]:
+    """Returns what `format_text` changes as edits of whole lines, in order; none for a text with syntax errors."""
+    text = format_text(source, Findings())
+    if text is None:
+        return []
+    before, after = source.text.splitlines(keepends=True), text.splitlines(keepends=True)
+    starts = [0]
+    for line in before:
+        starts.append(starts[-1] + len(line))
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    return [
+        Edit(source.span(starts[first], starts[last]), "".join(after[new:end]))
+        for tag, first, last, new, end in matcher.get_opcodes()
+        if tag != "equal"
+    ]
 
 
 def _parse(path: str, text: str, findings: Findings) -> tree.File:

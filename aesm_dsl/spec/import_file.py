@@ -60,9 +60,9 @@ def _read_text(path: tree.Text, target: Path, root: Path, findings: Findings) ->
     shown = os.path.normpath(Path(path.span.source.path).parent / path.text)
     try:
         if target.exists() and not target.is_file():
-            what = "a folder" if target.is_dir() else "no ordinary file"
+            noun = "a folder" if target.is_dir() else "no ordinary file"
             help = "name a .aesm file"
-            findings.add("E213", f"`{shown}` is {what}", path.span, label="expected a .aesm file", help=help)
+            findings.add("E213", f"`{shown}` is {noun}", path.span, label="expected a .aesm file", help=help)
             return None
         return target.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):

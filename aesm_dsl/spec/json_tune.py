@@ -27,7 +27,7 @@ def tune_block_from_json(source: Source, member: Member, findings: Findings) -> 
             help = f'for example `"{inner.key}": "choice(4, 8, 16)"`'
             message = f"`{inner.key}` must be a string, as `--set` takes it"
             findings.add("E301", message, inner.value.span, label="this is no string", help=help)
-    return tree.Block(tree.Word(TUNE, member.place), None, None, True, tuple(settings), member.value.span)
+    return tree.Block(tree.Word(TUNE, member.key_span), None, None, True, tuple(settings), member.value.span)
 
 
 def move_findings_to_json(findings: Findings, source: Source) -> None:
@@ -39,7 +39,7 @@ def move_findings_to_json(findings: Findings, source: Source) -> None:
 
 def _alone(source: Source, member: Member, text: str) -> Source:
     """The setting in the language, with blanks around it, so that every character keeps its offset in the JSON text."""
-    key, value = member.place.start + 1, member.value.span.start
+    key, value = member.key_span.start + 1, member.value.span.start
     before = "".join(character if character == "\n" else " " for character in source.text[:key])
     setting = f"{member.key.ljust(value - key)}= {text}"
     # `=` takes the place of the opening quote, so that there is no room for a blank behind it.

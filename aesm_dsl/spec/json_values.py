@@ -75,7 +75,7 @@ class JsonValueConverter:
         self.findings = findings
         self.damaged: list[Span] = []
 
-    def value(self, kind: Kind, json_value: JsonValue, what: str) -> tree.Value | None:
+    def value(self, kind: Kind, json_value: JsonValue, subject: str) -> tree.Value | None:
         """Returns the value as the language would have it; None after adding why it has the wrong type."""
         value, span = json_value.value, json_value.span
         match kind:
@@ -83,48 +83,48 @@ class JsonValueConverter:
                 reserved = value == "none" and isinstance(of, kinds.ReferenceKind)
                 if value is None:
                     return tree.Word("none", span)
-                inner = None if reserved or not _fits(of, value) else self.value(of, json_value, what)
-                return inner or self.refuse(kind, json_value, what, _fits(of, value) and not reserved)
+                inner = None if reserved or not _fits(of, value) else self.value(of, json_value, subject)
+                return inner or self.refuse(kind, json_value, subject, _fits(of, value) and not reserved)
             case kinds.AutoKind(of):
                 if value == "auto":
                     return tree.Word("auto", span)
-                inner = self.value(of, json_value, what) if _fits(of, value) else None
-                return inner or self.refuse(kind, json_value, what, _fits(of, value))
+                inner = self.value(of, json_value, subject) if _fits(of, value) else None
+                return inner or self.refuse(kind, json_value, subject, _fits(of, value))
             case kinds.EitherKind(options):
                 fitting = next((option for option in options if _fits(option, value)), None)
                 return (
-                    self.value(fitting, json_value, what)
+                    self.value(fitting, json_value, subject)
                     if fitting is not None
-                    else self.refuse(kind, json_value, what)
+                    else self.refuse(kind, json_value, subject)
                 )
             case kinds.ListKind(of) if isinstance(value, list):
-                items = [self.value(of, item, what) for item in value]
+                items = [self.value(of, item, subject) for item in value]
                 sound = [item for item in items if item is not None]
                 return tree.List(tuple(sound), span) if len(sound) == len(items) else None
             case kinds.CallKind(models) if isinstance(value, tuple):
-                return self.call({model.call_name(): model for model in models}, json_value, value, what)
+                return self.call({model.call_name(): model for model in models}, json_value, value, subject)
             case kinds.QuantityKind(units) if isinstance(value, tuple):
-                return self.quantity(tuple(units), json_value, value, what)
+                return self.quantity(tuple(units), json_value, value, subject)
             case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind() if isinstance(value, int | float) and _fits(
                 kind, value
             ):
                 unit = kind.unit if isinstance(kind, kinds.IntegerKind) else None
-                return self.number(value, span, unit) if self.is_share(kind, value, span, what) else None
+                return self.number(value, span, unit) if self.is_share(kind, value, span, subject) else None
             case kinds.LiteralKind() if isinstance(value, int | float) and _fits(kind, value):
                 return self.number(value, span, None)
             case kinds.ChoiceKind() | kinds.ReferenceKind() if isinstance(value, str):
                 return tree.Word(value, span)
             case kinds.NameKind() | kinds.TextKind() | kinds.LiteralKind() if isinstance(value, str):
                 return tree.Text(value, span)
-        return self.refuse(kind, json_value, what)
+        return self.refuse(kind, json_value, subject)
 
-    def is_share(self, kind: Kind, value: float, span: Span, what: str) -> bool:
+    def is_share(self, kind: Kind, value: float, span: Span, subject: str) -> bool:
         """Returns whether a share is in its range, which JSON words differently; other kinds are checked later."""
         if not isinstance(kind, kinds.ShareKind) or kinds.in_range(kind, value):
             return True
         range_ = "between 0 and 1, both excluded" if kind.open else "from 0 to 1"
         help = f"did you mean `{value / 100:g}`?" if 1 < value <= 100 else ""
-        self.findings.add("E302", f"`{what}` must be {range_}", span, label="out of range", help=help)
+        self.findings.add("E302", f"`{subject}` must be {range_}", span, label="out of range", help=help)
         self.damaged.append(span)
         return False
 
@@ -134,9 +134,9 @@ class JsonValueConverter:
         return tree.Number(value, False, word, span)
 
     def call(
-        self, models: dict[str, type[BlockModel]], json_value: JsonValue, members: tuple[Member, ...], what: str
+        self, models: dict[str, type[BlockModel]], json_value: JsonValue, members: tuple[Member, ...], subject: str
     ) -> tree.Value | None:
-        chosen = self.choice(members, ChoiceMember("call", tuple(models), "E210"), json_value, what)
+        chosen = self.choice(members, ChoiceMember("call", tuple(models), "E210"), json_value, subject)
         if chosen is None:
             return None
         model = models[str(chosen.value.value)]
@@ -145,7 +145,7 @@ class JsonValueConverter:
             if member.key not in keys:
                 help = [did_you_mean(member.key, keys), f"its keys are {quoted(keys)}"]
                 message = f"`{model.call_name()}` has no key `{member.key}`"
-                self.findings.add("E211", message, member.place, label="not known", help=help)
+                self.findings.add("E211", message, member.key_span, label="not known", help=help)
                 sound = False
             elif self.twice(known.get(member.key), member):
                 sound = False
@@ -160,7 +160,7 @@ class JsonValueConverter:
             if is_null and not isinstance(kind, kinds.OptionalKind):
                 continue  # as if it were left out: the language has no word for it
             if argument is not None and (value := self.value(kind, argument.value, argument.key)) is not None:
-                arguments.append(tree.Argument(tree.Word(word, argument.place), value, argument.value.span))
+                arguments.append(tree.Argument(tree.Word(word, argument.key_span), value, argument.value.span))
             sound = sound and (argument is None or value is not None)
         name = tree.Word(model.call_name(), chosen.value.span)
         if not sound:
@@ -169,16 +169,16 @@ class JsonValueConverter:
         return tree.Call(name, tuple(arguments), json_value.span)
 
     def quantity(
-        self, units: Collection[str], json_value: JsonValue, members: tuple[Member, ...], what: str
+        self, units: Collection[str], json_value: JsonValue, members: tuple[Member, ...], subject: str
     ) -> tree.Value | None:
-        unit = self.choice(members, ChoiceMember("unit", tuple(units), "E303"), json_value, what)
+        unit = self.choice(members, ChoiceMember("unit", tuple(units), "E303"), json_value, subject)
         values = [member for member in members if member.key == "value"]
         for member in members:
             if member.key not in ("value", "unit"):
-                message, help = f"`{what}` has no key `{member.key}`", "its keys are `value` and `unit`"
-                self.findings.add("E202", message, member.place, label="not known", help=help)
+                message, help = f"`{subject}` has no key `{member.key}`", "its keys are `value` and `unit`"
+                self.findings.add("E202", message, member.key_span, label="not known", help=help)
         if not values:
-            self.findings.add("E307", f"`{what}` needs `value`", json_value.span, label="missing in this object")
+            self.findings.add("E307", f"`{subject}` needs `value`", json_value.span, label="missing in this object")
         if unit is None or len(values) != 1 or len(members) != 2:
             self.damaged.append(json_value.span)
             return None
@@ -190,21 +190,23 @@ class JsonValueConverter:
         )
 
     def choice(
-        self, members: tuple[Member, ...], chooser: ChoiceMember, json_value: JsonValue, what: str
+        self, members: tuple[Member, ...], chooser: ChoiceMember, json_value: JsonValue, subject: str
     ) -> Member | None:
         """Returns the member that says which of several things an object is; None after adding why it does not."""
         key, names = chooser.key, chooser.names
         choosing = [member for member in members if member.key == key]
         expected = " or ".join(f'`"{name}"`' for name in names)
         if not choosing:
-            self.findings.add("E307", f"`{what}` needs `{key}`", json_value.span, label=f"write {expected}")
+            self.findings.add("E307", f"`{subject}` needs `{key}`", json_value.span, label=f"write {expected}")
         elif len(choosing) > 1:
             self.twice(*choosing[:2])
         elif not isinstance(value := choosing[0].value.value, str):
             self.wrong(f"`{key}`", expected, choosing[0].value)
         elif value not in names:
             help = did_you_mean(value, names)
-            message = f"`{what}` cannot be `{value}`" if key == "call" else f"`{what}` is not measured in `{value}`"
+            message = (
+                f"`{subject}` cannot be `{value}`" if key == "call" else f"`{subject}` is not measured in `{value}`"
+            )
             label = f"expected {expected}"
             self.findings.add(chooser.code, message, choosing[0].value.span, label=label, help=help)
         else:
@@ -212,22 +214,22 @@ class JsonValueConverter:
         self.damaged.append(json_value.span)
         return None
 
-    def refuse(self, kind: Kind, json_value: JsonValue, what: str, already: bool = False) -> tree.Value | None:
+    def refuse(self, kind: Kind, json_value: JsonValue, subject: str, already: bool = False) -> tree.Value | None:
         """Returns None, after adding what was expected, unless that has been reported already."""
         if not already:
-            self.wrong(f"`{what}`", describe_json_kind(kind), json_value)
+            self.wrong(f"`{subject}`", describe_json_kind(kind), json_value)
         return None
 
-    def wrong(self, what: str, expected: str, json_value: JsonValue) -> None:
+    def wrong(self, subject: str, expected: str, json_value: JsonValue) -> None:
         self.findings.add(
-            "E301", f"{what} must be {expected}", json_value.span, label=f"this is {_json_type(json_value)}"
+            "E301", f"{subject} must be {expected}", json_value.span, label=f"this is {_json_type(json_value)}"
         )
         self.damaged.append(json_value.span)
 
     def twice(self, first: Member | None, again: Member) -> bool:
         if first is not None:
-            second = Related(first.place, "first set here")
-            self.findings.add("E205", f"`{again.key}` is set twice", again.place, label="again", second=second)
+            second = Related(first.key_span, "first set here")
+            self.findings.add("E205", f"`{again.key}` is set twice", again.key_span, label="again", second=second)
         return first is not None
 
 

@@ -71,9 +71,9 @@ def _read(file: tree.File, overrides: Sequence[tree.Setting], findings: Findings
         return None
     before = len(findings.items)
     for candidate in [candidate for dimension in space for candidate in dimension.candidates()]:
-        own = Findings()
-        read(rest, own, [*overrides, candidate])
-        findings.extend(finding for finding in own if finding not in findings.items[:before])
+        candidate_findings = Findings()
+        read(rest, candidate_findings, [*overrides, candidate])
+        findings.extend(finding for finding in candidate_findings if finding not in findings.items[:before])
     spec._space = space
     return spec
 

@@ -119,8 +119,8 @@ class Spec(BlockModel):
         """Fills settings of experts that a level leaves out from the model's own `experts`."""
         defaults = {name: getattr(self.experts, name) for name in self.experts.model_fields_set}
 
-        def inherit(own: ExpertsBlock) -> ExpertsBlock:
-            return own.model_copy(update={k: v for k, v in defaults.items() if k not in own.model_fields_set})
+        def inherit(experts: ExpertsBlock) -> ExpertsBlock:
+            return experts.model_copy(update={k: v for k, v in defaults.items() if k not in experts.model_fields_set})
 
         levels = tuple(level.model_copy(update={"experts": inherit(level.experts)}) for level in self.levels)
         tasks = self.tasks.model_copy(update={"experts": inherit(self.tasks.experts)})

@@ -59,10 +59,10 @@ class Overrides:
                 )
 
 
-def _suggestion(path: str, known: Mapping[str, None], place: Span) -> Help:
+def _suggestion(path: str, known: Mapping[str, None], span: Span) -> Help:
     """The paths that end in the same word, or the one that is most similar."""
     last = path.rpartition(".")[2]
     same = [other for other in known if other == last or other.endswith(f".{last}")]
-    if guess := suggest(path, same or known, place):
+    if guess := suggest(path, same or known, span):
         return guess
     return f"settings called `{last}` are {quoted(same)}" if same else ""

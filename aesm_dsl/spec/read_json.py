@@ -52,7 +52,7 @@ def _path_at(value: JsonValue, offset: int) -> str:
     """The path of the innermost value, or member, that covers an offset."""
     if isinstance(value.value, tuple):
         for member in value.value:
-            if member.place.start <= offset < member.value.span.end:
+            if member.key_span.start <= offset < member.value.span.end:
                 return _path_at(member.value, offset)
     elif isinstance(value.value, list):
         for item in value.value:
@@ -75,15 +75,15 @@ class _Converter(JsonValueConverter):
         return tree.File(self.source, tuple(statements), (), tuple(self.damaged))
 
     def edition(self, member: Member | None, whole: JsonValue) -> list[tree.Setting]:
-        place = self.source.span(whole.span.start, whole.span.start)
+        start = self.source.span(whole.span.start, whole.span.start)
         if member is None:
             help = f'write `"edition": {EDITION}`'
             message, label = "the language edition is not stated", f"edition {EDITION} is assumed"
-            self.findings.add("W101", message, place, label=label, help=help)
-            value: tree.Value | None = tree.Number(EDITION, False, None, place)
+            self.findings.add("W101", message, start, label=label, help=help)
+            value: tree.Value | None = tree.Number(EDITION, False, None, start)
         else:
             value = self.value(kinds.IntegerKind(1), member.value, "edition")
-        key = tree.Word("aesm", member.place if member else place)
+        key = tree.Word("aesm", member.key_span if member else start)
         # An edition that cannot be read has been reported; the rest is read as if it were the newest.
         value = value or tree.Number(EDITION, False, None, key.span)
         return [tree.Setting(key, value, key.span)]
@@ -93,7 +93,7 @@ class _Converter(JsonValueConverter):
         members, meant = self.members(model, json_value, word)
         name, label, before = self.head(model, members, json_value, word)
         opening = self.source.span(json_value.span.start, json_value.span.start + 1)
-        place = name.span if name else key if word != "model" else opening
+        head_span = name.span if name else key if word != "model" else opening
         statements: list[tree.Statement] = []
         for inner, kind in model.kinds().items():
             field = model.field_of(inner)
@@ -105,7 +105,7 @@ class _Converter(JsonValueConverter):
             if member.value.value is None and model.model_fields[field].default is None:
                 if isinstance(kind, kinds.OptionalKind):
                     none = tree.Word("none", member.value.span)
-                    statements.append(tree.Setting(tree.Word(inner, member.place), none, member.place))
+                    statements.append(tree.Setting(tree.Word(inner, member.key_span), none, member.key_span))
             elif isinstance(kind, kinds.BlockKind):
                 statements += self.children(inner, kind, child_model(model, field), member)
             elif isinstance(kind, kinds.MembersKind):
@@ -116,7 +116,7 @@ class _Converter(JsonValueConverter):
             assert isinstance(json_value.value, tuple)
             spaces = [member for member in json_value.value if member.key == TUNE]
             statements += filter(None, (tune_block_from_json(self.source, space, self.findings) for space in spaces))
-        kind_word = tree.Word(word, place)
+        kind_word = tree.Word(word, head_span)
         return tree.Block(kind_word, name, label, True, tuple(statements), json_value.span, before)
 
     def members(
@@ -132,8 +132,8 @@ class _Converter(JsonValueConverter):
             if field is None:
                 help = [did_you_mean(member.key, keys), f"keys here are {quoted(keys, 14)}"]
                 message = f"`{word}` has no key `{member.key}`"
-                self.findings.add("E202", message, member.place, label="not known", help=help)
-                self.damaged.append(member.place.to(member.value.span))
+                self.findings.add("E202", message, member.key_span, label="not known", help=help)
+                self.damaged.append(member.key_span.to(member.value.span))
                 if (guess := guess_word(member.key, keys)) is not None:
                     meant[keys[guess]] = member
             elif not self.twice(members.get(field), member):
@@ -151,10 +151,10 @@ class _Converter(JsonValueConverter):
             text = self.string(members.get("name"))
             name = self.name(text, word) if text else None
             if name is None:
-                place = self.source.span(json_value.span.start, json_value.span.start + 1)
+                brace = self.source.span(json_value.span.start, json_value.span.start + 1)
                 if "name" not in members:
-                    self.findings.add("E307", f"`{word}` needs `name`", place, label="missing in this object")
-                self.damaged.append(place)
+                    self.findings.add("E307", f"`{word}` needs `name`", brace, label="missing in this object")
+                self.damaged.append(brace)
         if (title := self.string(members.get("title"))) is not None and isinstance(title.value, str):
             label = tree.Text(title.value, name.span if name else title.span)
         if (doc := self.string(members.get("doc"))) is not None and isinstance(doc.value, str):
@@ -180,7 +180,7 @@ class _Converter(JsonValueConverter):
     def children(self, word: str, kind: kinds.BlockKind, model: type[BlockModel], member: Member) -> list[tree.Block]:
         if not kind.many:
             if isinstance(member.value.value, tuple):
-                return [self.block(word, model, member.value, member.place)]
+                return [self.block(word, model, member.value, member.key_span)]
             self.wrong(f"`{member.key}`", "an object", member.value)
             return []
         if not isinstance(member.value.value, list):
@@ -200,7 +200,7 @@ class _Converter(JsonValueConverter):
             return []
         settings: list[tree.Setting] = []
         for inner in member.value.value:
-            name = self.name(JsonValue(inner.key, inner.place, inner.value.path), "feature")
+            name = self.name(JsonValue(inner.key, inner.key_span, inner.value.path), "feature")
             setting = self.setting(inner.key, kind.of, inner)
             settings += [setting] if name else []
         return settings
@@ -209,13 +209,13 @@ class _Converter(JsonValueConverter):
         value = self.value(kind, member.value, member.key)
         if value is None:
             return _broken(word, member)
-        return tree.Setting(tree.Word(word, member.place), value, member.value.span)
+        return tree.Setting(tree.Word(word, member.key_span), value, member.value.span)
 
 
 def _broken(word: str, member: Member) -> tree.Setting:
     """A setting with a value that no kind accepts: it is known that it was meant, and its fault has been reported."""
     return tree.Setting(
-        tree.Word(word, member.place),
+        tree.Word(word, member.key_span),
         tree.Call(tree.Word(NAMELESS, member.value.span), (), member.value.span),
         member.value.span,
     )

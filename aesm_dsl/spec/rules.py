@@ -131,8 +131,8 @@ def _splits_are_complete(context: RuleContext) -> None:
         if not isinstance(split, Split) or places.is_broken(path):
             continue
         rules = {"last": split.last, "from": split.start, "equals": split.equals, "random": split.random}
-        given = [name for name, value in rules.items() if value is not None]
-        if not given:
+        names = [name for name, value in rules.items() if value is not None]
+        if not names:
             context.findings.add(
                 "E307",
                 "a split says which rows it takes",
@@ -140,18 +140,18 @@ def _splits_are_complete(context: RuleContext) -> None:
                 label="neither `last`, `from`, `equals` nor `random`",
                 help="write `split(last: 10%, by: day)` or `split(random: 10%)`, for example",
             )
-        elif len(given) > 1:
-            words = f"`{given[0]}` and `{given[1]}`"
-            context.report_conflict(words, f"{path}.{given[0]}", f"{path}.{given[1]}", "delete one of them")
-        elif given[0] != "random" and split.by is None:
+        elif len(names) > 1:
+            words = f"`{names[0]}` and `{names[1]}`"
+            context.report_conflict(words, f"{path}.{names[0]}", f"{path}.{names[1]}", "delete one of them")
+        elif names[0] != "random" and split.by is None:
             context.findings.add(
                 "E307",
-                f"`{given[0]}` needs `by`, the column that decides",
+                f"`{names[0]}` needs `by`, the column that decides",
                 places.of(path),
                 label="`by` is missing",
                 help="write `by: COLUMN`, for example `by: day`",
             )
-        elif given[0] == "random" and split.by is not None:
+        elif names[0] == "random" and split.by is not None:
             context.report_conflict("`random` and `by`", f"{path}.random", f"{path}.by", "delete `by`")
 
 

@@ -61,8 +61,8 @@ def data_roots(spec: Spec) -> list[Path]:
 
     They are the folder of the spec, the working folder, and the folder named by the environment variable AESM_DATA.
     """
-    place = spec.places.of("")
-    spec_folder = [Path(place.source.path).parent.absolute()] if place else []
+    span = spec.places.of("")
+    spec_folder = [Path(span.source.path).parent.absolute()] if span else []
     data_folder = os.environ.get("AESM_DATA")
     roots = [*spec_folder, Path.cwd(), *([Path(data_folder).absolute()] if data_folder else [])]
     return list(dict.fromkeys(roots))

@@ -30,10 +30,10 @@ def check_edition(file: tree.File, reporter: SpecReporter) -> bool:
         if not file.statements:
             return True  # an empty file is reported elsewhere
         start = file.statements[0].span
-        place = Span(start.source, start.start, start.start)
+        span = Span(start.source, start.start, start.start)
         help = replacement(f"aesm = {EDITION}\n\n", edition_span(file), f"write `aesm = {EDITION}` on the first line")
         label = f"edition {EDITION} is assumed"
-        reporter.report("W101", "the language edition is not stated", place, label=label, help=help)
+        reporter.report("W101", "the language edition is not stated", span, label=label, help=help)
         return True
     value = first.value
     whole = isinstance(value, tree.Number) and isinstance(value.value, int) and not value.unit

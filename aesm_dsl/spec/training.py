@@ -24,7 +24,7 @@ class Adam(BlockModel):
     """The optimizer Adam, with weight decay added to the gradient."""
 
     call: typing.Literal["adam"]
-    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-3)
+    rate: Annotated[float, RealKind(open=True)] = setting("learning rate at the peak of the schedule", 1e-3)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 0.0)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
@@ -35,7 +35,7 @@ class AdamW(BlockModel):
     """The optimizer Adam, with decoupled weight decay."""
 
     call: typing.Literal["adamw"]
-    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-3)
+    rate: Annotated[float, RealKind(open=True)] = setting("learning rate at the peak of the schedule", 1e-3)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 1e-2)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
@@ -46,7 +46,7 @@ class SGD(BlockModel):
     """Stochastic gradient descent; there is no momentum or weight decay for sparse embedding tables."""
 
     call: typing.Literal["sgd"]
-    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-2)
+    rate: Annotated[float, RealKind(open=True)] = setting("learning rate at the peak of the schedule", 1e-2)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 0.0)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
@@ -60,7 +60,7 @@ class Adagrad(BlockModel):
     """The optimizer Adagrad; there is no weight decay for sparse embedding tables."""
 
     call: typing.Literal["adagrad"]
-    rate: Annotated[float, RealKind(open=True)] = setting("the highest learning rate of the schedule", 1e-2)
+    rate: Annotated[float, RealKind(open=True)] = setting("learning rate at the peak of the schedule", 1e-2)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 0.0)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
         "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"

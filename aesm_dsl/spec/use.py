@@ -81,8 +81,8 @@ def take_groups(
         log: receives findings and what was used.
         override: the `use` of `--set`, which replaces the written one.
     """
-    own = (block for block in statements if isinstance(block, tree.Block) and block.kind.text == GROUP)
-    taken = {normalize(block.name.text): (block, block.head) for block in own if block.name}
+    blocks = (block for block in statements if isinstance(block, tree.Block) and block.kind.text == GROUP)
+    taken = {normalize(block.name.text): (block, block.head) for block in blocks if block.name}
     taker = _GroupTaker(imports, damaged, log, taken)
     result: list[tree.Statement] = []
     first: tree.Setting | None = None

@@ -19,10 +19,10 @@ def location_help(word: str, *, call: bool = False) -> str:
         word: the word.
         call: whether it was written as an argument; then calls are named rather than blocks.
     """
-    places = list(dict.fromkeys(place for known, place in _words() if known == word))
-    places = [place for place in places if place.endswith("(...)`") == call] or places
-    listed = " and ".join([", ".join(places[:-1]), places[-1]] if len(places) > 1 else places)
-    return f"`{word}` belongs in {listed}" if places else ""
+    homes = list(dict.fromkeys(home for known, home in _words() if known == word))
+    homes = [home for home in homes if home.endswith("(...)`") == call] or homes
+    listed = " and ".join([", ".join(homes[:-1]), homes[-1]] if len(homes) > 1 else homes)
+    return f"`{word}` belongs in {listed}" if homes else ""
 
 
 @functools.cache

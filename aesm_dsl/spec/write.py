@@ -52,9 +52,9 @@ def settings(model: BlockModel, path: str = "") -> Iterator[tuple[str, str]]:
             yield from ((f"{path}.{member}", value_text(kind.of, definition)) for member, definition in value.items())
         elif isinstance(kind, kinds.BlockKind):
             for child in value if kind.many else [value] * (value is not None):
-                place = f"{inner}.{child.name}" if kind.many else inner
-                yield place, getattr(child, "title", None) or ""
-                yield from settings(child, place)
+                child_path = f"{inner}.{child.name}" if kind.many else inner
+                yield child_path, getattr(child, "title", None) or ""
+                yield from settings(child, child_path)
         elif value is not None or isinstance(kind, kinds.OptionalKind):
             yield inner, value_text(kind, value)
 

@@ -69,9 +69,9 @@ def _statement_inside(text: str, opener: Bracket, end: int) -> int | None:
     start, kind = opener
     if kind == "{" or "\n" not in text[start:end]:
         return None
-    own = indent(text, start)
+    opener_indent = indent(text, start)
     settings = _SETTING.finditer(text, start, end)
-    return next((setting.start(2) for setting in settings if len(setting.group(1)) <= own), None)
+    return next((setting.start(2) for setting in settings if len(setting.group(1)) <= opener_indent), None)
 
 
 def find_faults(text: str, brackets: list[Bracket]) -> tuple[list[BracketFault], list[tuple[int, int]]]:
@@ -163,10 +163,10 @@ def _closes(text: str, stack: list[Bracket], start: int, bracket: str) -> bool:
         return False
     if bracket != "}" or text[line_start(text, start) : start].strip():
         return True
-    own = indent(text, start)
-    if own >= indent(text, opener):
+    closer_indent = indent(text, start)
+    if closer_indent >= indent(text, opener):
         return True
-    return not any(kind == "{" and indent(text, other) == own for other, kind in stack[:-1])
+    return not any(kind == "{" and indent(text, other) == closer_indent for other, kind in stack[:-1])
 
 
 def cannot_end_block(text: str, opener: int, closer: int) -> bool:
@@ -177,8 +177,8 @@ def cannot_end_block(text: str, opener: int, closer: int) -> bool:
     line = line_start(text, closer)
     if opener >= line:
         return False
-    own = indent(text, closer)
-    if text[line:closer].strip() or own != indent(text, opener):
+    closer_indent = indent(text, closer)
+    if text[line:closer].strip() or closer_indent != indent(text, opener):
         return True
     below = _NEXT.match(text, line_end(text, closer))
-    return below is not None and len(below.group(1)) > own
+    return below is not None and len(below.group(1)) > closer_indent

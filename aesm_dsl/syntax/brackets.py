@@ -220,7 +220,7 @@ def _head_above(draft: TextUnderRepair, brace: int) -> tuple[int, int] | None:
     """
     text = "".join(draft.cells)
     line = line_start(text, brace)
-    own = indent(text, brace)
+    brace_indent = indent(text, brace)
     if text[line:brace].strip():
         return None
     inside = False
@@ -228,9 +228,9 @@ def _head_above(draft: TextUnderRepair, brace: int) -> tuple[int, int] | None:
         end, line = line - 1, line_start(text, line - 1)
         if not text[line:end].strip() or text[line:end].lstrip().startswith("#"):
             continue
-        if indent(text, line) < own or (indent(text, line) == own and not inside):
+        if indent(text, line) < brace_indent or (indent(text, line) == brace_indent and not inside):
             return None
-        if indent(text, line) == own:
+        if indent(text, line) == brace_indent:
             head = _HEAD.fullmatch(text, line, content_end(text, end))
             return (head.start(1), head.end(1)) if head and text[head.end(1)] != "#" else None
         inside = True

@@ -33,7 +33,7 @@ class Member:
     """A member `"key": value` of an object."""
 
     key: str
-    place: Span
+    key_span: Span
     """The span of the key."""
     value: JsonValue
 

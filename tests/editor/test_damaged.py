@@ -10,12 +10,12 @@ from aesm_dsl.editor import lsp_types
 from aesm_dsl.editor.analysis import analyse
 from aesm_dsl.editor.code_actions import quick_fixes
 from aesm_dsl.editor.complete import complete
-from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.hover import hover
 from aesm_dsl.editor.outline import outline_of
 from aesm_dsl.editor.rename import CannotRenameError, renamable, rename
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.format_text import format_edits
 from tests.editor.texts import SHOP
 
 PIECES = (
@@ -49,7 +49,7 @@ def test_every_question_has_an_answer(seed: int) -> None:
             one.range.start <= one.range.end
             for one in lsp_types.diagnostics(analysis.source, analysis.findings, "utf-16")
         )
-        assert all(one.whole.start <= one.place.start for one in outline_of(analysis.file))
+        assert all(one.whole.start <= one.head.start for one in outline_of(analysis.file))
         assert bool(format_edits(analysis.source)) <= (not any(one.code.startswith("E1") for one in analysis.findings))
         for offset in chance.sample(range(len(text) + 1), 8):
             shown = hover(analysis, offset)

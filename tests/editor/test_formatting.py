@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from aesm_dsl.editor.formatting import format_edits
 from aesm_dsl.editor.outline import OutlineEntry, outline_of
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.format_text import format_text
+from aesm_dsl.spec.format_text import format_edits, format_text
 from tests.editor.texts import SHOP, at, changed
 from tests.findings.test_mistakes import CORPUS
 
@@ -52,4 +51,4 @@ def test_the_outline() -> None:
     (model,) = outline
     assert model.detail == "店"
     for inner in model.inside:
-        assert inner.whole.start <= inner.place.start <= inner.place.end <= inner.whole.end
+        assert inner.whole.start <= inner.head.start <= inner.head.end <= inner.whole.end

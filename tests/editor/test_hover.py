@@ -19,18 +19,18 @@ def shown(old: str, new: str, text: str = SHOP) -> str:
         (
             "batch ",
             "ba|tch ",
-            ["**batch** — rows in a step", "whole number of rows, at least 1", "default `4096 rows`"],
+            ["**batch** — rows of a training step", "whole number of rows, at least 1", "default `4096 rows`"],
         ),
         ("512 rows", "512 ro|ws", ["**rows**", "at least 1"]),
         ("3 epochs", "3| epochs", ["**length**", "a number of epochs, above 0 or a number of steps", "`5 epochs`"]),
-        ("quantiles", "quanti|les", ["how many buckets of equal traffic", "from 2 to 65,536"]),
-        ("= number(", "= num|ber(", ["**number(...)** — A number cut into buckets", "- `quantiles`:"]),
+        ("quantiles", "quanti|les", ["number of buckets, with equally many training rows each", "from 2 to 65,536"]),
+        ("= number(", "= num|ber(", ["**number(...)** — A number, cut into buckets", "- `quantiles`:"]),
         ("= category", "= categ|ory", ["**category(...)**"]),
         ("  tasks {", "  tas|ks {", ["**tasks**", "The last level", "at most one"]),
         ("level page", "lev|el page", ["a level of the hierarchy", "any number of them, each with a name"]),
         ("aesm = 1", "ae|sm = 1", ["the edition of the language"]),
         ("model shop", "mod|el shop", ["**model**"]),
-        ("budget", "bud|get", ["what automatic allocation may spend", "`none` or a number of parameters"]),
+        ("budget", "bud|get", ["upper bound for automatic sizes", "`none` or a number of parameters"]),
         ("[home, cart]", "[home, ca|rt]", ["node **cart** of level `page`"]),
         ("after = click", "after = cl|ick", ["task **click**", "`label` is `click`: the task's name"]),
         ("= category", "= categ|roy", ["**city** — `category(...)`, `id(...)`"]),
@@ -58,7 +58,7 @@ def test_what_auto_came_to() -> None:
 def test_a_spec_with_mistakes_still_explains_its_words() -> None:
     broken = changed("under = home }", "under = hme }")
     text = shown("count = auto", "co|unt = auto", broken)
-    assert "how many experts" in text
+    assert "number of experts" in text
     assert "in `level.page`" not in text, "what it comes to is not known"
 
 

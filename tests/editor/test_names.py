@@ -52,7 +52,7 @@ def test_a_name_leads_to_its_declaration_and_back() -> None:
     assert name is not None
     declared = found.declaration_of(name)
     assert declared is not None
-    assert declared.place.line == SHOP[: SHOP.index("node home")].count("\n") + 1
+    assert declared.span.line == SHOP[: SHOP.index("node home")].count("\n") + 1
     assert len(found.uses_of(declared)) == 2
 
 
@@ -91,7 +91,7 @@ def test_renaming_anything_changes_no_meaning(path: Path | None) -> None:
     before = analyse(Source(str(path), path.read_text(encoding="utf-8")) if path else Source("shop.aesm", SHOP))
     assert before.compiled is not None
     for declared in collect_names(before.file).declared:
-        after = apply_edits(before.source.text, rename(before, declared.place.start, "新_name"))
+        after = apply_edits(before.source.text, rename(before, declared.span.start, "新_name"))
         again = analyse(Source(before.source.path, after))
         assert again.compiled is not None, after
         expected = same_but_for_names(before.compiled.plan)

@@ -48,7 +48,7 @@ def warm_start(network: Network, encoders: Encoders, old: Network, old_encoders:
         The share of the network's parameters that were carried over.
     """
     before = {part.name: part for part in anatomy(old.plan, vocabularies(old_encoders))}
-    parts = [part for part in anatomy(network.plan, vocabularies(encoders)) if not part.given]
+    parts = [part for part in anatomy(network.plan, vocabularies(encoders)) if not part.from_file]
     old_state, state = old.state_dict(), network.state_dict()
     carried = 0
     with torch.no_grad():
