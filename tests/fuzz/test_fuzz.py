@@ -69,9 +69,11 @@ def test_the_judge_sees_faults(monkeypatch: pytest.MonkeyPatch) -> None:
         "github prints U+0000",
     ]
     assert "TypeError" in judged(odd, "aesm_dsl.syntax.parse.MOST_MISTAKES", None)
-    assert "the layout is not stable" in judged(spec, "tests.fuzz.judge.tidy", lambda source, told: source.text + "\n")
-    assert "says something else" in judged(spec, "tests.fuzz.judge.tidy", lambda source, told: "aesm = 1\n")
-    assert "the layout gives {'E4" in judged(spec, "tests.fuzz.judge.tidy", lambda source, told: "model m {}\n")
+    assert "the layout is not stable" in judged(
+        spec, "tests.fuzz.judge.format_text", lambda source, told: source.text + "\n"
+    )
+    assert "says something else" in judged(spec, "tests.fuzz.judge.format_text", lambda source, told: "aesm = 1\n")
+    assert "the layout gives {'E4" in judged(spec, "tests.fuzz.judge.format_text", lambda source, told: "model m {}\n")
     monkeypatch.setattr("tests.fuzz.judge._MOST_SECONDS_A_BYTE", 0)
     assert "too slow" in judged(spec, "tests.fuzz.judge._MOST_SECONDS", 1e-3)
 
