@@ -10,8 +10,8 @@ from aesm_dsl.spec.kinds import CallKind, EitherKind, ListKind, LiteralKind, Nam
 
 
 class Split(BlockModel):
-    """Rows taken out of the training rows: the `last` share by a column, all `from` a value on, all whose column
-    `equals` a value, or a `random` share."""
+    """Rows that are taken out of the training rows. They are the `last` share by a column, all `from` a value on, all
+    whose column `equals` a value, or a `random` share."""
 
     call: typing.Literal["split"]
     by: Annotated[str | None, OptionalKind(NameKind("a column"))] = setting("the column by which rows are chosen", None)
