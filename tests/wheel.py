@@ -26,7 +26,7 @@ from tests.conftest import PROJECT
 from tests.documents import blocks, write_spec
 
 PACKAGE = PROJECT / "aesm_dsl"
-ADDED = {f"aesm_dsl/data/{world}.aesm": PROJECT / "specs" / f"{world}.aesm" for world in ("fund_search", "groups")}
+ADDED = {f"aesm_dsl/api/{world}.aesm": PROJECT / "specs" / f"{world}.aesm" for world in ("fund_search", "groups")}
 """Files that the wheel has in another place than the project."""
 
 EXTRAS = ("draw",)
