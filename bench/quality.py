@@ -31,6 +31,7 @@ from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison
 from aesm_dsl.training.metrics.auc import auc as exact_auc
 from aesm_dsl.training.metrics.group_recovery import recovery
+from aesm_dsl.training.metrics.scores import ALL
 from aesm_dsl.training.metrics.t_test import MeanOfRuns, mean_of_runs
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.sharing.sharing_matrix import mean_matrix
@@ -211,7 +212,7 @@ def world(out: Path, seed: int) -> Path:
     return spec
 
 
-def auc(runs: Sequence[Run], leaves: Sequence[str] = ("all",)) -> list[float]:
+def auc(runs: Sequence[Run], leaves: Sequence[str] = (ALL,)) -> list[float]:
     """Returns for each run the mean AUC over these leaves."""
     return [float(np.mean([score.auc for score in run.scores if score.leaf in leaves])) for run in runs]
 

@@ -81,7 +81,7 @@ except AesmError as error:
     print(f"not trained: {len(error.findings.errors)} error")
 
 run = train(spec, folder / "run", overwrite=True)
-print(run.metrics.filter(pl.col("leaf") == "all"))
+print(run.metrics.filter(pl.col("leaf") == "(all)"))
 
 new = pl.DataFrame({"shop": ["de", "fr"], "widget": ["top", "related"], "price": [9.9, 80.0], "brand": ["acme", "?"]})
 print(pl.concat([new, predict(run, new)], how="horizontal"))

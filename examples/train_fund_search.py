@@ -26,7 +26,7 @@ spec.write_text(world_spec(), encoding="utf-8")
 
 run = train(spec, folder / "run", overwrite=True)
 
-overall = run.metrics.filter(pl.col("leaf") == "all")
+overall = run.metrics.filter(pl.col("leaf") == "(all)")
 for task, auc in zip(overall["task"], overall["auc"], strict=True):
     print(f"{task}: AUC {auc:.4f}, of {world.bayes_auc[task]:.4f} that the true probabilities reach")
 

@@ -11,6 +11,9 @@ from aesm_dsl.plan.cost import Cost, cost
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.tables import embedding_parameters, embedding_tables
 
+FEATURES, TOWERS, ALL_PARTS = "(features)", "(towers)", "(all)"
+"""Lines beside those of the levels: no level can have such a name."""
+
 
 def part_table(plan: Plan, baseline: BaselinePlan) -> Table:
     """Returns a line for each part of a baseline, with parameters and FLOPs per row, and a line for the AES model."""
@@ -34,10 +37,10 @@ def part_table(plan: Plan, baseline: BaselinePlan) -> Table:
             width, hidden = str(baseline.output), _widths(baseline.hidden)
         table.add_row(name, width, hidden, *_cost_cells(part))
     if costs.features.parameters:
-        table.add_row("features", "", "", *_cost_cells(costs.features))
-    table.add_row("towers", str(baseline.output), _widths((*plan.tasks.tower, 1)), *_cost_cells(costs.towers))
+        table.add_row(FEATURES, "", "", *_cost_cells(costs.features))
+    table.add_row(TOWERS, str(baseline.output), _widths((*plan.tasks.tower, 1)), *_cost_cells(costs.towers))
     table.add_section()
-    table.add_row("all", "", "", *_cost_cells(costs.total), style="bold")
+    table.add_row(ALL_PARTS, "", "", *_cost_cells(costs.total), style="bold")
     table.add_row("AES", "", "", f"{baseline.aes_parameters:,}", f"{baseline.aes_flops:,}")
     return table
 

@@ -71,6 +71,7 @@ def report_page(run: Run, comparison: Comparison | None = None) -> str:
         title=run.plan.label,
         labels={task.name: task.label for task in run.plan.tasks.tasks},
         leaves=_leaf_labels(run.plan),
+        all_rows=ALL,
         facts=_facts(run),
         scores=_by_leaf(run.scores),
         bar=_bars(run.scores),

@@ -10,7 +10,7 @@ from rich.table import Table
 from aesm_dsl.plan.cost import Cost, PlanCost, cost, loop_pays_from
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_parameters
-from aesm_dsl.report.baseline import part_table, table_updates_line
+from aesm_dsl.report.baseline import ALL_PARTS, FEATURES, TOWERS, part_table, table_updates_line
 
 if TYPE_CHECKING:
     # Commands that show only layers do not load polars.
@@ -49,10 +49,10 @@ def layer_table(plan: Plan) -> Table:
     tower = " > ".join(str(width) for width in (*plan.tasks.tower, 1))
     width = str(plan.tasks.layers[-1].output)
     if costs.features.parameters:
-        table.add_row("features", str(len(plan.features)), *[""] * 5, *_cost_cells(costs.features), "")
-    table.add_row("towers", str(plan.towers), "", "", width, tower, "", *_cost_cells(costs.towers), "")
+        table.add_row(FEATURES, str(len(plan.features)), *[""] * 5, *_cost_cells(costs.features), "")
+    table.add_row(TOWERS, str(plan.towers), "", "", width, tower, "", *_cost_cells(costs.towers), "")
     table.add_section()
-    table.add_row("all", "", "", "", "", "", "", *_cost_cells(costs.total), "", style="bold")
+    table.add_row(ALL_PARTS, "", "", "", "", "", "", *_cost_cells(costs.total), "", style="bold")
     return table
 
 
@@ -98,7 +98,7 @@ def _caption(plan: Plan) -> str:
 
 def cost_data(costs: PlanCost) -> dict[str, dict[str, int]]:
     """Returns the costs of the features, every level, the towers and all together, as plain values."""
-    parts = {"features": costs.features, **costs.levels, "towers": costs.towers, "all": costs.total}
+    parts = {FEATURES: costs.features, **costs.levels, TOWERS: costs.towers, ALL_PARTS: costs.total}
     return {
         name: {"parameters": part.parameters, "flops_dense": part.dense, "flops_selected": part.selected}
         for name, part in parts.items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.metrics.paired_rows_test import Place, RowTest
-from aesm_dsl.training.metrics.scores import ALL, Score
+from aesm_dsl.training.metrics.scores import ALL, Score, with_overall_name
 from aesm_dsl.training.metrics.t_test import MeanOfRuns, mean_of_runs
 from aesm_dsl.training.run.folder import Run
 
@@ -124,7 +124,8 @@ class Comparison:
         values: dict[str, Any] = json.loads(text)
         if (version := values.pop("format", None)) != FORMAT:
             raise ValueError(f"comparison format {version}, this version reads format {FORMAT}")
-        return read_json(Comparison, json.dumps({**values, "folder": str(folder)}))
+        comparison = read_json(Comparison, json.dumps({**values, "folder": str(folder)}))
+        return replace(comparison, standings=with_overall_name(comparison.standings))
 
 
 def comparison(

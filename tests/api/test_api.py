@@ -54,7 +54,7 @@ def copy(run: Run, tmp_path: Path) -> Path:
 
 
 def test_training_learns_something(run: Run) -> None:
-    overall = run.metrics.filter(pl.col("leaf") == "all")
+    overall = run.metrics.filter(pl.col("leaf") == "(all)")
     assert overall["auc"].max() > 0.55  # type: ignore[operator]
     first, last = run.history[0].train_losses, run.history[-1].train_losses
     assert all(last[task] < first[task] for task in ("click", "purchase"))
@@ -74,11 +74,11 @@ def test_metrics_have_every_leaf_and_task(run: Run) -> None:
         "wealth > hot_funds",
         "wealth > fund_product",
         "wealth > theme",
-        "all",
+        "(all)",
     ]
     assert metrics.height == 16
-    leaves = metrics.filter(pl.col("leaf") != "all").group_by("task").agg(pl.col("rows", "positives").sum())
-    whole = metrics.filter(pl.col("leaf") == "all").select("task", "rows", "positives")
+    leaves = metrics.filter(pl.col("leaf") != "(all)").group_by("task").agg(pl.col("rows", "positives").sum())
+    whole = metrics.filter(pl.col("leaf") == "(all)").select("task", "rows", "positives")
     assert leaves.sort("task").equals(whole.sort("task"))
 
 
@@ -139,7 +139,7 @@ def test_evaluate_repeats_the_metrics_and_takes_another_table(run: Run, world: P
     assert evaluate(run).equals(run.metrics)
     assert evaluate(run.folder, world / "test.parquet").equals(run.metrics)
     half = pl.read_parquet(world / "test.parquet").head(500)
-    assert evaluate(run, half).filter(pl.col("leaf") == "all")["rows"].to_list() == [500, 500]
+    assert evaluate(run, half).filter(pl.col("leaf") == "(all)")["rows"].to_list() == [500, 500]
 
 
 def test_evaluate_looks_within_users_and_in_fixed_memory(run: Run, world: Path) -> None:
@@ -153,12 +153,12 @@ def test_evaluate_looks_within_users_and_in_fixed_memory(run: Run, world: Path) 
         (auc(one["click"].to_numpy(), one["is_click"].to_numpy()), len(one)) for one in table.partition_by("user_id")
     ]
     both = [(area, rows) for area, rows in areas if area is not None]
-    click = found.filter((pl.col("leaf") == "all") & (pl.col("task") == "click")).row(0, named=True)
+    click = found.filter((pl.col("leaf") == "(all)") & (pl.col("task") == "click")).row(0, named=True)
     assert click["users"] == len(both)
     assert click["gauc"] == pytest.approx(sum(area * rows for area, rows in both) / sum(rows for _, rows in both))
     off = (streamed["auc"] - found["auc"]).abs()
     assert (off <= streamed["auc_off"] + 1e-12).all()
-    assert streamed.filter(pl.col("leaf") == "all")["auc_off"].max() < 2e-3
+    assert streamed.filter(pl.col("leaf") == "(all)")["auc_off"].max() < 2e-3
     same = ["leaf", "task", "rows", "gauc", "log_loss"]
     assert_frame_equal(streamed[same], found[same])
 
@@ -170,7 +170,7 @@ def test_predict_gives_the_probabilities_that_were_measured(run: Run, world: Pat
     assert found.height == table.height
     assert ((found["purchase"] <= found["click"]) & (found["purchase"] > 0)).all()
     loss = -np.where(table["is_click"] == 1, np.log(found["click"]), np.log1p(-found["click"])).mean()
-    expected = run.metrics.filter((pl.col("leaf") == "all") & (pl.col("task") == "click"))["log_loss"].item()
+    expected = run.metrics.filter((pl.col("leaf") == "(all)") & (pl.col("task") == "click"))["log_loss"].item()
     assert loss == pytest.approx(expected, rel=1e-5)
     unlabelled = predict(run, table.drop("is_click", "is_buy"))
     assert unlabelled.equals(found)
@@ -348,7 +348,7 @@ def test_rows_of_unknown_nodes_from_training_to_prediction(world: Path, tmp_path
     assert rows["(unknown) > (unknown)"] == 10
     assert sum(n for leaf, n in rows.items() if leaf.startswith("(unknown)")) == 40
     assert sum(n for leaf, n in rows.items() if leaf.endswith("(unknown)")) == 70
-    assert sum(n for leaf, n in rows.items() if leaf != "all") == rows["all"] == 300
+    assert sum(n for leaf, n in rows.items() if leaf != "(all)") == rows["(all)"] == 300
 
     strict = train(world / "fund_search.aesm", tmp_path / "strict", device="cpu", overrides=lenient[:-2])
     with pytest.raises(AesmError, match=r"E506.*names no node of level `scenario` in 40 rows"):
@@ -365,7 +365,7 @@ def test_a_sample_space_counts_in_losses_and_metrics(world: Path, tmp_path: Path
     run = train(world / "fund_search.aesm", tmp_path / "run", device="cpu", overrides=overrides)
     test = pl.read_parquet(world / "test.parquet")
     for found in (run.metrics, evaluate(run, device="cpu")):
-        by_task = {row["task"]: row for row in found.filter(pl.col("leaf") == "all").to_dicts()}
+        by_task = {row["task"]: row for row in found.filter(pl.col("leaf") == "(all)").to_dicts()}
         assert by_task["click"]["rows"] == len(test)
         assert by_task["purchase"]["rows"] == by_task["click"]["positives"] == test["is_click"].sum()
         assert by_task["purchase"]["positives"] == test["is_buy"].sum()
@@ -404,7 +404,7 @@ def test_row_weights_count_in_every_metric(world: Path, tmp_path: Path) -> None:
     overrides = [*SMALL, "train.length=1 epochs", "data.weight=w"]
     run = train(tmp_path / "fund_search.aesm", tmp_path / "run", device="cpu", overrides=overrides)
     test = pl.read_parquet(tmp_path / "test.parquet")
-    assert run.metrics.filter(pl.col("leaf") == "all")["rows"].to_list() == [test.filter(pl.col("w") > 0).height] * 2
+    assert run.metrics.filter(pl.col("leaf") == "(all)")["rows"].to_list() == [test.filter(pl.col("w") > 0).height] * 2
     heavy = evaluate(run, test.filter(pl.col("w") > 0).with_columns(pl.col("w") * 10), device="cpu")
     numbers = [name for name in heavy.columns if name not in ("leaf", "task")]
     np.testing.assert_allclose(run.metrics[numbers].to_numpy(), heavy[numbers].to_numpy(), rtol=1e-5)

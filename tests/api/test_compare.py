@@ -50,7 +50,7 @@ def test_the_leaderboard_says_what_the_runs_say(world: Path, found: Comparison) 
     assert sorted(path.name for path in (world / "out" / "runs").iterdir()) == [
         f"{name}-{seed}" for name in ("aes", "mmoe", "single") for seed in (7, 8)
     ]
-    own = {name: [auc_of(world / "out" / one, "all") for one in runs] for name, runs in found.runs.items()}
+    own = {name: [auc_of(world / "out" / one, "(all)") for one in runs] for name, runs in found.runs.items()}
     assert [one.architecture for one in found.contenders] == sorted(own, key=lambda name: -np.mean(own[name]))
     for one in found.contenders:
         assert one.auc == mean_of_runs(own[one.architecture])

@@ -109,7 +109,7 @@ def test_compile_prints_the_layers_and_writes_three_files(aesm: Aesm, world: Pat
     hierarchy = json.loads((tmp_path / "plan" / "hierarchy.json").read_text(encoding="utf-8"))
     assert "search -> hot_funds -> click -> purchase" in hierarchy["paths"]
     again = aesm("compile", tmp_path / "plan" / "spec.aesm", "--format", "json")
-    assert json.loads(again.out)["levels"]["all"]["parameters"] > 0
+    assert json.loads(again.out)["levels"]["(all)"]["parameters"] > 0
     assert [table["width"] for table in json.loads(again.out)["tables"]] == [8, 16]
     resolved = Spec.parse((tmp_path / "plan" / "spec.aesm").read_text(encoding="utf-8"))
     assert "auto" not in {resolved.tasks.experts.count, resolved.tasks.experts.specific}
@@ -187,7 +187,7 @@ def test_train_as_json(aesm: Aesm, world: Path, tmp_path: Path) -> None:
     found = json.loads(done.out)
     assert found["run"] == str(tmp_path / "run")
     assert found["rows"] == {"train": 2200, "valid": 200, "test": 600}
-    assert {row["leaf"] for row in found["metrics"]} >= {"all", "search > article"}
+    assert {row["leaf"] for row in found["metrics"]} >= {"(all)", "search > article"}
     assert len(found["metrics"]) == 16
 
 

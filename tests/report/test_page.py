@@ -75,7 +75,7 @@ def run(tmp_path: Path) -> Run:
         " > ".join(level.nodes[at].name for level, at in zip(plan.levels, path, strict=True)) for path in plan.leaves
     ]
     tasks = [task.name for task in plan.tasks.tasks]
-    places = [(leaf, task) for leaf in [*leaves, "all"] for task in tasks]
+    places = [(leaf, task) for leaf in [*leaves, "(all)"] for task in tasks]
     scores = [Score(leaf, task, 500, 50, 0.1, 0.7, 0.65, 0.75, 0.3, 0.9, 1.02) for leaf, task in places]
     scores[0] = Score(*places[0], 0, 0, None, None, None, None, None, None, None)
     bins = (Bin(250, 0.05, 0.04), Bin(250, 0.2, 0.25))
@@ -110,7 +110,7 @@ def found(run: Run) -> Comparison:
     )
     standings = tuple(
         Standing(
-            "all",
+            "(all)",
             "click",
             name,
             500,

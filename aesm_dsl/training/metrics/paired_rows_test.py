@@ -17,7 +17,7 @@ from aesm_dsl.training.metrics.scores import Floats, PredictedRows, task_rows
 from aesm_dsl.training.metrics.t_test import normal_quantile
 
 Place = tuple[str, str]
-"""A leaf, or "all", and a task."""
+"""A leaf, or ALL (scores.py), and a task."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,23 @@ from aesm_dsl.training.metrics.score_histogram import ScoreHistogram, TaskRows
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
-ALL = "all"
-"""Name of the leaf that stands for all rows."""
+ALL = "(all)"
+"""What stands in place of a leaf for all rows together: no node can have such a name."""
+
+OLD_ALL = "all"
+"""What earlier versions wrote instead, although a node may be called so."""
+
+
+class OfLeaf(Protocol):
+    """A dataclass about the rows of a leaf."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def leaf(self) -> str: ...
+
+
+LeafValue = TypeVar("LeafValue", bound=OfLeaf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +63,7 @@ class Score:
     """The metrics of one task on the rows of one leaf."""
 
     leaf: str
-    """Node names joined by " > ", or "all"."""
+    """Node names joined by " > ", or ALL."""
     task: str
     rows: int
     """Rows that count."""
@@ -171,6 +187,13 @@ def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
         if UNKNOWN in path:
             leaves[plan.leaf_name(path)] = rows
     return leaves
+
+
+def with_overall_name(values: tuple[LeafValue, ...]) -> tuple[LeafValue, ...]:
+    """Returns what a file holds, with ALL as the name of all rows, whichever version wrote it."""
+    if any(value.leaf == ALL for value in values):
+        return values
+    return tuple(replace(value, leaf=ALL) if value.leaf == OLD_ALL else value for value in values)
 
 
 def mean(scores: tuple[Score, ...], metric: str) -> float | None:

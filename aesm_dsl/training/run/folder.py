@@ -35,7 +35,7 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.metrics.calibration import Calibration
-from aesm_dsl.training.metrics.scores import Score
+from aesm_dsl.training.metrics.scores import Score, with_overall_name
 from aesm_dsl.training.run.history import Epoch
 from aesm_dsl.training.run.log import EVENTS, LINES
 from aesm_dsl.training.run.validate_run import check_encoders, check_plan, load_network
@@ -209,8 +209,8 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             plan,
             _part(folder, "encoders.json", lambda text: check_encoders(Encoders.from_json(text), plan)),
             _part(folder, "weights.safetensors", lambda path: load_network(plan, path), reads=False),
-            _part(folder, "metrics.json", lambda text: read_json(tuple[Score, ...], text)),
-            _part(folder, "calibration.json", lambda text: read_json(tuple[Calibration, ...], text)),
+            _part(folder, "metrics.json", lambda text: with_overall_name(read_json(tuple[Score, ...], text))),
+            _part(folder, "calibration.json", lambda text: with_overall_name(read_json(tuple[Calibration, ...], text))),
             _part(folder, "usage.json", Usage.from_json),
             _part(folder, "history.jsonl", lambda text: tuple(read_json(Epoch, line) for line in text.splitlines())),
             info,

@@ -51,7 +51,7 @@ def test_what_bfloat16_learns_is_as_good(tmp_path: Path) -> None:
     pairs = zip(full.network.state_dict().values(), low.network.state_dict().values(), strict=True)
     assert any(not torch.equal(one, two) for one, two in pairs), "nothing was rounded"
     for name in ("auc", "log_loss"):
-        two = [run.metrics.filter(pl.col("leaf") == "all")[name].to_list() for run in (full, low)]
+        two = [run.metrics.filter(pl.col("leaf") == "(all)")[name].to_list() for run in (full, low)]
         assert two[0] == pytest.approx(two[1], abs=0.02), name
     assert all(one.dtype == torch.float32 for one in low.network.state_dict().values())
 
@@ -162,7 +162,7 @@ def test_a_compiled_training_and_its_way_on(spec: Path, tmp_path: Path) -> None:
     more = [*SMALL, *few, "train.batch=200 rows", "train.compile=inductor", "train.checkpoint=none"]
     plain = train(spec, tmp_path / "plain", device="cpu", overrides=[*more, "train.compile=none"])
     whole = train(spec, tmp_path / "whole", device="cpu", overrides=more)
-    one, two = (run.metrics.filter(pl.col("leaf") == "all")["log_loss"].to_list() for run in (plain, whole))
+    one, two = (run.metrics.filter(pl.col("leaf") == "(all)")["log_loss"].to_list() for run in (plain, whole))
     assert one == pytest.approx(two, abs=0.02)
     stopped(spec, tmp_path / "run", 2, overrides=more)
     train(spec, tmp_path / "run", device="cpu", overrides=more, resume=True)

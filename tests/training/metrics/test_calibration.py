@@ -24,7 +24,7 @@ def test_bins_are_what_a_plain_loop_finds() -> None:
     node_RL = (chance.random((rows, 1)) < 0.02).astype(np.int64)
     found = calibrations(plan, PredictedRows(np.log(p_RT), np.log1p(-p_RT), label_RT, node_RL, weight_R))
     assert [(one.leaf, one.task) for one in found] == [
-        (leaf, task) for leaf in ("a", "b", "all") for task in ("click", "purchase")
+        (leaf, task) for leaf in ("a", "b", "(all)") for task in ("click", "purchase")
     ]
     assert [len(one.bins) for one in found[2:4]] == [1, 1]  # too few rows for more
     for one, task in ((found[4], 0), (found[5], 1)):

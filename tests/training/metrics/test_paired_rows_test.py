@@ -33,19 +33,19 @@ def test_the_difference_is_that_of_the_mean_aucs() -> None:
     assert one is not None
     assert other is not None
     tests = row_tests(one, other)
-    assert list(tests) == [(leaf, task) for leaf in ("a", "b", "all") for task in ("click", "purchase")]
-    found = tests["all", "purchase"]
+    assert list(tests) == [(leaf, task) for leaf in ("a", "b", "(all)") for task in ("click", "purchase")]
+    found = tests["(all)", "purchase"]
     seen = slice(20, None)
     areas = [np.mean([auc(run.yes_RT[seen, 1], run.label_RT[seen, 1]) for run in runs]) for runs in (good, bad)]
     assert found.difference == pytest.approx(areas[0] - areas[1])
     assert found.low < found.difference < found.high
     assert found.p < 1e-6
-    back = row_tests(other, one)["all", "purchase"]
+    back = row_tests(other, one)["(all)", "purchase"]
     assert back.difference == pytest.approx(-found.difference)
     assert back.p == pytest.approx(found.p)
     alike = ranked_rows(PLAN, [predicted(1.5, seed) for seed in (5, 6)])
     assert alike is not None
-    assert row_tests(one, alike)["all", "click"].p > 0.01
+    assert row_tests(one, alike)["(all)", "click"].p > 0.01
 
 
 def test_other_rows_are_not_compared() -> None:

@@ -69,7 +69,7 @@ def test_log_loss_is_the_loss_of_training() -> None:
 def test_always_saying_the_rate_has_normalised_entropy_and_calibration_one() -> None:
     label_R, weight_R = np.array([1.0, 0.0, 0.0, 1.0, 0.0]), np.array([1.0, 2.0, 0.5, 0.5, 1.0])
     rate = 1.5 / 5
-    one = score_of("all", "click", np.full(5, math.log(rate)), np.full(5, math.log(1 - rate)), label_R, weight_R)
+    one = score_of("(all)", "click", np.full(5, math.log(rate)), np.full(5, math.log(1 - rate)), label_R, weight_R)
     assert (one.normalised_entropy, one.calibration, one.auc) == (pytest.approx(1), pytest.approx(1), 0.5)
 
 

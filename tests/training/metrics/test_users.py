@@ -28,7 +28,7 @@ def run(spec: Path) -> Run:
 
 
 def test_a_run_is_measured_within_users_as_evaluate_measures(run: Run) -> None:
-    assert run.metrics.filter(pl.col("leaf") == "all")["users"].min() > 0
+    assert run.metrics.filter(pl.col("leaf") == "(all)")["users"].min() > 0
     assert_frame_equal(evaluate(run, device="cpu"), run.metrics)
 
 
@@ -40,7 +40,7 @@ def test_the_best_epoch_is_the_best_within_users(run: Run, spec: Path) -> None:
     # The valid rows are those of a split: measured again by a run that has no others.
     told = train(spec, spec.parent / "valid", device="cpu", overrides=[*WITHIN, "data.test=none"])
     assert told.info["measured on"] == "valid"
-    measured = told.metrics.filter(pl.col("leaf") == "all")["gauc"].mean()
+    measured = told.metrics.filter(pl.col("leaf") == "(all)")["gauc"].mean()
     assert measured == pytest.approx(max(one.valid_mean_gauc or 0 for one in told.history))
 
 
@@ -60,4 +60,4 @@ def test_rows_in_memory_have_users_too(spec: Path) -> None:
     table = pl.read_parquet(spec.parent / "train.parquet")
     few = [*WITHIN, "train.length=3 steps", "data.valid=split(random: 20%)", "data.test=none"]
     run = train(spec, spec.parent / "held", data=table, device="cpu", overrides=few)
-    assert run.metrics.filter(pl.col("leaf") == "all")["users"].min() > 0
+    assert run.metrics.filter(pl.col("leaf") == "(all)")["users"].min() > 0

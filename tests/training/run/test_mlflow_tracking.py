@@ -45,7 +45,7 @@ def test_a_stopped_training_goes_on_in_the_run_that_it_began(spec: Path, client:
     assert after.data.params["rate"] == "0.01"
     assert after.data.params["noise.schedule"] == run.plan.training.noise.schedule
     assert after.data.tags["aesm.run"] == str(tmp_path / "run")
-    click = next(one for one in run.scores if (one.leaf, one.task) == ("all", "click"))
+    click = next(one for one in run.scores if (one.leaf, one.task) == ("(all)", "click"))
     assert after.data.metrics["auc/click"] == click.auc
     assert "gauc/click" not in after.data.metrics
     seen = {one.step: one.value for one in client.get_metric_history(after.info.run_id, "loss of the epoch/click")}
