@@ -124,7 +124,7 @@ def _run(commands: Sequence[str], warns: bool) -> Findings:
             overrides = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--set"]
             return check(arguments[1], overrides)
         with ExitStack() as patches:
-            for command in ("compile", "predict", "train"):
+            for command in ("compile", "evaluate", "predict", "train"):
                 patches.enter_context(patch(f"aesm_dsl.cli.{command}.warn", warnings.extend))
             patches.enter_context(patch.object(StopSignals, "asked", signal.SIGINT * stops))
             done = CliRunner().invoke(app, arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Run | str | Path, data: str | Path | TableLike | None = None, *, device: str = "auto", streamed: bool = False
+    run: Run | str | Path,
+    data: str | Path | TableLike | None = None,
+    *,
+    device: str = "auto",
+    streamed: bool = False,
+    warn: Callable[[Findings], None] = lambda findings: None,
 ) -> pl.DataFrame:
     """Measures a run per leaf and task: on the rows it was measured on after training, or on another table.
 
@@ -26,6 +32,7 @@ def evaluate(
         data: a table with labels: a path, or rows in memory; None takes the rows that the run was measured on.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
         streamed: use memory that does not grow with the rows. The AUC is then within `auc_off` of the exact one.
+        warn: called with a warning if the run was trained on rows of the table.
 
     Returns:
         One row per leaf and task, with the columns leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 %
@@ -42,4 +49,6 @@ def evaluate(
     metrics = evaluate_run(as_run(run), data, device, findings, streamed=streamed)
     if metrics is None:
         raise AesmError(findings)
+    if findings.items:
+        warn(findings)
     return metrics

@@ -10,7 +10,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, Device, ResultFormat, RunPath
-from aesm_dsl.cli.output import console, print_json
+from aesm_dsl.cli.output import console, print_json, warn
 
 
 def evaluate(
@@ -32,7 +32,7 @@ def evaluate(
     from aesm_dsl.report.tables import metrics_table
 
     loaded = load_run(run)
-    metrics = api.evaluate(loaded, data, device=device, streamed=streamed)
+    metrics = api.evaluate(loaded, data, device=device, streamed=streamed, warn=warn)
     if form is ResultFormat.json:
         print_json(metrics.to_dicts())
     else:

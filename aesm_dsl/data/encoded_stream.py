@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import torch
 
 from aesm_dsl.data.batch import NOBODY, Batch
 from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.row_sketch import SeenRows, row_hashes
 from aesm_dsl.data.open_tables import TableReader
 from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.hashing import hash64
@@ -19,10 +21,16 @@ class EncodedStream:
     """The rows of one part, encoded as they are read, to be used once and in order.
 
     What is wrong with the rows is added to the reader's findings after the last batch.
+
+    Args:
+        reader: of the rows.
+        encoders: of the run.
+        part: "train", "valid" or "test".
+        seen: is shown all rows, if anybody asks which of them the run was trained on.
     """
 
-    def __init__(self, reader: TableReader, encoders: Encoders, part: str) -> None:
-        self._reader, self._encoders, self._part = reader, encoders, part
+    def __init__(self, reader: TableReader, encoders: Encoders, part: str, seen: SeenRows | None = None) -> None:
+        self._reader, self._encoders, self._part, self._seen = reader, encoders, part, seen
 
     def batches(self, rows: int) -> Iterator[Batch]:
         """Yields batches of at most `rows` rows; none after a chunk with a wrong row."""
@@ -30,14 +38,24 @@ class EncodedStream:
         splits = self._reader.splits() if source == "train" else None
         for part, chunk in self._reader.checked(source, splits, halt=True):
             if part == self._part:
-                yield from encode_batches(self._encoders, chunk, rows, self._reader.user)
+                encoded = self._encoders.encode(chunk.rows.frame)
+                user_RU = user_numbers(chunk, self._reader.user)
+                if self._seen is not None:
+                    self._seen.update(row_hashes(self._reader.plan, chunk, (*encoded, user_RU)))
+                yield from _batches(encoded, chunk, rows, user_RU)
 
 
-def encode_batches(encoders: Encoders, chunk: CheckedRows, rows: int, user: str | None = None) -> Iterator[Batch]:
-    """Yields the chunk's rows as batches of at most `rows` rows, with user numbers if `user` names their column."""
-    ids_RS, value_RV = (torch.from_numpy(part) for part in encoders.encode(chunk.rows.frame))
+def encode_batches(encoders: Encoders, chunk: CheckedRows, rows: int) -> Iterator[Batch]:
+    """Yields the chunk's rows as batches of at most `rows` rows."""
+    yield from _batches(encoders.encode(chunk.rows.frame), chunk, rows, user_numbers(chunk, None))
+
+
+def _batches(
+    encoded: tuple[npt.NDArray[Any], npt.NDArray[Any]], chunk: CheckedRows, rows: int, user_RU: npt.NDArray[np.int64]
+) -> Iterator[Batch]:
+    ids_RS, value_RV = (torch.from_numpy(part) for part in encoded)
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
-    user_R = None if user is None else torch.from_numpy(user_numbers(chunk, user)[:, 0])
+    user_R = torch.from_numpy(user_RU[:, 0]) if user_RU.shape[1] else None
     for start in range(0, len(chunk), rows):
         cut = slice(start, start + rows)
         parts = ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut]

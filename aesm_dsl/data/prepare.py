@@ -17,6 +17,7 @@ from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys, VectorKeys
 from aesm_dsl.data.encoded_stream import user_numbers
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.fitting import EncoderFitting, make_encoders
+from aesm_dsl.data.encoding.row_sketch import RowSketch, row_hashes
 from aesm_dsl.data.encoding.splits import Splits
 from aesm_dsl.data.encoding.statistics import UnmatchedStatistics, learn_from_statistics, statistics_files
 from aesm_dsl.data.encoding.vectors import VectorTable, read_vectors
@@ -31,6 +32,8 @@ from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.plan import Plan
 
 PROFILE = "profile.json"
+ROWS = "rows learnt"
+"""The key of the profile with the sketch of the rows (`RowSketch`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Prepared:
     encoders: Encoders
     tables: Tables
     profile: dict[str, Any]
-    """Statistics of the training rows: `Profile.summary`."""
+    """Statistics of the training rows: `Profile.summary`; and under ROWS their sketch."""
     vectors: Mapping[str, VectorTable] = field(default_factory=dict)
     """Feature -> its vectors, for the features that have a file of them."""
 
@@ -167,7 +170,7 @@ def _prepare_in_memory(
         return None
     encoders, splits, profile = first_pass
     writers = {part: MemoryWriter() for part in ("train", *splits.parts)}
-    _encode(reader, splits, encoders, writers)
+    profile |= {ROWS: _encode(reader, splits, encoders, writers)}
     if len(findings.errors) > before:
         return None
     return Prepared(encoders, Tables(**{part: writer.table() for part, writer in writers.items()}), profile)
@@ -222,7 +225,7 @@ def _make_entry(
     with cache.new_entry(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reader.files, *splits.parts))}
         try:
-            _encode(reader, splits, encoders, writers)
+            profile |= {ROWS: _encode(reader, splits, encoders, writers)}
         finally:
             for writer in writers.values():
                 writer.close()
@@ -234,14 +237,19 @@ def _make_entry(
     return len(findings.errors) == errors
 
 
-def _encode(reader: TableReader, splits: Splits, encoders: Encoders, writers: Mapping[str, RowWriter]) -> None:
-    """Reads all rows a second time and writes them, encoded, to the writer of their part."""
+def _encode(
+    reader: TableReader, splits: Splits, encoders: Encoders, writers: Mapping[str, RowWriter]
+) -> dict[str, Any]:
+    """Reads all rows a second time and writes them, encoded, to the writer of their part; returns their sketch."""
+    sketch = RowSketch()
     for part in reader.files:
         for to_part, chunk in reader.checked(part, splits if part == "train" else None, report=False):
             ids_RS, value_RV = encoders.encode(chunk.rows.frame)
             user_RU = user_numbers(chunk, reader.user)
             arrays = (ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R, user_RU)
             writers[to_part].append(Columns.of_arrays(arrays))
+            sketch.update(to_part, row_hashes(reader.plan, chunk, (ids_RS, value_RV, user_RU)))
+    return sketch.summary()
 
 
 def _report_changed_files(plan: Plan, files: Mapping[str, Sequence[DataFile]], key: str, findings: Findings) -> None:

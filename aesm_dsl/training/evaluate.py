@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from aesm_dsl.data.encoded_stream import EncodedStream
+from aesm_dsl.data.encoding.row_sketch import SeenRows
 from aesm_dsl.data.open_tables import TableReader, open_table, open_tables, report_no_data
+from aesm_dsl.data.prepare import ROWS
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.files import find_files
 from aesm_dsl.data.reading.frames import TableLike, open_frames
@@ -23,25 +26,61 @@ from aesm_dsl.training.sharing.usage import Usage
 IN_MEMORY = "the table"
 """What findings call rows that are in memory."""
 
+LEARNT_ROWS = "these are the rows that the run was trained on"
+OTHER_ROWS = (
+    "on rows that it has learnt every model looks better than it is: take rows of later days",
+    "without `--data`, `aesm evaluate` measures on the rows that were set aside",
+)
+SET_ASIDE = (
+    "none were set aside, so the figures say how well it remembers",
+    "write `test = split(random: 10%)` in `data`, or the last days by `split(last: 10%, by: COLUMN)`",
+)
+
 
 def evaluate_run(
     run: Run, data: str | Path | TableLike | None, device: str, findings: Findings, *, streamed: bool = False
 ) -> pl.DataFrame | None:
     """Metrics per leaf and task: on the rows the run was measured on, or on another table with labels.
 
-    None after adding errors.
+    None after adding errors. Warns (W606) if the run was trained on these rows.
     """
     reading, part = _open_rows(run, data, findings, labels=True)
+    seen = None if data is None else SeenRows(run.profile.get(ROWS, {}))
     if streamed:
         found_device = find_device(device, findings)
         if found_device is None or reading is None or findings.errors:
             return None
         scores = measure_streamed(
-            run.network.to(found_device), EncodedStream(reading, run.encoders, part), found_device
+            run.network.to(found_device), EncodedStream(reading, run.encoders, part, seen), found_device
         )
-        return None if findings.errors else metrics_frame(scores)
-    predictions = _predict(run, reading, part, device, findings)
-    return None if predictions is None else metrics_frame(measure(run.network, predictions))
+    else:
+        predictions = _predict(run, reading, part, device, findings, seen=seen)
+        scores = () if predictions is None else measure(run.network, predictions)
+    if findings.errors:
+        return None
+    if seen is not None and reading is not None:
+        _report_seen(run, seen, reading, findings)
+    elif part == "train":
+        findings.add("W606", LEARNT_ROWS, help=SET_ASIDE)
+    return metrics_frame(scores)
+
+
+def _report_seen(run: Run, seen: SeenRows, reading: TableReader, findings: Findings) -> None:
+    """Warns (W606) of rows that the run was trained on."""
+    share = seen.share(same_files=_are_training_files(run, reading.files["test"]))
+    if share:
+        message = LEARNT_ROWS if share > 0.995 else f"the run was trained on about {share:.0%} of these rows"
+        findings.add("W606", message, help=OTHER_ROWS)
+
+
+def _are_training_files(run: Run, files: Sequence[DataFile]) -> bool:
+    """Whether all files of a table are files that the run was trained on, by their paths."""
+    data = run.plan.data
+    if data is None or not data.train or any(file.frames is not None for file in files):
+        return False
+    trained = find_files(data.train, [Path(root) for root in run.info["roots"]], None, Findings())
+    paths = {file.path.resolve() for file in trained}
+    return all(file.path.resolve() in paths for file in files)
 
 
 def predict_measured_rows(run: Run, device: str, findings: Findings) -> Predictions | None:
@@ -80,14 +119,21 @@ def usage_run(
 
 
 def _predict(
-    run: Run, reading: TableReader | None, part: str, device: str, findings: Findings, *, by: Segments | None = None
+    run: Run,
+    reading: TableReader | None,
+    part: str,
+    device: str,
+    findings: Findings,
+    *,
+    by: Segments | None = None,
+    seen: SeenRows | None = None,
 ) -> Predictions | None:
     """What the run predicts for rows that are encoded as they are read; None after adding what is wrong with them."""
     found_device = find_device(device, findings)
     if found_device is None or reading is None or findings.errors:
         return None
     predictions = predict_table(
-        run.network.to(found_device), EncodedStream(reading, run.encoders, part), found_device, by=by
+        run.network.to(found_device), EncodedStream(reading, run.encoders, part, seen), found_device, by=by
     )
     return None if findings.errors else predictions
 
