@@ -20,6 +20,7 @@ import onnxruntime
 
 MISSING, OOV, PAD, UNKNOWN, LARGEST = 0, 1, -1, -1, 3.4028235e38  # LARGEST of float32
 PARTS = {"hour": 24, "weekday": 7, "day": 31, "month": 12}
+WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
 
 
 def text_of(value):
@@ -31,8 +32,12 @@ def text_of(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def number_of(value):
+def number_of(value, form):
     """Returns the value as a number, NaN if it is missing: text is parsed, dates are days since 1970-01-01."""
+    if form and isinstance(value, str):
+        return number_in(value, form) if value.strip() else math.nan
+    if form and form["percent"]:
+        return number_of(value, None) / 100
     text = (text_of(value) or "nan").strip()
     try:
         return float({"true": 1, "false": 0}.get(text.lower(), text))
@@ -40,13 +45,33 @@ def number_of(value):
         return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() / 86_400
 
 
-def time_of(text, zone):
-    """Returns the local date and time of ISO text, or of seconds since 1970-01-01 UTC."""
-    try:
+def number_in(text, form):
+    """Returns the number that is written in a form of its own: "1.234,50 €", "5 %"."""
+    ends = f"[\\s{re.escape(form['strip'] + '%' * form['percent'])}]*"
+    group = "[ \u00a0\u202f\u2009]" if form["thousands"].isspace() else re.escape(form["thousands"])
+    point = re.escape(form["decimal"])
+    whole = rf"\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+" if group else r"\d+"
+    number = rf"(?:(?:{whole})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+    match = re.fullmatch(f"{ends}([+-]?){ends}({number}){ends}", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"{text!r} is no number of this form")
+    digits = re.sub(group, "", match[2]) if group else match[2]
+    return float(match[1] + digits.replace(form["decimal"], ".")) / (100 if form["percent"] else 1)
+
+
+def time_of(text, feature):
+    """Returns the local date and time: of text in the feature's format, else of ISO text or a number."""
+    form, seconds = feature["format"], re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text)
+    if form and form != "%s":  # a number has lost the zeros in front
+        width = sum(WIDTHS[sign] for sign in form[1::2]) if re.fullmatch("(%[YymdjHIMS])+", form) else 0
+        time = datetime.strptime(text.zfill(width), form)
+    elif not seconds:
         time = datetime.fromisoformat(text)
-    except ValueError:
+    elif feature["digits"] and not form and float(text).is_integer() and 1e7 <= float(text) < 4e7:
+        time = datetime.strptime(str(int(float(text))), "%Y%m%d" if 19e6 <= float(text) < 21e6 else "%y%m%d%H")
+    else:
         time = datetime.fromtimestamp(float(text), UTC)
-    return time.astimezone(ZoneInfo(zone or "UTC")) if time.tzinfo else time
+    return time.astimezone(ZoneInfo(feature["zone"] or "UTC")) if time.tzinfo else time
 
 
 def hash_of(value):
@@ -82,9 +107,9 @@ def value_slots(feature, value):
     """Returns the same for a value of the feature's column."""
     kind = feature["kind"]
     if kind == "value":
-        return [scaled(number_of(value), feature)]
+        return [scaled(number_of(value, feature["form"]), feature)]
     if kind == "number":
-        number = number_of(value)
+        number = number_of(value, feature["form"])
         return [MISSING if math.isnan(number) else bisect.bisect_left(feature["boundaries"], number) + 1]
     if kind == "shared":
         return value_slots(feature["of"], value)
@@ -96,7 +121,7 @@ def value_slots(feature, value):
         return ids + [PAD] * (feature["slots"] - len(ids))
     text = text_of(value)
     if kind == "date":
-        time, ids, first = text and time_of(text.strip(), feature["zone"]), [], 0
+        time, ids, first = text and time_of(text.strip(), feature), [], 0
         for part in feature["parts"]:
             number = 0 if time is None else time.isoweekday() if part == "weekday" else getattr(time, part)
             ids.append(first + number + (part == "hour" and time is not None))
@@ -113,7 +138,7 @@ class Scorer:
     def __init__(self, model):
         described = json.loads(Path(model).with_suffix(".json").read_text(encoding="utf-8"))
         digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
-        if (described["format"], described["encoders"], described["sha256"]) != (1, 3, digest):
+        if (described["format"], described["encoders"], described["sha256"]) != (1, 4, digest):
             raise ValueError(f"{model} is not the model that the description beside it was written for")
         self.session = onnxruntime.InferenceSession(str(model))
         self.features, self.levels = described["features"], described["levels"]

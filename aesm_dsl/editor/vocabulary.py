@@ -95,6 +95,8 @@ def alternatives(kind: Kind) -> Iterator[Kind]:
         case kinds.OptionalKind(of):
             yield kinds.ChoiceKind(("none",))
             yield from alternatives(of)
+        case kinds.SwitchKind():
+            yield kinds.ChoiceKind(kind.words)
         case kinds.EitherKind(options):
             for option in options:
                 yield from alternatives(option)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aesm_dsl.plan.baseline import BaselinePlan
-from aesm_dsl.plan.compile_features import feature_plans
+from aesm_dsl.plan.compile_features import feature_plans, number_form
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.data import DataPlan, SplitPlan
 from aesm_dsl.plan.features import auto_width
@@ -19,7 +19,7 @@ from aesm_dsl.spec.baseline import BaselineBlock
 from aesm_dsl.spec.data import Data, Split
 from aesm_dsl.spec.levels import ExpertsBlock, Level, RunsShared
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.tasks import Task
+from aesm_dsl.spec.tasks import Above, Task
 from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
 
 
@@ -163,15 +163,16 @@ def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
 
 
 def _task(task: Task, names: list[str]) -> TaskPlan:
-    column, rule, value = task.name, "as is", None
+    column, rule, value, form = task.name, "as is", None, None
     if isinstance(task.label, str):
         column = task.label
     elif task.label is not None:
-        column, rule = task.label.column, task.label.call
-        value = task.label.value if rule == "above" else str(task.label.value)
+        column, rule, value = task.label.column, task.label.call, task.label.value
+        form = number_form(task.label) if isinstance(task.label, Above) else None
     after, where = (None if name is None else names.index(name) for name in (task.after, task.where))
     joint = task.joint or "product"
-    return TaskPlan(task.name, task.title or task.name, column, rule, value, after, task.weight, joint, where)
+    title = task.title or task.name
+    return TaskPlan(task.name, title, column, rule, value, after, task.weight, joint, form, where)
 
 
 def _training(train: Train) -> TrainingPlan:
@@ -225,12 +226,12 @@ def _data(data: Data) -> DataPlan:
 
 def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan | None:
     match rows:
-        case Split(last=share, by=by) if share is not None:
-            return SplitPlan("last", by, None, share)
-        case Split(start=start, by=by) if start is not None:
-            return SplitPlan("from", by, start, None)
+        case Split(last=share, by=by, format=form) if share is not None:
+            return SplitPlan("last", by, None, share, form or "")
+        case Split(start=start, by=by, format=form) if start is not None:
+            return SplitPlan("from", by, start, None, form or "")
         case Split(equals=value, by=by) if value is not None:
-            return SplitPlan("equals", by, str(value), None)
+            return SplitPlan("equals", by, value, None)
         case Split(random=share):
             return SplitPlan("random", None, None, share)
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aesm_dsl.plan.features import FeaturePlan, auto_width
+from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.spec.features import (
     CategoryFeature,
     CrossFeature,
@@ -19,6 +20,7 @@ from aesm_dsl.spec.features import (
     column_of,
 )
 from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.tasks import Above
 
 ASSUMED_VECTORS = 1_000_000
 """Rows that a file of vectors is assumed to have before it is read, if its width is automatic."""
@@ -58,6 +60,7 @@ def _plan(
                 auto=values.auto,
                 table=of if isinstance(of, str) else "",
                 separator=feature.separator or "",
+                form=values.form,
                 pool=feature.pool,
                 take="first" if isinstance(feature, ListFeature) else "last",
                 slots=feature.most if isinstance(feature, ListFeature) else feature.last,
@@ -91,10 +94,20 @@ def _plan(
             return FeaturePlan(name, column, group, "id", buckets + 1, width_for(buckets + 1))
         case NumberFeature(scale=None, quantiles=quantiles):
             rows = (quantiles or DEFAULT_QUANTILES) + 1
-            return FeaturePlan(name, column, group, "number", rows, width_for(rows))
+            return FeaturePlan(name, column, group, "number", rows, width_for(rows), form=number_form(feature))
         case NumberFeature(scale=scale):
-            return FeaturePlan(name, column, group, "value", 0, width_for(0), slots=0, values=1, scale=scale or "")
+            form, width = number_form(feature), width_for(0)
+            return FeaturePlan(name, column, group, "value", 0, width, slots=0, values=1, scale=scale or "", form=form)
         case DateFeature(parts=parts):
             rows_of_parts, zone = [PART_ROWS[part] for part in parts], feature.zone or ""
             rows, width = sum(rows_of_parts), width_for(max(rows_of_parts)) * len(parts)
-            return FeaturePlan(name, column, group, "date", rows, width, slots=len(parts), parts=parts, zone=zone)
+            slots, written = len(parts), feature.format or ""
+            return FeaturePlan(
+                name, column, group, "date", rows, width, slots=slots, parts=parts, zone=zone, format=written
+            )
+
+
+def number_form(arguments: NumberFeature | Above) -> NumberForm | None:
+    """Returns how numbers are written in the column; None if nothing is said about it."""
+    form = NumberForm(arguments.decimal or ".", arguments.thousands or "", arguments.strip or "", arguments.percent)
+    return None if form == NumberForm() else form

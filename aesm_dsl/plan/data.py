@@ -21,8 +21,10 @@ class SplitPlan:
     - "random": a seeded random `share` of the rows
     """
     column: str | None
-    value: str | float | None
+    value: str | int | float | None
     share: float | None
+    format: str = ""
+    """How dates in `column` are written as text, in the signs of `strptime`; empty for ISO text and numbers."""
 
 
 @dataclass(frozen=True, slots=True)

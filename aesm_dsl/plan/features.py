@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aesm_dsl.plan.number_form import NumberForm
+
 STEP = 4
 """Automatic widths are multiples of this, so that more features have equal widths and share one lookup."""
 
@@ -63,6 +65,10 @@ class FeaturePlan:
     """For a date: "hour", "weekday", "day" or "month", one for each slot."""
     zone: str = ""
     """For a date, the time zone of its parts; empty for UTC."""
+    format: str = ""
+    """For a date, how it is written as text, in the signs of `strptime`; empty for ISO text and numbers."""
+    form: NumberForm | None = None
+    """How the numbers of a column of text are written; None if as in the language, and for other kinds."""
     crossed: tuple[str, ...] = ()
     """For a cross, the features that it combines."""
     file: str = ""

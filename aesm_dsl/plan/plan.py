@@ -13,6 +13,7 @@ from typing import Any
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.data import DataPlan
 from aesm_dsl.plan.features import FeaturePlan, auto_width
+from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.plan.training import TrainingPlan
 
@@ -120,14 +121,16 @@ class TaskPlan:
     label: str
     column: str
     rule: str
-    """How the column becomes 0 or 1: "as is", "above" (column > value) or "equals" (column = value as text)."""
-    value: float | str | None
+    """How the column becomes 0 or 1: "as is", "above" (column > value) or "equals" (column = value, or one of them)."""
+    value: int | float | str | tuple[int | float | str, ...] | None
     after: int | None
     """Index of the task that this one follows in the funnel."""
     weight: float
     joint: str = "product"
     """How P(this task) is predicted if it follows another: "product" is P(other) * P(this | other), "direct" is a tower
     for P(this) itself."""
+    form: NumberForm | None = None
+    """For "above", how the numbers of a column of text are written; None if as in the language."""
     where: int | None = None
     """Index of the task on whose positive rows this one is trained and measured; other rows do not count for it."""
 

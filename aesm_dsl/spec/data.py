@@ -6,6 +6,7 @@ import typing
 from typing import Annotated
 
 from aesm_dsl.spec.block_model import BlockModel, setting
+from aesm_dsl.spec.features import FORMAT
 from aesm_dsl.spec.kinds import CallKind, EitherKind, ListKind, LiteralKind, NameKind, OptionalKind, ShareKind, TextKind
 
 
@@ -24,6 +25,9 @@ class Split(BlockModel):
     equals: Annotated[
         str | int | float | None, OptionalKind(LiteralKind('a value of the column (such as `"test"`)'))
     ] = setting("the rows whose `by` is this value", None)
+    format: Annotated[str | None, OptionalKind(FORMAT)] = setting(
+        "for `last` and `from`: how the dates in `by` are written, in the signs of `strptime`", None
+    )
     random: Annotated[float | None, OptionalKind(ShareKind(open=True))] = setting(
         "this share of the rows, drawn at random with the seed", None
     )

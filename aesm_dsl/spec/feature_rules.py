@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import available_timezones
 
 from aesm_dsl.findings.diagnostic import Related, did_you_mean, quoted, suggest
+from aesm_dsl.spec import form_rules
 from aesm_dsl.spec.features import (
     CategoryFeature,
     CrossFeature,
@@ -34,6 +35,10 @@ def features_are_consistent(context: RuleContext) -> None:
 def _check_feature(
     context: RuleContext, path: str, name: str, feature: FeatureDefinition, features: dict[str, FeatureDefinition]
 ) -> None:
+    if isinstance(feature, NumberFeature):
+        form_rules.check_number_form(context, path, feature)
+    elif isinstance(feature, ListFeature | SequenceFeature) and isinstance(feature.of, NumberFeature):
+        form_rules.check_number_form(context, f"{path}.of", feature.of)
     match feature:
         case NumberFeature(scale=scale, quantiles=quantiles) if scale is not None and quantiles is not None:
             words = "`scale` and `quantiles`"
@@ -164,7 +169,8 @@ def _report_given_twice(context: RuleContext, path: str, subject: str) -> None:
 
 
 def _check_date(context: RuleContext, path: str, feature: DateFeature) -> None:
-    """Reports an unknown time zone (E306), and parts that are given twice (E308)."""
+    """Reports an unknown time zone or format (E306), and parts that are given twice (E308)."""
+    form_rules.check_date_format(context, f"{path}.format", feature.format)
     for position, part in enumerate(feature.parts):
         if part in feature.parts[:position]:
             _report_given_twice(context, f"{path}.parts.{position}", f"the part `{part}`")

@@ -21,6 +21,7 @@ from aesm_dsl.spec.kinds import (
     ReferenceKind,
     TextKind,
 )
+from aesm_dsl.spec.number_form import DECIMAL, PERCENT, STRIP, THOUSANDS, Sign, Signs, Switch
 
 _COLUMN = OptionalKind(NameKind("a column"))
 _EMBED = OptionalKind(AutoKind(IntegerKind(1, 4096)))
@@ -75,14 +76,20 @@ class NumberFeature(BlockModel):
             None,
         )
     )
+    decimal: Sign = DECIMAL
+    thousands: Sign = THOUSANDS
+    strip: Signs = STRIP
+    percent: Switch = PERCENT
 
 
+FORMAT = TextKind('a format in quotes (such as `"%d/%m/%Y"`)')
 PARTS = ("hour", "weekday", "day", "month")
 
 
 class DateFeature(BlockModel):
     """Parts of a date or time, each with an embedding of its own; the embeddings are concatenated. The column holds
-    dates, datetimes, ISO text or seconds since 1970."""
+    dates, datetimes, ISO text, seconds since 1970, or eight digits: `20241021`, or `24102109` with the hour. For other
+    text, `format` says how dates are written."""
 
     call: typing.Literal["date"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
@@ -96,6 +103,9 @@ class DateFeature(BlockModel):
         "time zone into which seconds, and times with an offset or a zone, are converted; other times are taken as "
         "they are; by default UTC",
         None,
+    )
+    format: Annotated[str | None, OptionalKind(FORMAT)] = setting(
+        "how dates are written, in the signs of `strptime`", None
     )
 
 

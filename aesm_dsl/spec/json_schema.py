@@ -141,6 +141,8 @@ def _value(kind: Kind, definitions: dict[str, Schema]) -> Schema:
             return _number(kind)
         case kinds.ChoiceKind(words):
             return {"enum": list(words)}
+        case kinds.SwitchKind():
+            return {"type": "boolean"}
         case kinds.NameKind() | kinds.TextKind() | kinds.ReferenceKind():
             return {"type": "string"}
         case kinds.LiteralKind():
@@ -170,7 +172,7 @@ def _number(kind: kinds.IntegerKind | kinds.RealKind | kinds.ShareKind) -> Schem
     match kind:
         case kinds.IntegerKind(least, most):
             return {"type": "integer", "minimum": least, "maximum": most}
-        case kinds.RealKind(least, most, is_open):
+        case kinds.RealKind(least, most, is_open, _):
             number: Schema = {"type": "number"}
             if least != float("-inf"):
                 number["exclusiveMinimum" if is_open else "minimum"] = least

@@ -36,6 +36,8 @@ def describe_json_kind(kind: Kind) -> str:
             return "a number from 0 to 1"
         case kinds.ChoiceKind(words):
             return " or ".join(f'`"{word}"`' for word in words)
+        case kinds.SwitchKind():
+            return "`true` or `false`"
         case kinds.NameKind() | kinds.TextKind():
             return "a string"
         case kinds.ReferenceKind(to):
@@ -112,6 +114,8 @@ class JsonValueConverter:
                 return self.number(value, span, unit) if self.is_share(kind, value, span, subject) else None
             case kinds.LiteralKind() if isinstance(value, int | float) and _fits(kind, value):
                 return self.number(value, span, None)
+            case kinds.SwitchKind() if isinstance(value, bool):
+                return tree.Word("true" if value else "false", span)
             case kinds.ChoiceKind() | kinds.ReferenceKind() if isinstance(value, str):
                 return tree.Word(value, span)
             case kinds.NameKind() | kinds.TextKind() | kinds.LiteralKind() if isinstance(value, str):
@@ -240,6 +244,8 @@ def _fits(kind: Kind, value: Any) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case kinds.ChoiceKind() | kinds.NameKind() | kinds.ReferenceKind() | kinds.TextKind():
             return isinstance(value, str)
+        case kinds.SwitchKind():
+            return isinstance(value, bool)
         case kinds.LiteralKind():
             return isinstance(value, str | int | float) and not isinstance(value, bool)
         case kinds.ListKind():

@@ -32,11 +32,12 @@ class IntegerKind:
 
 @dataclass(frozen=True, slots=True)
 class RealKind:
-    """A number in [least, most], or in (least, most] if `open`."""
+    """A number in [least, most], or in (least, most] if `open`. With `exact`, a whole number stays one of any size."""
 
     least: float = 0.0
     most: float = float("inf")
     open: bool = False
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ class ChoiceKind:
     """One of a few words."""
 
     words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchKind:
+    """The word `true` or `false`."""
+
+    words = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ Kind = (
     | RealKind
     | ShareKind
     | ChoiceKind
+    | SwitchKind
     | NameKind
     | ReferenceKind
     | TextKind
@@ -177,6 +186,8 @@ def _alternatives(kind: Kind) -> list[str]:
             return ["a share (such as `10%`)"]
         case ChoiceKind(words):
             return [f"`{word}`" for word in words]
+        case SwitchKind():
+            return [f"`{word}`" for word in kind.words]
         case NameKind(phrase) | TextKind(phrase) | LiteralKind(phrase):
             return [phrase]
         case ReferenceKind(to):
@@ -200,7 +211,7 @@ def describe_range(kind: IntegerKind | RealKind | ShareKind) -> str:
     match kind:
         case IntegerKind(least, most):
             return f"at least {least:,}" if most == 2**63 - 1 else f"from {least:,} to {most:,}"
-        case RealKind(least, most, is_open):
+        case RealKind(least, most, is_open, _):
             if least == float("-inf"):
                 return "of any size"
             low = f"above {least:,g}" if is_open else f"at least {least:,g}"
@@ -214,7 +225,7 @@ def in_range(kind: IntegerKind | RealKind | ShareKind, value: float) -> bool:
     match kind:
         case IntegerKind(least, most):
             return least <= value <= most
-        case RealKind(least, most, is_open):
+        case RealKind(least, most, is_open, _):
             return (least < value if is_open else least <= value) and value <= most and math.isfinite(value)
         case ShareKind(is_open):
             return 0 < value < 1 if is_open else 0 <= value <= 1
@@ -235,4 +246,7 @@ def range_error(kind: Kind, value: Any) -> str:
                 return next((error for item in value if (error := range_error(of, item))), "")
         case QuantityKind(units):
             return range_error(units[value.unit], value.value)
+        case EitherKind(options):
+            lists = isinstance(value, tuple)
+            return next((range_error(option, value) for option in options if isinstance(option, ListKind) == lists), "")
     return ""

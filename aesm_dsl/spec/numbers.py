@@ -117,7 +117,8 @@ def _read_amount(reporter: SpecReporter, kind: Numeric, value: tree.Number, expe
             help = replacement(f"{number:g}%", value.digits, f"did you mean `{number:g}%`?")
         message = f"{expected.name} must be {describe_range(kind)}"
         raise reporter.invalid("E302", message, value.digits, label="out of range", help=help)
-    return int(number) if whole else float(number)
+    exact = isinstance(kind, kinds.RealKind) and kind.exact and isinstance(number, int)
+    return int(number) if whole or exact else float(number)
 
 
 def _nearest_in_range(kind: Numeric, value: tree.Number) -> str:

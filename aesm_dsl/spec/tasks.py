@@ -23,6 +23,9 @@ from aesm_dsl.spec.kinds import (
     ShareKind,
 )
 from aesm_dsl.spec.levels import ExpertsBlock
+from aesm_dsl.spec.number_form import DECIMAL, PERCENT, STRIP, THOUSANDS, Sign, Signs, Switch
+
+_VALUE = LiteralKind('a value of the column (such as `"yes"`)')
 
 
 class Above(BlockModel):
@@ -30,16 +33,22 @@ class Above(BlockModel):
 
     call: typing.Literal["above"]
     column: Annotated[str, NameKind("a column")] = setting("the column that is compared")
-    value: Annotated[float, RealKind(least=float("-inf"))] = setting("the value above which the label is 1")
+    value: Annotated[int | float, RealKind(least=float("-inf"), exact=True)] = setting(
+        "the value above which the label is 1"
+    )
+    decimal: Sign = DECIMAL
+    thousands: Sign = THOUSANDS
+    strip: Signs = STRIP
+    percent: Switch = PERCENT
 
 
 class Equals(BlockModel):
-    """The label is 1 if the column is `value`, else 0."""
+    """The label is 1 if the column is `value`, or one of several, else 0."""
 
     call: typing.Literal["equals"]
     column: Annotated[str, NameKind("a column")] = setting("the column that is compared")
-    value: Annotated[str | int | float, LiteralKind('a value of the column (such as `"yes"`)')] = setting(
-        "the value for which the label is 1"
+    value: Annotated[str | int | float | tuple[str | int | float, ...], EitherKind((_VALUE, ListKind(_VALUE, 1)))] = (
+        setting("the value for which the label is 1, or a list of them; a number is that number however it is written")
     )
 
 

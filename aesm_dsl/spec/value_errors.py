@@ -101,6 +101,8 @@ def _fits(kind: Kind, text: str) -> bool:
             return text.isidentifier()
         case kinds.ChoiceKind(words):
             return text in words
+        case kinds.SwitchKind():
+            return text in kind.words
         case kinds.CallKind(models):
             return text in [model.call_name() for model in models]
         case kinds.AutoKind(of):
@@ -133,6 +135,8 @@ def accepts(kind: Any, value: tree.Value) -> bool:
             return isinstance(value, tree.Word | tree.Text)
         case kinds.ChoiceKind(words):
             return isinstance(value, tree.Word) and value.text in words
+        case kinds.SwitchKind():
+            return isinstance(value, tree.Word) and value.text in kind.words
         case kinds.ReferenceKind():
             return isinstance(value, tree.Word)
         case kinds.CallKind(models):

@@ -49,6 +49,8 @@ class ValueReader:
             case kinds.EitherKind(options):
                 is_call = isinstance(value, tree.Call)
                 fitting = [option for option in options if isinstance(option, kinds.CallKind) == is_call]
+                if isinstance(value, tree.List):
+                    fitting.sort(key=lambda option: not isinstance(option, kinds.ListKind))
                 return self.read((fitting or options)[0], value, expected)
             case kinds.ListKind():
                 return self._read_list(kind, value, expected)
@@ -56,6 +58,8 @@ class ValueReader:
                 return self.calls.read(kind, value, expected)
             case kinds.ChoiceKind(words):
                 return self._read_choice(words, value, expected)
+            case kinds.SwitchKind():
+                return self._read_choice(kind.words, value, expected) == "true"
             case kinds.QuantityKind(units):
                 return read_quantity(self.reporter, units, value, expected)
             case kinds.IntegerKind() | kinds.RealKind() | kinds.ShareKind():

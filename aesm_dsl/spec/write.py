@@ -123,7 +123,10 @@ def value_text(kind: Kind, value: Any) -> str:
             return items[0] if single and len(items) == 1 else f"[{', '.join(items)}]"
         case kinds.EitherKind(options):
             calls = isinstance(value, BlockModel)
-            text = value_text(next(option for option in options if isinstance(option, kinds.CallKind) == calls), value)
+            fitting = [option for option in options if isinstance(option, kinds.CallKind) == calls]
+            # A tuple may be a list, or the list of one value that stands without brackets.
+            lists = [option for option in fitting if isinstance(option, kinds.ListKind) == isinstance(value, tuple)]
+            text = value_text((lists or fitting)[0], value)
             # A bare word would be read as the name that may be written here instead of a call.
             return f"{text}()" if calls and text.isidentifier() else text
         case kinds.CallKind():
@@ -134,6 +137,8 @@ def value_text(kind: Kind, value: Any) -> str:
             return f"{value}" + (f" {unit}" if unit else "")
         case kinds.RealKind() | kinds.ShareKind():
             return _number(kind, value)
+        case kinds.SwitchKind():
+            return "true" if value else "false"
         case kinds.TextKind():
             return _quoted(value)
         case kinds.LiteralKind():

@@ -32,6 +32,12 @@ model kinds {
     paid   = list(of: number(quantiles: 3), column: income, separator: "|")
     home   = same(of: city, column: tags)
     where  = cross(of: [city, seen, age], buckets: 50)
+    price  = number(quantiles: 6, decimal: ",", thousands: ".", strip: "€")
+    rate   = number(scale: standard, percent: true)
+    joined = date(parts: [hour, day, month], format: "%d/%m/%Y %H:%M")
+    hour   = date(parts: [hour, day, month])
+    steps  = list(of: number(quantiles: 4, decimal: ","), separator: ";")
+    both   = cross(of: [price, joined], buckets: 30)
   }
   features item {
     item   = id(buckets: 40)
@@ -55,6 +61,11 @@ model kinds {
   train { batch = 64 rows; length = 30 steps; optimizer = adam(rate: 3e-2); seed = 1 }
 }
 """
+
+
+def german(cents: int) -> str:
+    """An amount as it is written in German."""
+    return f"{cents / 100:,.2f} €".translate(str.maketrans(",.", ".,"))
 
 
 def table_of(rows: int, seed: int) -> pl.DataFrame:
@@ -87,6 +98,13 @@ def table_of(rows: int, seed: int) -> pl.DataFrame:
             "sizes": some(pl.Series(sizes, dtype=pl.List(pl.Int64))),
             "item": some(pl.Series(item)),
             "viewed": some(pl.Series(viewed, dtype=pl.List(pl.Int64))),
+            "price": some(pl.Series([german(cents) for cents in chance.integers(-500, 500_000, rows).tolist()])),
+            "rate": some(pl.Series([f"{share:.1f} %" for share in chance.uniform(0, 20, rows).tolist()])),
+            "joined": some(
+                pl.Series([f"{1 + day % 28}/{1 + day % 12:02}/20{10 + day % 9} 9:05" for day in age.tolist()])
+            ),
+            "hour": some(pl.Series([14100000 + 100 * day + day % 24 for day in (1 + age % 28).tolist()])),
+            "steps": some(pl.Series([f"{step},5;{step + 1}" for step in chance.integers(0, 9, rows).tolist()])),
             "entry": entry,
             "card": card,
             "click": click.astype(int),

@@ -15,12 +15,13 @@ import polars as pl
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.lists import flatten
-from aesm_dsl.data.reading.timestamps import as_timestamps
+from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps
 from aesm_dsl.data.reading.values import Mask, as_numbers
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.plan.plan import Plan
 
 Locate = Callable[[str], Span | None]
@@ -44,8 +45,10 @@ class ColumnUse:
     """What the column has to hold: ANYTHING, SINGLE_VALUE, ID and so on."""
     inner: str = ""
     """What the lists of the column have to hold; empty if it is not a column of lists."""
-    zone: str = ""
-    """Time zone in which timestamps are read."""
+    date_form: DateForm = field(default_factory=DateForm)
+    """How dates are written."""
+    number_form: NumberForm | None = None
+    """How numbers are written as text; None if as in the language."""
     separator: str = ""
     """Separator of lists that are written as text."""
 
@@ -78,7 +81,8 @@ def column_uses(plan: Plan, labels: bool) -> list[ColumnUse]:
             feature.column,
             f"feature `{feature.name}`",
             *_needs(feature),
-            feature.zone,
+            DateForm(feature.zone, feature.format),
+            feature.form,
             feature.separator,
         )
         for feature in plan.reading
@@ -90,7 +94,7 @@ def column_uses(plan: Plan, labels: bool) -> list[ColumnUse]:
     if labels:
         for task in plan.tasks.tasks:
             key, owner = f"tasks.task.{task.name}.label", f"task `{task.name}`"
-            wanted.append(ColumnUse(key, task.column, owner, _LABEL[task.rule]))
+            wanted.append(ColumnUse(key, task.column, owner, _LABEL[task.rule], number_form=task.form))
         if plan.data is not None and plan.data.weight is not None:
             wanted.append(ColumnUse("data.weight", plan.data.weight, "the row weight", NUMBER))
         if plan.data is not None and plan.data.user is not None:
@@ -163,9 +167,11 @@ class NumberCheck:
             column = chunk.rows.frame[use.column]
             if use.inner:
                 values, row_I = flatten(column, use.separator)
-                wrong_R = np.bincount(row_I[as_numbers(values)[1]], minlength=len(column)) > 0
+                wrong_R = np.bincount(row_I[as_numbers(values, use.number_form)[1]], minlength=len(column)) > 0
+            elif use.needs == NUMBER:
+                wrong_R = as_numbers(column, use.number_form)[1]
             else:
-                wrong_R = (as_numbers(column) if use.needs == NUMBER else as_timestamps(column, use.zone))[1]
+                wrong_R = as_timestamps(column, use.date_form)[1]
             bad_rows.add(chunk.rows, use.column, wrong_R)
             bad_R |= wrong_R
         return bad_R

@@ -36,7 +36,8 @@ class LabelSupport:
                 continue
             missing = "labels" if not ones and not zeros else "negatives" if ones else "positives"
             message = f"task `{task.name}` has no {missing} among the {self.rows:,} training rows"
-            label = f"column `{task.column}`" + (f", {task.rule} `{task.value}`" if task.rule != "as is" else "")
+            values = map(str, task.value if isinstance(task.value, tuple) else (task.value,))
+            label = f"column `{task.column}`" + (f", {task.rule} {quoted(values)}" if task.rule != "as is" else "")
             findings.add("W501", message, self._locate(f"tasks.task.{task.name}.label"), label=label)
         for level in self._levels:
             level.report(findings, self._locate, self.rows)

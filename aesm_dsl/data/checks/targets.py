@@ -13,8 +13,9 @@ import polars as pl
 
 from aesm_dsl.data.checks.columns import FailedUses, Locate
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, Floats, Nodes, rows_text
+from aesm_dsl.data.reading.comparison import is_above, is_one_of
 from aesm_dsl.data.reading.files import TableRows
-from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text
+from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text, is_missing
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.plan.plan import UNKNOWN, LevelPlan, Plan, TaskPlan
 
@@ -241,13 +242,13 @@ class _Label(_RowCheck):
         """Returns label_R, NaN if missing."""
         task, column = self._task, rows.frame[self._task.column]
         if task.rule == "equals":
-            text = as_text(column)
-            wanted = as_text(pl.Series([task.value]))[0]
-            return np.where(text.is_null().to_numpy(), np.nan, (text == wanted).fill_null(False).to_numpy())
-        values, bad = as_numbers(column)
+            assert task.value is not None
+            wanted = task.value if isinstance(task.value, tuple) else (task.value,)
+            return np.where(is_missing(column), np.nan, is_one_of(column, wanted))
+        values, bad = as_numbers(column, task.form)
         if task.rule == "above":
-            threshold = float(task.value if task.value is not None else 0)
-            return np.where(np.isnan(values), np.nan, values > threshold)
+            assert isinstance(task.value, int | float)
+            return np.where(np.isnan(values), np.nan, is_above(column, task.value, task.form))
         bad |= ~(np.isnan(values) | (values == 0) | (values == 1))
         self._bad_rows.add(rows, task.column, bad)
         self._minus_one |= bool((values == -1).any())

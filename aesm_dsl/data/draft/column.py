@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.reading.lists import flatten
-from aesm_dsl.data.reading.timestamps import as_timestamps
+from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps
 from aesm_dsl.data.reading.values import as_numbers, as_text
 
 LABEL = re.compile(
@@ -182,7 +182,7 @@ class Column:
     @property
     def date_parts(self) -> tuple[Literal["hour", "weekday"], ...]:
         """The parts of its timestamps that repeat: hours if there are several, weekdays from two weeks on."""
-        timestamps = as_timestamps(self.cells, "")[0].drop_nulls()
+        timestamps = as_timestamps(self.cells, DateForm())[0].drop_nulls()
         if not len(timestamps):
             return ()
         days = (timestamps.max() - timestamps.min()).days  # type: ignore[operator, union-attr]

@@ -27,8 +27,13 @@ from aesm_dsl.data.encoding.feature_encoders import (
 )
 from aesm_dsl.plan.strict_json import read_json
 
-FORMAT = 3
+FORMAT = 4
 """Version of the encoders' JSON form. It also stands for the hash (`hashing`) and for what cells mean (`values`)."""
+OLD_FORMAT = 3
+"""An older version that can be read: its encoders lack what later versions added, and go on encoding as they did."""
+
+OLD_VALUES: dict[str, dict[str, Any]] = {"date": {"digits": False}}
+"""What encoders of OLD_FORMAT did, by kind, where it differs from the defaults of today."""
 
 KINDS: dict[type[Encoder], str] = {
     CategoryEncoder: "category",
@@ -112,10 +117,12 @@ class Encoders:
             ValueError: the file has another version of the format, or a field has the wrong type.
         """
         stored: dict[str, Any] = json.loads(text)
-        if stored.get("format") != FORMAT:
+        if stored.get("format") not in (OLD_FORMAT, FORMAT):
             raise ValueError(f"encoders of format {stored.get('format')}, this version reads format {FORMAT}")
         restored: dict[str, Encoder] = {}
         features = stored["features"]
+        if stored["format"] == OLD_FORMAT:
+            features = [_as_it_was(feature) for feature in features]
         # Encoders that use another feature's are restored last, wherever they stand.
         for feature in sorted(features, key=lambda feature: isinstance(feature.get("of"), str)):
             restored[feature["name"]] = _restored(dict(feature), restored)
@@ -128,7 +135,15 @@ class Encoders:
         if of is not None:
             shared = any(other.name == of.name and other is not encoder for other in self.encoders)
             values["of"] = of.name if shared else self._stored(of)
+        if values.get("form") is not None:
+            values["form"] = asdict(values["form"])
         return {"kind": KINDS[type(encoder)], **values}
+
+
+def _as_it_was(feature: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an encoder of OLD_FORMAT, with what later versions added set to what that version did."""
+    feature = {**feature, **OLD_VALUES.get(feature["kind"], {})}
+    return {**feature, "of": _as_it_was(feature["of"])} if isinstance(feature.get("of"), dict) else feature
 
 
 def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Encoder:

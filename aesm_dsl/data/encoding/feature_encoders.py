@@ -14,8 +14,9 @@ import polars as pl
 from aesm_dsl.data.encoding.quantiles import bucket_of
 from aesm_dsl.data.reading.hashing import Hashes, hash64, splitmix64
 from aesm_dsl.data.reading.lists import fill_slots, flatten
-from aesm_dsl.data.reading.timestamps import PARTS, as_timestamps, part_ids
+from aesm_dsl.data.reading.timestamps import PARTS, DateForm, as_timestamps, part_ids
 from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text
+from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.plan.plan import MISSING, OTHER
 
 MOST_DEVIATIONS = 10.0
@@ -81,13 +82,15 @@ class NumberEncoder:
     column: str
     rows: int
     boundaries: tuple[float, ...]
+    form: NumberForm | None = None
+    """How the numbers of a column of text are written; None if as in the language."""
 
     @property
     def slots(self) -> int:
         return 1
 
     def ids(self, column: pl.Series) -> Ids:
-        values, _ = as_numbers(column)
+        values, _ = as_numbers(column, self.form)
         return np.where(np.isnan(values), MISSING, bucket_of(values, self.boundaries) + 1)
 
 
@@ -101,6 +104,7 @@ class ValueEncoder:
     """"standard"; "log", which standardises sign(x) log(1 + |x|); or "none", which takes the number as it is."""
     mean: float
     deviation: float
+    form: NumberForm | None = None
 
     @property
     def rows(self) -> int:
@@ -112,7 +116,7 @@ class ValueEncoder:
 
     def values(self, column: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         """Returns the scaled numbers, (R,)."""
-        values = (rescale(as_numbers(column)[0], self.scale) - self.mean) / self.deviation
+        values = (rescale(as_numbers(column, self.form)[0], self.scale) - self.mean) / self.deviation
         if self.scale != "none":
             values = values.clip(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         with np.errstate(over="ignore"):
@@ -138,6 +142,10 @@ class DateEncoder:
     column: str
     parts: tuple[str, ...]
     zone: str
+    format: str = ""
+    """How dates are written as text, in the signs of `strptime`; empty for ISO text and numbers."""
+    digits: bool = True
+    """Whether numbers of eight digits can be dates; they were seconds to runs whose encoders have format 3."""
 
     @property
     def rows(self) -> int:
@@ -148,7 +156,7 @@ class DateEncoder:
         return len(self.parts)
 
     def ids(self, column: pl.Series) -> Ids:
-        timestamps, _ = as_timestamps(column, self.zone)
+        timestamps, _ = as_timestamps(column, DateForm(self.zone, self.format, self.digits))
         offset, columns = 0, []
         for part in self.parts:
             columns.append(part_ids(timestamps, part) + offset)

@@ -112,9 +112,9 @@ def new_learner(feature: FeaturePlan) -> Learner | None:
         case "category":
             return VocabularyCounts(max(VOCABULARY, 4 * feature.rows))
         case "number":
-            return NumberSample()
+            return NumberSample(feature.form)
         case "value" if feature.scale != "none":
-            return MeanAndDeviation(feature.scale)
+            return MeanAndDeviation(feature.scale, feature.form)
         case "id" | "date" | "value" | "cross" | "vectors":
             return None
         case kind:
@@ -142,9 +142,9 @@ def _own_encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None
             frequent = learner.ranked().filter(pl.col("rows") >= feature.min_count)
             return CategoryEncoder(name, column, tuple(frequent["value"].head(max(feature.rows - 2, 0)).to_list()))
         case NumberSample() | NumberHistogram():
-            return NumberEncoder(name, column, feature.rows, learner.boundaries(feature.rows - 1))
+            return NumberEncoder(name, column, feature.rows, learner.boundaries(feature.rows - 1), feature.form)
         case MeanAndDeviation():
-            return ValueEncoder(name, column, feature.scale, learner.mean, learner.deviation)
+            return ValueEncoder(name, column, feature.scale, learner.mean, learner.deviation, feature.form)
     if feature.kind == "id":
         return IdEncoder(name, column, feature.rows - 1)
     if feature.kind == "vectors":
@@ -152,5 +152,5 @@ def _own_encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None
     if feature.kind == "cross":
         return CrossEncoder(name, feature.crossed, feature.rows - 1)
     if feature.parts:
-        return DateEncoder(name, column, feature.parts, feature.zone)
-    return ValueEncoder(name, column, "none", 0.0, 1.0)
+        return DateEncoder(name, column, feature.parts, feature.zone, feature.format)
+    return ValueEncoder(name, column, "none", 0.0, 1.0, feature.form)

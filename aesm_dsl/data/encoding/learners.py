@@ -13,6 +13,7 @@ from aesm_dsl.data.encoding.feature_encoders import rescale
 from aesm_dsl.data.encoding.quantiles import cut_counts, quantile_boundaries
 from aesm_dsl.data.reading.hashing import Hashes, splitmix64
 from aesm_dsl.data.reading.values import Numbers, as_numbers, as_text
+from aesm_dsl.plan.number_form import NumberForm
 
 SAMPLE = 1_000_000
 """Numbers of a column that its quantiles are computed from: all of them up to this many, else a random sample."""
@@ -65,7 +66,8 @@ class VocabularyCounts:
 class NumberSample:
     """Samples SAMPLE finite numbers of a column: those whose row numbers have the smallest hashes."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: NumberForm | None = None) -> None:
+        self._form = form
         self._keys: Hashes = np.empty(0, dtype=np.uint64)
         self._values: Numbers = np.empty(0, dtype=np.float64)
         self._parts: list[tuple[Hashes, Numbers]] = []
@@ -75,7 +77,7 @@ class NumberSample:
         return quantile_boundaries(self._values, buckets)
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
-        values, _ = as_numbers(column)
+        values, _ = as_numbers(column, self._form)
         keys = splitmix64(number_R)
         chosen = np.isfinite(values)
         if len(self._keys) == SAMPLE:
@@ -142,8 +144,8 @@ class MeanAndDeviation:
     computing sample variances", 1979).
     """
 
-    def __init__(self, scale: str) -> None:
-        self.scale = scale
+    def __init__(self, scale: str, form: NumberForm | None = None) -> None:
+        self.scale, self._form = scale, form
         # The number of numbers, their mean, and the sum of their squared differences from it.
         self.count, self.mean, self.squares = 0, 0.0, 0.0
         self._parts: list[Numbers] = []
@@ -159,7 +161,7 @@ class MeanAndDeviation:
         return (self.squares / self.count) ** 0.5 or 1.0 if self.count else 1.0
 
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
-        values = rescale(as_numbers(column)[0], self.scale)
+        values = rescale(as_numbers(column, self._form)[0], self.scale)
         self._parts.append(values[~np.isnan(values)])
 
     def add(self, counted: pl.DataFrame) -> None:

@@ -1,24 +1,27 @@
 """Decides row by row which rows of the training table become test and validation rows.
 
-Findings: E504 for a column that cannot be compared with the split's value, E505 for a split that takes no row or all.
+Findings: E504 for a value that cannot be compared with the column, E505 for a split that takes no row or all, E525 for
+a column without an order.
 Axes: R rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import FailedUses, Locate
 from aesm_dsl.data.encoding.value_counts import OrderedCounts
-from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
+from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, rows_text
+from aesm_dsl.data.reading.comparison import is_at_least, is_one_of
 from aesm_dsl.data.reading.files import TableRows
 from aesm_dsl.data.reading.hashing import Hashes, splitmix64
-from aesm_dsl.data.reading.values import Mask, as_numbers, as_text
+from aesm_dsl.data.reading.order import date_of, read_order
+from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.plan import Plan
 
@@ -26,6 +29,8 @@ PARTS = {"test": "test", "valid": "validation"}
 
 ReadColumns = Callable[[Sequence[str]], Iterator[TableRows]]
 """Columns -> the rows of the training table with these columns, from the start."""
+
+_FORMAT = 'say how dates are written: `split({}: ..., by: {}, format: "%d/%m/%Y")`'
 
 
 class Splits:
@@ -94,24 +99,26 @@ class Splits:
 class SplitRule:
     """One rule, which takes rows from the training table.
 
-    "last" compares numbers and dates by value and text by its characters; it takes the group of largest values whose
-    size is closest to the share, at least one value. "last", "from" and "equals" never take a row with a missing value.
-    "random" takes each row with the share as its probability; the decision depends only on the seed, the part and the
-    row's number in the table, so it is the same on every machine.
+    "last" and "from" compare numbers, or dates if the rule's value or any cell is written as one; other text has no
+    order (E525). "last" takes the group of largest values whose size is closest to the share, at least one value.
+    "last", "from" and "equals" never take a row with a missing value. "random" takes each row with the share as its
+    probability; the decision depends only on the seed, the part and the row's number in the table, so it is the same on
+    every machine.
     """
 
     def __init__(self, part: str, rule: SplitPlan, seed: int) -> None:
         self.part, self.rule = part, rule
-        self._seed, self._order = seed, OrderedCounts()
+        self._seed, self._order = seed, OrderedCounts(rule.column or "", rule.format)
         self._rows = self._taken = 0
-        self._incomparable = ""
-        """What the column holds that cannot be compared with the rule's value, in words."""
-        self._least: float | str | None = None
+        self._number = _number(rule.value) if rule.kind == "from" and not rule.format else None
+        self._date = date_of(rule.value, rule.format) if rule.kind == "from" and rule.value is not None else None
+        self._least: float | int | None = None if self._number is not None else self._date
+        self._unordered = BadRows()
 
     @property
     def needs_column(self) -> bool:
-        """Whether it must know the whole column before it decides."""
-        return self.rule.kind == "last" or (self.rule.kind == "from" and _number(self.rule.value) is not None)
+        """Whether it must know the whole column before it decides: a number may be compared with dates, too."""
+        return self.rule.kind == "last" or self._number is not None
 
     @property
     def fails(self) -> bool:
@@ -120,16 +127,22 @@ class SplitRule:
 
     def learn(self, rows: TableRows, left_R: Mask) -> None:
         """Takes the column's values from the rows that are left."""
-        assert self.rule.column is not None
-        self._order.add(rows.frame[self.rule.column].filter(pl.Series(left_R)))
+        self._order.add(rows, left_R)
 
     def settle(self) -> None:
         """Finds the least value that is taken, after all rows have been learnt."""
         if self.rule.kind == "last":
             self._least = self._order.least(self.rule.share or 0.0)
+        elif self.needs_column:
+            self._least = self._date if self._order.dated else self._number
+        if self.needs_column:
+            self._unordered = self._order.unordered
 
     def take(self, rows: TableRows, left_R: Mask) -> Mask:
         """Returns the rows that it takes from those that are left, and counts them."""
+        if self.rule.kind == "from" and not self.needs_column:
+            order = read_order(rows.frame[self.rule.column or ""], self.rule.format)
+            self._unordered.add(rows, self.rule.column or "", order.no_date_R & left_R)
         taken = self.decide(rows) & left_R
         self._rows += int(left_R.sum())
         self._taken += int(taken.sum())
@@ -143,45 +156,60 @@ class SplitRule:
         assert rule.column is not None
         column = rows.frame[rule.column]
         match rule.kind:
-            case "last":
-                return _at_least(column, self._least)
-            case "from":
-                least = self._bound(column)
-                if least is None:
-                    self._incomparable = self._incomparable or _kind(column)
-                return _at_least(column, least)
+            case "last" | "from":
+                return self._at_least(column)
             case "equals":
-                wanted = as_text(pl.Series([rule.value]))[0]
-                equal: Mask = (as_text(column) == wanted).fill_null(False).to_numpy()
-                return equal
+                assert rule.value is not None
+                return is_one_of(column, (rule.value,))
             case kind:
                 raise ValueError(f"unknown kind of split {kind!r}")
 
     def report(self, findings: Findings, locate: Locate) -> None:
-        """Adds E504 if the column cannot be compared with the rule's value, E505 if the rule takes no row or all."""
+        """Adds E525 if the column has no order, E504 if the rule's value is of another kind, E505 if none or all are
+        taken.
+        """
         name, span, column = PARTS[self.part], locate(f"data.{self.part}"), self.rule.column
-        if self._incomparable:
-            message = (
-                f"the {name} split cannot compare column `{column}` ({self._incomparable}) with `{self.rule.value}`"
-            )
-            findings.add("E504", message, span, help="compare dates with an ISO date, numbers with a number")
+        if self.rule.kind == "from" and self._least is None:
+            self._report_value(name, findings, span)
+        elif self._unordered.bad:
+            report_unordered(f"the {name} split", self.rule, self._unordered, findings, span)
         elif self.fails:
             taken = f"all {rows_text(self._rows)}, leaving none to train on" if self._taken else "no rows"
             by = f" by column `{column}`" if column else ""
             helps = "" if self.rule.kind == "random" else self._order.range
             findings.add("E505", f"the {name} split{by} takes {taken}", span, label="no rows", help=helps)
 
-    def _bound(self, column: pl.Series) -> float | str | None:
-        """The rule's value in the unit of `as_numbers`, or as text; None if the column is of another kind."""
-        value = self.rule.value
-        if isinstance(column.dtype, pl.Date | pl.Datetime):
-            timestamp = _timestamp(value)
-            return None if timestamp is None else (timestamp - datetime(1970, 1, 1)).total_seconds() / 86_400
-        wanted = _number(value)
-        if wanted is not None and self._order.numeric:
-            return wanted
-        text = isinstance(value, str) and not column.dtype.is_numeric() and column.dtype != pl.Boolean
-        return str(value) if text else None
+    def _report_value(self, name: str, findings: Findings, span: Span | None) -> None:
+        value, column = self.rule.value, self.rule.column
+        if self._number is not None:
+            message = f"the {name} split cannot compare column `{column}` (dates) with `{value}`"
+            findings.add("E504", message, span, help="compare dates with an ISO date, numbers with a number")
+            return
+        form = f"date of the format `{self.rule.format}`" if self.rule.format else "number or ISO date"
+        message = f"the {name} split cannot tell what comes after `{value}`: it is no {form}"
+        findings.add("E525", message, span, label="text has no order", help=_FORMAT.format("from", column))
+
+    def _at_least(self, column: pl.Series) -> Mask:
+        if self._least is None:
+            return np.zeros(len(column), dtype=np.bool_)
+        if self._order.dated or (self.rule.kind == "from" and self._number is None):
+            order = read_order(column, self.rule.format)
+            late: Mask = (order.date_R >= self._least).fill_null(False).to_numpy()
+            return late
+        return is_at_least(column, self._least)
+
+
+def report_unordered(owner: str, rule: SplitPlan, unordered: BadRows, findings: Findings, span: Span | None) -> None:
+    """Adds E525: a column that says when a row happened holds text that has no order."""
+    form = f"dates of the format `{rule.format}`" if rule.format else "numbers or ISO dates"
+    findings.add(
+        "E525",
+        f"{owner} needs the order of column `{rule.column}`, which holds something else than {form} in "
+        f"{unordered.count_text}; {unordered.first_text}",
+        span,
+        label="text has no order",
+        help=[_FORMAT.format(rule.kind, rule.column), "leave the cell of a missing date empty"],
+    )
 
 
 def _random(share: float, rows: TableRows, seed: int, part: int) -> Mask:
@@ -192,30 +220,13 @@ def _random(share: float, rows: TableRows, seed: int, part: int) -> Mask:
     return taken
 
 
-def _at_least(column: pl.Series, least: float | str | None) -> Mask:
-    if least is None:
-        return np.zeros(len(column), dtype=np.bool_)
-    if isinstance(least, str):
-        return (as_text(column) >= least).fill_null(False).to_numpy()
-    return np.asarray(as_numbers(column)[0] >= least)
-
-
-def _timestamp(value: str | float | None) -> datetime | None:
-    try:
-        timestamp = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return timestamp.astimezone(UTC).replace(tzinfo=None) if timestamp.tzinfo else timestamp
-
-
-def _number(value: str | float | None) -> float | None:
-    try:
-        return float(value) if value is not None else None
-    except ValueError:
-        return None
-
-
-def _kind(column: pl.Series) -> str:
-    if isinstance(column.dtype, pl.Date | pl.Datetime):
-        return "dates"
-    return "numbers" if column.dtype.is_numeric() else "text"
+def _number(value: str | float | None) -> float | int | None:
+    """The value as a number, a whole one exactly; None if it is none."""
+    if not isinstance(value, str):
+        return value
+    for read in (int, float):
+        try:
+            return read(value)
+        except ValueError:
+            continue
+    return None

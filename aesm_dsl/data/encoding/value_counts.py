@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from aesm_dsl.data.reading.values import as_numbers, as_text
+from aesm_dsl.data.reading.checked_rows import BadRows
+from aesm_dsl.data.reading.files import TableRows
+from aesm_dsl.data.reading.order import read_order
+from aesm_dsl.data.reading.values import Mask, as_text
 
 VALUES = 2_000_000
 """Different values that are kept apart. Beyond that, neighbours are merged into groups of at most a GROUPS-th of the
@@ -13,41 +16,57 @@ GROUPS = 500_000
 
 
 class OrderedCounts:
-    """Orders values as numbers if all cells read as numbers or dates, else by the characters of their text."""
+    """Orders values as dates if any of them is written as one, else as numbers; other text has no order."""
 
-    def __init__(self) -> None:
-        schema = {"text": pl.String, "number": pl.Float64, "rows": pl.Int64}
+    def __init__(self, column: str, format: str = "") -> None:
+        """Starts without any rows.
+
+        Args:
+            column: the name of the column.
+            format: how its dates are written as text; empty for ISO text and numbers.
+        """
+        self._column, self._format = column, format
+        schema = {"text": pl.String, "number": pl.Float64, "date": pl.Int64, "rows": pl.Int64}
         self._counted = pl.DataFrame(schema=schema)
         self._parts: list[pl.DataFrame] = []
         self.rows = 0
         """All rows, also those with a missing value."""
-        self.numeric = True
-        """Whether all cells so far read as numbers."""
+        self.dated = False
+        """Whether any cell so far is written as a date."""
+        self._no_number, self._no_date = BadRows(), BadRows()
 
-    def add(self, column: pl.Series) -> None:
-        """Adds the values of the next rows."""
-        self.rows += len(column)
-        counts = pl.DataFrame({"value": column}).group_by("value").agg(pl.len().cast(pl.Int64).alias("rows"))
-        numbers, bad = as_numbers(counts["value"])
-        text = as_text(counts["value"])
-        self.numeric &= not bad.any()
-        part = pl.DataFrame({"text": text, "number": numbers, "rows": counts["rows"]}).drop_nulls("text")
-        self._parts.append(part)
+    def add(self, rows: TableRows, left_R: Mask) -> None:
+        """Adds the column's values in the rows that are left."""
+        rows = rows.take(left_R)
+        column = rows.frame[self._column]
+        order = read_order(column, self._format)
+        self._no_number.add(rows, self._column, order.no_number_R)
+        self._no_date.add(rows, self._column, order.no_date_R)
+        self.dated |= order.dated
+        cells = pl.DataFrame({"text": as_text(column), "number": order.number_R, "date": order.date_R})
+        known = cells.drop_nulls("text").group_by("text", "number", "date").agg(pl.len().cast(pl.Int64).alias("rows"))
+        self.rows += len(rows)
+        self._parts.append(known)
         if sum(part.height for part in self._parts) > VALUES // 4:
             self._settle()
 
-    def least(self, share: float) -> float | str | None:
+    @property
+    def unordered(self) -> BadRows:
+        """The rows whose value has no place in the order."""
+        return self._no_date if self.dated else self._no_number
+
+    def least(self, share: float) -> float | int | None:
         """Returns the least value of the group of largest values whose size is closest to the share of all rows.
 
-        None if the column has no values.
+        It is a number, or for dates the microseconds since 1970. None if the column has no values in order.
         """
         self._settle()
-        if not self._counted.height:
+        key = "date" if self.dated else "number"
+        groups = self._counted.drop_nulls(key).group_by(key).agg(pl.col("rows").sum()).sort(key, descending=True)
+        if not groups.height:
             return None
-        key = "number" if self.numeric else "text"
-        groups = self._counted.group_by(key).agg(pl.col("rows").sum()).sort(key, descending=True)
         best = (groups["rows"].cum_sum() - share * self.rows).abs().arg_min()
-        value: float | str = groups[key][best if best is not None else 0]
+        value: float | int = groups[key][best if best is not None else 0]
         return value
 
     @property
@@ -59,12 +78,12 @@ class OrderedCounts:
         return f"its values go from `{self._counted['text'][0]}` to `{self._counted['text'][-1]}`"
 
     def _settle(self) -> None:
-        together = pl.concat([self._counted, *self._parts]).group_by("text", "number").agg(pl.col("rows").sum())
+        together = pl.concat([self._counted, *self._parts]).group_by("text", "number", "date").agg(pl.col("rows").sum())
         self._parts.clear()
-        self._counted = together.sort("number" if self.numeric else "text", "text")
+        self._counted = together.sort("date" if self.dated else "number", "text")
         if self._counted.height > VALUES:
             group = pl.col("rows").cum_sum() * GROUPS // self.rows
             self._counted = self._counted.group_by(group.alias("group"), maintain_order=True).agg(
-                pl.col("text").first(), pl.col("number").first(), pl.col("rows").sum()
+                pl.col("text").first(), pl.col("number").first(), pl.col("date").first(), pl.col("rows").sum()
             )
             self._counted = self._counted.drop("group")

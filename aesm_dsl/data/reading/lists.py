@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.values import as_text
+from aesm_dsl.data.reading.values import written_text
 from aesm_dsl.plan.plan import PAD
 
 Lists = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -26,7 +26,7 @@ def flatten(column: pl.Series, separator: str) -> tuple[pl.Series, Whole]:
     if isinstance(column.dtype, pl.List):
         lists = column
     elif separator:
-        lists = as_text(column).str.split(separator)
+        lists = written_text(column).str.split(separator)
     else:
         lists = column.to_frame().select(pl.concat_list(pl.all())).to_series()
     lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)

@@ -51,7 +51,7 @@ class RowSample:
         for feature in self.features:
             columns[f"text {feature.name}"] = as_text(rows[feature.column])
             if feature.kind in ("number", "value"):
-                columns[f"value {feature.name}"] = as_numbers(rows[feature.column])[0]
+                columns[f"value {feature.name}"] = as_numbers(rows[feature.column], feature.form)[0]
         for index, task in enumerate(self._plan.tasks.tasks):
             columns[f"label {task.name}"] = chunk.label_RT[chosen_R, index]
         for index, level in enumerate(self._plan.levels):

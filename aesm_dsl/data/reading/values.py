@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.reading.number_text import read_number_text
+from aesm_dsl.plan.number_form import NumberForm
+
 Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -34,6 +37,17 @@ def as_text(column: pl.Series) -> pl.Series:
     return text.set(text == "", None) if _is_text(dtype) else text
 
 
+def written_text(column: pl.Series) -> pl.Series:
+    """Returns text as it is written, without the spaces around it, and other cells as `as_text` does.
+
+    It is for readers of a form of their own, in which "10.00" may be a time and "1.000" a thousand.
+    """
+    if not _is_text(column.dtype):
+        return as_text(column)
+    text = column.cast(pl.String).str.strip_chars()
+    return text.set(text == "", None)
+
+
 def is_missing(column: pl.Series) -> Mask:
     """Returns the cells that are null in `as_text`, without writing out the others."""
     null = column.is_null()
@@ -45,16 +59,24 @@ def is_missing(column: pl.Series) -> Mask:
     return missing
 
 
-def as_numbers(column: pl.Series) -> tuple[Numbers, Mask]:
+def as_numbers(column: pl.Series, form: NumberForm | None = None) -> tuple[Numbers, Mask]:
     """Reads the cells as numbers.
 
     Booleans count as 0 and 1; dates, datetimes and durations as days (dates since 1970-01-01, in UTC if they have a
-    zone). Text counts as what it writes: a number, "true" or "false" in any case, an ISO date or datetime.
+    zone). Text counts as what it writes: a number, "true" or "false" in any case, an ISO date or datetime. With a form,
+    text has to be a number of that form.
 
     Returns:
         float64, NaN if a cell is missing or wrong, and which cells are there but are no numbers.
     """
     dtype = column.dtype
+    if form is not None and _is_text(dtype):
+        text = written_text(column)
+        read = read_number_text(text, form)
+        return _floats(read) / (100 if form.percent else 1), (read.is_null() & text.is_not_null()).to_numpy()
+    if form is not None and form.percent:
+        values, bad = as_numbers(column)
+        return values / 100, bad
     if _is_text(dtype):
         return _numbers_of_text(as_text(column))
     if isinstance(dtype, pl.Datetime | pl.Duration):

@@ -89,7 +89,6 @@ def test_numbers_and_text() -> None:
     assert taken(since(10), pl.Series([9, 10, 11, None])) == [1, 2]
     assert taken(since(10), pl.Series(["9", "10", "11", None])) == [1, 2]
     assert taken(since("10"), pl.Series([9, 10, 11])) == [1, 2]
-    assert taken(since("b"), pl.Series(["a", "b", None, "c"])) == [1, 3]
     assert taken(SplitPlan("equals", "day", "1", None), pl.Series([1.0, 2.0, None])) == [0]
     assert taken(SplitPlan("equals", "day", 1.0, None), pl.Series([1, 2, None])) == [0]
     assert taken(last(0.5), pl.Series(["9", "10", "2", "1"])) == [0, 1]
@@ -157,17 +156,88 @@ def test_a_split_without_rows(locate: Locate) -> None:
     assert refused(SplitPlan("equals", "day", "x", None), pl.Series(["a"]), locate)[0] == "E505"
 
 
+def test_a_value_of_another_kind(locate: Locate) -> None:
+    assert refused(since(3), pl.Series(DAYS), locate) == (
+        "E504",
+        "the validation split cannot compare column `day` (dates) with `3`",
+        "data.valid",
+        "compare dates with an ISO date, numbers with a number",
+    )
+    code, message, _, help = refused(since("soon"), pl.Series(DAYS), locate)
+    assert code == "E525"
+    assert message == ("the validation split cannot tell what comes after `soon`: it is no number or ISO date")
+    assert help == 'say how dates are written: `split(from: ..., by: day, format: "%d/%m/%Y")`'
+
+
+FRENCH = pl.Series(["31/01/2024", "01/02/2024", "15/03/2024", "02/01/2024", None])
+
+
+def test_text_has_no_order(locate: Locate) -> None:
+    """Characters would put the 31st of January behind the 15th of March."""
+    assert refused(last(0.3), FRENCH, locate) == (
+        "E525",
+        "the validation split needs the order of column `day`, which holds something else than numbers or ISO dates in "
+        "4 rows; the first is `31/01/2024` in row 1 of `x`",
+        "data.valid",
+        'say how dates are written: `split(last: ..., by: day, format: "%d/%m/%Y")` | '
+        "leave the cell of a missing date empty",
+    )
+    assert refused(since("15/03/2024"), FRENCH, locate)[0] == "E525"
+    assert refused(since("2024-02-01"), FRENCH, locate)[:2] == (
+        "E525",
+        "the validation split needs the order of column `day`, which holds something else than numbers or ISO dates in "
+        "4 rows; the first is `31/01/2024` in row 1 of `x`",
+    )
+    one_bad = pl.Series(["2024-01-01", "2024-01-02", "\\N", "2024-01-03"])
+    for rule in (last(0.3), since("2024-01-02")):
+        code, message, _, _ = refused(rule, one_bad, locate)
+        assert (code, message.partition("which holds ")[2]) == (
+            "E525",
+            "something else than numbers or ISO dates in 1 row; the first is `\\N` in row 3 of `x`",
+        )
+    assert refused(since(3), pl.Series(["a", "4"]), locate)[0] == "E525"
+    assert refused(last(0.5), pl.Series(["v9", "v10"]), locate)[0] == "E525"
+
+
+def test_dates_of_a_format() -> None:
+    assert taken(replace(last(0.3), format="%d/%m/%Y"), FRENCH) == [2]
+    assert taken(replace(last(0.5), format="%d/%m/%Y"), FRENCH) == [1, 2]
+    for value in ("01/02/2024", "2024-02-01", "20240201", 20240201):
+        assert taken(replace(since(value), format="%d/%m/%Y"), FRENCH) == [1, 2]
+
+
+@pytest.mark.parametrize("value", ["2024-01-09", "20240109", 20240109, 20240109.0, "2024-01-09 00:00"])
 @pytest.mark.parametrize(
-    ("rule", "column", "held"),
+    "column",
     [
-        (since(3), pl.Series(DAYS), "dates"),
-        (since("soon"), pl.Series(DAYS), "dates"),
-        (since("soon"), pl.Series([1, 2]), "numbers"),
-        (since(3), pl.Series(["a", "4"]), "text"),
+        pl.Series([20240108, 20240109, 20240110, None]),
+        pl.Series(["20240108", "20240109", "20240110", None]),
+        pl.Series([20240108.0, 20240109.0, 20240110.0, None]),
+        pl.Series([dt.date(2024, 1, 8), dt.date(2024, 1, 9), dt.date(2024, 1, 10), None]),
+        pl.Series(["2024-01-08", "2024-01-09", "2024-01-10", None]),
+        pl.Series(["2024-01-08T01:00:00Z", "2024-01-09T07:00:00+07:00", "2024-01-10T00:00:00Z", ""]),
     ],
+    ids=["int", "digits", "float", "date", "iso", "offset"],
 )
-def test_a_value_of_another_kind(rule: SplitPlan, column: pl.Series, held: str, locate: Locate) -> None:
-    code, message, span, help = refused(rule, column, locate)
-    assert (code, span) == ("E504", "data.valid")
-    assert message == f"the validation split cannot compare column `day` ({held}) with `{rule.value}`"
-    assert help == "compare dates with an ISO date, numbers with a number"
+def test_a_date_and_its_eight_digits_are_one(column: pl.Series, value: str | float) -> None:
+    assert taken(since(value), column) == [1, 2]
+    assert taken(last(0.3), column) == [2]
+
+
+def test_hours_of_avazu() -> None:
+    hours = pl.Series([14102100, 14102123, 14102200])
+    assert taken(since("2014-10-22"), hours) == [2]
+    assert taken(since("2014-10-21 23:00"), hours) == [1, 2]
+    assert taken(since(14102123), hours) == [1, 2]
+
+
+def test_seconds_are_compared_with_a_date() -> None:
+    assert taken(since("2024-01-09"), pl.Series([1704671999, 1704758400, 1704844800])) == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64, pl.String, pl.Int128])
+def test_whole_numbers_are_compared_exactly(dtype: type[pl.DataType]) -> None:
+    column = pl.Series([2**60 + step for step in range(-3, 4)]).cast(dtype)
+    assert taken(since(2**60 + 1), column) == [4, 5, 6]
+    assert taken(since(str(2**60 + 1)), column) == [4, 5, 6]
+    assert taken(SplitPlan("equals", "day", 2**60 + 1, None), column) == [4]
