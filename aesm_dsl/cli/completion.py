@@ -32,9 +32,9 @@ def specs_and_runs(incomplete: str) -> list[str]:
 
 
 def tables(incomplete: str) -> list[str]:
-    from aesm_dsl.data.reading.file_endings import ENDINGS
+    from aesm_dsl.data.reading.file_endings import kind_of_name
 
-    return [path for path, is_run in _below(incomplete) if not is_run and path.endswith(ENDINGS)]
+    return [path for path, is_run in _below(incomplete) if not is_run and kind_of_name(path)]
 
 
 def codes(incomplete: str) -> list[tuple[str, str]]:

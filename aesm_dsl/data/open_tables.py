@@ -29,6 +29,7 @@ from aesm_dsl.data.checks.funnels import BrokenFunnels
 from aesm_dsl.data.checks.label_support import LabelSupport
 from aesm_dsl.data.checks.leaks import LabelLeaks
 from aesm_dsl.data.checks.leaves import LeafCounts
+from aesm_dsl.data.checks.missing_words import MissingWords
 from aesm_dsl.data.checks.targets import TargetReader
 from aesm_dsl.data.checks.time_order import TimeOrder, time_columns
 from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
@@ -155,6 +156,7 @@ class TableReader:
             duplicate_files,
             DuplicateRows(plan, locate, duplicate_files),
             BrokenFunnels(plan, locate),
+            MissingWords(plan, locate),
         )
 
     def _rows(self, part: str, columns: Sequence[str]) -> Iterator[TableRows]:
@@ -235,7 +237,7 @@ def _find_parts(data: DataPlan, roots: Sequence[Path], findings: Findings, locat
     for part, patterns in parts.items():
         if isinstance(patterns, tuple):
             before = len(findings.errors)
-            files = find_files(patterns, roots, locate(f"data.{part}"), findings)
+            files = find_files(patterns, roots, locate(f"data.{part}"), findings, data.format)
             if files and len(findings.errors) == before:
                 opened[part] = files
     return opened

@@ -5,12 +5,14 @@ Every `auto` of the spec must already be a number.
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import replace
 
 from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.cell_text import cell_text
 from aesm_dsl.plan.compile_features import feature_plans, number_form
 from aesm_dsl.plan.cost import cost
-from aesm_dsl.plan.data import DataPlan, SplitPlan
+from aesm_dsl.plan.data import CsvFormat, DataPlan, SplitPlan
 from aesm_dsl.plan.features import auto_width
 from aesm_dsl.plan.hierarchy import Hierarchy, Vertex
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
@@ -140,7 +142,7 @@ def _nodes(level: Level, hierarchy: Hierarchy, vertices: list[Vertex], above: li
     nodes = []
     for vertex in vertices:
         node = by_name[vertex[1]]
-        values = tuple(str(value) for value in node.value or (node.name,))
+        values = tuple(dict.fromkeys(cell_text(str(value)) for value in node.value or (node.name,)))
         parents = tuple(above.index(parent) for parent in hierarchy.parents(vertex))
         nodes.append(NodePlan(node.name, node.title or node.name, values, parents))
     return tuple(nodes)
@@ -219,8 +221,16 @@ def _training(train: Train) -> TrainingPlan:
 
 
 def _data(data: Data) -> DataPlan:
+    csv = data.format
     return DataPlan(
-        data.train, _rows(data.valid), _rows(data.test), data.weight, data.user, data.statistics, data.cache
+        data.train,
+        _rows(data.valid),
+        _rows(data.test),
+        data.weight,
+        data.user,
+        data.statistics,
+        data.cache,
+        CsvFormat(csv.separator, codecs.lookup(csv.encoding).name, csv.quote, csv.escape, csv.null),
     )
 
 

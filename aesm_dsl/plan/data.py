@@ -28,6 +28,21 @@ class SplitPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CsvFormat:
+    """How the csv files of a table are written."""
+
+    separator: str | None = None
+    """The character between cells; None for what the file's name says: a tab in a .tsv, else a comma."""
+    encoding: str = "utf-8"
+    quote: str | None = '"'
+    """The character around cells; None if it has no such meaning."""
+    escape: str | None = None
+    """The character before a quote within a quoted cell; None if such quotes are doubled."""
+    null: tuple[str, ...] = ()
+    """Texts that are missing values, beside the empty text."""
+
+
+@dataclass(frozen=True, slots=True)
 class DataPlan:
     """Where the rows are. Paths are as written in the spec: globs, looked up in the spec's folder first."""
 
@@ -42,3 +57,5 @@ class DataPlan:
     """Files of statistics that the encoders are fitted from instead of the training rows."""
     cache: str | None = None
     """The cache folder of encoded tables; None for the user's own cache folder."""
+    format: CsvFormat = CsvFormat()
+    """How csv files are written: those of the plan, and those that its run reads later."""

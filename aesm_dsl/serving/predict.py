@@ -53,7 +53,7 @@ def open_scores(
     Returns:
         The scores; None after an error was reported.
     """
-    found_device, files = find_device(device, findings), find_table(data, findings)
+    found_device, files = find_device(device, findings), find_table(run, data, findings)
     if found_device is None or findings.errors:
         return None
     common = [name for name in files[0].schema if all(name in file.schema for file in files)]

@@ -33,6 +33,28 @@ class Split(BlockModel):
     )
 
 
+class Csv(BlockModel):
+    """How csv files are written. Every file is read so whose contents are neither parquet nor Arrow."""
+
+    call: typing.Literal["csv"]
+    separator: Annotated[str | None, OptionalKind(TextKind('a character in quotes (such as `";"`)'))] = setting(
+        "the character between cells; by default a tab in files called .tsv, a comma in others", None
+    )
+    encoding: Annotated[str, TextKind('the name of an encoding in quotes (such as `"gbk"`)')] = setting(
+        "the encoding of the text", "utf-8"
+    )
+    quote: Annotated[str | None, OptionalKind(TextKind("a character in quotes"))] = setting(
+        "the character around cells; `none` if quotes are part of the cells", '"'
+    )
+    escape: Annotated[str | None, OptionalKind(TextKind(r'a character in quotes (such as `"\\"`)'))] = setting(
+        "the character before a quote within a quoted cell, as Spark writes it; by default such a quote is doubled",
+        None,
+    )
+    null: Annotated[tuple[str, ...], ListKind(TextKind(r'a text in quotes (such as `"\\N"`)'), 0, True)] = setting(
+        "texts that are missing values; the empty text always is one", ()
+    )
+
+
 _FILES = ListKind(TextKind('a file, folder, glob or URL in quotes (such as `"data/train/*.parquet"`)'), 1, True)
 
 
@@ -56,6 +78,9 @@ class Data(BlockModel):
     statistics: Annotated[tuple[str, ...] | None, OptionalKind(_FILES)] = setting(
         "files of statistics, computed by a job of your own, from which vocabularies, quantiles and means are made",
         None,
+    )
+    format: Annotated[Csv, CallKind((Csv,))] = setting(
+        "how csv files are written, those that a run of this spec reads later too", Csv(call="csv")
     )
     cache: Annotated[str | None, OptionalKind(TextKind("a folder in quotes"))] = setting(
         "cache folder of encoded tables; a relative path counts from the folder of the spec; by default the user's "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aesm_dsl.findings.diagnostic import Findings, Related, normalize, quoted
 from aesm_dsl.findings.source import Span
-from aesm_dsl.spec import expert_rules, feature_rules, form_rules, name_rules
+from aesm_dsl.spec import data_rules, expert_rules, feature_rules, form_rules, name_rules
 from aesm_dsl.spec.data import Split
 from aesm_dsl.spec.features import KINDS, column_of
 from aesm_dsl.spec.model import Spec
@@ -236,6 +236,7 @@ RULES: tuple[Callable[[RuleContext], None], ...] = (
     _joint_has_effect,
     _splits_are_complete,
     form_rules.labels_and_splits_have_forms,
+    data_rules.csv_format_can_be_read,
     _features_are_not_labels,
     _early_stop_has_rows,
     _gauc_has_users,

@@ -143,7 +143,7 @@ def _open_rows(
 ) -> tuple[TableReader | None, str]:
     """The rows that the run was measured on, or another table, and which part they are; None after adding errors."""
     if data is not None:
-        files = find_table(data, findings)
+        files = find_table(run, data, findings)
         opened = None if findings.errors else open_table(run.plan, files, findings, ignore, labels=labels)
         return opened, "test"
     if report_no_data(run.plan, findings):
@@ -152,8 +152,12 @@ def _open_rows(
     return open_tables(run.plan, roots, findings, ignore), str(run.info["measured on"])
 
 
-def find_table(data: str | Path | TableLike, findings: Findings) -> list[DataFile]:
-    """The files of a table, or rows in memory; adds E501, E502 or E505 if there are none."""
+def find_table(run: Run, data: str | Path | TableLike, findings: Findings) -> list[DataFile]:
+    """The files of a table, or rows in memory; adds what `find_files` and `open_frames` add.
+
+    csv files are written as the run's spec says.
+    """
     if isinstance(data, str | Path):
-        return find_files([str(data)], [Path.cwd()], None, findings)
+        csv = run.plan.data.format if run.plan.data is not None else None
+        return find_files([str(data)], [Path.cwd()], None, findings, csv)
     return open_frames(data, IN_MEMORY, findings)

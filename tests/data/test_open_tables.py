@@ -191,8 +191,8 @@ def test_a_missing_split_column(tmp_path: Path, locate: Locate) -> None:
     ("columns", "message", "span"),
     [
         (
-            {"user": [1.0, 2.0, 3.0, 4.0]},
-            "feature `user` needs whole numbers or text, but column `user` of `train.parquet` holds floats",
+            {"user": [b"1", b"2", b"3", b"4"]},
+            "feature `user` needs whole numbers or text, but column `user` of `train.parquet` holds bytes",
             "features.user.user",
         ),
         (

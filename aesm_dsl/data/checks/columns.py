@@ -16,7 +16,7 @@ from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps
-from aesm_dsl.data.reading.values import Mask, as_numbers
+from aesm_dsl.data.reading.values import MISSING_WORDS, Mask, as_numbers, null_option
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.data import SplitPlan
@@ -28,6 +28,8 @@ Locate = Callable[[str], Span | None]
 """Dotted path of a setting (such as "level.card.column") -> its place in the spec, None if it is unknown."""
 
 ANYTHING, SINGLE_VALUE, ID, NUMBER, LABEL = "anything", "single values", "whole numbers or text", "numbers", "0 or 1"
+MOST_DIGITS = 38
+"""Digits of the longest decimals that polars reads."""
 DATE, LIST, TEXT_LIST = "dates", "lists", "lists or text"
 """What a use needs a column to hold, as its findings say it."""
 
@@ -128,7 +130,10 @@ def check_columns(
         failed: takes the uses that fail.
     """
     missing: dict[str, tuple[list[ColumnUse], list[DataFile]]] = {}
-    for part, (files, wanted) in tables.items():
+    described = {
+        part: ([one for file in files for one in file.described], wanted) for part, (files, wanted) in tables.items()
+    }
+    for part, (files, wanted) in described.items():
         for use in wanted:
             without = [file for file in files if use.column not in file.schema]
             if without:
@@ -139,7 +144,7 @@ def check_columns(
     for column, (owners, files_without) in missing.items():
         _report_missing(column, owners, files_without, findings, locate)
     reported: set[str] = set()
-    for part, (files, wanted) in tables.items():
+    for part, (files, wanted) in described.items():
         for use in wanted:
             wrong = [file for file in files if use.column in file.schema and _misfit(use, file.schema[use.column])]
             if wrong:
@@ -150,7 +155,7 @@ def check_columns(
 
 
 class NumberCheck:
-    """Reports cells that have to be numbers or dates but are not (E504): how many, and the first.
+    """Reports cells that have to be numbers, dates or ids but are not (E504): how many, and the first.
 
     Row weights are left to `TargetReader`.
     """
@@ -167,7 +172,10 @@ class NumberCheck:
             column = chunk.rows.frame[use.column]
             if use.inner:
                 values, row_I = flatten(column, use.separator)
-                wrong_R = np.bincount(row_I[as_numbers(values, use.number_form)[1]], minlength=len(column)) > 0
+                wrong_I = inexact_ids(values) if use.inner == ID else as_numbers(values, use.number_form)[1]
+                wrong_R = np.bincount(row_I[wrong_I], minlength=len(column)) > 0
+            elif use.needs == ID:
+                wrong_R = inexact_ids(column)
             elif use.needs == NUMBER:
                 wrong_R = as_numbers(column, use.number_form)[1]
             else:
@@ -188,6 +196,10 @@ class NumberCheck:
                 noun = _NOUN[use.single]
                 few = f"leave the cell of a missing {noun} empty"
                 helps = few if bad_rows.bad < bad_rows.checked / 2 else _INSTEAD[use.single]
+                if use.single == ID:
+                    helps = _INSTEAD[ID]
+                elif bad_rows.value in MISSING_WORDS:
+                    helps = null_option([str(bad_rows.value)])
                 label = f"`{use.column}` is not a {noun}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
@@ -202,12 +214,23 @@ _FEATURE = {
 }
 _LABEL = {"as is": LABEL, "above": NUMBER, "equals": SINGLE_VALUE}
 _PART = {"test": "test", "valid": "validation"}
-_NOUN = {NUMBER: "number", DATE: "date"}
-_OTHER = {NUMBER: "text", DATE: "something else"}
+_NOUN = {NUMBER: "number", DATE: "date", ID: "whole number below 2^53"}
+_OTHER = {NUMBER: "text", DATE: "something else", ID: "floats that are none"}
 _INSTEAD = {
+    ID: "store ids as integers or text: floats lose digits above 2^53, and two ids become one",
     NUMBER: "read it as a `category`, or as an `id` if it has very many values",
     DATE: "dates are ISO text (`2024-01-31 09:30`), or seconds since 1970",
 }
+
+
+def inexact_ids(column: pl.Series) -> Mask:
+    """Returns the cells that are floats without being the number of an id: fractions, and those that lose digits."""
+    if not column.dtype.is_float():
+        return np.zeros(len(column), dtype=np.bool_)
+    most = 2.0**11 if column.dtype == pl.Float16 else 2.0**24 if column.dtype == pl.Float32 else 2.0**53
+    values = column.cast(pl.Float64).to_numpy()
+    wrong: Mask = ~np.isnan(values) & ((np.abs(values) >= most) | (values != np.round(values)))
+    return wrong
 
 
 def _needs(feature: FeaturePlan) -> tuple[str, str]:
@@ -238,28 +261,27 @@ def _report_type(use: ColumnUse, wrong: Sequence[DataFile], findings: Findings, 
         helps = "flatten them where the table is written"
     if use.needs == LIST and held == "single values":
         helps = 'for lists written as text say what separates their values: `separator: "|"`'
-    if held in ("floats", "lists of floats"):
-        helps = "store ids as integers or text: floats lose digits above 2^53, and two ids become one"
+    if held.startswith("decimals"):
+        helps = f"decimals of at most {MOST_DIGITS} digits are read; store it as floats or text"
     findings.add("E504", message, locate(use.key), label=f"`{use.column}` holds {held}", help=helps)
 
 
 def _misfit(use: ColumnUse, dtype: pl.DataType) -> str:
     """What the column holds that does not fit the use, in words; empty if it fits."""
-    if use.needs == ANYTHING:
+    if use.needs == ANYTHING or isinstance(dtype, pl.Null):
         return ""
     if use.needs in (LIST, TEXT_LIST) and isinstance(dtype, pl.List | pl.Array):
         inner = dtype.inner
         assert isinstance(inner, pl.DataType)
-        floats = use.inner == ID and inner.is_float()
-        return "lists of lists" if inner.is_nested() else "lists of floats" if floats else ""
+        return "lists of lists" if inner.is_nested() else ""
     if use.needs == LIST:
         return "single values"
     if dtype.is_nested():
         return "lists" if isinstance(dtype, pl.List | pl.Array) else "structs"
     if isinstance(dtype, pl.Binary | pl.Object):
         return "bytes" if isinstance(dtype, pl.Binary) else "objects"
-    if use.needs == ID and dtype.is_float():
-        return "floats"
+    if isinstance(dtype, pl.Decimal) and (dtype.precision or 0) > MOST_DIGITS:
+        return f"decimals of {dtype.precision} digits"
     if use.needs in (NUMBER, LABEL, DATE) and isinstance(dtype, pl.Time):
         return "times of day"
     if use.needs == DATE and isinstance(dtype, pl.Boolean | pl.Duration):

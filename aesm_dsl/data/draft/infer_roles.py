@@ -17,7 +17,9 @@ from aesm_dsl.data.checks.label_separation import SUSPICIOUS, separation
 from aesm_dsl.data.draft.column import KEY, LABEL, LATER, SCENARIO, TIME, USER, WEIGHT, Column
 from aesm_dsl.data.draft.shared_values import shared_values
 from aesm_dsl.data.reading.checked_rows import Floats
-from aesm_dsl.data.reading.data_file import DataFile, read_or_report, scan
+from aesm_dsl.data.reading.data_file import DataFile, scan
+from aesm_dsl.data.reading.read_errors import read_or_report
+from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.data.reading.values import as_numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 
@@ -119,7 +121,7 @@ class _Table:
         same = [name for name in columns if len({str(file.schema[name]) for file in files}) == 1]
         self._whole = pl.concat(
             [
-                scan(file).select(pl.col(name) if name in same else pl.col(name).cast(pl.String) for name in columns)
+                scan(file).select(named([name]) if name in same else named([name]).cast(pl.String) for name in columns)
                 for file in files
             ]
         )
@@ -129,9 +131,9 @@ class _Table:
 
     def counts(self, columns: Sequence[str]) -> pl.DataFrame:
         """Returns every combination of the columns' values and its number of rows, the most frequent first."""
-        counts = self._whole.select(columns).group_by(columns).len().collect()
+        counts = self._whole.select(named(columns)).group_by(named(columns)).len().collect()
         texts = counts.select(*(as_text(counts[name]) for name in columns), "len")
-        return texts.group_by(columns).agg(pl.col("len").sum()).sort("len", *columns, descending=True)
+        return texts.group_by(named(columns)).agg(pl.col("len").sum()).sort("len", *columns, descending=True)
 
 
 def _take_useful(columns: Sequence[Column], draft: TableDraft) -> list[Column]:

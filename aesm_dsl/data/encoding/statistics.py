@@ -50,7 +50,8 @@ _EXPECTED = {
 def statistics_files(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> list[DataFile]:
     """Returns the files that `statistics` in the plan's data block names; adds E501 and E502."""
     patterns = plan.data.statistics if plan.data is not None else None
-    return find_files(patterns, roots, locate(KEY), findings) if patterns else []
+    csv = plan.data.format if plan.data is not None else None
+    return find_files(patterns, roots, locate(KEY), findings, csv) if patterns else []
 
 
 def learn_from_statistics(
@@ -111,7 +112,7 @@ class UnmatchedStatistics:
                     f"`{self._first[name]}`; they know {quoted(known.sort(), 3)}",
                     self._locate(f"features.{feature.group}.{name}"),
                     label="all its values would be out of vocabulary",
-                    help="write values as they are read: `7`, not `7.0`; `true`; `2024-01-31`",
+                    help="write values as the rows have them, in the same case and without blanks",
                 )
 
 

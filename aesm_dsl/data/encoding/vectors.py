@@ -15,11 +15,13 @@ import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.reading.checked_rows import cell_text
-from aesm_dsl.data.reading.data_file import DataFile, read_or_report, scan
-from aesm_dsl.data.reading.files import expand_pattern, find_files
+from aesm_dsl.data.reading.data_file import DataFile, read_frames
+from aesm_dsl.data.reading.files import CHUNK_ROWS, find_files, find_paths
+from aesm_dsl.data.reading.read_errors import read_or_report
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.source import Span
+from aesm_dsl.plan.data import CsvFormat
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
@@ -48,7 +50,8 @@ def read_vectors(plan: Plan, roots: Sequence[Path], findings: Findings, locate: 
         if feature.file and not feature.table:
             before = len(findings.errors)
             path = f"features.{feature.group}.{feature.name}"
-            table = _read(feature, roots, locate(f"{path}.file") or locate(path), findings)
+            span = locate(f"{path}.file") or locate(path)
+            table = _read(feature, roots, span, findings, plan.data.format if plan.data is not None else None)
             if table is not None and len(findings.errors) == before:
                 tables[feature.name] = table
     return tables
@@ -72,10 +75,12 @@ class _Source:
         self.findings.add("E514", message, self.span, label=label, help=helps)
 
 
-def _read(feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findings: Findings) -> VectorTable | None:
+def _read(
+    feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findings: Findings, csv: CsvFormat | None
+) -> VectorTable | None:
     if feature.file.endswith(NUMPY):
         return _read_numpy(feature, roots, span, findings)
-    files = find_files([feature.file], roots, span, findings)
+    files = find_files([feature.file], roots, span, findings, csv)
     if not files:
         return None
     vector = _vector_column(feature, files, span, findings)
@@ -83,7 +88,7 @@ def _read(feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findin
         return None
     frames = [
         read_or_report(
-            lambda: scan(file).select(feature.key, vector).collect(),  # noqa: B023
+            lambda: _rows(file, [feature.key, vector]),  # noqa: B023
             file.path,
             file.name,
             span,
@@ -97,6 +102,12 @@ def _read(feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findin
     keys = pl.concat([as_text(frame[feature.key]) for frame in readable])
     lists = pl.concat([frame[vector].cast(pl.List(pl.Float32)) for frame in readable])
     return _from_lists(_Source(feature, tuple(files), span, findings), keys, lists)
+
+
+def _rows(file: DataFile, columns: list[str]) -> pl.DataFrame:
+    """All rows of a file, with these columns."""
+    none = pl.DataFrame(schema={column: file.schema[column] for column in columns})
+    return pl.concat([none, *read_frames(file, columns, CHUNK_ROWS)])
 
 
 def _vector_column(
@@ -132,7 +143,7 @@ def _read_numpy(
     feature: FeaturePlan, roots: Sequence[Path], span: Span | None, findings: Findings
 ) -> VectorTable | None:
     """Reads a .npy array, whose keys are the row numbers from 0."""
-    matches = expand_pattern(feature.file, roots, span, findings)
+    matches = find_paths(feature.file, roots, span, findings)
     if not matches:
         return None
     if len(matches) > 1:

@@ -6,26 +6,29 @@ file never change what a cell means.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
-from aesm_dsl.data.reading.file_endings import ARROW, CSV, ENDINGS, PARQUET
-from aesm_dsl.data.reading.ragged_csv import too_few_cells
+from aesm_dsl.data.reading.arrow_stream import stream_frames, stream_rows, stream_schema
+from aesm_dsl.data.reading.csv_file import CsvFile, plain_csv, scan_csv
+from aesm_dsl.data.reading.file_endings import CSV, KINDS, PARQUET
+from aesm_dsl.data.reading.file_type import STREAM, FileType, file_type, first_bytes
+from aesm_dsl.data.reading.read_errors import is_panic, read_or_report
+from aesm_dsl.data.reading.storage_types import named, read_intervals, storage_schema, with_storage
+from aesm_dsl.data.reading.unreadable import LostRowsError
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
+from aesm_dsl.plan.data import CsvFormat
 
-_NO_MEMORY = os.strerror(errno.ENOMEM)
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,104 +40,70 @@ class DataFile:
     """What findings call the file: its path as written if that was no glob, else relative to the root it was found
     under."""
     schema: pl.Schema
+    kind: str = ""
+    """PARQUET, ARROW, STREAM or CSV; empty for frames."""
+    plain: Path | None = None
+    """The plain csv file that is read in its place."""
+    csv: CsvFile | None = None
     frames: Callable[[], Iterator[pl.DataFrame]] | None = None
     """Makes an iterator over the rows if they come from Python, not from a file."""
+    variants: tuple[DataFile, ...] = ()
+    """The different columns of frames, in place of files with a name and a schema; empty if all frames are alike."""
     folders: tuple[tuple[str, str | None], ...] = ()
     """Names and values of the columns that the folders above the file add to all its rows (Hive partitions)."""
 
-
-def open_file(path: Path, name: str, span: Span | None, findings: Findings) -> DataFile | None:
-    """Returns the file with its columns, or None after adding E502 if it cannot be opened."""
-    if not path.name.endswith(ENDINGS):
-        known = ", ".join(ENDINGS)
-        findings.add("E502", f"`{name}` has a file type that cannot be read", span, help=f"known: {known}")
-        return None
-    if path.name.endswith((".csv", ".tsv")) and (label := _foreign_format(path)):
-        helps = "save it as UTF-8, its columns separated by commas, or by tabs as .tsv"
-        findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
-        return None
-    if path.name.endswith(CSV) and (label := too_few_cells(path, _scan, _separator(path))):
-        helps = "a missing value is an empty cell, with its separator; a row may not end early"
-        findings.add("E502", f"`{name}` cannot be read", span, label=label, help=helps)
-        return None
-    return read_or_report(lambda: _describe(path, name), path, name, span, findings)
+    @property
+    def described(self) -> tuple[DataFile, ...]:
+        """The file, or what stands for its frames: each has one schema."""
+        return self.variants or (self,)
 
 
-def _foreign_format(path: Path) -> str:
-    """Names the encoding or separator of a csv that is not read here, by its first line; empty if all is well."""
-    try:
-        with path.open("rb") as file:
-            head = file.readline(2**16)
-    except OSError:
-        return ""  # reported when the file is read
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        return "this is UTF-16"
-    other = next((sign for sign in (b";", b"\t", b"|") if head.count(sign) and path.suffix == ".csv"), b"")
-    return f"its columns are separated by {other.decode()!r}" if other and b"," not in head else ""
-
-
-def read_or_report(
-    reading: Callable[[], Result], file: Path, name: str, span: Span | None, findings: Findings
-) -> Result | None:
-    """Returns what `reading` returns, or None after adding E502 if it fails.
+def open_file(path: Path, name: str, csv: CsvFormat, span: Span | None, findings: Findings) -> DataFile | None:
+    """Returns the file with its columns, or None after adding E502 if it cannot be opened.
 
     Args:
-        reading: reads something from the file.
-        file: its path, looked at for the reason of the failure.
-        name: what findings call the file.
+        path: its path.
+        name: what findings call it.
+        csv: how csv files are written.
         span: its place in the spec.
-        findings: takes the E502. A file that is read several times is reported once.
+        findings: takes the error.
     """
-    try:
-        return reading()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error)
-    except BaseException as error:
-        # A damaged parquet file can make polars panic, and its PanicException is not an Exception.
-        if type(error).__name__ != "PanicException":
-            raise
-        reason = "its contents are damaged"
-    message, label = f"`{name}` cannot be read", "there is not enough memory" if _NO_MEMORY in reason else _cause(file)
-    if not any((finding.code, finding.message, finding.label) == ("E502", message, label) for finding in findings):
-        findings.add("E502", message, span, label=label, help=f"the reader says: {_first_line(reason)}")
-    return None
+    found = file_type(path.name, first_bytes(path), csv != CsvFormat())
+    if not found.kind:
+        known = ", ".join(ending for endings in KINDS.values() for ending in endings)
+        helps = [_way_out(found), f"files that are read end with {known}; a csv also with .gz or .zst"]
+        message = f"`{name}` has a file type that cannot be read"
+        findings.add("E502", message, span, label=f"this is {found.foreign}" if found.foreign else "", help=helps)
+        return None
+    read_intervals()
+    return read_or_report(lambda: _describe(path, name, found, csv), path, name, span, findings)
 
 
-def _cause(file: Path) -> str:
-    """Says in a few words what is wrong with a file, by its size and its first and last bytes."""
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as opened:
-            head = opened.read(4)
-            opened.seek(max(size - 4, 0))
-            tail = opened.read(4)
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    if not size:
-        return "the file is empty"
-    if file.name.endswith(CSV):
-        return "not a well-formed csv file"
-    if file.name.endswith(ARROW):
-        return "damaged" if head == b"ARRO" else "not an Arrow file"
-    if head != b"PAR1":
-        return "not a parquet file"
-    return "damaged" if tail == b"PAR1" else "cut off: the end of the parquet file is missing"
+def _way_out(found: FileType) -> str:
+    if "compressed" in found.foreign:
+        return "undo the compression; parquet and Arrow files are compressed within, a csv by gzip or zstd"
+    return "write its rows as parquet, or as csv" if found.foreign else "`format = csv(...)` in `data` reads it as csv"
 
 
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0] if lines else "nothing"
-
-
-def _describe(path: Path, name: str) -> DataFile:
-    schema = _parquet_schema(path) if path.name.endswith(PARQUET) else _scan(path).collect_schema()
+def _describe(path: Path, name: str, found: FileType, csv: CsvFormat) -> DataFile:
+    file = DataFile(path, name, pl.Schema(), found.kind)
+    if found.kind == CSV:
+        own = CsvFile(path, csv, found.compression)
+        file = replace(file, csv=own, plain=plain_csv(own))
+    if found.kind == PARQUET:
+        schema = _parquet_schema(path)
+    elif found.kind == STREAM:
+        schema = stream_schema(path)
+    else:
+        schema = _scan(file).collect_schema()
+    schema = storage_schema(schema)
     pairs = [part.partition("=") for part in name.split("/")[:-1] if part.partition("=")[0] and "=" in part]
     folders = {
         key: None if value == _NULL_PARTITION else unquote(value) for key, _, value in pairs if key not in schema
     }
     for key in folders:
         schema[key] = pl.String()
-    return DataFile(path, name, schema, None, tuple(folders.items()))
+    return replace(file, schema=schema, folders=tuple(folders.items()))
 
 
 def parquet_footer(path: Path) -> bytes:
@@ -156,42 +125,91 @@ def _parquet_schema(path: Path) -> pl.Schema:
     return pl.Schema(pl.read_parquet_schema(BytesIO(b"PAR1" + parquet_footer(path))))
 
 
-def _scan(path: Path) -> pl.LazyFrame:
-    if path.name.endswith(PARQUET):
-        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
-    if path.name.endswith(ARROW):
-        return pl.scan_ipc(path, glob=False, hive_partitioning=False)
-    return pl.scan_csv(path, separator=_separator(path), infer_schema=False, glob=False)
-
-
-def _separator(path: Path) -> str:
-    return "\t" if ".tsv" in path.suffixes else ","
+def _scan(file: DataFile) -> pl.LazyFrame:
+    if file.csv is not None:
+        return scan_csv(file.plain or file.path, file.csv.separator, file.csv.csv.quote)
+    if file.kind == PARQUET:
+        return pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+    return pl.scan_ipc(file.path, glob=False, hive_partitioning=False)
 
 
 def read_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-    """Yields the file's rows with these columns, at most `rows` rows at a time."""
+    """Yields the file's rows with these columns, at most `rows` rows at a time.
+
+    Raises:
+        LostRowsError: the reader returned another number of rows than the file states.
+    """
     if file.frames is not None:
         for frame in file.frames():
-            yield from frame.select(columns).iter_slices(rows)
+            cells = with_storage(pl.DataFrame([frame[name] for name in columns]))
+            yield from cells.iter_slices(rows)
         return
-    lazy = _scan(file.path)
-    folders = {name: pl.lit(value, pl.String).alias(name) for name, value in file.folders if name in columns}
+    folders = {name: value for name, value in file.folders if name in columns}
     stored = [name for name in columns if name not in folders]
     # Without any column of the file the number of its rows would not be known.
-    lazy = lazy.select(stored or lazy.collect_schema().names()[:1])
-    for frame in lazy.collect_batches(chunk_size=rows, maintain_order=True):
-        cells = frame.with_columns(_csv_text(frame[c]) for c in stored) if file.path.name.endswith(CSV) else frame
-        yield cells.with_columns(folders.values()).select(columns)
+    wanted = stored or [name for name in file.schema if name not in dict(file.folders)][:1]
+    read = 0
+    for frame in _stored_frames(file, wanted, rows):
+        read += frame.height
+        cells = with_storage(frame)
+        if file.csv is not None and file.csv.csv.null:
+            missing = pl.Series(file.csv.csv.null, dtype=pl.String)
+            cells = pl.DataFrame([cell.set(cell.is_in(missing), None) for cell in cells.get_columns()])
+        yield pl.DataFrame([_column(cells, name, folders) for name in columns])
+    if (stated := _stated_rows(file)) is not None and stated != read:
+        raise LostRowsError(read, stated, _why(file, wanted))
 
 
-def _csv_text(column: pl.Series) -> pl.Series:
-    """The cells of a csv in one form: other writers put "1.0" for 1, and "True" for true."""
-    text = column.str.replace(r"^(-?\d+)\.0+$", "$1")
-    return text.str.replace("^(?:True|TRUE)$", "true").str.replace("^(?:False|FALSE)$", "false")
+def _stored_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    if file.kind == STREAM:
+        for frame in stream_frames(file.path, columns):
+            yield from frame.iter_slices(rows)
+    else:
+        yield from _scan(file).select(named(columns)).collect_batches(chunk_size=rows, maintain_order=True)
+
+
+def _column(cells: pl.DataFrame, name: str, folders: dict[str, str | None]) -> pl.Series:
+    return (
+        pl.Series(name, [folders[name]], dtype=pl.String).new_from_index(0, cells.height)
+        if name in folders
+        else cells[name]
+    )
+
+
+def _stated_rows(file: DataFile) -> int | None:
+    """The number of rows that the footer of a parquet or Arrow file states; None for a csv."""
+    if file.kind == CSV:
+        return None
+    if file.kind == STREAM:
+        return stream_rows(file.path)
+    lazy = pl.scan_parquet(BytesIO(b"PAR1" + parquet_footer(file.path))) if file.kind == PARQUET else _scan(file)
+    return int(lazy.select(pl.len()).collect().item())
+
+
+def _why(file: DataFile, columns: Sequence[str]) -> str:
+    """What the reader says of the first column that it cannot read."""
+    for column in columns:
+        try:
+            _scan(file).select(named([column])).head(1).collect()
+        except BaseException as error:
+            if not isinstance(error, pl.exceptions.PolarsError) and not is_panic(error):
+                raise
+            return f"column `{column}`: {error}"
+    return ""
 
 
 def scan(file: DataFile) -> pl.LazyFrame:
     """Returns all columns of the file as a lazy frame: nothing is read yet."""
-    lazy = _scan(file.path)
-    cells = lazy.with_columns(pl.all().map_batches(_csv_text)) if file.path.name.endswith(CSV) else lazy
-    return cells.with_columns(pl.lit(value, pl.String).alias(name) for name, value in file.folders)
+
+    def frames(
+        columns: list[str] | None, predicate: pl.Expr | None, most: int | None, size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        wanted, left = list(file.schema) if columns is None else columns, most
+        for frame in read_frames(file, wanted, size or 2**16):
+            piece: Any = frame if left is None else frame.head(left)
+            left = None if left is None else left - piece.height
+            yield piece if predicate is None else piece.filter(predicate)
+            if left == 0:
+                return
+
+    return register_io_source(frames, schema=file.schema)

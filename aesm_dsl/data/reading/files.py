@@ -1,13 +1,11 @@
 """Finds data files and reads them: paths as written -> `DataFile`s -> `TableRows`, chunk by chunk.
 
-Files are parquet (.parquet, .pq), Arrow (.arrow, .feather, .ipc) or csv (.csv, .tsv, also .gz): one file, several,
-globs, or folders, on this machine or at a URL (`remote`). Folders called `name=value` on the path of a file add a
-column to it.
+Files are parquet, Arrow or csv (`file_type`): one file, several, globs, or folders (`folder`), on this machine or at a
+URL (`remote`). Folders called `name=value` on the path of a file add a column to it.
 """
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.data_file import DataFile, open_file, read_frames, read_or_report
-from aesm_dsl.data.reading.file_endings import KINDS
+from aesm_dsl.data.reading.data_file import DataFile, open_file, read_frames
+from aesm_dsl.data.reading.find_pattern import Pattern, files_of, local_name
+from aesm_dsl.data.reading.place import Disk
+from aesm_dsl.data.reading.read_errors import read_or_report
 from aesm_dsl.data.reading.remote import fetch, is_remote
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean
 from aesm_dsl.findings.source import Span
+from aesm_dsl.plan.data import CsvFormat
 
 CHUNK_ROWS = 2**16
 """Rows of a chunk."""
@@ -55,34 +56,57 @@ class TableRows:
         return TableRows(self.frame.filter(pl.Series(chosen)), self.file, self.start, self.first, number_R[chosen])
 
 
-def find_files(patterns: Sequence[str], roots: Sequence[Path], span: Span | None, findings: Findings) -> list[DataFile]:
+def find_files(
+    patterns: Sequence[str],
+    roots: Sequence[Path],
+    span: Span | None,
+    findings: Findings,
+    csv: CsvFormat | None = None,
+) -> list[DataFile]:
     """Returns the files that the patterns mean, in the order of the patterns and then of the names, each once.
 
     A relative pattern is looked up in each root; the first root in which anything matches wins. A folder means all
     parquet files below it, or all Arrow files if there are none, or all csv files. Adds E501 for a pattern without a
-    file, and E502 for a file that cannot be opened; such files are left out.
+    file, E502 for a file that cannot be opened, E515 for a table that keeps versions, and W514 for files of a folder
+    that are left out.
+
+    Args:
+        patterns: paths as written.
+        roots: folders in which relative paths are looked up.
+        span: the place of the paths in the spec.
+        findings: takes the findings.
+        csv: how csv files are written; None for commas, or tabs in .tsv, in UTF-8.
     """
+    csv = csv or CsvFormat()
     names: dict[Path, str] = {}
     for pattern in patterns:
-        for path, name in expand_pattern(pattern, roots, span, findings):
+        for path, name in _expand(Pattern(pattern, span, findings, csv != CsvFormat()), roots):
             names.setdefault(path, name)
-    opened = [open_file(path, name, span, findings) for path, name in names.items()]
+    opened = [open_file(path, name, csv, span, findings) for path, name in names.items()]
     return [file for file in opened if file is not None]
 
 
-def expand_pattern(
-    pattern: str, roots: Sequence[Path], span: Span | None, findings: Findings
-) -> list[tuple[Path, str]]:
-    """Returns the files that a pattern means and what findings call each; adds E501 if there are none."""
-    if is_remote(pattern):
-        return fetch(pattern, KINDS, span, findings)
-    matches = _matches(pattern, roots)
-    if not matches:
-        searched = [str(root / pattern) for root in roots] or [pattern]
-        searched = [pattern] if Path(pattern).is_absolute() else searched
-        helps = ["looked for " + ", then ".join(f"`{path}`" for path in searched), _similar_name(searched)]
-        findings.add("E501", f"no file `{pattern}`", span, label="nothing found", help=helps)
-    return matches
+def find_paths(pattern: str, roots: Sequence[Path], span: Span | None, findings: Findings) -> list[tuple[Path, str]]:
+    """Returns the files that a pattern means, of whatever type, and what findings call each.
+
+    The arguments, and what is added, are those of `find_files`.
+    """
+    return _expand(Pattern(pattern, span, findings, any_type=True), roots)
+
+
+def _expand(pattern: Pattern, roots: Sequence[Path]) -> list[tuple[Path, str]]:
+    text, findings = pattern.text, pattern.findings
+    if is_remote(text):
+        return fetch(pattern)
+    before, absolute = len(findings.errors), Path(text).is_absolute()
+    for root in [Path("/")] if absolute else roots:
+        paths = files_of(pattern, Disk(), str(root / text))
+        if paths or len(findings.errors) > before:
+            return [(Path(path), path if absolute else local_name(path, root)) for path in paths]
+    searched = [text] if absolute else [str(root / text) for root in roots] or [text]
+    helps = ["looked for " + ", then ".join(f"`{path}`" for path in searched), _similar_name(searched)]
+    findings.add("E501", f"no file `{text}`", pattern.span, label="nothing found", help=helps)
+    return []
 
 
 def read_chunks(
@@ -115,44 +139,6 @@ def read_chunks(
         ) is not None:
             yield TableRows(frame, file.name, start, first)
             start, first = start + frame.height, first + frame.height
-
-
-def _matches(pattern: str, roots: Sequence[Path]) -> list[tuple[Path, str]]:
-    if Path(pattern).is_absolute():
-        return [(path, str(path)) for path in _files(Path("/"), pattern.lstrip("/"))]
-    for root in roots:
-        paths = _files(root, pattern)
-        if paths:
-            return [(path, _name(path, root)) for path in paths]
-    return []
-
-
-def _files(root: Path, pattern: str) -> list[Path]:
-    # A file may have `*`, `?` or `[` in its own name.
-    literal = root / pattern
-    hits = [literal] if literal.exists() else sorted(root / hit for hit in _glob(pattern, root))
-    files: list[Path] = []
-    for hit in hits:
-        files.extend(_files_below(hit) if hit.is_dir() else [hit])
-    return files
-
-
-def _glob(pattern: str, root: Path) -> list[str]:
-    return glob.glob(pattern, root_dir=root, recursive=True)
-
-
-def _files_below(folder: Path) -> list[Path]:
-    """The data files below a folder, without hidden ones and those that writers start with an underscore."""
-    for endings in KINDS:
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(endings))
-        files = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
-        if files:
-            return files
-    return []
-
-
-def _name(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def _similar_name(searched: Sequence[str]) -> str:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import polars as pl
 
+from aesm_dsl.data.reading.convert_frame import to_polars
 from aesm_dsl.data.reading.data_file import DataFile
+from aesm_dsl.data.reading.read_errors import first_line, is_panic
+from aesm_dsl.data.reading.storage_types import read_intervals, storage_schema
+from aesm_dsl.data.reading.unreadable import LostRowsError, UnreadableError
 from aesm_dsl.findings.diagnostic import Findings
+
+RECORDS = 2**16
+"""Rows that come as mappings, one by one, are put into frames of this many."""
 
 
 class ArrowStream(Protocol):
@@ -35,64 +43,110 @@ class PandasFrame(Protocol):
 
 FrameLike: TypeAlias = pl.DataFrame | ArrowStream | PandasFrame | Mapping[str, Any]
 """One frame of rows; a mapping goes from the names of columns to their values."""
-TableLike: TypeAlias = FrameLike | pl.LazyFrame | Iterable[FrameLike] | Callable[[], Iterable[FrameLike]]
-"""Rows in memory: a frame, an iterable of frames that can be iterated more than once (a list, not a generator), or a
-function that returns an iterator of frames at every call. Of several frames only one is in memory at a time, if the
+Rows: TypeAlias = Iterable[pl.DataFrame | ArrowStream | PandasFrame] | Iterable[Mapping[str, Any]]
+"""Frames, or rows: then each mapping is one row, from the names of columns to its cells."""
+TableLike: TypeAlias = FrameLike | pl.LazyFrame | Rows | Callable[[], Rows]
+"""Rows in memory: a frame, an iterable of frames or rows that can be iterated more than once (a list, not a generator),
+or a function that returns an iterator of them at every call. Of several frames only one is in memory at a time, if the
 function makes them one by one."""
+
+_Columns: TypeAlias = tuple[tuple[str, str], ...]
+_HELP = "pass a polars, pandas or Arrow table, a list of them, or a function that returns an iterator of them"
 
 
 def open_frames(data: TableLike, name: str, findings: Findings) -> list[DataFile]:
-    """Returns the rows as one file called `name`; an empty list after adding E502 or E505 if they are no table."""
-    helps = "pass a polars, pandas or Arrow table, a list of them, or a function that returns an iterator of them"
+    """Returns the rows as one file called `name`; an empty list after adding E502 or E505 if they are no table.
+
+    All frames are looked at once: each may have other columns, or other types of them.
+    """
     if isinstance(data, Iterator):
-        findings.add("E502", f"{name} can be iterated only once, but is read more than once", help=helps)
+        findings.add("E502", f"{name} can be iterated only once, but is read more than once", help=_HELP)
         return []
-    frames = partial(_frames, data)
+    read_intervals()
+    seen, rows = dict[_Columns, DataFile](), 0
     try:
-        schema = next(frames()).collect_schema()
-    except StopIteration:
-        findings.add("E505", f"no rows in {name}", help=helps)
+        if isinstance(data, pl.LazyFrame):
+            schema = storage_schema(data.collect_schema())
+            return [DataFile(Path(name), name, schema, frames=partial(_frames, data))]
+        for number, frame in enumerate(_frames(data), 1):
+            rows += frame.height
+            schema = storage_schema(frame.schema)
+            seen.setdefault(_columns(schema), DataFile(Path(name), f"frame {number} of {name}", schema))
+    except BaseException as error:
+        expected = (TypeError, ValueError, AttributeError, ImportError, KeyError, pl.exceptions.PolarsError)
+        if not isinstance(error, expected) and not is_panic(error):
+            raise
+        reason = first_line(str(error)) if str(error).strip() else type(error).__name__
+        findings.add("E502", f"{name} cannot be read as a table: {reason}", help=_HELP)
         return []
-    except (TypeError, ValueError, AttributeError, ImportError, pl.exceptions.PolarsError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        findings.add("E502", f"{name} cannot be read as a table: {reason[0]}", help=helps)
+    if not seen:
+        findings.add("E505", f"no rows in {name}", help=_HELP)
         return []
-    return [DataFile(Path(name), name, schema, frames)]
+    variants = tuple(seen.values())
+    shared = [column for column in variants[0].schema if all(column in other.schema for other in variants)]
+    schema = pl.Schema({column: variants[0].schema[column] for column in shared})
+    again = partial(_again, data, frozenset(seen), rows)
+    return [DataFile(Path(name), name, schema, frames=again, variants=variants if len(variants) > 1 else ())]
+
+
+def _columns(schema: pl.Schema) -> _Columns:
+    return tuple(sorted((name, str(dtype)) for name, dtype in schema.items()))
+
+
+def _again(data: TableLike, known: frozenset[_Columns], rows: int) -> Iterator[pl.DataFrame]:
+    """The frames again, which have to be those that `open_frames` looked at."""
+    read = 0
+    for number, frame in enumerate(_frames(data), 1):
+        if _columns(storage_schema(frame.schema)) not in known:
+            help = "return the same rows at every call"
+            raise UnreadableError(f"frame {number} has other columns than when it was read before", help)
+        read += frame.height
+        yield frame
+    if read != rows:
+        raise LostRowsError(read, rows, "it returns other rows when it is read again")
 
 
 def _frames(data: TableLike) -> Iterator[pl.DataFrame]:
     if isinstance(data, pl.LazyFrame):
         yield from data.collect_batches(maintain_order=True)
     elif _is_frame(data):
-        yield _to_polars(data)
+        yield to_polars(data)
     elif callable(data):
-        yield from map(_to_polars, data())
+        yield from _frames_of(data())
     elif isinstance(data, Iterable) and not isinstance(data, str | bytes):
-        yield from map(_to_polars, data)  # type: ignore[arg-type]
+        yield from _frames_of(data)
     else:
         raise TypeError(f"`{type(data).__name__}` is no table")
 
 
+def _frames_of(items: Iterable[Any]) -> Iterator[pl.DataFrame]:
+    """The frames of an iterable of frames, or of rows."""
+    rest = iter(items)
+    first = next(rest, None)
+    if first is None:
+        return
+    if not isinstance(first, Mapping):
+        for item in chain([first], rest):
+            if isinstance(item, Mapping) or not _is_frame(item):
+                raise TypeError(f"`{type(item).__name__}` is no table")
+            yield to_polars(item)
+        return
+    records: list[Mapping[str, Any]] = []
+    for item in chain([first], rest):
+        if not isinstance(item, Mapping):
+            raise TypeError(f"`{type(item).__name__}` is no row")
+        records.append(item)
+        if len(records) == RECORDS:
+            yield _table_of(records)
+            records = []
+    if records:
+        yield _table_of(records)
+
+
+def _table_of(records: list[Mapping[str, Any]]) -> pl.DataFrame:
+    names = dict.fromkeys(name for record in records for name in record)
+    return to_polars({name: [record.get(name) for record in records] for name in names})
+
+
 def _is_frame(data: object) -> TypeGuard[FrameLike]:
-    return isinstance(data, pl.DataFrame | Mapping) or hasattr(data, "__arrow_c_stream__") or _is_pandas(data)
-
-
-def _is_pandas(frame: object) -> TypeGuard[PandasFrame]:
-    return hasattr(frame, "iloc")
-
-
-def _to_polars(frame: FrameLike) -> pl.DataFrame:
-    if isinstance(frame, pl.DataFrame):
-        return frame
-    if _is_pandas(frame):
-        return pl.DataFrame({str(name): _pandas_column(frame[name]) for name in frame.columns})
-    if _is_frame(frame):
-        return pl.DataFrame(frame)  # type: ignore[arg-type]
-    raise TypeError(f"`{type(frame).__name__}` is no table")
-
-
-def _pandas_column(column: Any) -> pl.Series:
-    # Through a list: polars would need pyarrow for pandas' columns of objects and extension types.
-    if column.dtype == object or not hasattr(column.dtype, "kind") or column.dtype.kind not in "biufmM":
-        return pl.Series([None if value is None or value != value else value for value in column.tolist()])
-    return pl.Series(column.to_numpy())
+    return isinstance(data, pl.DataFrame | Mapping) or hasattr(data, "__arrow_c_stream__") or hasattr(data, "iloc")

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+
+from aesm_dsl.data.reading.file_type import first_bytes
 
 SHOWN = 60
 """Characters of a row that the finding shows."""
 
 
-def too_few_cells(path: Path, scan: Callable[[Path], pl.LazyFrame], separator: str) -> str:
+def too_few_cells(path: Path, lazy: pl.LazyFrame, separator: str, quote: str | None) -> str:
     """Says in words how many rows lack cells, and which is the first.
 
     Such a row has no last cell. So Python's slow csv reader looks at the rows only if a last cell is missing.
 
     Args:
-        path: the csv file, which may be compressed.
-        scan: opens the file as if nothing was wrong with it.
+        path: a plain csv file, which may be compressed.
+        lazy: its rows, as if nothing was wrong with it.
         separator: what separates cells.
+        quote: what stands around cells; None if nothing does.
 
     Returns:
         The text; empty if no row lacks cells, or the file cannot be read.
     """
     try:
-        lazy = scan(path)
         if (
             len(lazy.collect_schema()) == 1
             or not lazy.select(pl.last().null_count()).collect(engine="streaming").item()
         ):
             return ""
         short, first = 0, ""
-        opened = gzip.open if path.suffix == ".gz" else open
+        opened = gzip.open if first_bytes(path).startswith(b"\x1f\x8b") else open
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, delimiter=separator)
+            rows = csv.reader(
+                file, delimiter=separator, quotechar=quote, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+            )
             width = len(next(rows))
             for number, row in enumerate(rows, 1):
                 if len(row) < width:

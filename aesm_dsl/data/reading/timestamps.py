@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.reading.date_text import read_date_text
-from aesm_dsl.data.reading.values import Mask, as_numbers, as_text, written_text
+from aesm_dsl.data.reading.values import Mask, as_numbers, written_text
 from aesm_dsl.spec.date_format import SECONDS
 
 PARTS = {"hour": 24, "weekday": 7, "day": 31, "month": 12}
@@ -58,7 +58,7 @@ def as_timestamps(column: pl.Series, form: DateForm) -> tuple[pl.Series, Mask]:
         timestamps = read_date_text(text, form.format, zone)
         return timestamps, (timestamps.is_null() & text.is_not_null()).to_numpy()
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
-        return _from_text(as_text(column).str.strip_chars(), form)
+        return _from_text(written_text(column), form)
     return _from_numbers(as_numbers(column)[0], form)
 
 

@@ -6,22 +6,29 @@ no types at all), so cells are compared by their meaning, never by the type of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from aesm_dsl.data.reading.number_text import read_number_text
+from aesm_dsl.plan.cell_text import MISSING, OFFSETS, SPELLINGS, SPELT, ZONED
 from aesm_dsl.plan.number_form import NumberForm
+
+MISSING_WORDS = (r"\N", "NULL", "null", "None", "<NA>", "nan", "N/A", "#N/A")
+"""Texts that writers of csv files put for a missing value. They are values here, unless the spec says otherwise."""
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def as_text(column: pl.Series) -> pl.Series:
-    """Returns the cells as text; null, NaN and the empty text count as missing and become null.
+    """Returns the cells as text; null, NaN (as text too) and the empty text count as missing and become null.
 
     Whole floats are written as integers ("1", not "1.0"), decimals without trailing zeros after the point, booleans as
     "true" and "false", dates as "2017-04-01", and datetimes (in UTC if they have a zone) as "2017-04-01 12:30:00", or
-    as the date alone at midnight, since many writers store dates as datetimes.
+    as the date alone at midnight, since many writers store dates as datetimes. Text that writes one of these in another
+    way is replaced by the same form (`plan.cell_text`).
     """
     dtype = column.dtype
     if dtype.is_float():
@@ -30,11 +37,22 @@ def as_text(column: pl.Series) -> pl.Series:
         return column.cast(pl.String).str.replace(r"\.0*$", "").str.replace(r"(\.\d*[1-9])0+$", "$1")
     if isinstance(dtype, pl.Datetime):
         utc = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
-        return utc.dt.strftime("%Y-%m-%d %H:%M:%S%.f").str.replace(" 00:00:00$", "")
+        return _one_spelling(utc.dt.strftime("%Y-%m-%d %H:%M:%S%.f"))
     if isinstance(dtype, pl.Duration):
         return _float_text(column.dt.total_microseconds() / 86_400e6)
+    return _one_spelling(as_written(column)) if _is_text(dtype) else column.cast(pl.String)
+
+
+def as_written(column: pl.Series) -> pl.Series:
+    """Returns the cells of a column of text as they are written; null, NaN and the empty text become null."""
     text = column.cast(pl.String)
-    return text.set(text == "", None) if _is_text(dtype) else text
+    return text.set(text.is_in(MISSING), None)
+
+
+def null_option(words: Sequence[str]) -> str:
+    """Returns a line of help: how a spec says that these texts are missing values of its csv files."""
+    listed = ", ".join('"' + word.replace("\\", "\\\\") + '"' for word in words)
+    return f"in a csv, `format = csv(null: [{listed}])` in `data` makes them missing values; elsewhere write nulls"
 
 
 def written_text(column: pl.Series) -> pl.Series:
@@ -44,7 +62,7 @@ def written_text(column: pl.Series) -> pl.Series:
     """
     if not _is_text(column.dtype):
         return as_text(column)
-    text = column.cast(pl.String).str.strip_chars()
+    text = as_written(column).str.strip_chars()
     return text.set(text == "", None)
 
 
@@ -54,7 +72,7 @@ def is_missing(column: pl.Series) -> Mask:
     if column.dtype.is_float():
         null |= column.is_nan().fill_null(False)
     elif _is_text(column.dtype):
-        null |= (column.cast(pl.String) == "").fill_null(False)
+        null |= column.cast(pl.String).is_in(MISSING).fill_null(False)
     missing: Mask = null.to_numpy()
     return missing
 
@@ -89,6 +107,23 @@ def as_numbers(column: pl.Series, form: NumberForm | None = None) -> tuple[Numbe
 
 def _is_text(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def _one_spelling(text: pl.Series) -> pl.Series:
+    """The texts by the rule of `plan.cell_text.cell_text`."""
+    if not text.str.contains(SPELT).any():
+        return text
+    zoned = text.str.contains(ZONED).fill_null(False)
+    if zoned.any():
+        times = text.filter(zoned).str.replace("T", " ", literal=True)
+        for pattern, put in OFFSETS:
+            times = times.str.replace(pattern, put)
+        utc = times.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", strict=False, time_unit="us", time_zone="UTC")
+        texts = utc.dt.strftime("%Y-%m-%d %H:%M:%S%.f").zip_with(utc.is_not_null(), times)
+        text = text.scatter(pl.Series(np.flatnonzero(zoned.to_numpy()), dtype=pl.UInt32), texts)
+    for pattern, put in SPELLINGS:
+        text = text.str.replace(pattern, put)
+    return text
 
 
 def _float_text(column: pl.Series) -> pl.Series:

@@ -97,9 +97,9 @@ def use_entry(entry: Path) -> bool:
 
 def _version_of(file: DataFile) -> list[Any]:
     stat = file.path.stat()
-    return [str(file.path.resolve()), stat.st_size, stat.st_mtime_ns, _footer_digest(file.path)]
+    return [str(file.path.resolve()), stat.st_size, stat.st_mtime_ns, _footer_digest(file)]
 
 
-def _footer_digest(path: Path) -> str:
+def _footer_digest(file: DataFile) -> str:
     """The digest of the last MiB of a parquet file's footer, which has the bounds of every column."""
-    return hashlib.sha256(parquet_footer(path)[-(2**20) :]).hexdigest() if path.name.endswith(PARQUET) else ""
+    return hashlib.sha256(parquet_footer(file.path)[-(2**20) :]).hexdigest() if file.kind == PARQUET else ""

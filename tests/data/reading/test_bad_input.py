@@ -46,10 +46,10 @@ def told(folder: Path, spec: str = SPEC, /, **files: bytes | str | pl.DataFrame)
     [
         (ROWS.encode("utf-16"), "this is UTF-16"),
         (ROWS.encode("utf-16-be"), "this is UTF-16"),
-        (ROWS.replace("b", "é").encode("latin-1"), "not a well-formed csv file"),
+        (ROWS.replace("b", "é").encode("latin-1"), "its text is not UTF-8, but perhaps Latin-1"),
         (ROWS.replace(",", ";").encode(), "its columns are separated by ';'"),
         (ROWS.encode() + b"1,a,2,1,9\n", "not a well-formed csv file"),
-        (ROWS.encode() + b'1,"a,2,1\n', "not a well-formed csv file"),
+        (ROWS.encode() + b'1,"a,2,1\n', "a quote that begins a cell never ends it"),
         (
             ROWS.encode() + b'1,"a\n,",2,\n4,a\n5,b,,\n\n',
             "2 rows have fewer cells than the header; the first is row 62: `4,a`",
@@ -90,7 +90,9 @@ def test_types_that_change_from_file_to_file(tmp_path: Path) -> None:
         (pl.col("age").cast(pl.String), []),
         (pl.lit("old").alias("age"), [("E504", "`age` is not a number")]),
         (pl.concat_list("age").alias("age"), [("E504", "`age` holds lists")]),
-        (pl.col("uid").cast(pl.Float64), [("E504", "`uid` holds floats")]),
+        (pl.col("uid").cast(pl.Float64), []),
+        (pl.col("uid") + 0.5, [("E504", "`uid` is not a whole number below 2^53")]),
+        (pl.col("uid") + 2.0**60, [("E504", "`uid` is not a whole number below 2^53")]),
         (pl.col("age").alias("years"), [("E503", "feature `age` reads it")]),
         (pl.lit(2).alias("click"), [("E508", "labels are 0, 1 or missing")]),
     ],

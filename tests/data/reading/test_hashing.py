@@ -78,8 +78,9 @@ def test_narrow_columns_and_wide_ones() -> None:
 
 
 def test_only_the_plain_decimal_is_a_number() -> None:
-    same = {one(text) for text in ("42", "042", "+42", "42.0", " 42", "-0", "0")}
+    same = {one(text) for text in ("42", "042", "+42", "42.", " 42", "-0", "0")}
     assert len(same) == 7
+    assert one("42.0") == one("42.00") == one("42")
 
 
 def test_ids_above_24_and_53_bits_stay_apart() -> None:

@@ -22,7 +22,16 @@ SAME_TEXT = {
     "other floats": (pl.Series([1.5, math.nan, None, math.inf]), ["1.5", None, None, "inf"]),
     "32 bit floats": (pl.Series([0.1, 3.0], dtype=pl.Float32), ["0.1", "3"]),
     "booleans": (pl.Series([True, False, None]), ["true", "false", None]),
-    "strings": (pl.Series(["a", "", None, " ", "1.0"]), ["a", None, None, " ", "1.0"]),
+    "strings": (pl.Series(["a", "", None, " ", "1.", "007"]), ["a", None, None, " ", "1.", "007"]),
+    "numbers as text": (
+        pl.Series(["1.0", "-2.50", "-0.00", "007.0", "1.0.0", "NaN"]),
+        ["1", "-2.5", "0", "007.0", "1.0.0", None],
+    ),
+    "truth as text": (pl.Series(["True", "FALSE", "tRUE"]), ["true", "false", "tRUE"]),
+    "times as text": (
+        pl.Series(["2017-04-01T00:00:00.000", "2017-04-01 12:30:00.500000", "2017-04-01T08:00:00+08:00"]),
+        ["2017-04-01", "2017-04-01 12:30:00.5", "2017-04-01"],
+    ),
     "categorical": (pl.Series(["a", "", None], dtype=pl.Categorical), ["a", None, None]),
     "enum": (pl.Series(["a", None], dtype=pl.Enum(["a"])), ["a", None]),
     "decimals": (pl.Series([Decimal("1.50"), Decimal("2.00"), Decimal("100")]), ["1.5", "2", "100"]),
