@@ -15,6 +15,7 @@ import polars as pl
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.lists import flatten
+from aesm_dsl.data.reading.storage_types import MOST_DIGITS, too_wide
 from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps
 from aesm_dsl.data.reading.values import MISSING_WORDS, Mask, as_numbers, null_option
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
@@ -28,8 +29,6 @@ Locate = Callable[[str], Span | None]
 """Dotted path of a setting (such as "level.card.column") -> its place in the spec, None if it is unknown."""
 
 ANYTHING, SINGLE_VALUE, ID, NUMBER, LABEL = "anything", "single values", "whole numbers or text", "numbers", "0 or 1"
-MOST_DIGITS = 38
-"""Digits of the longest decimals that polars reads."""
 DATE, LIST, TEXT_LIST = "dates", "lists", "lists or text"
 """What a use needs a column to hold, as its findings say it."""
 
@@ -198,8 +197,8 @@ class NumberCheck:
                 helps = few if bad_rows.bad < bad_rows.checked / 2 else _INSTEAD[use.single]
                 if use.single == ID:
                     helps = _INSTEAD[ID]
-                elif bad_rows.value in MISSING_WORDS:
-                    helps = null_option([str(bad_rows.value)])
+                elif isinstance(bad_rows.value, str) and bad_rows.value in MISSING_WORDS:
+                    helps = null_option([bad_rows.value])
                 label = f"`{use.column}` is not a {noun}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
 
@@ -268,6 +267,8 @@ def _report_type(use: ColumnUse, wrong: Sequence[DataFile], findings: Findings, 
 
 def _misfit(use: ColumnUse, dtype: pl.DataType) -> str:
     """What the column holds that does not fit the use, in words; empty if it fits."""
+    if too_wide(dtype):
+        return f"decimals of {dtype.precision} digits"  # type: ignore[attr-defined]
     if use.needs == ANYTHING or isinstance(dtype, pl.Null):
         return ""
     if use.needs in (LIST, TEXT_LIST) and isinstance(dtype, pl.List | pl.Array):
@@ -280,8 +281,6 @@ def _misfit(use: ColumnUse, dtype: pl.DataType) -> str:
         return "lists" if isinstance(dtype, pl.List | pl.Array) else "structs"
     if isinstance(dtype, pl.Binary | pl.Object):
         return "bytes" if isinstance(dtype, pl.Binary) else "objects"
-    if isinstance(dtype, pl.Decimal) and (dtype.precision or 0) > MOST_DIGITS:
-        return f"decimals of {dtype.precision} digits"
     if use.needs in (NUMBER, LABEL, DATE) and isinstance(dtype, pl.Time):
         return "times of day"
     if use.needs == DATE and isinstance(dtype, pl.Boolean | pl.Duration):

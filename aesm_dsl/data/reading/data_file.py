@@ -22,7 +22,7 @@ from aesm_dsl.data.reading.csv_file import CsvFile, plain_csv, scan_csv
 from aesm_dsl.data.reading.file_endings import CSV, KINDS, PARQUET
 from aesm_dsl.data.reading.file_type import STREAM, FileType, file_type, first_bytes
 from aesm_dsl.data.reading.read_errors import is_panic, read_or_report
-from aesm_dsl.data.reading.storage_types import named, read_intervals, storage_schema, with_storage
+from aesm_dsl.data.reading.storage_types import named, read_intervals, storage_schema, too_wide, with_storage
 from aesm_dsl.data.reading.unreadable import LostRowsError
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
@@ -82,7 +82,11 @@ def open_file(path: Path, name: str, csv: CsvFormat, span: Span | None, findings
 def _way_out(found: FileType) -> str:
     if "compressed" in found.foreign:
         return "undo the compression; parquet and Arrow files are compressed within, a csv by gzip or zstd"
-    return "write its rows as parquet, or as csv" if found.foreign else "`format = csv(...)` in `data` reads it as csv"
+    return (
+        "write its rows as parquet, or as csv"
+        if found.foreign
+        else '`format = csv(separator: ",")` in `data` reads it as csv'
+    )
 
 
 def _describe(path: Path, name: str, found: FileType, csv: CsvFormat) -> DataFile:
@@ -145,9 +149,10 @@ def read_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[p
             yield from cells.iter_slices(rows)
         return
     folders = {name: value for name, value in file.folders if name in columns}
-    stored = [name for name in columns if name not in folders]
+    # polars panics at decimals that are too long: their column is told elsewhere.
+    readable = [name for name, dtype in file.schema.items() if name not in dict(file.folders) and not too_wide(dtype)]
     # Without any column of the file the number of its rows would not be known.
-    wanted = stored or [name for name in file.schema if name not in dict(file.folders)][:1]
+    wanted = [name for name in readable if name in columns] or readable[:1]
     read = 0
     for frame in _stored_frames(file, wanted, rows):
         read += frame.height
@@ -169,11 +174,9 @@ def _stored_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterato
 
 
 def _column(cells: pl.DataFrame, name: str, folders: dict[str, str | None]) -> pl.Series:
-    return (
-        pl.Series(name, [folders[name]], dtype=pl.String).new_from_index(0, cells.height)
-        if name in folders
-        else cells[name]
-    )
+    if name in cells.columns:
+        return cells[name]
+    return pl.Series(name, [folders.get(name)], dtype=pl.String).new_from_index(0, cells.height)
 
 
 def _stated_rows(file: DataFile) -> int | None:

@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 from polars.selectors import Selector, by_name
 
+MOST_DIGITS = 38
+"""Digits of the longest decimals that polars reads."""
 _DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _FIRST, _LAST = -719_162, 2_932_896
 """Days since 1970 of 0001-01-01 and 9999-12-31."""
@@ -25,6 +27,11 @@ def read_intervals() -> None:
 def named(names: Any) -> Selector:
     """Selects columns by their names alone: to polars, `*` and `^p.*$` are patterns."""
     return by_name(list(names))
+
+
+def too_wide(dtype: pl.DataType) -> bool:
+    """Returns whether a type is one of decimals that are too long to be read."""
+    return isinstance(dtype, pl.Decimal) and (dtype.precision or 0) > MOST_DIGITS
 
 
 def storage_schema(schema: pl.Schema) -> pl.Schema:
