@@ -37,7 +37,7 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.serving import onnx_experts, onnx_leaves
-from aesm_dsl.serving.export_inputs import named_inputs
+from aesm_dsl.serving.export_inputs import keyword_inputs, named_inputs
 from aesm_dsl.serving.onnx_model import onnx_model
 from aesm_dsl.serving.torch_program import export_program
 
@@ -75,7 +75,8 @@ def session_of(network: AnyNetwork, threads: int) -> onnxruntime.InferenceSessio
     """Returns the exported network in onnxruntime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(onnx_model(network).SerializeToString(), options)
+    model, weights = onnx_model(network)
+    return onnxruntime.InferenceSession(weights.inside(model).SerializeToString(), options)
 
 
 def inputs_of(network: AnyNetwork, batch: Batch) -> dict[str, np.ndarray]:
@@ -157,13 +158,13 @@ def compiled(networks: Networks, rows: list[int], threads: int, turns: int) -> T
         graph = exported.module()
         for size in rows:
             batch = batch_of(network, size)
-            tensors = {name: tensor.clone() for name, tensor in named_inputs(network.plan, batch).items()}
-            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+            tensors = {name: tensor.contiguous() for name, tensor in keyword_inputs(network.plan, batch).items()}
+            arrays = inputs_of(network, batch)
             calls: Calls = {
                 "torch": lambda network=network, batch=batch: network(batch),
                 "onnx": lambda session=session, arrays=arrays: session.run(None, arrays),
-                "pt2": lambda graph=graph, tensors=tensors: graph(inputs=tensors),
-                "AOTInductor": lambda native=native, tensors=tensors: native(inputs=tensors),
+                "pt2": lambda graph=graph, tensors=tensors: graph(**tensors),
+                "AOTInductor": lambda native=native, tensors=tensors: native(**tensors),
             }
             times = latencies(calls, turns).values()
             table.add_row(f"{size:,}", str(count), *(f"{float(np.median(values)):.2f}" for values in times))

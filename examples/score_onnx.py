@@ -137,8 +137,10 @@ class Scorer:
 
     def __init__(self, model):
         described = json.loads(Path(model).with_suffix(".json").read_text(encoding="utf-8"))
-        digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
-        if (described["format"], described["encoders"], described["sha256"]) != (1, 4, digest):
+        written = [described, *([described["data"]] if described["data"] else [])]  # a large model has a second file
+        files = [Path(model), *(Path(model).with_name(data["file"]) for data in written[1:])]
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+        if (described["format"], described["encoders"], [each["sha256"] for each in written]) != (1, 4, digests):
             raise ValueError(f"{model} is not the model that the description beside it was written for")
         self.session = onnxruntime.InferenceSession(str(model))
         self.features, self.levels = described["features"], described["levels"]
@@ -154,6 +156,8 @@ class Scorer:
 
     def score(self, rows):
         """Returns a dictionary for each row: task -> probability."""
+        if not rows:
+            return []
         inputs, above = {}, [UNKNOWN] * len(rows)
         for feature in self.features:
             slots = [row_slots(feature, row) for row in rows]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from aesm_dsl.api.load_run import as_run
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
-from aesm_dsl.spec.spec_file import write_bytes, write_text
 
 if TYPE_CHECKING:
     from aesm_dsl.training.run.folder import Run
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "onnx", overwrite: bool = False) -> Path:
     """Exports a run as a model that a server runs without aesm, and a description of its inputs.
 
-    The description, a JSON file of the same name, says how columns become the model's inputs. Both files are written
-    whole or not at all.
+    The description, a JSON file of the same name, says how columns become the model's inputs. An ONNX model of more
+    than 2 GiB has its large constants in a third file, NAME.onnx.data. Each file is written whole or not at all.
 
     Args:
         run: a run, or its folder.
@@ -33,23 +32,21 @@ def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "o
         AesmError: a file exists, or the run cannot be exported.
         ValueError: `to` is neither of the two.
     """
-    from aesm_dsl.serving.export import description, model_bytes
+    from aesm_dsl.serving.export import data_file, write_export
 
     if to not in ("onnx", "pt2"):
         raise ValueError(f'a run is exported to "onnx" or "pt2", not {to!r}')
     findings = Findings()
     loaded = as_run(run)
     file = Path(out) if out is not None else Path(f"{loaded.plan.name}.{to}")
-    description_file = file.with_suffix(".json")
     if file.suffix != f".{to}":
         findings.add("E630", f"`{file}` is no name of an export to {to}", help=f"its name ends with `.{to}`")
-    for path in (file, description_file):
+    for path in (file, file.with_suffix(".json"), *([data_file(file)] if to == "onnx" else [])):
         if path.exists() and not overwrite:
             help = ["`--overwrite` replaces it", "`-o` names another file"]
             findings.add("E601", f"`{path}` exists already", help=help)
-    model = model_bytes(loaded, to, findings) if not findings.errors else None
-    if model is None:
+    if not findings.errors:
+        write_export(loaded, to, file, findings)
+    if findings.errors:
         raise AesmError(findings)
-    write_bytes(file, model)
-    write_text(description_file, description(loaded, file.name, model))
     return file

@@ -87,13 +87,12 @@ def onnx_engine(run: Run, model: Path, findings: Findings) -> Engine | None:
     Returns:
         The engine; None after E632.
     """
-    content = _model_bytes(run, model, findings)
-    if content is None:
+    if not _fits(run, model, findings):
         return None
     try:
         import onnxruntime
 
-        session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        session: Any = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except ModuleNotFoundError as error:
         install = "`pip install 'aesm-dsl[serve]'` installs what a server needs"
         findings.add("E632", f"a server needs the library `{error.name}`, which is not installed", help=install)
@@ -114,26 +113,35 @@ EXPORT_AGAIN = "`aesm export RUN` writes it again"
 """Help for a model that does not fit."""
 
 
-def _model_bytes(run: Run, model: Path, findings: Findings) -> bytes | None:
-    """The model's content, if the description beside it has its digest and the encoders of this run."""
+def _fits(run: Run, model: Path, findings: Findings) -> bool:
+    """Whether the model, and the file of its constants if it has one, are what the description beside it says.
+
+    That means that they have its digests, and that it has the encoders of this run; if not, E632 is added.
+    """
     description = model.with_suffix(".json")
     try:
-        content, text = model.read_bytes(), description.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        findings.add(
-            "E632", f"`{model}`, with `{description.name}` beside it, cannot be read: {error}", help=EXPORT_AGAIN
-        )
-        return None
-    try:
-        described = json.loads(text)
-        digest, features = described["sha256"], described["features"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        findings.add("E632", f"`{description}` is no description of an exported model", help=EXPORT_AGAIN)
-        return None
-    if digest != hashlib.sha256(content).hexdigest():
-        findings.add("E632", f"`{model}` is not the model that `{description.name}` describes", help=EXPORT_AGAIN)
-    elif features != feature_descriptions(run.encoders):
-        findings.add("E632", f"`{model}` was exported from another run than `{run.folder}`", help=EXPORT_AGAIN)
+        described = json.loads(description.read_text(encoding="utf-8"))
+        digests = {model: described["sha256"]}
+        if data := described.get("data"):
+            digests[model.with_name(data["file"])] = data["sha256"]
+        features = [{name: value for name, value in each.items() if name != "input"} for each in described["features"]]
+        wrong = [file for file, digest in digests.items() if digest != _digest(file)]
+    except OSError as error:
+        message = f"`{model}`, with `{description.name}` beside it, cannot be read: {error}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        message = f"`{description}` is no description of an exported model"
     else:
-        return content
-    return None
+        if not wrong and features == feature_descriptions(run.encoders):
+            return True
+        message = f"`{model}` was exported from another run than `{run.folder}`"
+        if wrong:
+            message = (
+                f"`{wrong[0]}` is not the {'model' if wrong == [model] else 'file'} that `{description.name}` describes"
+            )
+    findings.add("E632", message, help=EXPORT_AGAIN)
+    return False
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

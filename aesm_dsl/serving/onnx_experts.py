@@ -15,10 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 
 from aesm_dsl.layers.experts import EPSILON
-from aesm_dsl.serving.onnx_graph import Array, GraphBuilder, choose_by_rows
+from aesm_dsl.serving.onnx_graph import GraphBuilder, choose_by_rows
+from aesm_dsl.serving.onnx_weights import Array, Weights
 
 OPERATOR = "Experts"
 """Operator of the placeholder. Its inputs: x_BD; weight_BGE; then for each block weight_EDH and bias_EH, and with layer
@@ -54,23 +55,23 @@ class _Layer:
         return sum(array[0].size for block in self.blocks for array in block)
 
 
-def expand_experts(node: NodeProto, tensors: dict[str, TensorProto]) -> list[NodeProto]:
+def expand_experts(node: NodeProto, tensors: dict[str, TensorProto], weights: Weights) -> list[NodeProto]:
     """Returns the nodes that replace a placeholder: both forms under an `If`, which gives the placeholder's result.
 
     Args:
         node: the placeholder.
         tensors: the model's parameters by name.
+        weights: the values of large parameters; keeps those of the new nodes.
     """
-    layer, name = _read(node, tensors), node.name
-    few, many = GraphBuilder(f"{name}/gathered/"), GraphBuilder(f"{name}/looped/")
+    layer, name = _read(node, [weights.array(tensors[name]) for name in node.input[2:]]), node.name
+    few, many = (GraphBuilder(f"{name}/{form}/", weights) for form in ("gathered", "looped"))
     limit = FEW_GATHERED * layer.experts // (layer.expert_parameters * layer.most)
     forms = (few, _gathered(few, layer)), (many, _looped(many, layer))
     return choose_by_rows(limit, layer.x_BD, 0, *forms, name=name, result=node.output[0])
 
 
-def _read(node: NodeProto, tensors: dict[str, TensorProto]) -> _Layer:
+def _read(node: NodeProto, arrays: list[Array]) -> _Layer:
     values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-    arrays = [numpy_helper.to_array(tensors[name]) for name in node.input[2:]]
     step = len(arrays) // values["blocks"]
     blocks = tuple(tuple(arrays[start : start + step]) for start in range(0, len(arrays), step))
     activation = bytes(values["activation"]).decode()

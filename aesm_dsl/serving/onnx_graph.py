@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from aesm_dsl.serving.onnx_weights import Array, Weights
 
 
 @dataclass(slots=True)
@@ -17,6 +17,8 @@ class GraphBuilder:
     """The nodes and constants of one graph; all their names begin with `prefix`."""
 
     prefix: str
+    weights: Weights
+    """Keeps the large constants."""
     nodes: list[NodeProto] = field(default_factory=list)
     tensors: list[TensorProto] = field(default_factory=list)
 
@@ -33,7 +35,7 @@ class GraphBuilder:
     def constant(self, array: Array) -> str:
         """Adds a constant, and returns its name."""
         name = f"{self.prefix}c{len(self.tensors)}"
-        self.tensors.append(numpy_helper.from_array(array, name))
+        self.tensors.append(self.weights.tensor(array, name))
         return name
 
     def int_vector(self, *values: int) -> str:
@@ -71,7 +73,7 @@ def choose_by_rows(
         name: prefix of the nodes' names.
         result: name of the result.
     """
-    outer = GraphBuilder(f"{name}/")
+    outer = GraphBuilder(f"{name}/", few[0].weights)
     size = outer.add("Shape", tensor, start=axis, end=axis + 1)
     limit = outer.add("Constant", value=numpy_helper.from_array(np.array([rows], dtype=np.int64)))
     condition = outer.add("LessOrEqual", size, limit)

@@ -11,9 +11,10 @@ Axes: L leaves, G Linears side by side, B rows sorted by leaf, D input width, H 
 from __future__ import annotations
 
 import numpy as np
-from onnx import NodeProto, TensorProto, numpy_helper
+from onnx import NodeProto, TensorProto
 
-from aesm_dsl.serving.onnx_graph import Array, GraphBuilder, choose_by_rows
+from aesm_dsl.serving.onnx_graph import GraphBuilder, choose_by_rows
+from aesm_dsl.serving.onnx_weights import Array, Weights
 
 OPERATOR = "Linears"
 """Operator of the placeholder. Its inputs: h (G, B, D), or (1, B, D) if all G share one input; leaf_B; weight_LGDH;
@@ -24,16 +25,17 @@ FEW_ROWS = 2
 `python bench/serving.py --leaves --experts 8 --set tasks.tower_per=leaf "tasks.tower=[128, 64]"`."""
 
 
-def expand_linears(node: NodeProto, tensors: dict[str, TensorProto]) -> list[NodeProto]:
+def expand_linears(node: NodeProto, tensors: dict[str, TensorProto], weights: Weights) -> list[NodeProto]:
     """Returns the nodes that replace a placeholder: both forms under an `If`, which gives the result y_GBH.
 
     Args:
         node: the placeholder.
         tensors: the model's parameters by name.
+        weights: the values of large parameters; keeps those of the new nodes.
     """
     h, leaf_B = node.input[:2]
-    weight_LGDH, bias_LGH = (numpy_helper.to_array(tensors[name]) for name in node.input[2:])
-    few, many = GraphBuilder(f"{node.name}/gathered/"), GraphBuilder(f"{node.name}/split/")
+    weight_LGDH, bias_LGH = (weights.array(tensors[name]) for name in node.input[2:])
+    few, many = (GraphBuilder(f"{node.name}/{form}/", weights) for form in ("gathered", "split"))
     inputs = (h, leaf_B, weight_LGDH, bias_LGH)
     forms = (few, _gathered(few, *inputs)), (many, _split(many, *inputs))
     return choose_by_rows(FEW_ROWS * len(weight_LGDH), leaf_B, 0, *forms, name=node.name, result=node.output[0])

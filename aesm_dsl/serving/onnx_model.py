@@ -26,17 +26,22 @@ from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.serving import onnx_experts, onnx_leaves
 from aesm_dsl.serving.export_inputs import NamedInputNetwork, example_inputs
 from aesm_dsl.serving.export_modules import exported_leaf_module, replace_modules
+from aesm_dsl.serving.onnx_interface import name_interface
 from aesm_dsl.serving.onnx_placeholders import DOMAIN, expand_placeholders
+from aesm_dsl.serving.onnx_weights import Weights
 from aesm_dsl.version import VERSION
 
 OPSET = 20
 """Version of the ONNX operators that the model uses."""
 
 
-def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
-    """Exports the network as one ONNX model, and lets onnx check it.
+def onnx_model(network: AnyNetwork) -> tuple[onnx.ModelProto, Weights]:
+    """Exports the network as an ONNX model with references to its large constants.
 
     The network must be on the CPU; it is not changed.
+
+    Returns:
+        The model, and what its references stand for.
     """
     plan = network.plan
     exported = copy.deepcopy(network).eval()
@@ -44,7 +49,7 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
     served = NamedInputNetwork(exported)
     # Several rows: torch.export takes a size of 1 for a constant.
     tensors = example_inputs(plan, rows=2)
-    rows = torch.export.Dim("rows", min=1)
+    rows = torch.export.Dim("rows", min=1)  # `name_interface` sees to batches without rows
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about torch's own code
         logging.disable(logging.WARNING)
@@ -52,28 +57,28 @@ def onnx_model(network: AnyNetwork) -> onnx.ModelProto:
             program = torch.onnx.export(
                 served,
                 (),
-                kwargs={"inputs": tensors},
+                kwargs=tensors,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=list(tensors),
-                output_names=[task.name for task in plan.tasks.tasks],
                 custom_translation_table={
                     torch.ops.aten.sort.stable: _sort,
                     torch.ops.aten.log_softmax.int: _log_softmax,
                 },
-                dynamic_shapes={"inputs": {name: {0: rows} for name in tensors}},
+                dynamic_shapes={name: {0: rows} for name in tensors},
                 verbose=False,
             )
         finally:
             logging.disable(logging.NOTSET)
     assert program is not None
+    weights = Weights()
+    weights.take(program.model)
     model = program.model_proto
-    expand_placeholders(model)
+    expand_placeholders(model, weights)
     # The exporter noted shapes of intermediate results of the graph as it was before the expansion.
     del model.graph.value_info[:]
+    name_interface(model, plan, weights)
     model.producer_name, model.producer_version = "aesm", VERSION
-    onnx.checker.check_model(model)
-    return model
+    return model, weights
 
 
 def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:

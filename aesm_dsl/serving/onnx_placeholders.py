@@ -10,6 +10,7 @@ from onnx import ModelProto, NodeProto
 
 from aesm_dsl.serving import onnx_experts, onnx_leaves
 from aesm_dsl.serving.onnx_graph import names_read
+from aesm_dsl.serving.onnx_weights import Weights
 
 DOMAIN = "aesm"
 """Domain of all placeholders."""
@@ -17,14 +18,14 @@ DOMAIN = "aesm"
 EXPANDERS = {onnx_experts.OPERATOR: onnx_experts.expand_experts, onnx_leaves.OPERATOR: onnx_leaves.expand_linears}
 
 
-def expand_placeholders(model: ModelProto) -> None:
+def expand_placeholders(model: ModelProto, weights: Weights) -> None:
     """Replaces the placeholders in the model itself, and removes the parameters that no node reads afterwards."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes: list[NodeProto] = []
     for number, node in enumerate(model.graph.node):
         if node.domain == DOMAIN:
             node.name = f"{node.op_type.lower()}{number}"
-            nodes += EXPANDERS[node.op_type](node, tensors)
+            nodes += EXPANDERS[node.op_type](node, tensors, weights)
         else:
             nodes.append(node)
     del model.graph.node[:]

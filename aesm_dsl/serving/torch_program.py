@@ -26,8 +26,8 @@ def export_program(network: AnyNetwork) -> torch.export.ExportedProgram:
     exported = copy.deepcopy(network).eval()
     replace_modules(exported, lambda module: exported_leaf_module(module, torch_linears))
     # Several rows: torch.export takes a size of 1 for a constant.
-    inputs = {name: tensor.clone() for name, tensor in example_inputs(network.plan, rows=4).items()}
-    rows = torch.export.Dim("rows", min=1)
+    inputs = example_inputs(network.plan, rows=4)
+    rows = torch.export.Dim("rows", min=0)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
@@ -35,8 +35,8 @@ def export_program(network: AnyNetwork) -> torch.export.ExportedProgram:
             return torch.export.export(
                 NamedInputNetwork(exported),
                 (),
-                kwargs={"inputs": inputs},
-                dynamic_shapes={"inputs": {name: {0: rows} for name in inputs}},
+                kwargs=inputs,
+                dynamic_shapes={name: {0: rows} for name in inputs},
             )
         finally:
             logging.disable(logging.NOTSET)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from aesm_dsl.layers.stacked_linears import Linears
 from aesm_dsl.plan.plan import UNKNOWN
 from aesm_dsl.serving import export_modules
 from aesm_dsl.serving.engine import torch_engine
-from aesm_dsl.serving.export_inputs import named_inputs
+from aesm_dsl.serving.export_inputs import keyword_inputs, named_inputs
 from aesm_dsl.serving.onnx_model import OPSET, onnx_model
 from aesm_dsl.serving.onnx_placeholders import DOMAIN
 from aesm_dsl.serving.torch_program import export_program
@@ -109,11 +108,38 @@ def inputs_of(network: AnyNetwork, batch: Batch) -> dict[str, np.ndarray]:
     return {name: tensor.numpy() for name, tensor in named_inputs(network.plan, batch).items()}
 
 
+def whole_model(network: AnyNetwork) -> onnx.ModelProto:
+    model, weights = onnx_model(network)
+    return weights.inside(model)
+
+
+def bounds(network: AnyNetwork) -> Iterator[tuple[str, int, int]]:
+    """Of every feature and level its name, its least id or node, and what lies behind the largest."""
+    for feature in network.plan.features:
+        yield f"feature.{feature.name}", 0, feature.rows
+    for level in network.plan.levels:
+        yield f"level.{level.name}", UNKNOWN if level.unknown else 0, len(level.nodes)
+
+
+def assert_refused_outside(
+    network: AnyNetwork, score: Callable[[dict[str, np.ndarray]], object], rename: Callable[[str], str] = str
+) -> None:
+    """An id or a node outside its table, in one row of few and of many, is an error and nothing else's scores."""
+    for name, least, behind in bounds(network):
+        for rows, value in ((1, least - 1), (40, least - 2), (40, behind), (1, behind + 1), (40, 2**40)):
+            inputs = {
+                rename(key): array.copy() for key, array in inputs_of(network, batch_of(network, rows, 3)).items()
+            }
+            inputs[rename(name)][-1] = value
+            with pytest.raises(Exception, match=r"out of (data )?(bounds|range)|[Ii]ndex|indices|must be within"):
+                score(inputs)
+
+
 @pytest.mark.parametrize("overrides", VARIANTS.values(), ids=VARIANTS)
 def test_the_model_gives_what_the_network_gives(overrides: list[str]) -> None:
     eager = network(overrides)
     before = {name: one.clone() for name, one in eager.state_dict().items()}
-    model = onnx_model(eager)
+    model = whole_model(eager)
     assert all(torch.equal(one, before[name]) for name, one in eager.state_dict().items()), "it changed the network"
     onnx.checker.check_model(model, full_check=True)
     assert [(one.domain, one.version) for one in model.opset_import] == [("", OPSET)]
@@ -127,6 +153,9 @@ def test_the_model_gives_what_the_network_gives(overrides: list[str]) -> None:
         found = np.stack(session.run(None, inputs_of(eager, batch)), axis=1)
         assert_same(eager, batch, found, scores_of(eager, batch))
         assert rows <= 2 or (np.ptp(found, axis=0) > 1e-3).all(), "every row scored alike"
+    none = session.run(None, inputs_of(eager, batch_of(eager, 0, 0)))
+    assert [one.shape for one in none] == [(0,), (0,)]
+    assert_refused_outside(eager, lambda inputs: session.run(None, inputs))
 
 
 @pytest.mark.parametrize(("overrides", "dense"), [*((one, 32) for one in VARIANTS.values()), (VARIANTS["ple"], 1)])
@@ -140,28 +169,21 @@ def test_the_program_gives_what_the_network_gives(
     for rows in (1, 2, 40, 1000):
         batch = batch_of(eager, rows, rows)
         with torch.no_grad():
-            found = torch.stack(exported(inputs=named_inputs(eager.plan, batch)), dim=1).numpy()
+            found = torch.stack(exported(**keyword_inputs(eager.plan, batch)), dim=1).numpy()
         assert_same(eager, batch, found, scores_of(eager, batch))
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="AOTInductor needs a C++ compiler")
-def test_a_compiled_program_gives_what_the_network_gives(tmp_path: Path) -> None:
-    eager = network(["experts.repeat=1", "level.card.unknown=shared"])
-    file = torch._inductor.aoti_compile_and_package(export_program(eager), package_path=str(tmp_path / "compiled.pt2"))
-    compiled = torch._inductor.aoti_load_package(file)
-    for rows in (1, 2, 40, 1000):
-        batch = batch_of(eager, rows, rows)
-        with torch.no_grad():
-            inputs = {name: one.clone() for name, one in named_inputs(eager.plan, batch).items()}
-            found = torch.stack(compiled(inputs=inputs), dim=1).numpy()
-        assert_same(eager, batch, found, scores_of(eager, batch))
+    assert [one.shape for one in exported(**keyword_inputs(eager.plan, batch_of(eager, 0, 0)))] == [(0,), (0,)]
+    assert_refused_outside(
+        eager,
+        lambda inputs: exported(**{name: torch.from_numpy(array) for name, array in inputs.items()}),
+        lambda name: name.replace(".", "_"),
+    )
 
 
 @pytest.mark.parametrize("wide", [8, 256])
 def test_experts_that_are_larger_are_gathered_for_fewer_rows(wide: int) -> None:
     """Up to 12,000 parameters an expert: of 4 experts and 2 of a row."""
     experts = f"experts.hidden=[{wide}]"
-    model = onnx_model(network(["experts.repeat=1", experts, "experts.count=4"]))
+    model = whole_model(network(["experts.repeat=1", experts, "experts.count=4"]))
     values = {one.output[0]: helper.get_attribute_value(one.attribute[0]) for one in model.graph.node if one.attribute}
     compared = [one for one in model.graph.node if one.op_type == "LessOrEqual" and one.name.startswith("experts")]
     limits = [int(numpy_helper.to_array(values[one.input[1]])[0]) for one in compared]
@@ -173,7 +195,7 @@ def test_experts_that_are_larger_are_gathered_for_fewer_rows(wide: int) -> None:
 def test_rows_on_no_path_are_not_scored(override: str) -> None:
     """Few of them and many, which take another way."""
     eager = network([override])
-    session = onnxruntime.InferenceSession(onnx_model(eager).SerializeToString())
+    session = onnxruntime.InferenceSession(whole_model(eager).SerializeToString())
     for rows in (1, 1000):
         batch = batch_of(eager, rows, rows)
         batch.node_BL[-1] = torch.tensor([1, 3])  # articles are of the other scenario
@@ -218,7 +240,7 @@ def test_a_program_of_torch_gives_what_the_network_gives(kinds: Run, tmp_path: P
         batch = torch_engine(kinds, torch.device("cpu")).encode(table_of(rows, rows), findings)
         assert batch is not None, findings
         with torch.no_grad():
-            found = torch.stack(program(inputs=named_inputs(kinds.plan, batch)), dim=1).numpy()
+            found = torch.stack(program(**keyword_inputs(kinds.plan, batch)), dim=1).numpy()
         assert_same(kinds.network, batch, found, scores_of(kinds.network, batch))
 
 
