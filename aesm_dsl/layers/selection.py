@@ -17,6 +17,9 @@ from aesm_dsl.plan.plan import UNKNOWN
 MOST_SEARCHED = 4
 """Up to this many experts are found by searching for the largest score repeatedly, more by a sort."""
 
+SERIES = 1 / 16
+"""Up to this distance of all log-probabilities from their mean, d_sh is computed by a series."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -128,7 +131,8 @@ def select_experts(
     """Returns the experts that each row runs: the most specific ones to its node, and the most shared ones (eq. 4-6).
 
     With one node there is nothing to compare, and both divergences are 0: then the experts with the largest gates are
-    taken, the first `specific` of them as specific, the next `shared` as shared.
+    taken, the first `specific` of them as specific, the next `shared` as shared. A row of an unknown node, which has
+    no specific experts, then takes the largest as shared.
 
     Args:
         gates_BNE: gate logits, including the noise if there is any.
@@ -150,6 +154,9 @@ def select_experts(
         order_BE = largest_scores(own_BE, specific + shared)
         first_BE = _mask(order_BE[..., :specific], specific_BE)
         next_BE = _mask(order_BE[..., specific:], specific_BE)
+        if unknown:
+            largest_BE, is_unknown_B1 = _mask(order_BE[..., :shared], specific_BE), (node_B == UNKNOWN).unsqueeze(-1)
+            next_BE = (is_unknown_B1 & largest_BE) | (~is_unknown_B1 & next_BE)
         if among_BN is None:
             specific_score_BE = shared_score_BE = own_BE
     if not only_one:
@@ -197,10 +204,33 @@ def divergences(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None
     """
     specific_BE = -gather_node(logP_BNE, node_B)
     if among_BN is None:
-        return specific_BE, -math.log(logP_BNE.shape[-2]) - logP_BNE.mean(dim=-2)
-    nodes_B1 = among_BN.sum(dim=-1, keepdim=True)
-    total_BE = logP_BNE.masked_fill(~among_BN.unsqueeze(-1), 0.0).sum(dim=-2)
-    return specific_BE, -nodes_B1.to(total_BE.dtype).log() - total_BE / nodes_B1
+        nodes, mean_BE = logP_BNE.shape[-2], logP_BNE.mean(dim=-2)
+        return specific_BE, _shared_divergence(logP_BNE - mean_BE.unsqueeze(-2), mean_BE, nodes, math.log(nodes))
+    others_BN1, nodes_B1 = ~among_BN.unsqueeze(-1), among_BN.sum(dim=-1, keepdim=True)
+    mean_BE = logP_BNE.masked_fill(others_BN1, 0.0).sum(dim=-2) / nodes_B1
+    off_BNE = (logP_BNE - mean_BE.unsqueeze(-2)).masked_fill(others_BN1, 0.0)
+    return specific_BE, _shared_divergence(off_BNE, mean_BE, nodes_B1, nodes_B1.to(mean_BE.dtype).log())
+
+
+def _shared_divergence(
+    off_BNE: Tensor, mean_BE: Tensor, nodes_B1: int | Tensor, log_nodes_B1: float | Tensor
+) -> Tensor:
+    """Returns d_sh_BE = -log N - mean of logP; of nearly equal gates by a series, in which nothing cancels.
+
+    With g = logP - its mean, d_sh = log(mean of e^g) = log(1 + x), x = mean of (e^g - 1 - g), as the mean of g is 0.
+
+    Args:
+        off_BNE: g, 0 for nodes that are not compared.
+        mean_BE: the mean of logP over the compared nodes.
+        nodes_B1: how many are compared.
+        log_nodes_B1: the logarithm of that number.
+    """
+    # Sums and products alone: ONNX has neither expm1 nor log1p, and its exp and log would cancel again.
+    near_BNE = off_BNE.clamp(-SERIES, SERIES)
+    third_BNE = near_BNE * (near_BNE * (1 / 120) + 1 / 24) + 1 / 6
+    x_BE = (near_BNE * near_BNE * (near_BNE * third_BNE + 0.5)).sum(dim=-2) / nodes_B1
+    series_BE = x_BE * (1 - x_BE * (0.5 - x_BE * (1 / 3)))
+    return torch.where(off_BNE.abs().amax(dim=-2) <= SERIES, series_BE, -log_nodes_B1 - mean_BE)
 
 
 def mixture_weights(

@@ -1,6 +1,7 @@
 """Automatic allocation: replaces every `auto` of a spec by a number, by rules that fit in a sentence.
 
-  count       Twice the level's nodes, rounded up to a multiple of 4, from 8 to 64.
+  count       Twice the level's nodes, rounded up to a multiple of 4, from 8 to 64. With one node `specific`
+              and `shared` together: nobody else would use the others.
   specific    2.
   shared      2.
   hidden      [w, w/2]. Without a budget, w is the largest power of two that is at most the width of all features
@@ -198,8 +199,13 @@ def _fill_experts(spec: Spec, hierarchy: Hierarchy, width: int, most: int, reaso
         count = experts.count
         if count == "auto":
             fixed = [selected for selected in (experts.specific, experts.shared) if isinstance(selected, int)]
-            count = max(min(FEWEST_EXPERTS, most), min(most, -(-2 * nodes // 4) * 4), *fixed, 1)
-            choose("count", count, f"twice {nodes} nodes, a multiple of 4, from {min(FEWEST_EXPERTS, most)} to {most}")
+            if nodes == 1:
+                picked = [2 if selected == "auto" else selected for selected in (experts.specific, experts.shared)]
+                count, why = max(1, min(most, sum(picked)), *fixed), "one node picks them all"
+            else:
+                count = max(min(FEWEST_EXPERTS, most), min(most, -(-2 * nodes // 4) * 4), *fixed, 1)
+                why = f"twice {nodes} nodes, a multiple of 4, from {min(FEWEST_EXPERTS, most)} to {most}"
+            choose("count", count, why)
         for word in ("specific", "shared"):
             if getattr(experts, word) == "auto":
                 choose(word, min(2, count), "2 of each kind")

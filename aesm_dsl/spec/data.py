@@ -64,7 +64,7 @@ class Data(BlockModel):
 
     train: Annotated[tuple[str, ...], _FILES] = setting("the training rows")
     valid: Annotated[tuple[str, ...] | Split | None, OptionalKind(EitherKind((CallKind((Split,)), _FILES)))] = setting(
-        "the validation rows: files, or a split of the training rows", None
+        "the validation rows: files, or a split of the training rows that the test split left", None
     )
     test: Annotated[tuple[str, ...] | Split | None, OptionalKind(EitherKind((CallKind((Split,)), _FILES)))] = setting(
         "the test rows: files, or a split of the training rows", None

@@ -38,7 +38,7 @@ class CategoryFeature(BlockModel):
         "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
     min_count: Annotated[int, IntegerKind(1)] = setting(
-        "values that occur fewer times in the training rows count as out-of-vocabulary", 1
+        "values that occur in fewer training rows count as out-of-vocabulary; row weights do not count here", 1
     )
     limit: Annotated[int, IntegerKind(1, 100_000_000)] = setting(
         "largest number of values in the vocabulary; the most frequent ones are taken", 10_000
@@ -187,7 +187,8 @@ class SequenceFeature(BlockModel):
     pool: Annotated[
         typing.Literal["mean", "sum", "max", "attention"], ChoiceKind(("mean", "sum", "max", "attention"))
     ] = setting(
-        "how the embeddings of its values are pooled; for `attention` the query is the row's value of the feature `of`",
+        "how the embeddings of its values are pooled; for `attention` the query is the row's value of the feature "
+        "`of`, times a learnt matrix",
         "mean",
     )
     last: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the last ones", 20)

@@ -93,7 +93,9 @@ class Tasks(BlockModel):
     )
     tower_dropout: Annotated[float, ShareKind()] = setting("dropout rate of the towers' activations in training", 0.0)
     budget: Annotated[int | None, OptionalKind(IntegerKind(1, 4096, unit="experts"))] = setting(
-        "the most experts that a row may run for all its tasks together, in each layer", None
+        "the most experts that a row may run for all its tasks together, in each layer: first the one of largest "
+        "weight of each task, then those of the largest weights summed over the tasks",
+        None,
     )
     tasks: Annotated[tuple[Task, ...], BlockKind("task", many=True)] = setting("an event to predict", ())
     experts: Annotated[ExpertsBlock, BlockKind("experts")] = setting("the experts shared by the tasks", ExpertsBlock())

@@ -109,7 +109,9 @@ class Ema(BlockModel):
     """An exponential moving average of the weights; the average is evaluated and saved instead of the last weights."""
 
     call: typing.Literal["ema"]
-    decay: Annotated[float, ShareKind(open=True)] = setting("share of the old average that remains after a step", 0.999)
+    decay: Annotated[float, ShareKind(open=True)] = setting(
+        "share of the old average that remains after a step; after n steps at most (1 + n) / (10 + n)", 0.999
+    )
 
 
 class Length(BlockModel):

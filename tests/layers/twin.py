@@ -69,7 +69,8 @@ def run(
     if len(compared) == 1:
         ranked = sorted(range(plan.experts), key=lambda e: (-noisy_own[e], e))
         specific = set(ranked[: plan.specific])
-        shared = set(ranked[plan.specific : plan.specific + plan.shared])
+        first = 0 if node == UNKNOWN else plan.specific
+        shared = set(ranked[first : first + plan.shared])
     else:
         specific = set(sorted(range(plan.experts), key=lambda e: (d_sp[e], e))[: plan.specific])
         shared = set(sorted(range(plan.experts), key=lambda e: (d_sh[e], e))[: plan.shared])

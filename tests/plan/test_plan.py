@@ -217,3 +217,18 @@ def test_a_tower_per_leaf_is_planned_counted_and_shown() -> None:
     assert str(leaves * len(plain.tasks.tasks)) in next(
         line for line in table.export_text().splitlines() if "towers" in line
     )
+
+
+@pytest.mark.parametrize(
+    ("experts", "count"), [("", 4), ("experts { specific = 3 }", 5), ("experts { shared = 0 }", 2)]
+)
+def test_a_level_of_one_node_has_the_experts_that_its_rows_run(experts: str, count: int, tmp_path: Path) -> None:
+    text = (
+        "aesm = 1\nmodel m { features f { x = number() }\n level page { node home; node cart }\n tasks { task click\n"
+    )
+    spec = write(tmp_path, f"{text}{experts} }} }}\n")
+    plan = compile_spec(spec).plan
+    assert [layer.experts for layer in plan.tasks.layers] == [count] * 2
+    assert [layer.experts for layer in plan.levels[0].layers] == [8] * 2
+    kept = compile_spec(spec, overrides=["tasks.experts.count=8"]).plan
+    assert kept.tasks.layers[0].experts == 8

@@ -122,7 +122,11 @@ def variance_of_mean(off_C: Floats, squares_C: Floats, total: float, rows: int) 
 
 
 def auc_interval(area: float | None, error: float | None) -> tuple[float | None, float | None]:
-    """Returns the 95 % interval of an AUC by its standard error, within [0, 1]; None twice if either is None."""
-    if area is None or error is None:
+    """Returns the 95 % interval of an AUC by its standard error, within [0, 1].
+
+    None twice if either is None, or if the error is 0: so it is when the classes are separated entirely, or all scores
+    are equal, which says nothing about other rows.
+    """
+    if area is None or not error:
         return None, None
     return max(0.0, area - normal_quantile() * error), min(1.0, area + normal_quantile() * error)

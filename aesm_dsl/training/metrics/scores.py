@@ -73,7 +73,8 @@ class Score:
     auc: float | None
     """Probability that a positive row scores above a negative one, ties counting half; None with one class only."""
     auc_low: float | None
-    """Lower end of the AUC's 95 % interval (DeLong 1988); None if a class has one row or none."""
+    """Lower end of the AUC's 95 % interval (DeLong 1988); None if a class has one row or none, or the
+    classes are separated entirely."""
     auc_high: float | None
     """Upper end of the interval."""
     log_loss: float | None
@@ -90,7 +91,7 @@ class Score:
     """GAUC, the AUC within users: mean over the users with both classes, weighted by their rows (Zhu et al., KDD 2018);
     None if no user has both classes, or the rows came without users."""
     gauc_low: float | None = None
-    """Lower end of its 95 % interval, by how users differ; None with one user."""
+    """Lower end of its 95 % interval, by how users differ; None if they do not."""
     gauc_high: float | None = None
     users: int | None = None
     """Users with both classes, over which `gauc` is the mean; None if the spec names no column of users."""

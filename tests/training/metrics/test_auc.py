@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aesm_dsl.training.metrics.auc import auc, auc_within, difference, right_sides
+from aesm_dsl.training.metrics.auc import auc, auc_interval, auc_within, difference, right_sides
 from aesm_dsl.training.metrics.score_histogram import ScoreHistogram, TaskRows
 
 
@@ -130,3 +130,8 @@ def test_the_error_of_a_difference_is_that_of_other_rows() -> None:
         found.append(less)
         told.append(error)
     assert np.mean(told) == pytest.approx(np.std(found), rel=0.15)
+
+
+def test_separated_classes_have_no_interval() -> None:
+    assert auc_interval(1.0, 0.0) == (None, None)
+    assert auc_interval(0.9, 0.05) != (None, None)
