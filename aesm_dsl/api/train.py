@@ -35,6 +35,7 @@ def train(
     warn: Callable[[Findings], None] = lambda findings: None,
     watch: Callable[[Progress], None] = lambda progress: None,
     ended: Callable[[Epoch], None] = lambda epoch: None,
+    phase: Callable[[str], None] = lambda name: None,
 ) -> Run:
     """Trains a spec on its data and leaves a run folder behind.
 
@@ -58,6 +59,8 @@ def train(
         warn: called with the warnings before the first step, and after the last one if experts have collapsed.
         watch: called every few steps.
         ended: called after every epoch; what it raises ends the training.
+        phase: called with the name of what begins: "reading" and "encoding" of the rows (unless they are kept from
+            before), "training", "validating" after an epoch, and at the end "evaluating".
 
     Returns:
         The run, with the metrics of every leaf and task.
@@ -93,7 +96,7 @@ def train(
         warm_start=None if warm_start is None else as_run(warm_start),
         mlflow=mlflow,
     )
-    reporter = Reporter(findings, compiled.spec.places.of, warn, watch, ended)
+    reporter = Reporter(findings, compiled.spec.places.of, warn, watch, ended, phase)
     run = train_plan(compiled.plan, job, reporter, data)
     if run is None:
         add_json_paths(findings)

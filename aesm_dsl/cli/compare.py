@@ -10,7 +10,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, Device, Overrides, Overwrite, ResultFormat, SpecPath
-from aesm_dsl.cli.output import console, print_json, say, warn
+from aesm_dsl.cli.output import console, print_json, print_table, say, warn
 
 
 def compare(
@@ -91,5 +91,5 @@ def compare(
         print_json(result.to_data())
     else:
         for table in comparison_tables(result):
-            console(sys.stdout).print(table)
+            print_table(table)
     say(f"wrote {result.folder}")

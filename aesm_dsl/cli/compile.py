@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aesm_dsl.cli.arguments import Arch, AsResult, Overrides, ResultFormat, SpecPath
-from aesm_dsl.cli.output import console, print_json, say, warn
+from aesm_dsl.cli.output import print_json, print_table, say, warn
 
 
 def compile_(
@@ -37,6 +36,6 @@ def compile_(
         levels, paths = cost_data(cost(plan)), compiled.hierarchy.arrows()
         print_json({"name": plan.name, "levels": levels, **size, "tables": tables, "paths": paths})
     else:
-        console(sys.stdout).print(layer_table(plan))
+        print_table(layer_table(plan))
     if out is not None:
         say(f"wrote {out / 'plan.json'}, {out / 'hierarchy.json'}, {out / 'spec.aesm'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, ResultFormat
-from aesm_dsl.cli.output import console, print_json
+from aesm_dsl.cli.output import print_json, print_table
 
 
 def diff(
@@ -32,7 +31,6 @@ def diff(
     if form is ResultFormat.json:
         print_json(difference.to_data())
         return
-    screen = console(sys.stdout)
     if difference.settings:
-        screen.print(settings_table(difference.settings))
-    screen.print(fates_table(difference.fates))
+        print_table(settings_table(difference.settings))
+    print_table(fates_table(difference.fates))

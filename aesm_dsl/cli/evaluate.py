@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, Device, ResultFormat, RunPath
-from aesm_dsl.cli.output import console, print_json, warn
+from aesm_dsl.cli.output import print_json, print_table, warn
 
 
 def evaluate(
@@ -29,7 +28,7 @@ def evaluate(
     """Measure a run on the rows its training set aside, or on another table: every leaf and task."""
     from aesm_dsl.api import evaluate as api
     from aesm_dsl.api.load_run import load_run
-    from aesm_dsl.report.tables import metrics_table
+    from aesm_dsl.report.metrics_table import metrics_table
 
     loaded = load_run(run)
     metrics = api.evaluate(loaded, data, device=device, streamed=streamed, warn=warn)
@@ -37,4 +36,4 @@ def evaluate(
         print_json(metrics.to_dicts())
     else:
         title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
-        console(sys.stdout).print(metrics_table(metrics, title))
+        print_table(metrics_table(metrics, title, run))

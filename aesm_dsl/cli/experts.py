@@ -10,7 +10,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import AsResult, By, Device, ResultFormat, RunPath
-from aesm_dsl.cli.output import console, print_json
+from aesm_dsl.cli.output import print_json, print_table
 
 
 def experts(
@@ -37,6 +37,6 @@ def experts(
         return
     title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
     title += "" if by is None else f", by {by}"
-    console(sys.stdout).print(experts_table(usage, title))
+    print_table(experts_table(usage, title))
     for sentence in experts_sentences(usage):
         sys.stdout.write(f"{sentence}\n")

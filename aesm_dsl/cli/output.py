@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from aesm_dsl.findings.diagnostic import Findings
 
@@ -21,12 +22,24 @@ def colour(stream: Any) -> bool:
 
 
 def console(stream: Any) -> Console:
-    """A console on the stream; off a terminal, tables take the width they need."""
+    """A console on the stream; off a terminal, lines may have 160 characters."""
     from rich.console import Console
 
     from aesm_dsl.training.distributed.launch import rank
 
     return Console(file=stream, width=None if stream.isatty() else 160, highlight=False, quiet=rank() > 0)
+
+
+def print_table(table: Table) -> None:
+    """Prints a table on standard output, in the width of the terminal, or of `COLUMNS`; else in the width it needs."""
+    from aesm_dsl.report.fitted_table import fitted, natural_width
+
+    screen = console(sys.stdout)
+    told = os.environ.get("COLUMNS", "")
+    width = screen.width if sys.stdout.isatty() else int(told) if told.isdigit() and int(told) else None
+    screen.width = max(160, natural_width(table)) if width is None else width
+    for part in fitted(table, width):
+        screen.print(part)
 
 
 def say(text: str) -> None:
@@ -39,6 +52,10 @@ def warn(findings: Findings) -> None:
     _write(sys.stderr, render(findings, colour=colour(sys.stderr)))
 
 
+def print_line(text: str) -> None:
+    _write(sys.stdout, text + "\n")
+
+
 def print_json(value: Any) -> None:
     _write(sys.stdout, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
@@ -48,3 +65,4 @@ def _write(stream: Any, text: str) -> None:
 
     if rank() == 0:
         stream.write(text)
+        stream.flush()

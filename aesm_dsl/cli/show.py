@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aesm_dsl.cli.arguments import Overrides, ShowFormat, SpecPath
-from aesm_dsl.cli.output import console, warn
+from aesm_dsl.cli.output import print_table, warn
 
 
 def show(
@@ -37,6 +37,6 @@ def show(
         if name == "tree" or compiled is None:
             sys.stdout.write(show_tree(read_tree(spec), as_json))
         elif name == "plan" and not as_json:
-            console(sys.stdout).print(layer_table(compiled.plan))
+            print_table(layer_table(compiled.plan))
         else:
             sys.stdout.write(show_stage(name, compiled, as_json))

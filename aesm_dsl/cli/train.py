@@ -11,7 +11,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import Arch, AsResult, Device, Overrides, Overwrite, ResultFormat, SpecPath
-from aesm_dsl.cli.output import console, print_json, say, warn
+from aesm_dsl.cli.output import console, print_json, print_line, print_table, say, warn
 
 
 def train(
@@ -43,14 +43,15 @@ def train(
 ) -> None:
     """Train a spec on its data; prints AUC and log loss of every leaf and task, and leaves a run folder."""
     from aesm_dsl.api import train as api
-    from aesm_dsl.cli.progress import bar
+    from aesm_dsl.cli.progress import progress
     from aesm_dsl.report.baseline import size_data, size_line
-    from aesm_dsl.report.tables import metrics_table
+    from aesm_dsl.report.metrics_table import metrics_table
+    from aesm_dsl.report.training_end import training_sentences
     from aesm_dsl.training.distributed.launch import world_size
     from aesm_dsl.training.run.stop_signals import StoppedError
 
     try:
-        with bar(console(sys.stderr)) as watch:
+        with progress(console(sys.stderr)) as watchers:
             run = api.train(
                 spec,
                 out,
@@ -62,7 +63,9 @@ def train(
                 mlflow=mlflow,
                 overrides=overrides or (),
                 warn=warn,
-                watch=watch,
+                watch=watchers.watch,
+                ended=watchers.ended,
+                phase=watchers.phase,
             )
     except StoppedError as stopped:
         again = ["aesm", "train", str(spec), *(["-o", str(out)] if out else []), *(["--arch", arch] if arch else [])]
@@ -80,7 +83,9 @@ def train(
         print_json({"run": str(run.folder), **run.info, **size, "metrics": run.metrics.to_dicts()})
     else:
         title = f"{run.plan.label} ({run.plan.name}): {run.info['measured on']} rows, {run.info['seconds']} s"
-        console(sys.stdout).print(metrics_table(run.metrics, title))
+        print_table(metrics_table(run.metrics, title, run.folder))
         if baseline is not None:
             console(sys.stdout).print(size_line(run.plan, baseline))
+        for sentence in training_sentences(run):
+            print_line(sentence)
     say(f"wrote {run.folder}")

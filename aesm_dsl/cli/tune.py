@@ -54,5 +54,5 @@ def tune(
         screen = console(sys.stdout)
         screen.print(f"mean AUC {result.value:.4f} on the validation rows, the best of {result.trials} trials:")
         for setting in result.settings:
-            screen.print(f"  {setting}", markup=False)
+            screen.print(f"  {setting}", markup=False, soft_wrap=True)
     say(f"wrote {result.spec}")

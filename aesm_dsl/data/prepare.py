@@ -6,7 +6,7 @@ The result of both is cached (`store.cache`): the next training on the same file
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -32,6 +32,8 @@ from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.plan import Plan
 
 PROFILE = "profile.json"
+Phase = Callable[[str], None]
+
 ROWS = "rows learnt"
 """The key of the profile with the sketch of the rows (`RowSketch`)."""
 
@@ -73,7 +75,13 @@ class RowWriter(Protocol):
 
 
 def prepare(
-    plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate, in_memory: Sequence[DataFile] = ()
+    plan: Plan,
+    roots: Sequence[Path],
+    findings: Findings,
+    locate: Locate,
+    in_memory: Sequence[DataFile] = (),
+    *,
+    phase: Phase = lambda name: None,
 ) -> Prepared | None:
     """Checks, splits and encodes the training, validation and test rows of a plan.
 
@@ -85,6 +93,7 @@ def prepare(
         findings: takes the errors and warnings.
         locate: finds the place of a setting in the spec.
         in_memory: training rows in memory that replace the files; they are encoded in memory, not in the cache.
+        phase: called with "reading" and "encoding" when a pass over the rows begins.
 
     Returns:
         The encoders and tables; None after adding errors.
@@ -104,7 +113,7 @@ def prepare(
         return None
     keys = {name: table.keys for name, table in vectors.items()}
     if in_memory:
-        prepared = _prepare_in_memory(reader, statistics, keys, findings, spans)
+        prepared = _prepare_in_memory(reader, statistics, keys, findings, spans, phase=phase)
         return None if prepared is None else replace(prepared, vectors=vectors)
     folder = cache.cache_folder(plan, roots)
     try:
@@ -114,7 +123,7 @@ def prepare(
         with cache.lock_entry(folder, key) as entry:
             if cache.use_entry(entry):
                 _repeat_findings(entry, findings, locate)
-            elif not _make_entry(entry, reader, files, keys=keys, findings=findings, spans=spans):
+            elif not _make_entry(entry, reader, files, keys=keys, findings=findings, spans=spans, phase=phase):
                 return None
             return replace(_read_entry(entry), vectors=vectors)
     except OSError as error:
@@ -162,13 +171,21 @@ class MemoryWriter:
 
 
 def _prepare_in_memory(
-    reader: TableReader, statistics: Sequence[DataFile], keys: VectorKeys, findings: Findings, spans: RecordedSpans
+    reader: TableReader,
+    statistics: Sequence[DataFile],
+    keys: VectorKeys,
+    findings: Findings,
+    spans: RecordedSpans,
+    *,
+    phase: Phase,
 ) -> Prepared | None:
     before = len(findings.errors)
+    phase("reading")
     first_pass = _fit(reader, statistics, keys, findings, spans)
     if first_pass is None:
         return None
     encoders, splits, profile = first_pass
+    phase("encoding")
     writers = {part: MemoryWriter() for part in ("train", *splits.parts)}
     profile |= {ROWS: _encode(reader, splits, encoders, writers)}
     if len(findings.errors) > before:
@@ -210,9 +227,11 @@ def _make_entry(
     keys: VectorKeys,
     findings: Findings,
     spans: RecordedSpans,
+    phase: Phase,
 ) -> bool:
     """Fits, encodes and stores the cache entry; False after adding errors. `files` has statistics and vectors too."""
     before = len(findings.items)
+    phase("reading")
     first_pass = _fit(reader, files["statistics"], keys, findings, spans)
     if first_pass is None:
         return False
@@ -222,6 +241,7 @@ def _make_entry(
         for item in findings.items[before:]
     ]
     errors = len(findings.errors)
+    phase("encoding")
     with cache.new_entry(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reader.files, *splits.parts))}
         try:

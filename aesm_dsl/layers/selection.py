@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from aesm_dsl.layers.divergences import compare_nodes, divergences, gather_node
 from aesm_dsl.plan.plan import UNKNOWN
 
 MOST_SEARCHED = 4
 """Up to this many experts are found by searching for the largest score repeatedly, more by a sort."""
-
-SERIES = 1 / 16
-"""Up to this distance of all log-probabilities from their mean, d_sh is computed by a series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,49 +188,6 @@ def largest_scores(score_BE: Tensor, count: int) -> Tensor:
     return found_BE
 
 
-def compare_nodes(gates_BNE: Tensor, among_BN: Tensor | None = None) -> Tensor:
-    """Returns logP_BNE: of each expert, the log-softmax of its logits over the compared nodes (eq. 3), else -inf."""
-    if among_BN is not None:
-        gates_BNE = gates_BNE.masked_fill(~among_BN.unsqueeze(-1), -math.inf)
-    return torch.log_softmax(gates_BNE, dim=-2)
-
-
-def divergences(logP_BNE: Tensor, node_B: Tensor, among_BN: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Returns d_sp_BE and d_sh_BE: how far each expert is from the row's node alone, and from all alike (eq. 4, 5).
-
-    Both are closed forms of the log-softmax. Through probabilities they would be infinite as soon as one underflows.
-    """
-    specific_BE = -gather_node(logP_BNE, node_B)
-    if among_BN is None:
-        nodes, mean_BE = logP_BNE.shape[-2], logP_BNE.mean(dim=-2)
-        return specific_BE, _shared_divergence(logP_BNE - mean_BE.unsqueeze(-2), mean_BE, nodes, math.log(nodes))
-    others_BN1, nodes_B1 = ~among_BN.unsqueeze(-1), among_BN.sum(dim=-1, keepdim=True)
-    mean_BE = logP_BNE.masked_fill(others_BN1, 0.0).sum(dim=-2) / nodes_B1
-    off_BNE = (logP_BNE - mean_BE.unsqueeze(-2)).masked_fill(others_BN1, 0.0)
-    return specific_BE, _shared_divergence(off_BNE, mean_BE, nodes_B1, nodes_B1.to(mean_BE.dtype).log())
-
-
-def _shared_divergence(
-    off_BNE: Tensor, mean_BE: Tensor, nodes_B1: int | Tensor, log_nodes_B1: float | Tensor
-) -> Tensor:
-    """Returns d_sh_BE = -log N - mean of logP; of nearly equal gates by a series, in which nothing cancels.
-
-    With g = logP - its mean, d_sh = log(mean of e^g) = log(1 + x), x = mean of (e^g - 1 - g), as the mean of g is 0.
-
-    Args:
-        off_BNE: g, 0 for nodes that are not compared.
-        mean_BE: the mean of logP over the compared nodes.
-        nodes_B1: how many are compared.
-        log_nodes_B1: the logarithm of that number.
-    """
-    # Sums and products alone: ONNX has neither expm1 nor log1p, and its exp and log would cancel again.
-    near_BNE = off_BNE.clamp(-SERIES, SERIES)
-    third_BNE = near_BNE * (near_BNE * (1 / 120) + 1 / 24) + 1 / 6
-    x_BE = (near_BNE * near_BNE * (near_BNE * third_BNE + 0.5)).sum(dim=-2) / nodes_B1
-    series_BE = x_BE * (1 - x_BE * (0.5 - x_BE * (1 / 3)))
-    return torch.where(off_BNE.abs().amax(dim=-2) <= SERIES, series_BE, -log_nodes_B1 - mean_BE)
-
-
 def mixture_weights(
     gates_BNE: Tensor,
     node_B: Tensor,
@@ -290,13 +245,6 @@ def within_budget(chosen_BTE: Tensor, weight_BTE: Tensor, budget: int) -> Tensor
     by_rank_BE = rank_BE.gather(-1, order_BE).argsort(dim=-1, descending=True, stable=True)
     kept_BK = order_BE.gather(-1, by_rank_BE)[..., :budget]
     return _mask(kept_BK, rank_BE).unsqueeze(-2)
-
-
-def gather_node(values_BNE: Tensor, node_B: Tensor) -> Tensor:
-    """Returns values_BE of each row's own node."""
-    # Not take_along_dim: it fixes the number of rows in an exported graph.
-    index_B1E = node_B[..., None, None].expand(*node_B.shape, 1, values_BNE.shape[-1])
-    return values_BNE.gather(-2, index_B1E).squeeze(-2)
 
 
 def _mask(chosen_BK: Tensor, like_BE: Tensor) -> Tensor:

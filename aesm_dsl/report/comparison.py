@@ -37,8 +37,8 @@ def _leaderboard(comparison: Comparison) -> Table:
         + "".join(f"\n{line}" for line in ["Settings chosen on the validation rows:", *chosen] if chosen),
     )
     table.add_column("")
-    for name in (*tasks, "mean", "95 %", "aes minus", "p", "parameters", "FLOPs per row", "rows/s"):
-        table.add_column(name, justify="right", style="bold" if name == "mean" else None)
+    for name in (*tasks, "mean AUC", "95 %", "aes minus", "p", "parameters", "FLOPs per row", "rows/s"):
+        table.add_column(name, justify="right", style="bold" if name == "mean AUC" else None)
     for contender in comparison.contenders:
         table.add_row(
             contender.architecture,

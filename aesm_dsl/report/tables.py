@@ -1,9 +1,8 @@
-"""Plans and metrics as tables for a terminal (rich)."""
+"""Plans as tables for a terminal (rich)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -11,10 +10,6 @@ from aesm_dsl.plan.cost import Cost, PlanCost, cost, loop_pays_from
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_parameters
 from aesm_dsl.report.baseline import ALL_PARTS, FEATURES, TOWERS, part_table, table_updates_line
-
-if TYPE_CHECKING:
-    # Commands that show only layers do not load polars.
-    import polars as pl
 
 
 def layer_table(plan: Plan) -> Table:
@@ -103,51 +98,3 @@ def cost_data(costs: PlanCost) -> dict[str, dict[str, int]]:
         name: {"parameters": part.parameters, "flops_dense": part.dense, "flops_selected": part.selected}
         for name, part in parts.items()
     }
-
-
-def metrics_table(metrics: pl.DataFrame, title: str) -> Table:
-    """Returns a line for each leaf and task.
-
-    It has rows, rate of positives, AUC with its 95 % interval, GAUC if there are users, log loss, NE and calibration.
-    """
-    has_users = bool(metrics["users"].count())
-    table = Table(title=title, title_justify="left", caption=_footnote(metrics), caption_justify="left")
-    table.add_column("leaf")
-    table.add_column("task")
-    gauc = ["GAUC"] if has_users else []
-    for name in ("rows", "rate", "AUC", "95 %", *gauc, "log loss", "NE", "calibration", "ECE"):
-        table.add_column(name, justify="right", style="bold" if name == "AUC" else None)
-    for (leaf,), rows in metrics.group_by(["leaf"], maintain_order=True):
-        table.add_section()
-        for number, row in enumerate(rows.iter_rows(named=True)):
-            interval = "-" if row["auc_low"] is None else f"{row['auc_low']:.3f}-{row['auc_high']:.3f}"
-            table.add_row(
-                "" if number else str(leaf),
-                row["task"],
-                f"{row['rows']:,}",
-                "-" if row["rate"] is None else f"{row['rate']:.1%}",
-                _number(row["auc"], 4),
-                interval,
-                *([_number(row["gauc"], 4)] if has_users else []),
-                _number(row["log_loss"], 4),
-                _number(row["normalised_entropy"], 3),
-                _number(row["calibration"], 3),
-                _number(row["calibration_error"], 4),
-            )
-    return table
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _footnote(metrics: pl.DataFrame) -> str:
-    undefined, off = metrics["auc"].null_count(), metrics["auc_off"].drop_nulls().to_list()
-    notes = [
-        "NE: log loss over that of always predicting the rate. Calibration: predicted over observed positives.",
-        "ECE: mean difference between predicted and observed rate, over 20 groups of rows cut by probability.",
-        "GAUC: the mean AUC within users, each weighted by its rows." if metrics["users"].count() else "",
-        f"Streamed: every AUC is within {max(off):.1e} of that of the rows." if off else "",
-        f"- : AUC is undefined with one class only ({undefined} of {len(metrics)})." if undefined else "",
-    ]
-    return "\n".join(note for note in notes if note)

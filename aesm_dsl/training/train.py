@@ -17,7 +17,7 @@ import torch
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.open_tables import report_no_data
-from aesm_dsl.data.prepare import Prepared, Tables, prepare
+from aesm_dsl.data.prepare import Phase, Prepared, Tables, prepare
 from aesm_dsl.data.reading.frames import TableLike, open_frames
 from aesm_dsl.data.store.storage import RowsLostError
 from aesm_dsl.findings.diagnostic import Findings
@@ -37,7 +37,7 @@ from aesm_dsl.training.run.folder import Run, save_run
 from aesm_dsl.training.run.history import Epoch, FitResult, Progress
 from aesm_dsl.training.run.log import TrainingLog
 from aesm_dsl.training.run.mlflow_tracking import mlflow_tracker
-from aesm_dsl.training.run.reporter import Reporter
+from aesm_dsl.training.run.reporter import Reporter, ignore
 from aesm_dsl.training.run.resume import check_resumable, last_checkpoint
 from aesm_dsl.training.run.run_in_progress import RunInProgress, StartRecord, locked, rows_digest
 from aesm_dsl.training.run.stop_signals import StopSignals
@@ -86,7 +86,7 @@ def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data:
     findings, locate, processes = reporter.findings, reporter.locate, reporter.processes
     weighting = gradient_weighting(plan.training.combine, findings, locate)
     report_not_startable(plan, job.warm_start, findings)
-    prepared = prepare_rows(plan, job.roots, data, findings, locate)
+    prepared = prepare_rows(plan, job.roots, data, findings, locate, phase=reporter.phase)
     if not reporter.agree() or prepared is None:
         return None
     began = time.perf_counter()
@@ -98,10 +98,12 @@ def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data:
         report_unsharded(network, processes, findings, locate)
     reporter.warn(findings)
     network = network.to(device)
+    reporter.phase("training")
     result = _fit(network, prepared.tables, job, reporter, weighting)
     if result is None:
         return None
     training = {"seconds": round(time.perf_counter() - began, 1), **warm_start, **_summary(result)}
+    reporter.phase("evaluating")
     run = finish(network, prepared, job, training, device, history=tuple(result.history), processes=processes)
     if processes.is_first:
         in_progress = RunInProgress.of(job.folder)
@@ -168,12 +170,18 @@ def _fit(
 
 
 def prepare_rows(
-    plan: Plan, roots: Sequence[Path], data: TableLike | None, findings: Findings, locate: Locate
+    plan: Plan,
+    roots: Sequence[Path],
+    data: TableLike | None,
+    findings: Findings,
+    locate: Locate,
+    *,
+    phase: Phase = ignore,
 ) -> Prepared | None:
     """Encodes the rows of the plan's files, or of `data` in their place; None after adding errors."""
     frames = [] if data is None else open_frames(data, IN_MEMORY, findings)
     if frames or (data is None and not report_no_data(plan, findings)):
-        return prepare(plan, roots, findings, locate, frames)
+        return prepare(plan, roots, findings, locate, frames, phase=phase)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
+from rich.cells import cell_len
 
 from aesm_dsl import Spec
 from aesm_dsl.cli.main import main
@@ -331,3 +333,44 @@ def test_compare(aesm: Aesm, tmp_path: Path) -> None:
     assert told == json.loads((tmp_path / "out" / "compare.json").read_text(encoding="utf-8"))
     assert [one["architecture"] for one in told["contenders"]].count("aes") == 1
     assert "no architecture `mmeo`" in aesm("compare", tmp_path / "w" / "groups.aesm", "--with", "mmeo").err
+
+
+def test_training_without_a_terminal_says_line_by_line_how_it_goes(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    done = aesm("train", world / "fund_search.aesm", "-o", tmp_path / "run", *SMALL, f'--set=data.cache="{tmp_path}"')
+    lines = done.err.splitlines()
+    phases = [line.removesuffix(" ...") for line in lines if line.endswith(" ...")]
+    assert phases == ["reading", "encoding", "training", "evaluating"]
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert len(epochs) == 2
+    assert lines.index("training ...") < lines.index(epochs[0]) < lines.index("evaluating ...")
+    for words in ("loss click 0.", "validation: mean AUC 0.", "rows/s"):
+        assert words in epochs[-1]
+    again = aesm("train", world / "fund_search.aesm", "-o", tmp_path / "two", *SMALL, f'--set=data.cache="{tmp_path}"')
+    assert "encoding" not in again.err, "the rows are kept from before"
+
+
+def test_the_end_of_a_training_says_how_it_went_and_what_to_do_next(aesm: Aesm, world: Path, tmp_path: Path) -> None:
+    spec, out = world / "fund_search.aesm", tmp_path / "a run"
+    done = aesm("train", spec, "-o", out, *SMALL)
+    assert re.search(
+        r"Trained for \d+ steps in 2 epochs, not stopped early; the weights are those of epoch \d", done.out
+    )
+    assert f"`aesm experts '{out}'`" in done.out
+    assert "too few" not in done.out
+    short = aesm(
+        "train", spec, "-o", tmp_path / "short", *SMALL, "--set=train.batch=4096 rows", "--set=train.length=2 steps"
+    )
+    assert "2 steps are too few to learn anything: 2," in short.out
+    assert "of 4,096 rows. Write a smaller `batch`" in short.out
+    assert re.search(
+        r"Worse than always predicting the rate, \d+ of \d+ pairs of leaf and task: `\w+ > \w+` \(", short.out
+    )
+
+
+def test_tables_fit_the_terminal_that_columns_tells(aesm: Aesm, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for words in (("evaluate", run), ("experts", run), ("compile", run / "spec.aesm"), ("diff", run, run)):
+        done = aesm(*words)
+        assert done.code == 0
+        assert max(cell_len(line) for line in done.out.splitlines() if set(line) & set("│┃┏┡├└")) <= 60
+        assert "…" not in done.out

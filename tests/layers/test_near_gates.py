@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from aesm_dsl.layers.selection import SERIES, compare_nodes, divergences, select_experts
+from aesm_dsl.layers.divergences import SERIES, compare_nodes, divergences
+from aesm_dsl.layers.selection import select_experts
 
 
 def gates(spread: float, rows: int = 300) -> tuple[Tensor, Tensor]:

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from aesm_dsl.layers.divergences import compare_nodes, divergences
 from aesm_dsl.layers.selection import (
     ExpertChoice,
-    compare_nodes,
-    divergences,
     mixture_weights,
     select_experts,
     within_budget,

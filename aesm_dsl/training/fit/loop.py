@@ -149,6 +149,7 @@ class _Training:
     def _end_epoch(self) -> None:
         fitted, training = self.fitted, self.plan
         self.meter.look(fitted.steps, self.planned, self.stepper.rows, self.seconds)
+        self.reporter.phase("validating")
         network = self.stepper.measured
         predictions = predict_table(network, self.watched, self.device, self.processes)
         scores = None if self.tables.valid is None else measure(network, predictions, self.processes)
@@ -172,6 +173,7 @@ class _Training:
             )
         )
         self.reporter.epoch_ended(fitted.history[-1])
+        self.reporter.phase("training")
         if value is None or training.patience_epochs is None:
             fitted.best_step = fitted.steps
         elif value > self.best:

@@ -33,6 +33,8 @@ class Reporter:
     """Called every few steps."""
     epoch_ended: Callable[[Epoch], None] = ignore
     """Called after every epoch. What it raises ends the training."""
+    phase: Callable[[str], None] = ignore
+    """Called with the name of what begins: "reading", "encoding", "training", "validating" or "evaluating"."""
     processes: ProcessGroup = SINGLE_PROCESS
     """The processes that train together. Only the first one warns, watches and writes."""
     tracker: MlflowTracker = NO_TRACKER
@@ -41,7 +43,7 @@ class Reporter:
         """The same for one of several processes: all but the first one keep quiet."""
         if processes.is_first:
             return replace(self, processes=processes)
-        return replace(self, processes=processes, warn=ignore, watch=ignore, epoch_ended=ignore)
+        return replace(self, processes=processes, warn=ignore, watch=ignore, epoch_ended=ignore, phase=ignore)
 
     def error(self, code: str, message: str, path: str, *, label: str = "", help: Help | Sequence[Help] = ()) -> None:
         """Adds a finding about the setting at a dotted path."""

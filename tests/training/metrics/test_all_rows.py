@@ -13,8 +13,9 @@ import pytest
 from aesm_dsl import compare, evaluate, load_run, train
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.plan.cost import cost
+from aesm_dsl.report.metrics_table import metrics_table
 from aesm_dsl.report.page import report_page
-from aesm_dsl.report.tables import cost_data, metrics_table
+from aesm_dsl.report.tables import cost_data
 from aesm_dsl.training.compare import Comparison
 from aesm_dsl.training.metrics.scores import ALL
 from aesm_dsl.training.run.folder import Run
@@ -68,7 +69,7 @@ def test_every_form_tells_the_node_from_all_rows(run: Run) -> None:
     leaves = ["all", "all", "search", "search", ALL, ALL]
     assert [entry["leaf"] for entry in json.loads((run.folder / "metrics.json").read_text())] == leaves
     assert [entry["leaf"] for entry in json.loads((run.folder / "calibration.json").read_text())] == leaves
-    (names, *_) = (list(column.cells) for column in metrics_table(run.metrics, "").columns)
+    (names, *_) = (list(column.cells) for column in metrics_table(run.metrics, "", "run").columns)
     assert [name for name in names if name] == ["all", "search", ALL]
     page = report_page(run)
     assert page.count('rowspan="2">all rows</th>') == 1

@@ -10,7 +10,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from aesm_dsl import evaluate, train
-from aesm_dsl.training.run.folder import Run
+from aesm_dsl.report.metrics_table import metrics_table
+from aesm_dsl.training.metrics.scores import Score
+from aesm_dsl.training.run.folder import Run, metrics_frame
 from tests.training.run.test_resume import SMALL
 from tests.worlds import fund_world
 
@@ -61,3 +63,18 @@ def test_rows_in_memory_have_users_too(spec: Path) -> None:
     few = [*WITHIN, "train.length=3 steps", "data.valid=split(random: 20%)", "data.test=none"]
     run = train(spec, spec.parent / "held", data=table, device="cpu", overrides=few)
     assert run.metrics.filter(pl.col("leaf") == "(all)")["users"].min() > 0
+
+
+def test_the_number_of_users_stands_beside_their_auc() -> None:
+    leaves = (
+        Score("a", "click", 9, 4, 0.4, 0.7, 0.6, 0.8, 0.3, 0.9, 1.0, 0.1, 1.0, None, None, 1),
+        *(
+            Score(leaf, "click", 9, 4, 0.4, 0.7, 0.6, 0.8, 0.3, 0.9, 1.0, 0.1, 0.8123, 0.75, 0.87, 1234)
+            for leaf in ("b", "(all)")
+        ),
+    )
+    table = metrics_table(metrics_frame(leaves), "", "run")
+    columns = {str(column.header): [str(cell) for cell in column.cells] for column in table.columns}
+    assert columns["GAUC"] == ["1.0000", "0.8123", "0.8123"]
+    assert columns["users"] == ["1", "1,234", "1,234"]
+    assert columns["GAUC 95 %"] == ["-", "0.750-0.870", "0.750-0.870"]
