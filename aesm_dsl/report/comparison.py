@@ -6,10 +6,15 @@ from itertools import groupby
 
 from rich.table import Table
 
+from aesm_dsl.report.metrics_table import MOST_LEAVES
 from aesm_dsl.training.compare import SINGLE, UNIFIED, Comparison, Standing, verdict
 from aesm_dsl.training.metrics.scores import ALL
 from aesm_dsl.training.metrics.t_test import MeanOfRuns
 
+LEFT_OUT = (
+    f"These are the {MOST_LEAVES} leaves with the most rows and the {MOST_LEAVES} of the largest differences; "
+    "compare.json has {:,} more."
+)
 MARK = {"gain": "+", "loss": "-", "even": " "}
 
 
@@ -65,7 +70,11 @@ def _by_leaf(comparison: Comparison) -> Table:
     table.add_column("task")
     for name in ("rows", *names):
         table.add_column(name, justify="right")
-    for (leaf, task), group in groupby(comparison.standings, key=lambda standing: (standing.leaf, standing.task)):
+    leaves, left_out = _shown_leaves(comparison)
+    if left_out:
+        table.caption = f"{table.caption}\n{LEFT_OUT.format(left_out)}"
+    standings = [standing for standing in comparison.standings if standing.leaf in leaves]
+    for (leaf, task), group in groupby(standings, key=lambda standing: (standing.leaf, standing.task)):
         by_name = {standing.architecture: standing for standing in group}
         best = max(standing.auc.value for standing in by_name.values())
         cells = [_cell(by_name[name], best) for name in names]
@@ -85,7 +94,10 @@ def _seesaw(comparison: Comparison) -> Table:
     table.add_column("task")
     for name in ("rows", UNIFIED, SINGLE, "gain", "95 %", "p", "p by rows", ""):
         table.add_column(name, justify="right", style="bold" if name == "gain" else None)
-    for swing in comparison.seesaw:
+    leaves, left_out = _shown_leaves(comparison)
+    if left_out:
+        table.caption = f"{table.caption}\n{LEFT_OUT.format(left_out)}"
+    for swing in (swing for swing in comparison.seesaw if swing.leaf in leaves):
         table.add_row(
             swing.leaf,
             swing.task,
@@ -99,6 +111,25 @@ def _seesaw(comparison: Comparison) -> Table:
             MARK[swing.verdict],
         )
     return table
+
+
+def _shown_leaves(comparison: Comparison) -> tuple[set[str], int]:
+    """The leaves that tables show, all rows among them, and how many they leave out.
+
+    Of many, those with the most rows, and those where AES and another architecture differ most.
+    """
+    rows: dict[str, int] = {}
+    apart: dict[str, float] = {}
+    for standing in comparison.standings:
+        difference = 0.0 if standing.behind is None else abs(standing.behind.value)
+        rows[standing.leaf] = max(standing.rows, rows.get(standing.leaf, 0))
+        apart[standing.leaf] = max(difference, apart.get(standing.leaf, 0.0))
+    leaves = [leaf for leaf in rows if leaf != ALL]
+    if len(leaves) <= 2 * MOST_LEAVES:
+        return set(rows), 0
+    shown = {*sorted(leaves, key=lambda leaf: -rows[leaf])[:MOST_LEAVES]}
+    shown |= {*sorted(leaves, key=lambda leaf: -apart[leaf])[:MOST_LEAVES]}
+    return {ALL, *shown}, len(leaves) - len(shown)
 
 
 def _table(title: str, caption: str) -> Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -28,12 +28,18 @@ from aesm_dsl.report.experts import experts_sentences, experts_table
 from aesm_dsl.report.flow_graph import flow_graph
 from aesm_dsl.report.heat_map import heat_map, training_map
 from aesm_dsl.report.inline_svg import inline
+from aesm_dsl.report.metrics_table import MOST_LEAVES, most_telling
 from aesm_dsl.report.profile import advice, profile_tables
 from aesm_dsl.report.sharing_graph import sharing_graph
 from aesm_dsl.syntax.pygments_lexer import AesmLexer
 from aesm_dsl.training.compare import Comparison, Swing
 from aesm_dsl.training.metrics.scores import ALL, Score, mean
 from aesm_dsl.training.run.folder import Run
+
+MOST_DRAWN = 40
+"""Of more nodes in a level, pictures show those with the most rows."""
+MOST_LISTED = 20_000
+"""Lines of the table of all leaves, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ def report_page(run: Run, comparison: Comparison | None = None) -> str:
     )
     environment.filters["with_code"] = with_code
     template = environment.get_template("page.html")
+    telling, left_out = most_telling(run.metrics)
+    shown = set(telling["leaf"])
     return template.render(
         run=run,
         title=run.plan.label,
@@ -73,10 +81,15 @@ def report_page(run: Run, comparison: Comparison | None = None) -> str:
         leaves=_leaf_labels(run.plan),
         all_rows=ALL,
         facts=_facts(run),
-        scores=_by_leaf(run.scores),
+        scores=_by_leaf([score for score in run.scores if score.leaf in shown]),
+        left_out=left_out,
+        most=MOST_LEAVES,
+        every_score=_largest_first(run.scores) if left_out else [],
+        most_listed=MOST_LISTED,
+        has_users=any(score.users is not None for score in run.scores),
         bar=_bars(run.scores),
         curves=_curves(run),
-        calibration=_calibrations(run),
+        calibration=_calibrations(run, shown),
         sharing=_sharing(run),
         comparison=comparison and [page_table(table) for table in comparison_tables(comparison)[:2]],
         seesaw=comparison and _seesaw(comparison.seesaw),
@@ -197,11 +210,25 @@ def _curves(run: Run) -> list[tuple[str, Markup, list[tuple[str, int, bool]]]]:
     return [chart for chart in charts if chart[1]]
 
 
-def _calibrations(run: Run) -> list[tuple[str, list[tuple[str, Markup]]]]:
-    """The label and chart of each task by leaf, all rows first; leaves without rows are left out."""
+def _largest_first(scores: Sequence[Score]) -> list[Score]:
+    """The scores of the leaves, those of the largest leaves first, at most MOST_LISTED."""
+    rows: dict[str, int] = {}
+    for score in scores:
+        rows[score.leaf] = max(score.rows, rows.get(score.leaf, 0))
+    return sorted((score for score in scores if score.leaf != ALL), key=lambda score: -rows[score.leaf])[:MOST_LISTED]
+
+
+def _calibrations(run: Run, shown: Collection[str]) -> list[tuple[str, list[tuple[str, Markup]]]]:
+    """The label and chart of each task by leaf, all rows first; leaves without rows are left out.
+
+    Args:
+        run: the run.
+        shown: the leaves that have charts.
+    """
     numbers = {task.name: (number, task.label) for number, task in enumerate(run.plan.tasks.tasks)}
     groups = []
-    for leaf, of_leaf in groupby(run.calibration, key=lambda calibration: calibration.leaf):
+    calibrations = [calibration for calibration in run.calibration if calibration.leaf in shown]
+    for leaf, of_leaf in groupby(calibrations, key=lambda calibration: calibration.leaf):
         charts = []
         for calibration in of_leaf:
             number, label = numbers[calibration.task]
@@ -215,12 +242,20 @@ def _sharing(run: Run) -> dict[str, Any] | None:
     """Pictures, a table and sentences about what was learnt; None for an architecture that selects no experts."""
     if run.plan.baseline is not None:
         return None
-    dots = {
-        "Which experts each node uses": sharing_graph(run.plan, run.usage),
-        "Where rows go": flow_graph(run.plan, run.usage),
-        "Weights, and how much nodes share": heat_map(run.plan, run.usage),
+    kept = {
+        layer.level: sorted(layer.nodes, key=dict(zip(layer.nodes, layer.rows_N, strict=True)).__getitem__)[
+            -MOST_DRAWN:
+        ]
+        for layer in run.usage
+        if len(layer.nodes) > MOST_DRAWN
     }
-    if epochs := run.usages():
+    usage = run.usage.of_nodes(kept)
+    dots = {
+        "Which experts each node uses": sharing_graph(run.plan, usage),
+        "Where rows go": flow_graph(run.plan, usage),
+        "Weights, and how much nodes share": heat_map(run.plan, usage),
+    }
+    if epochs := tuple((epoch, then.of_nodes(kept)) for epoch, then in run.usages()):
         dots["How the experts' roles formed"] = training_map(run.plan, epochs)
     pictures, error_text = [], ""
     try:
@@ -230,6 +265,7 @@ def _sharing(run: Run) -> dict[str, Any] | None:
     return {
         "pictures": pictures,
         "error": error_text,
+        "cut": [f"`{level}`: the {MOST_DRAWN} nodes with the most rows are drawn" for level in kept],
         "table": page_table(experts_table(run.usage, "")),
         "sentences": experts_sentences(run.usage),
     }

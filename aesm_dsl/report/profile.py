@@ -32,7 +32,13 @@ def profile_tables(profile: dict[str, Any]) -> Iterator[Table]:
         features = sorted(profile["missing"], key=lambda name: -float(profile["missing"][name]))[:8]
         heads = ["rows", *(["users"] if "shared users" in level else []), *(f"{name} missing" for name in features)]
         table = _table(f"nodes of `{level['level']}`", "node", heads)
-        for node in level["nodes"]:
+        nodes = (
+            sorted(level["nodes"], key=lambda node: -int(node["rows"])) if len(level["nodes"]) > MOST_LEAVES else None
+        )
+        if nodes is not None:
+            table.caption = f"the {MOST_LEAVES} of {len(nodes):,} nodes with the most rows"
+            table.caption_justify = "left"
+        for node in (nodes or level["nodes"])[:MOST_LEAVES]:
             users = [f"{node['users']:,}"] if "users" in node else []
             missing = [f"{node['missing'].get(name, 0):.1%}" for name in features]
             table.add_row(node["node"], f"{node['rows']:,}", *users, *missing)

@@ -25,3 +25,19 @@ for (const picture of document.querySelectorAll(".picture svg")) {
   picture.addEventListener("pointerleave", () => show([]));
   picture.addEventListener("click", (event) => { if (event.target.closest("[data-box], [data-tail]") === null) show([]); });
 }
+// The search shows the leaves whose line holds what is typed.
+const search = document.getElementById("leaf-search");
+if (search !== null) {
+  const lines = [...document.querySelectorAll("#every-leaf tbody tr")].map((line) => [line, line.textContent.toLowerCase()]);
+  const count = document.getElementById("leaf-count");
+  search.hidden = false;
+  search.addEventListener("input", () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
+    let found = 0;
+    for (const [line, text] of lines) {
+      line.hidden = !words.every((word) => text.includes(word));
+      found += line.hidden ? 0 : 1;
+    }
+    count.textContent = `${found} of ${lines.length} lines`;
+  });
+}

@@ -7,7 +7,7 @@ shares in [0, 1] and mixture weights (method.md eq. 6-7), all kept in float64.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -83,18 +83,30 @@ class Usage:
     def with_rows(self) -> Usage:
         """Returns the usage without the nodes that no row visited."""
 
-        def visited(layer: LayerUsage) -> LayerUsage:
-            kept = [at for at, rows in enumerate(layer.rows_N) if rows]
-            return replace(
-                layer,
-                nodes=tuple(layer.nodes[at] for at in kept),
-                rows_N=tuple(layer.rows_N[at] for at in kept),
-                specific_NE=tuple(layer.specific_NE[at] for at in kept),
-                shared_NE=tuple(layer.shared_NE[at] for at in kept),
-                weight_NE=tuple(layer.weight_NE[at] for at in kept),
-            )
+        layers = (_of_nodes(layer, [at for at, rows in enumerate(layer.rows_N) if rows]) for layer in self.layers)
+        return replace(self, layers=tuple(layers))
 
-        return replace(self, layers=tuple(visited(layer) for layer in self.layers))
+    def of_nodes(self, kept: Mapping[str, Collection[str]]) -> Usage:
+        """Returns the usage of some nodes alone.
+
+        Args:
+            kept: names of the nodes to keep, by level; a level that is not in it keeps all.
+        """
+
+        def places(level: str, nodes: Sequence[str]) -> list[int]:
+            return [at for at, node in enumerate(nodes) if level not in kept or node in kept[level]]
+
+        nodes = {layer.level: layer.nodes for layer in self.layers}
+        flows = [
+            flow
+            if flow.below == TASKS
+            else replace(
+                flow, share=tuple(tuple(row[at] for at in places(flow.below, nodes[flow.below])) for row in flow.share)
+            )
+            for flow in self.flows
+        ]
+        layers = (_of_nodes(layer, places(layer.level, layer.nodes)) for layer in self.layers)
+        return Usage(tuple(layers), tuple(flows))
 
     def with_dead_units(self, dead_units: Mapping[tuple[str, int], tuple[float | None, ...]]) -> Usage:
         """Returns the usage with the dead units that an `OutputMeter` found, by level and layer."""
@@ -204,6 +216,22 @@ class UsageMeter:
             if total := float(sums.sum()):
                 flows.append(Flow(*pair, _table(sums / total)))
         return tuple(flows)
+
+
+def _of_nodes(layer: LayerUsage, places: Sequence[int]) -> LayerUsage:
+    """The usage of the nodes at some places; a table that was not kept stays empty."""
+
+    def some(table: Table) -> Table:
+        return tuple(table[at] for at in places) if table else ()
+
+    return replace(
+        layer,
+        nodes=tuple(layer.nodes[at] for at in places),
+        rows_N=tuple(layer.rows_N[at] for at in places),
+        specific_NE=some(layer.specific_NE),
+        shared_NE=some(layer.shared_NE),
+        weight_NE=some(layer.weight_NE),
+    )
 
 
 def _sums(chosen: Selection, nodes: int) -> Tensor:
