@@ -84,14 +84,17 @@ def _layer_name(layer: LayerUsage, usage: Usage) -> str:
 
 
 def experts_data(usage: Usage) -> list[dict[str, Any]]:
-    """Returns a dict for each layer, with all that `Sharing` and the usage know; lists run over nodes, then experts."""
+    """Returns a dict for each layer, with all that `Sharing` and the usage know; lists run over nodes, then experts.
+
+    Layers count from 1, as in the table.
+    """
     layers = []
     for layer in usage:
         layer_sharing = sharing(layer)
         layers.append(
             {
                 "level": layer.level,
-                "layer": layer.layer,
+                "layer": layer.layer + 1,
                 "nodes": list(layer.nodes),
                 "rows": list(layer.rows_N),
                 "in_use": layer_sharing.in_use,

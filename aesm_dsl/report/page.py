@@ -31,6 +31,7 @@ from aesm_dsl.report.inline_svg import inline
 from aesm_dsl.report.metrics_table import MOST_LEAVES, most_telling
 from aesm_dsl.report.profile import advice, profile_tables
 from aesm_dsl.report.sharing_graph import sharing_graph
+from aesm_dsl.report.sharing_words import sharing_sentences
 from aesm_dsl.syntax.pygments_lexer import AesmLexer
 from aesm_dsl.training.compare import Comparison, Swing
 from aesm_dsl.training.metrics.scores import ALL, Score, mean
@@ -267,7 +268,7 @@ def _sharing(run: Run) -> dict[str, Any] | None:
         "error": error_text,
         "cut": [f"`{level}`: the {MOST_DRAWN} nodes with the most rows are drawn" for level in kept],
         "table": page_table(experts_table(run.usage, "")),
-        "sentences": experts_sentences(run.usage),
+        "sentences": [*sharing_sentences(run.plan, run.usage), *experts_sentences(run.usage)],
     }
 
 
