@@ -256,6 +256,7 @@ def test_a_verb_has_one_name_all_the_way_down() -> None:
         "completion",
         "main",
         "output",
+        "interrupt",
         "progress",
     }
     verbs = {path.stem for path in (PACKAGE / "api").glob("*.py")}

@@ -28,6 +28,7 @@ from aesm_dsl.cli import (
     tune,
     visualize,
 )
+from aesm_dsl.cli.interrupt import ends_while_loading
 from aesm_dsl.cli.output import say, warn
 from aesm_dsl.findings.error import AesmError
 
@@ -80,7 +81,8 @@ app.command()(lsp.lsp)
 def main() -> None:
     """The entry point: a user's mistake is reported, never shown as a traceback."""
     try:
-        app()
+        with ends_while_loading():
+            app()
     except AesmError as error:
         warn(error.findings)
         sys.exit(1)
