@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -21,11 +22,12 @@ def compile_(
     form: AsResult = ResultFormat.text,
     overrides: Overrides = None,
 ) -> None:
-    """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs a row."""
+    """Compile a spec to a plan and print its layers: nodes, experts, widths, K, parameters, FLOPs per row."""
     from aesm_dsl.api import compile as api
     from aesm_dsl.plan.cost import cost
     from aesm_dsl.plan.tables import embedding_tables
     from aesm_dsl.report.baseline import size_data
+    from aesm_dsl.report.hashed_ids import hashed_ids_text
     from aesm_dsl.report.tables import cost_data, layer_table
 
     compiled = api.compile_spec(spec, out, overrides or (), arch=arch, warn=warn)
@@ -37,5 +39,7 @@ def compile_(
         print_json({"name": plan.name, "levels": levels, **size, "tables": tables, "paths": paths})
     else:
         print_table(layer_table(plan))
+        if text := hashed_ids_text(plan):
+            sys.stdout.write(f"{text}\n")
     if out is not None:
         say(f"wrote {out / 'plan.json'}, {out / 'hierarchy.json'}, {out / 'spec.aesm'}")

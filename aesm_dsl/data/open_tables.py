@@ -26,6 +26,7 @@ from aesm_dsl.data.checks.constant_features import ConstantFeatures
 from aesm_dsl.data.checks.duplicate_files import DuplicateFiles
 from aesm_dsl.data.checks.duplicate_rows import DuplicateRows
 from aesm_dsl.data.checks.funnels import BrokenFunnels
+from aesm_dsl.data.checks.id_collisions import IdCollisions
 from aesm_dsl.data.checks.label_support import LabelSupport
 from aesm_dsl.data.checks.leaks import LabelLeaks
 from aesm_dsl.data.checks.leaves import LeafCounts

@@ -78,3 +78,13 @@ def sparse_table_keys(plan: Plan) -> frozenset[TableKey]:
 def embedding_parameters(plan: Plan) -> int:
     """Counts the parameters of the tables; frozen vectors are not counted."""
     return sum(table.rows * table.width for table in embedding_tables(plan) if not table.frozen)
+
+
+def colliding_share(values: int, buckets: int) -> float:
+    """Returns the expected share of hashed values that have a bucket in common with another one.
+
+    Args:
+        values: number of different values.
+        buckets: number of buckets, each equally likely for each value.
+    """
+    return 1 - (1 - 1 / buckets) ** max(values - 1, 0)

@@ -15,6 +15,7 @@ from aesm_dsl.findings.source import Source
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import BlockModel
 from aesm_dsl.spec.kinds import WORDS_FOR_NONE, Kind
+from aesm_dsl.spec.levels import ExpertsBlock
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.syntax.format import format_file, is_word
 from aesm_dsl.syntax.parse import parse
@@ -35,7 +36,7 @@ def write(
         given: write only the settings that were given when the spec was made.
         below: dotted path of a block -> lines of comment at its end.
     """
-    writer = _Writer(note or (lambda path: ""), given, below or (lambda path: ()))
+    writer = _Writer(note or (lambda path: ""), given, below or (lambda path: ()), spec.experts)
     lines = [f"aesm = {spec.edition}", "", *writer.block("model", spec, "")]
     findings = Findings()
     file = parse(Source("<written>", "\n".join(lines) + "\n"), findings)
@@ -64,6 +65,8 @@ class _Writer:
     note: Callable[[str], str]
     given: bool
     below: Callable[[str], Sequence[str]]
+    inherited: ExpertsBlock
+    """The model's own `experts`, whose settings the levels inherit."""
 
     def block(self, kind: str, model: BlockModel, path: str) -> Iterator[str]:
         yield from (f"## {line}".rstrip() for line in getattr(model, "doc", "").splitlines())
@@ -79,19 +82,28 @@ class _Writer:
         for word, kind in type(model).kinds().items():
             field = type(model).field_of(word)
             value, inner = getattr(model, field), f"{path}.{word}" if path else word
-            if self.given and field not in model.model_fields_set:
+            if not self._is_written(model, field, path):
                 continue
             if isinstance(kind, kinds.MembersKind):
                 for member, definition in value.items():
                     yield self._setting(member, kind.of, definition, f"{path}.{member}")
             elif isinstance(kind, kinds.BlockKind):
                 for child in value if kind.many else [value] * (value is not None):
-                    if self.given and not kind.many and not child.model_fields_set:
+                    if not kind.many and not any(self._is_written(child, name, inner) for name in type(child).model_fields):
                         continue
                     yield from [""] * (not self.given or word not in ("node", "task"))
                     yield from self.block(word, child, f"{inner}.{child.name}" if kind.many else inner)
             elif value is not None or isinstance(kind, kinds.OptionalKind):
                 yield self._setting(word, kind, value, inner)
+
+    def _is_written(self, model: BlockModel, field: str, path: str) -> bool:
+        """Whether a setting is written: with `given`, if it was given in this block, not only in the model's own."""
+        if not self.given:
+            return True
+        if field not in model.model_fields_set:
+            return False
+        inherits = isinstance(model, ExpertsBlock) and path != "experts" and field in self.inherited.model_fields_set
+        return not inherits or getattr(model, field) != getattr(self.inherited, field)
 
     def _setting(self, word: str, kind: Kind, value: Any, path: str) -> str:
         note = self.note(path)

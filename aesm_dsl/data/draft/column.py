@@ -2,76 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from aesm_dsl.data.draft.column_names import COUNTED, EARLIER, GROWS, KEY, THING, TIME, plain_name
+from aesm_dsl.data.draft.written_forms import date_format, number_form
 from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps
-from aesm_dsl.data.reading.values import as_numbers, as_text
+from aesm_dsl.data.reading.values import as_numbers, as_text, is_missing
+from aesm_dsl.plan.number_form import NumberForm
 
-LABEL = re.compile(
-    r"^(y|label|target)(_|$)|click|(^|_)(buy|bought|pay|paid|ctr|cvr)(_|$)|purchas|conver|cancel|order|like|share|"
-    r"follow|favou?r|subscri|churn|fraud|default|respon|install|regist|return|booked|opened"
-)
-"""Names of 0/1 columns that are labels rather than features."""
-LATER = re.compile(r"(^|_)(status|assigned|actual|final|outcome|result|closed|refund|settled|delivered|completed)(_|$)")
-"""Names of columns that are known only afterwards."""
-TIME = re.compile(r"(^|_)(date|day|dt|time|timestamp|ts|datetime)$")
-"""Names of timestamps."""
-USER = re.compile(r"^(user|member|customer|visitor|guest|account|client)(_?id)?$|^uid$")
-"""Names of the user of a row."""
-WEIGHT = re.compile(r"(^|_)weight$")
-KEY = re.compile(r"(^|_)(ids?|codes?|keys?|uuid|no)$")
-"""Names of numbers that identify things."""
-THING = re.compile(
-    r"(^|_)(user|member|customer|visitor|guest|account|client|item|product|goods|sku|fund|movie|book|song|video|author|"
-    r"artist|seller|shop|store|merchant|brand|agent|agency|company|campaign|advertiser|creative|ad|city|province|region|"
-    r"country|district|zip|zipcode|postcode|category|cate|genre|occupation)$"
-)
-"""Names of whole numbers that identify things too, unless their names also match COUNTED."""
-COUNTED = re.compile(r"(^|_)(n|num|nb|count|number|total|sum|avg|mean|max|min|rate|ratio|share)_")
-"""Names of counts and amounts."""
-GROWS = re.compile(
-    r"(^|_)(changes?|changed|updates?|edits?|requests?|complaints?|duration|dwell|((watch|play|stay)(ed)?_?time))(_|$)"
-)
-"""Names of columns that may grow after the prediction."""
-EARLIER = re.compile(r"(^|_)(prev|previous|prior|past|last|hist|history|avg|mean)(_|$)")
-"""Names of columns that were complete before the row."""
-SCENARIO = frozenset(
-    (
-        "scenario",
-        "scene",
-        "entry",
-        "entrance",
-        "page",
-        "tab",
-        "card",
-        "slot",
-        "domain",
-        "surface",
-        "placement",
-        "site",
-        "hotel",
-        "shop",
-        "store",
-        "market",
-        "segment",
-        "channel",
-    )
-)
-"""Words in the names of columns that say where a row happened."""
+Kind = Literal["number", "time", "text", "list", "nested"]
+
 PARTS = {
     "test": ("test", "testing", "holdout"),
     "valid": ("valid", "validation", "val", "dev", "eval"),
     "train": ("train", "training"),
 }
 """Values of a column that says to which part of the table a row belongs."""
-
-
+YES = frozenset(("1", "y", "yes", "true", "t", "on", "positive", "pos", "success", "si", "ja", "oui", "是", "有", "真", "对"))
+"""Words for 1."""
+NO = frozenset(("0", "n", "no", "false", "f", "off", "negative", "neg", "failure", "nein", "non", "否", "无", "没有", "假", "错"))
+"""Words for 0."""
+DENIALS = ("no", "not", "non", "un", "dis", "in", "没", "未", "不", "无", "非")
+"""What makes a word its opposite."""
 SEPARATORS = ("|", ";", ",")
 """Separators of lists that are written as text."""
 TAIL = 5.0
@@ -80,27 +39,44 @@ SMOOTH = 0.5
 """Whole numbers are amounts if the frequencies of neighbouring ones correlate at least this much."""
 OFTEN = 0.2
 """Share of the cells that a separator must be in."""
+COUNTED_UNIQUE = 0.85
+"""Share of the rows from which values that were counted approximately differ in nearly every row."""
+SECONDS = (946_684_800, 4_102_444_800)
+"""Seconds since 1970 in the years 2000 to 2099."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """A column of the sampled rows."""
 
     name: str
     cells: pl.Series
     """The cells of the sampled rows."""
-    kind: str
-    """"number", "time", "text", "list" or "nested"."""
+    kind: Kind
     distinct: int
-    """Number of different values; in a column of lists, in all lists together."""
+    """Number of different values in the table; in a column of lists, in all lists of the sample together."""
     missing: float
     """Share of the sampled rows without a value."""
+    unique: bool = False
+    """Whether nearly every row has a value of its own."""
     separator: str = ""
     """Separator of lists that are written as text."""
+    form: NumberForm | None = None
+    """How its numbers are written; None if as plain numbers."""
+    dates: str = ""
+    """The format of its dates; empty if they are ISO dates or numbers."""
+    doubt: str = ""
+    """What else its cells may mean; empty if nothing."""
 
     @staticmethod
-    def of(cells: pl.Series) -> Column:
-        """Describes the cells."""
+    def of(cells: pl.Series, counted: int | None = None, rows: int | None = None) -> Column:
+        """Describes the cells.
+
+        Args:
+            cells: the cells of the sampled rows.
+            counted: the number of different values in all rows; None if it was not counted.
+            rows: the number of all rows; None if the cells are all rows.
+        """
         dtype: Any = cells.dtype
         if isinstance(dtype, pl.List | pl.Array) and not (dtype.inner.is_nested() or dtype.inner == pl.Binary):
             return _list(cells, "")
@@ -108,9 +84,29 @@ class Column:
             return Column(cells.name, cells, "nested", 0, 0.0)
         text = as_text(cells)
         missing, distinct = text.null_count() / max(1, len(text)), text.n_unique() - text.has_nulls()
-        kind = _kind(cells, text)
-        separator = _separator(text.drop_nulls(), distinct) if kind == "text" else ""
-        return _list(cells, separator) if separator else Column(cells.name, cells, kind, distinct, missing)
+        unique = distinct >= 0.95 * (1 - missing) * len(cells) and distinct > 20
+        if counted is not None:
+            unique &= counted >= COUNTED_UNIQUE * (1 - missing) * (rows or len(cells))
+            distinct = max(distinct, counted)
+        column = Column(cells.name, cells, "text", distinct, missing, unique)
+        return _typed(column, text.drop_nulls())
+
+    @cached_property
+    def plain(self) -> str:
+        """The words of its name, in English and lower case, joined by `_`."""
+        return plain_name(self.name)
+
+    @cached_property
+    def numbers(self) -> npt.NDArray[np.float64]:
+        """The cells as numbers; NaN for missing ones and for what is no number."""
+        return as_numbers(self.cells, self.form)[0]
+
+    @cached_property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        """Which of the sampled rows have a value."""
+        if self.kind != "list":
+            return ~is_missing(self.cells)
+        return np.bincount(flatten(self.cells, self.separator)[1], minlength=len(self.cells)) > 0
 
     @property
     def values(self) -> Column:
@@ -123,44 +119,58 @@ class Column:
         return int(np.bincount(flatten(self.cells, self.separator)[1], minlength=1).max())
 
     @property
-    def words(self) -> list[str]:
-        """The words of the column's name, in lower case."""
-        return re.split(r"[\W_]+", self.name.casefold())
-
-    @property
     def is_key(self) -> bool:
         """Whether its values identify things: text, or whole numbers with such a name."""
         if self.kind != "number":
             return self.kind == "text"
-        name = self.name.casefold()
-        named_so = KEY.search(name) or (THING.search(name) and not COUNTED.search(name))
+        named_so = KEY.search(self.plain) or (THING.search(self.plain) and not COUNTED.search(self.plain))
         return bool(named_so) and self.is_whole
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether its name says that it was complete before the row."""
+        return EARLIER.search(self.plain) is not None
 
     @property
     def may_grow(self) -> bool:
         """Whether its name says that it may grow after the prediction."""
-        name = self.name.casefold()
-        return GROWS.search(name) is not None and EARLIER.search(name) is None
+        return GROWS.search(self.plain) is not None and not self.is_earlier
+
+    @cached_property
+    def positive(self) -> str | None:
+        """The value that means 1 in a column of 0 and 1, of yes and no, or of -1 and 1; None in other columns."""
+        if self.kind not in ("number", "text") or self.form is not None:
+            return None
+        values = as_text(self.cells).drop_nulls().unique().sort().to_list()
+        if self.kind == "number":
+            numbers = np.unique(self.numbers[~np.isnan(self.numbers)]).tolist()
+            return "1" if numbers in ([0.0, 1.0], [-1.0, 1.0]) else None
+        if len(values) != 2:
+            return None
+        for yes, no in (values, values[::-1]):
+            said, denied = yes.strip().casefold(), no.strip().casefold()
+            bare = denied.removesuffix("ed"), said.removesuffix("ed")
+            opposite = any(bare[0] in (f"{word}{sign}{bare[1]}" for sign in ("", "_", "-", " ")) for word in DENIALS)
+            if opposite or (said in YES and denied in NO) or (said not in NO and denied in (*NO, "none") and self._named):
+                return str(yes)
+        return None
 
     @property
-    def is_binary(self) -> bool:
-        """Whether it holds both 0 and 1, and no other values."""
-        if self.kind != "number" or self.distinct != 2:
-            return False
-        values, _ = as_numbers(self.cells)
-        return set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}
+    def _named(self) -> bool:
+        """Whether one of its values is a word of its name: `clicked` beside `none` in `click_type`."""
+        return any(value.casefold()[:4] in self.plain for value in as_text(self.cells).drop_nulls().unique())
 
     @property
-    def names_rows(self) -> bool:
-        """Whether nearly every row has its own value, and this is text or a whole number."""
-        most = self.distinct >= 0.95 * (1 - self.missing) * len(self.cells) and self.distinct > 20
-        return most and (self.kind == "text" or (self.kind == "number" and self.is_whole))
+    def labels(self) -> npt.NDArray[np.float32]:
+        """label_R: 1 where it has its positive value, 0 where it has the other one, NaN where it has none."""
+        text = as_text(self.cells)
+        ones = self.numbers == 1 if self.kind == "number" else (text == self.positive).fill_null(False).to_numpy()
+        return np.where(self.filled, ones.astype(np.float32), np.float32(np.nan))
 
     @property
     def is_whole(self) -> bool:
         """Whether all its numbers are whole."""
-        values, _ = as_numbers(self.cells)
-        finite = values[np.isfinite(values)]
+        finite = self.numbers[np.isfinite(self.numbers)]
         return bool((finite == np.round(finite)).all())
 
     @property
@@ -170,8 +180,7 @@ class Column:
         Whole numbers may be codes. They count as amounts if most of them are 0, or neighbouring values are about
         equally frequent.
         """
-        values, _ = as_numbers(self.cells)
-        finite = values[np.isfinite(values)]
+        finite = self.numbers[np.isfinite(self.numbers)]
         low, middle, high = np.quantile(finite, (0.01, 0.5, 0.99)) if len(finite) else (0.0, 0.0, 0.0)
         if low < 0 or high <= 0 or high - middle <= TAIL * (middle - low):
             return False
@@ -182,7 +191,7 @@ class Column:
     @property
     def date_parts(self) -> tuple[Literal["hour", "weekday"], ...]:
         """The parts of its timestamps that repeat: hours if there are several, weekdays from two weeks on."""
-        timestamps = as_timestamps(self.cells, DateForm())[0].drop_nulls()
+        timestamps = as_timestamps(self.cells, DateForm(format=self.dates))[0].drop_nulls()
         if not len(timestamps):
             return ()
         days = (timestamps.max() - timestamps.min()).days  # type: ignore[operator, union-attr]
@@ -202,7 +211,7 @@ def _list(cells: pl.Series, separator: str) -> Column:
     values, row_I = flatten(cells, separator)
     text = as_text(values).drop_nulls()
     missing = 1 - len(np.unique(row_I)) / max(1, len(cells))
-    return Column(cells.name, cells, "list", text.n_unique(), missing, separator)
+    return Column(cells.name, cells, "list", text.n_unique(), missing, separator=separator)
 
 
 def _separator(text: pl.Series, distinct: int) -> str:
@@ -216,11 +225,32 @@ def _separator(text: pl.Series, distinct: int) -> str:
     return ""
 
 
-def _kind(cells: pl.Series, text: pl.Series) -> str:
+def _typed(column: Column, text: pl.Series) -> Column:
+    """The column as what its cells are: times, numbers, lists or text."""
+    cells = column.cells
     if isinstance(cells.dtype, pl.Date | pl.Datetime):
-        return "time"
-    if text.null_count() == len(text):
-        return "text"
-    if not cells.dtype.is_numeric() and text.drop_nulls().str.contains(r"^\d{4}-\d\d-\d\d").all():
-        return "text" if as_numbers(cells)[1].any() else "time"
-    return "text" if as_numbers(cells)[1].any() else "number"
+        return replace(column, kind="time")
+    if not len(text):
+        return column
+    if not cells.dtype.is_numeric() and text.str.contains(r"^\d{4}-\d\d-\d\d").all():
+        return column if as_timestamps(cells, DateForm())[1].any() else replace(column, kind="time")
+    if not as_numbers(cells)[1].any():
+        return replace(column, kind="time" if _are_times(replace(column, kind="number")) else "number")
+    if (dates := date_format(text)) is not None:
+        return replace(column, kind="time", dates=str(dates.form), doubt=dates.doubt)
+    if (numbers := number_form(text)) is not None and isinstance(numbers.form, NumberForm):
+        return replace(column, kind="number", form=numbers.form, doubt=numbers.doubt)
+    separator = _separator(text, column.distinct)
+    return _list(cells, separator) if separator else column
+
+
+def _are_times(column: Column) -> bool:
+    """Whether numbers of such a name are seconds since 1970, or days or hours in eight digits."""
+    if not (TIME.search(column.plain) or column.plain == "hour") or column.distinct < 2:
+        return False
+    numbers = column.numbers[~np.isnan(column.numbers)]
+    if (numbers != np.round(numbers)).any():
+        return False
+    eight = ((numbers >= 1e7) & (numbers < 4e7)).all()
+    seconds = ((numbers >= SECONDS[0]) & (numbers < SECONDS[1])).all() and column.plain != "hour"
+    return bool(seconds or (eight and not as_timestamps(column.cells, DateForm())[1].any()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from aesm_dsl.data.draft.column import KEY, Column
+from aesm_dsl.data.draft.column import Column
+from aesm_dsl.data.draft.column_names import KEY
 from aesm_dsl.data.reading.values import as_text
 
 BEFORE = re.compile(
@@ -36,12 +37,12 @@ def is_history(column: Column) -> bool:
 
 
 def _is_before(column: Column) -> bool:
-    return BEFORE.search(column.name.casefold()) is not None
+    return BEFORE.search(column.plain) is not None
 
 
 def _thing(column: Column) -> str:
     """The name of a column without the words that say how it holds its things: `fund` for `clicked_fund_ids`."""
-    bare = KEY.sub("", BEFORE.sub("", column.name.casefold())).strip("_")
+    bare = KEY.sub("", BEFORE.sub("", column.plain)).strip("_")
     return re.sub(r"(?<=[^s])s$", "", bare)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 from aesm_dsl.data.draft.column import Column
-from aesm_dsl.data.draft.infer_roles import LevelGuess, TableDraft
+from aesm_dsl.data.draft.column_names import split_words
+from aesm_dsl.data.draft.network_settings import network_settings, tower_settings
 from aesm_dsl.data.draft.shared_values import is_history
+from aesm_dsl.data.draft.table_draft import LevelGuess, TableDraft, TaskGuess
 from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.spec.data import Data, Split
 from aesm_dsl.spec.features import (
     CategoryFeature,
@@ -22,24 +25,21 @@ from aesm_dsl.spec.features import (
     SameFeature,
     SequenceFeature,
 )
-from aesm_dsl.spec.levels import Level as LevelBlock
 from aesm_dsl.spec.levels import Node, RunsShared
+from aesm_dsl.spec.levels import Level as LevelBlock
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.name_rules import TASK_LEVEL
-from aesm_dsl.spec.tasks import Equals, Task, Tasks
-from aesm_dsl.spec.training import Train
+from aesm_dsl.spec.tasks import Above, Equals, Task, Tasks
 from aesm_dsl.spec.write import write
 from aesm_dsl.syntax.format import is_word
 
 GROUP = "row"
-MANY = 10_000
-"""A column with more values is hashed."""
+MANY = 1_000_000
+"""A column with more values is hashed; fewer values have a vocabulary, so that no two of them share an embedding."""
 FEW = 12
 """Numbers with at most this many values become categories."""
 LONGEST = 100
 """Most values of a list that are used."""
-LARGE_ROWS = 1_000_000
-"""A table with at least this many rows gets the default batch size."""
 
 
 def draft_spec(draft: TableDraft, table: str, name: str) -> str:
@@ -60,16 +60,17 @@ def draft_spec(draft: TableDraft, table: str, name: str) -> str:
         "Every choice is a guess: look at each.",
         features=(FeatureGroup(name=GROUP, members=_features(members, draft)),),
         levels=_levels(draft.levels, levels),
-        tasks=Tasks(tasks=tuple(_task(task, tasks) for task in draft.tasks)),
+        tasks=Tasks(tasks=tuple(_task(task, tasks) for task in draft.tasks), **tower_settings(draft)),
         data=_data(draft, table),
-        **_settings(train=Train(batch=512) if draft.rows < LARGE_ROWS else None),
+        **network_settings(draft),
     )
     notes = {
         f"features.{GROUP}.{key}": draft.notes.get(column.name, _value_counts(column))
         for key, column in members.items()
     }
     for task in draft.tasks:
-        notes[f"tasks.task.{tasks[task.column]}.label"] = f"1 in {task.rate:.1%} of the rows"
+        said = f"1 in {task.rate:.1%} of the rows"
+        notes[f"tasks.task.{tasks[task.column]}.label"] = f"{said}; {task.note}" if task.note else said
         notes[f"tasks.task.{tasks[task.column]}.after"] = "never happens without it"
     for level in draft.levels:
         notes[f"level.{levels[level.column]}.unknown"] = f"{level.missing:,} rows without a value"
@@ -96,7 +97,7 @@ class _Names:
 
     def of(self, text: str, *taken: str) -> str:
         """Returns a name like the text that is not in `taken` and was not returned before."""
-        name = re.sub(r"[\W_]+", "_", normalize(text)).strip("_").lower() or "value"
+        name = split_words(normalize(text)).lower() or "value"
         if not is_word(name) or name in ("none", "auto"):
             name = f"v_{name}"
         free, number = name, 1
@@ -119,6 +120,7 @@ def _feature(name: str, column: Column, shared: str | None) -> FeatureDefinition
     """The definition of a feature; `shared` is the feature whose things its column holds too."""
     settings = _settings(column=column.name if column.name != name else None)
     if column.kind == "time":
+        settings |= _settings(format=column.dates or None)
         return DateFeature(call="date", parts=column.date_parts, **settings)
     if column.kind == "list":
         longest = column.longest
@@ -136,18 +138,31 @@ def _single(
 ) -> CategoryFeature | IdFeature | NumberFeature:
     """The definition of a feature with one value; `pooled` says that it is a value of a list."""
     identifies = column.is_key or (pooled and column.is_whole)
-    if column.kind == "number" and column.distinct > FEW and not identifies:
+    if column.form is not None or (column.kind == "number" and column.distinct > FEW and not identifies):
+        settings = settings | _number_form(column.form)
         if column.distinct > 100 and column.has_tail and not pooled:
             return NumberFeature(call="number", scale="log", **settings)
         return NumberFeature(call="number", quantiles=32 if column.distinct > 100 else 16, **settings)
     if column.distinct > MANY and (column.kind == "text" or column.is_whole):
         return IdFeature(call="id", buckets=_round_up(4 * column.distinct), **settings)
-    return CategoryFeature(call="category", **_settings(min_count=10 if column.distinct > 50 else None), **settings)
+    rare = _settings(min_count=10 if column.distinct > 50 else None)
+    default = int(CategoryFeature.model_fields["limit"].default)
+    large = _settings(limit=_round_up(2 * column.distinct) if 2 * column.distinct > default else None)
+    return CategoryFeature(call="category", **rare, **large, **settings)
+
+
+def _number_form(form: NumberForm | None) -> dict[str, Any]:
+    """The arguments of `number` that say how its numbers are written."""
+    if form is None:
+        return {}
+    plain = NumberForm()
+    names = (field.name for field in fields(form))
+    return {name: getattr(form, name) for name in names if getattr(form, name) != getattr(plain, name)}
 
 
 def _round_up(count: int) -> int:
-    """The next larger of 50,000, 100,000, 200,000, 500,000 and so on."""
-    scale = 10_000
+    """The next larger of 5,000, 10,000, 20,000, 50,000 and so on."""
+    scale = 1_000
     while True:
         for first in (5, 10, 20):
             if first * scale >= count:
@@ -188,16 +203,22 @@ def _node(value: str, name: str, parents: list[str], above: dict[str, str]) -> N
     return Node(name=name, **value_settings, **_settings(under=under if len(under) < len(above) else None))
 
 
-def _task(task: Any, names: dict[str, str]) -> Task:
-    label = task.column if task.value is None else Equals(call="equals", column=task.column, value=task.value)
-    return Task(name=names[task.column], label=label, **_settings(after=names.get(task.after)))
+def _task(task: TaskGuess, names: dict[str, str]) -> Task:
+    name, column = names[task.column], task.column
+    after = _settings(after=names.get(task.after or ""))
+    if task.rule == "equals":
+        return Task(name=name, label=Equals(call="equals", column=column, value=task.value), **after)
+    if task.rule == "above":
+        return Task(name=name, label=Above(call="above", column=column, value=float(task.value)), **after)
+    return Task(name=name, label=column, **after)
 
 
 def _data(draft: TableDraft, table: str) -> Data:
     settings = _settings(user=draft.user)
     if draft.time is not None:
         settings["test"], settings["valid"] = (
-            Split(call="split", last=share, by=draft.time.name) for share in (0.2, 0.1)
+            Split(call="split", last=share, by=draft.time.name, **_settings(format=draft.time.dates or None))
+            for share in (0.2, 0.1)
         )
         return Data(train=(table,), **settings)
     for part in ("valid", "test"):
