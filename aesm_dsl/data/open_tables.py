@@ -219,6 +219,7 @@ def check_tables(
             *reader.standard_checks(),
             UnmatchedKeys(plan, keys, locate),
             UnmatchedStatistics(plan, learners, locate),
+            IdCollisions(plan, locate),
             *also,
         )
         reader.check_all(lambda chunk: None, checks if len(findings.errors) == before else ())

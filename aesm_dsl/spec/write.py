@@ -89,7 +89,9 @@ class _Writer:
                     yield self._setting(member, kind.of, definition, f"{path}.{member}")
             elif isinstance(kind, kinds.BlockKind):
                 for child in value if kind.many else [value] * (value is not None):
-                    if not kind.many and not any(self._is_written(child, name, inner) for name in type(child).model_fields):
+                    if not kind.many and not any(
+                        self._is_written(child, name, inner) for name in type(child).model_fields
+                    ):
                         continue
                     yield from [""] * (not self.given or word not in ("node", "task"))
                     yield from self.block(word, child, f"{inner}.{child.name}" if kind.many else inner)

@@ -47,7 +47,13 @@ def test_hotel_bookings(real_data: Path, tmp_path: Path) -> None:
     under = {node.title: node.under for node in spec.levels[1].nodes}
     assert under["Aviation"] == under["Undefined"] == ("city_hotel",)
     assert under["Groups"] is None
-    leaks = {"reservation_status", "reservation_status_date", "assigned_room_type", "required_car_parking_spaces", "row"}
+    leaks = {
+        "reservation_status",
+        "reservation_status_date",
+        "assigned_room_type",
+        "required_car_parking_spaces",
+        "row",
+    }
     assert not leaks & set(features(spec))
     assert {"lead_time", "adr", "country", "deposit_type"} < set(features(spec))
     assert features(spec)["arrival_date"].parts == ("weekday",)

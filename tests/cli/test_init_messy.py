@@ -77,7 +77,8 @@ def test_what_was_so_before_a_label_is_left_out_if_in_doubt(tmp_path: Path) -> N
             "bought": (member & (draw.random(ROWS) < 0.3)).astype(int),
         }
     ).with_columns(
-        reason_not=pl.when(pl.col("bought") == 0).then("reason_not"), last_order=pl.when(pl.col("bought") == 1).then(1.5)
+        reason_not=pl.when(pl.col("bought") == 0).then("reason_not"),
+        last_order=pl.when(pl.col("bought") == 1).then(1.5),
     ).write_parquet(tmp_path / "t.parquet")
     spec, text = drafted(tmp_path / "t.parquet")
     assert set(features(spec)) == {"price"}

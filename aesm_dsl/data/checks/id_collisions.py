@@ -22,7 +22,7 @@ BITS = 22
 """The counting table has 2^BITS cells."""
 VOCABULARY = 1_000_000
 """Most values for which a vocabulary is advised."""
-NOTABLE = 0.1
+NOTABLE = 0.25
 """Share of the values that must collide."""
 
 
@@ -41,7 +41,9 @@ class IdCollisions:
             column = chunk.rows.frame[feature.column]
             values = flatten(column, feature.separator)[0] if feature.take else column
             hashes, missing = hash64(values)
-            self._seen[feature.table or feature.name][(hashes[~missing] >> np.uint64(64 - BITS)).astype(np.int64)] = True
+            self._seen[feature.table or feature.name][(hashes[~missing] >> np.uint64(64 - BITS)).astype(np.int64)] = (
+                True
+            )
 
     def report(self, findings: Findings) -> None:
         for feature in self._features:
@@ -58,12 +60,13 @@ class IdCollisions:
         more = 10 * count
         findings.add(
             "W535",
-            f"about {share:.0%} of the {count:,} values of feature `{feature.name}` share one of its {buckets:,} buckets "
-            "with another value",
+            f"about {share:.0%} of the {count:,} values of feature `{feature.name}` share one of its {buckets:,} "
+            "buckets with another value",
             self._locate(f"features.{feature.group}.{feature.name}"),
             label="values in one bucket have one embedding",
             help=[
-                f"`category(limit: {count})` gives every value an embedding of its own",
+                f"`category(limit: {count}, min_count: 5)` gives every value an embedding of its own, but rare ones "
+                "one together",
                 f"with `buckets: {more}` {colliding_share(count, more):.0%} would share one",
             ],
         )

@@ -25,9 +25,13 @@ PARTS = {
     "train": ("train", "training"),
 }
 """Values of a column that says to which part of the table a row belongs."""
-YES = frozenset(("1", "y", "yes", "true", "t", "on", "positive", "pos", "success", "si", "ja", "oui", "是", "有", "真", "对"))
+YES = frozenset(
+    ("1", "y", "yes", "true", "t", "on", "positive", "pos", "success", "si", "ja", "oui", "是", "有", "真", "对")
+)
 """Words for 1."""
-NO = frozenset(("0", "n", "no", "false", "f", "off", "negative", "neg", "failure", "nein", "non", "否", "无", "没有", "假", "错"))
+NO = frozenset(
+    ("0", "n", "no", "false", "f", "off", "negative", "neg", "failure", "nein", "non", "否", "无", "没有", "假", "错")
+)
 """Words for 0."""
 DENIALS = ("no", "not", "non", "un", "dis", "in", "没", "未", "不", "无", "非")
 """What makes a word its opposite."""
@@ -151,7 +155,11 @@ class Column:
             said, denied = yes.strip().casefold(), no.strip().casefold()
             bare = denied.removesuffix("ed"), said.removesuffix("ed")
             opposite = any(bare[0] in (f"{word}{sign}{bare[1]}" for sign in ("", "_", "-", " ")) for word in DENIALS)
-            if opposite or (said in YES and denied in NO) or (said not in NO and denied in (*NO, "none") and self._named):
+            if (
+                opposite
+                or (said in YES and denied in NO)
+                or (said not in NO and denied in (*NO, "none") and self._named)
+            ):
                 return str(yes)
         return None
 

@@ -122,11 +122,15 @@ LABEL = re.compile(
     r"add(ed)?_to_cart|checkout|comment|(^|_)sign(ed)?_?up(_|$)"
 )
 """Names of columns with two values that are labels rather than features."""
-STATE = re.compile(r"(^|_)(has|had|with|vip|member|new|newbie|active|login|logged|registered|mobile|weekend|holiday)(_|$)")
+STATE = re.compile(
+    r"(^|_)(has|had|with|vip|member|new|newbie|active|login|logged|registered|mobile|weekend|holiday)(_|$)"
+)
 """Names of columns of 0 and 1 that say what was so before the row, unless their names also match LABEL."""
 RATING = re.compile(r"(^|_)(rating|ratings|stars?|grade|relevance)(_|$)")
 """Names of graded answers."""
-LATER = re.compile(r"(^|_)(status|assigned|actual|truth|final|outcome|result|closed|refund|settled|delivered|completed)(_|$)")
+LATER = re.compile(
+    r"(^|_)(status|assigned|actual|truth|final|outcome|result|closed|refund|settled|delivered|completed)(_|$)"
+)
 """Names of columns that are known only afterwards."""
 OUTCOME = re.compile(
     r"(^|_)(purchas\w*|orders?|ordered|pay|payment|paid|spend|spent|conver\w*|buy|bought|checkout|basket|cart|deal|click\w*|"

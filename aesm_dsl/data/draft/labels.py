@@ -114,7 +114,7 @@ def is_within(inner_R: npt.NDArray[np.bool_], outer_R: npt.NDArray[np.bool_]) ->
     inner, outer = int(inner_R.sum()), int(outer_R.sum())
     if inner < LEAST_SUBSET or outer <= inner or (inner_R & ~outer_R).any():
         return False
-    return inner * np.log(outer / len(outer_R)) < np.log(CHANCE)
+    return bool(inner * np.log(outer / len(outer_R)) < np.log(CHANCE))
 
 
 def _guess_funnels(tasks: Sequence[TaskGuess]) -> None:

@@ -22,7 +22,7 @@ def network_settings(draft: TableDraft) -> dict[str, Any]:
 
     With levels, one wide layer a level and averaged weights; without, narrow experts and no average.
     """
-    batch = {} if draft.rows >= LARGE else {"batch": 256 if draft.rows < SMALL else 512}
+    batch: dict[str, Any] = {} if draft.rows >= LARGE else {"batch": 256 if draft.rows < SMALL else 512}
     if not draft.levels:
         return {
             "experts": ExpertsBlock(hidden=(32, 16)),

@@ -25,8 +25,8 @@ from aesm_dsl.spec.features import (
     SameFeature,
     SequenceFeature,
 )
-from aesm_dsl.spec.levels import Node, RunsShared
 from aesm_dsl.spec.levels import Level as LevelBlock
+from aesm_dsl.spec.levels import Node, RunsShared
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.name_rules import TASK_LEVEL
 from aesm_dsl.spec.tasks import Above, Equals, Task, Tasks

@@ -14,7 +14,27 @@ from aesm_dsl.data.reading.number_text import read_number_text
 from aesm_dsl.plan.number_form import NumberForm
 
 UNITS = frozenset(
-    "eur usd gbp cny rmb jpy chf sek nok dkk pln inr rub brl cad aud kr zł 元 円 원 kg g km m cm mm min h s ms mb gb kb".split()
+    (
+        *(
+            "eur",
+            "usd",
+            "gbp",
+            "cny",
+            "rmb",
+            "jpy",
+            "chf",
+            "sek",
+            "nok",
+            "dkk",
+            "pln",
+            "inr",
+            "rub",
+            "brl",
+            "cad",
+            "aud",
+        ),
+        *("kr", "zł", "元", "円", "원", "kg", "g", "km", "m", "cm", "mm", "min", "h", "s", "ms", "mb", "gb", "kb"),
+    )
 )
 """Words beside a number that say in what it is measured, without changing it as `k` and `万` do."""
 FIRST = 1_000
@@ -108,7 +128,9 @@ def _signs(bodies: list[str]) -> tuple[dict[str, str], str]:
     if thousands or any(_is_decimal(body, sign) for body in bodies) or sign == ".":
         return {**marks, "decimal": sign}, ""
     example = next(body for body in bodies if sign in body)
-    return {"thousands": sign}, f"`{example}` is read as {example.replace(sign, '')}, not as {example.replace(sign, '.')}"
+    return {
+        "thousands": sign
+    }, f"`{example}` is read as {example.replace(sign, '')}, not as {example.replace(sign, '.')}"
 
 
 def _is_decimal(body: str, sign: str) -> bool:
@@ -129,16 +151,17 @@ def date_format(text: pl.Series) -> Written | None:
     fitting = list(_fitting(cells))
     if not fitting:
         return None
-    days_first = [one for one in fitting if one.startswith("%d")]
-    doubt = ""
-    if len(fitting) > 1:
-        chosen = (days_first or fitting)[0]
-        doubt = f"read with the day first; if the month comes first, write `{next(one for one in fitting if one != chosen)}`"
-    return Written((days_first or fitting)[0], doubt)
+    day_first = next((one for one in fitting if one.startswith("%d")), None)
+    month_first = next((one for one in fitting if one.startswith("%m")), None)
+    if day_first and month_first:
+        return Written(day_first, f"read with the day first; if the month comes first, write `{month_first}`")
+    return Written(fitting[0])
 
 
 def _fitting(cells: pl.Series) -> Iterator[str]:
     for date, time in product(_DATES, _TIMES):
         form = date + time
-        if all(not read_date_text(some, form, "UTC").has_nulls() for some in (cells.head(20), cells.head(FIRST), cells)):
+        if all(
+            not read_date_text(some, form, "UTC").has_nulls() for some in (cells.head(20), cells.head(FIRST), cells)
+        ):
             yield form

@@ -41,7 +41,10 @@ def found(folder: Path, buckets: int, values: int, of: str = "user_id") -> list[
 
 def test_values_that_share_a_bucket_are_told(tmp_path: Path) -> None:
     (message,) = found(tmp_path, 20_000, 6_000)
-    assert message == "about 26% of the 5,996 values of feature `user_id` share one of its 20,000 buckets with another value"
+    assert (
+        message
+        == "about 26% of the 5,996 values of feature `user_id` share one of its 20,000 buckets with another value"
+    )
 
 
 def test_few_collisions_are_not_told(tmp_path: Path) -> None:
