@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from aesm_dsl.data.draft.csv_format import guess_csv_format, guess_missing_words
 from aesm_dsl.data.draft.infer_roles import infer_roles
 from aesm_dsl.data.draft.write_spec import draft_spec
 from aesm_dsl.data.reading.files import find_files
@@ -13,13 +16,20 @@ from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.spec_file import write_text
 
 
-def init(table: str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Path:
+def init(
+    table: str | Path,
+    out: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    warn: Callable[[Findings], None] = lambda findings: None,
+) -> Path:
     """Drafts a spec from a table, and writes it with a comment wherever something was guessed.
 
     Args:
         table: a parquet or csv file, a folder or a glob of them.
         out: the spec to write; None for the table's name with .aesm.
         overwrite: replace a file that exists.
+        warn: called once, with the warnings, such as files that are left out.
 
     Returns:
         The path of the spec.
@@ -33,12 +43,18 @@ def init(table: str | Path, out: str | Path | None = None, *, overwrite: bool = 
     if path.exists() and not overwrite:
         findings.add("E601", f"`{path}` exists already", help=["`--overwrite` replaces it", "`-o` names another file"])
         raise AesmError(findings)
-    files = find_files([str(table)], [Path.cwd()], None, findings)
+    csv = guess_csv_format(str(table), [Path.cwd()])
+    files = find_files([str(table)], [Path.cwd()], None, findings, csv)
     if findings.errors:
         raise AesmError(findings)
+    if words := guess_missing_words(files):
+        csv = replace(csv, null=words)
+        files = find_files([str(table)], [Path.cwd()], None, Findings(), csv)
     roles = infer_roles(files, findings)
     if roles is None:
         raise AesmError(findings)
+    roles.csv = csv
     beside = os.path.relpath(Path(table).absolute(), path.absolute().parent)
     write_text(path, draft_spec(roles, beside, stem))
+    warn(findings)
     return path

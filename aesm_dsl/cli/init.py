@@ -9,7 +9,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import Overwrite
-from aesm_dsl.cli.output import say
+from aesm_dsl.cli.output import say, warn
 
 
 def init(
@@ -27,5 +27,5 @@ def init(
     """Draft a spec from a table: labels, levels, features and splits are guessed, each with a comment on why."""
     from aesm_dsl.api.init import init
 
-    path = init(table, out, overwrite=overwrite)
+    path = init(table, out, overwrite=overwrite, warn=warn)
     say(f"wrote {path}; look at every line, then: aesm check {path} --data")

@@ -250,3 +250,50 @@ def test_ids_are_hashed_only_if_no_vocabulary_can_hold_them(tmp_path: Path) -> N
     ).write_parquet(tmp_path / "t.parquet")
     path = api.init(tmp_path / "t.parquet", tmp_path / "spec.aesm")
     assert "user_id = category(min_count: 10, limit: 500000)" in " ".join(path.read_text().split())
+
+
+def as_csv(folder: Path, **writing: Any) -> Path:
+    """A csv with missing numbers and missing words, written in one way or another."""
+    draw = np.random.default_rng(9)
+    pl.DataFrame(
+        {
+            "价格": [f"{one:.2f}" if number % 9 else "-" for number, one in enumerate(draw.lognormal(3, 1, 500))],
+            "city": [("\\N", "北京", 'a "b", c')[number % 3] for number in range(500)],
+            "clicked": draw.integers(0, 2, 500),
+        }
+    ).write_csv(folder / "t.csv", **writing)
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("separator", "encoding", "said"),
+    [
+        (",", "utf-8", 'format = csv(null: ["\\\\N", "-"])'),
+        (";", "utf-8", 'format = csv(separator: ";", null: ["\\\\N", "-"])'),
+        ("\t", "gbk", 'format = csv(separator: "\\t", encoding: "gbk", null: ["\\\\N", "-"])'),
+        (",", "utf-16", 'format = csv(encoding: "utf-16", null: ["\\\\N", "-"])'),
+    ],
+)
+def test_how_a_csv_is_written(separator: str, encoding: str, said: str, tmp_path: Path) -> None:
+    path = as_csv(tmp_path, separator=separator)
+    path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    spec, text = drafted(path)
+    assert said in text
+    assert features(spec)["价格"].call == "number"
+    assert features(spec)["city"].call == "category"
+
+
+def test_a_csv_as_spark_writes_it(tmp_path: Path) -> None:
+    path = as_csv(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace('""', '\\"'), encoding="utf-8")
+    _, text = drafted(path)
+    assert 'escape: "\\\\"' in text
+
+
+def test_files_that_are_left_out_are_told(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"price": np.arange(100), "clicked": [0, 1] * 50})
+    rows.write_parquet(tmp_path / "a.parquet")
+    rows.write_csv(tmp_path / "b.csv")
+    told: list[str] = []
+    api.init(tmp_path, tmp_path / "spec.aesm", warn=lambda findings: told.extend(one.code for one in findings))
+    assert told == ["W514"]

@@ -24,7 +24,7 @@ class MissingWords:
         of_values = [feature for feature in plan.reading if feature.kind in ("category", "id", "vectors")]
         self._keys = {feature.column: f"features.{feature.group}.{feature.name}" for feature in of_values}
         self._counts = {column: Counter[str]() for column in self._keys}
-        self._words = pl.Series(MISSING_WORDS)
+        self._words = list(MISSING_WORDS)
 
     def update(self, chunk: CheckedRows) -> None:
         for column, counts in self._counts.items():

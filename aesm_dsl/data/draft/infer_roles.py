@@ -15,7 +15,8 @@ from aesm_dsl.data.draft.outcomes import leave_out_outcomes, rare_value
 from aesm_dsl.data.draft.sampled_table import SampledTable
 from aesm_dsl.data.draft.shared_values import shared_values
 from aesm_dsl.data.draft.table_draft import LevelGuess, TableDraft
-from aesm_dsl.data.reading.data_file import DataFile, read_or_report
+from aesm_dsl.data.reading.data_file import DataFile
+from aesm_dsl.data.reading.read_errors import read_or_report
 from aesm_dsl.findings.diagnostic import Findings, quoted
 
 MOST_NODES = 40

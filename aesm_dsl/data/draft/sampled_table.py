@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
 
 from aesm_dsl.data.reading.data_file import DataFile, scan
+from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.data.reading.values import as_numbers, as_text
 
 SAMPLE_ROWS = 50_000
@@ -32,7 +32,7 @@ class SampledTable:
             files: the files.
             columns: the columns that all files have.
         """
-        self._parts = [scan(file).select(cs.by_name(*columns)) for file in files]
+        self._parts = [scan(file).select(named(columns)) for file in files]
         heights = [int(part.select(pl.len()).collect().item()) for part in self._parts]
         self.rows = sum(heights)
         step = max(1, self.rows // SAMPLE_ROWS)
@@ -56,7 +56,7 @@ class SampledTable:
         column = self.sample[name]
         if self.rows == len(column) or name not in self._same or column.dtype.is_nested() or column.n_unique() <= MANY:
             return None
-        whole = pl.concat([part.select(cs.by_name(name)) for part in self._parts])
+        whole = pl.concat([part.select(named([name])) for part in self._parts])
         return int(whole.select(pl.first().approx_n_unique()).collect().item())
 
     def counts(self, columns: Sequence[str]) -> pl.DataFrame:
@@ -66,10 +66,10 @@ class SampledTable:
         """
         texts = []
         for part in self._parts:
-            counts = part.select(cs.by_name(*columns)).group_by(cs.by_name(*columns)).len(COUNT).collect()
+            counts = part.select(named(columns)).group_by(named(columns)).len(COUNT).collect()
             texts.append(pl.DataFrame([*(as_text(counts[name]) for name in columns), counts[COUNT]]))
-        sums = pl.concat(texts).group_by(cs.by_name(*columns)).agg(pl.col(COUNT).sum())
-        return sums.sort(COUNT, cs.by_name(*columns), descending=True)
+        sums = pl.concat(texts).group_by(named(columns)).agg(pl.col(COUNT).sum())
+        return sums.sort(COUNT, named(columns), descending=True)
 
 
 def _one_type(pieces: Sequence[pl.Series]) -> pl.Series:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aesm_dsl.data.draft.column import Column
+from aesm_dsl.plan.data import CsvFormat
 
 Labels = npt.NDArray[np.float32]
 
@@ -74,3 +75,5 @@ class TableDraft:
     """Part of the table -> its value in `part_column`."""
     part_column: str | None = None
     """Column that says to which part a row belongs."""
+    csv: CsvFormat = field(default_factory=CsvFormat)
+    """How csv files of the table are written."""

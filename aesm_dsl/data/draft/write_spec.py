@@ -12,8 +12,9 @@ from aesm_dsl.data.draft.network_settings import network_settings, tower_setting
 from aesm_dsl.data.draft.shared_values import is_history
 from aesm_dsl.data.draft.table_draft import LevelGuess, TableDraft, TaskGuess
 from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.plan.data import CsvFormat
 from aesm_dsl.plan.number_form import NumberForm
-from aesm_dsl.spec.data import Data, Split
+from aesm_dsl.spec.data import Csv, Data, Split
 from aesm_dsl.spec.features import (
     CategoryFeature,
     DateFeature,
@@ -72,6 +73,7 @@ def draft_spec(draft: TableDraft, table: str, name: str) -> str:
         said = f"1 in {task.rate:.1%} of the rows"
         notes[f"tasks.task.{tasks[task.column]}.label"] = f"{said}; {task.note}" if task.note else said
         notes[f"tasks.task.{tasks[task.column]}.after"] = "never happens without it"
+    notes["data.format"] = "by the bytes and cells of the files"
     for level in draft.levels:
         notes[f"level.{levels[level.column]}.unknown"] = f"{level.missing:,} rows without a value"
     out = [f"{column}: {why}" for column, why in draft.left_out.items()]
@@ -153,11 +155,13 @@ def _single(
 
 def _number_form(form: NumberForm | None) -> dict[str, Any]:
     """The arguments of `number` that say how its numbers are written."""
-    if form is None:
-        return {}
-    plain = NumberForm()
-    names = (field.name for field in fields(form))
-    return {name: getattr(form, name) for name in names if getattr(form, name) != getattr(plain, name)}
+    return {} if form is None else _differing(form, NumberForm())
+
+
+def _differing(value: NumberForm | CsvFormat, plain: NumberForm | CsvFormat) -> dict[str, Any]:
+    """The fields of a value that differ from those of the plain one."""
+    names = (field.name for field in fields(value))
+    return {name: getattr(value, name) for name in names if getattr(value, name) != getattr(plain, name)}
 
 
 def _round_up(count: int) -> int:
@@ -215,6 +219,8 @@ def _task(task: TaskGuess, names: dict[str, str]) -> Task:
 
 def _data(draft: TableDraft, table: str) -> Data:
     settings = _settings(user=draft.user)
+    if draft.csv != CsvFormat():
+        settings["format"] = Csv(call="csv", **_differing(draft.csv, CsvFormat()))
     if draft.time is not None:
         settings["test"], settings["valid"] = (
             Split(call="split", last=share, by=draft.time.name, **_settings(format=draft.time.dates or None))

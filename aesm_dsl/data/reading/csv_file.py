@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -50,7 +50,9 @@ def plain_csv(file: CsvFile) -> Path:
     csv = file.csv
     if encoding := _wide_encoding(file):
         raise UnreadableError(
-            f"this is {encoding[:6].upper()}", f'`format = csv(encoding: "{encoding}")` in `data` reads it'
+            f"this is {encoding[:6].upper()}",
+            f'`format = csv(encoding: "{encoding}")` in `data` reads it',
+            replace(csv, encoding=encoding),
         )
     plain, compression = file.path, file.compression
     if not is_plain(csv, compression):
@@ -66,7 +68,7 @@ def plain_csv(file: CsvFile) -> Path:
         words, escaped = wrong_quotes(plain, compression, file.separator, csv.quote)
         if words and escaped and csv.escape is None:
             help = '`format = csv(escape: "\\\\")` in `data` reads quotes behind a backslash, as Spark writes them'
-            raise UnreadableError(words, help)
+            raise UnreadableError(words, help, replace(csv, escape="\\"))
         if words:
             help = "double the quotes within a quoted cell; `format = csv(quote: none)` in `data` reads quotes as text"
             raise UnreadableError(words, help)
@@ -92,7 +94,9 @@ def wrong_text(path: Path, compression: str) -> UnreadableError | None:
     guess = _guessed_encoding(bad)
     name = {"gbk": "GBK", "big5": "Big5", "latin-1": "Latin-1"}[guess]
     return UnreadableError(
-        f"its text is not UTF-8, but perhaps {name}", f'`format = csv(encoding: "{guess}")` in `data` reads it so'
+        f"its text is not UTF-8, but perhaps {name}",
+        f'`format = csv(encoding: "{guess}")` in `data` reads it so',
+        CsvFormat(encoding=guess),
     )
 
 
@@ -147,4 +151,5 @@ def _check_header(file: CsvFile, head: bytes) -> None:
     if other and (file.csv.separator is not None or b"," not in head or separator == b"\t"):
         shown = {b"\t": '"\\t"'}.get(other, f'"{other.decode()}"')
         stated = f"`format = csv(separator: {shown})` in `data` reads it"
-        raise UnreadableError(f"its columns are separated by {other.decode()!r}", stated)
+        instead = replace(file.csv, separator=other.decode())
+        raise UnreadableError(f"its columns are separated by {other.decode()!r}", stated, instead)

@@ -145,7 +145,7 @@ def read_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[p
     """
     if file.frames is not None:
         for frame in file.frames():
-            cells = with_storage(pl.DataFrame([frame[name] for name in columns]))
+            cells = with_storage(pl.DataFrame({name: frame[name] for name in columns}))
             yield from cells.iter_slices(rows)
         return
     folders = {name: value for name, value in file.folders if name in columns}
@@ -158,9 +158,9 @@ def read_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[p
         read += frame.height
         cells = with_storage(frame)
         if file.csv is not None and file.csv.csv.null:
-            missing = pl.Series(file.csv.csv.null, dtype=pl.String)
-            cells = pl.DataFrame([cell.set(cell.is_in(missing), None) for cell in cells.get_columns()])
-        yield pl.DataFrame([_column(cells, name, folders) for name in columns])
+            missing = list(file.csv.csv.null)
+            cells = pl.DataFrame({cell.name: cell.set(cell.is_in(missing), None) for cell in cells.get_columns()})
+        yield pl.DataFrame({name: _column(cells, name, folders) for name in columns})
     if (stated := _stated_rows(file)) is not None and stated != read:
         raise LostRowsError(read, stated, _why(file, wanted))
 

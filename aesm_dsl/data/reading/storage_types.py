@@ -45,7 +45,8 @@ def with_storage(frame: pl.DataFrame) -> pl.DataFrame:
     Databases write `infinity` as the largest number that the type holds; it becomes a missing value, as do all times
     outside the years 1 to 9999.
     """
-    columns = [_stored(column) for column in frame.get_columns()]
+    # By name: polars calls a column without a name `column_0` otherwise.
+    columns = {column.name: _stored(column) for column in frame.get_columns()}
     return pl.DataFrame(columns) if columns else frame
 
 

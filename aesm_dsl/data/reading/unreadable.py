@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aesm_dsl.plan.data import CsvFormat
+
 
 class UnreadableError(Exception):
     """Rows cannot be read as they are.
@@ -9,10 +11,11 @@ class UnreadableError(Exception):
     Attributes:
         label: why, in a few words.
         help: what to do.
+        instead: the format of csv files with which they perhaps can; None if no format helps.
     """
 
-    def __init__(self, label: str, help: str) -> None:
-        self.label, self.help = label, help
+    def __init__(self, label: str, help: str, instead: CsvFormat | None = None) -> None:
+        self.label, self.help, self.instead = label, help, instead
         super().__init__(f"{label}; {help}")
 
 

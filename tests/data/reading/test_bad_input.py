@@ -17,7 +17,7 @@ SPEC = """\
 aesm = 1
 
 model m {
-  features u { age = number(); city = category(); uid = id(buckets: 10) }
+  features u { age = number(); city = category(); uid = id(buckets: 1k) }
   tasks { task click }
   data { train = "t/*"; test = split(from: 30, by: uid) }
 }
