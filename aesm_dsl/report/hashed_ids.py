@@ -11,7 +11,7 @@ def hashed_ids_text(plan: Plan) -> str:
     features = [feature for feature in plan.features if feature.kind == "id" and not feature.table]
     if not features:
         return ""
-    lines = ["Hashed ids: how many of the values share a bucket, and so their embedding, with another value"]
+    lines = ["Hashed ids, and how many of their values share an embedding with another:"]
     width = max(len(feature.name) for feature in features)
     for feature in features:
         buckets = feature.rows - 1
