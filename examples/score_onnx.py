@@ -93,6 +93,13 @@ def scaled(number, feature):
     return max(-10.0, min(10.0, (number - feature["mean"]) / feature["deviation"]))
 
 
+def bucket_of(number, feature):
+    """Returns how many boundaries are below the number, which is compared with most of them as float32."""
+    with np.errstate(over="ignore"):
+        narrow = bisect.bisect_left(feature["boundaries"], float(np.float32(number)))
+    return narrow + bisect.bisect_left(feature["wide_boundaries"], number)
+
+
 def row_slots(feature, row):
     """Returns the input of a feature for a row: a number for each slot. `feature` is its description."""
     if feature["kind"] != "cross":
@@ -110,7 +117,7 @@ def value_slots(feature, value):
         return [scaled(number_of(value, feature["form"]), feature)]
     if kind == "number":
         number = number_of(value, feature["form"])
-        return [MISSING if math.isnan(number) else bisect.bisect_left(feature["boundaries"], number) + 1]
+        return [MISSING if math.isnan(number) else bucket_of(number, feature) + 1]
     if kind == "shared":
         return value_slots(feature["of"], value)
     if kind == "list":

@@ -247,12 +247,16 @@ def inference_response(
     return {"model_name": model, "model_version": MODEL_VERSION, **identity, "outputs": outputs}
 
 
+def _takes_numbers(feature: FeaturePlan) -> bool:
+    return feature.kind in NUMERIC_KINDS and not feature.take and feature.form is None
+
+
 def model_metadata(plan: Plan, platform: str) -> dict[str, Any]:
     """Returns the protocol's description of the model: its inputs and outputs."""
     inputs = [
         {
             "name": column,
-            "datatype": "FP64" if any(use.kind in NUMERIC_KINDS and not use.take for use in features) else "BYTES",
+            "datatype": "FP64" if any(_takes_numbers(use) for use in features) else "BYTES",
             "shape": [-1, -1] if any(use.take and not use.separator for use in features) else [-1],
         }
         for column, features in _columns(plan).items()

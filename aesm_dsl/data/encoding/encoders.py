@@ -32,9 +32,6 @@ FORMAT = 4
 OLD_FORMAT = 3
 """An older version that can be read: its encoders lack what later versions added, and go on encoding as they did."""
 
-OLD_VALUES: dict[str, dict[str, Any]] = {"date": {"digits": False}}
-"""What encoders of OLD_FORMAT did, by kind, where it differs from the defaults of today."""
-
 KINDS: dict[type[Encoder], str] = {
     CategoryEncoder: "category",
     IdEncoder: "id",
@@ -141,9 +138,16 @@ class Encoders:
 
 
 def _as_it_was(feature: dict[str, Any]) -> dict[str, Any]:
-    """The fields of an encoder of OLD_FORMAT, with what later versions added set to what that version did."""
-    feature = {**feature, **OLD_VALUES.get(feature["kind"], {})}
-    return {**feature, "of": _as_it_was(feature["of"])} if isinstance(feature.get("of"), dict) else feature
+    """The fields with which an encoder of OLD_FORMAT goes on encoding as it did."""
+    match feature["kind"]:
+        case "date":
+            return {**feature, "digits": False}
+        case "number":
+            return {**feature, "boundaries": [], "wide_boundaries": feature["boundaries"]}
+        case "shared" | "list" if isinstance(feature["of"], dict):
+            return {**feature, "of": _as_it_was(feature["of"])}
+        case _:
+            return feature
 
 
 def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Encoder:

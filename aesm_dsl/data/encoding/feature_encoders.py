@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.encoding.quantiles import bucket_of
+from aesm_dsl.data.encoding.quantiles import Boundaries
 from aesm_dsl.data.reading.hashing import Hashes, hash64, splitmix64
 from aesm_dsl.data.reading.lists import fill_slots, flatten
 from aesm_dsl.data.reading.timestamps import PARTS, DateForm, as_timestamps, part_ids
@@ -82,6 +82,9 @@ class NumberEncoder:
     column: str
     rows: int
     boundaries: tuple[float, ...]
+    """The boundaries with which numbers are compared as float32 (`Boundaries.narrow`)."""
+    wide_boundaries: tuple[float, ...] = ()
+    """Those with which they are compared as float64: all those of runs whose encoders have format 3."""
     form: NumberForm | None = None
     """How the numbers of a column of text are written; None if as in the language."""
 
@@ -91,7 +94,8 @@ class NumberEncoder:
 
     def ids(self, column: pl.Series) -> Ids:
         values, _ = as_numbers(column, self.form)
-        return np.where(np.isnan(values), MISSING, bucket_of(values, self.boundaries) + 1)
+        buckets = Boundaries(self.boundaries, self.wide_boundaries).bucket_of(values)
+        return np.where(np.isnan(values), MISSING, buckets + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,8 @@ def _own_encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None
             frequent = learner.ranked().filter(pl.col("rows") >= feature.min_count)
             return CategoryEncoder(name, column, tuple(frequent["value"].head(max(feature.rows - 2, 0)).to_list()))
         case NumberSample() | NumberHistogram():
-            return NumberEncoder(name, column, feature.rows, learner.boundaries(feature.rows - 1), feature.form)
+            edges = learner.boundaries(feature.rows - 1)
+            return NumberEncoder(name, column, feature.rows, edges.narrow, edges.wide, feature.form)
         case MeanAndDeviation():
             return ValueEncoder(name, column, feature.scale, learner.mean, learner.deviation, feature.form)
     if feature.kind == "id":

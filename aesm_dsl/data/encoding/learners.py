@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.encoding.feature_encoders import rescale
-from aesm_dsl.data.encoding.quantiles import cut_counts, quantile_boundaries
+from aesm_dsl.data.encoding.quantiles import Boundaries, cut_counts, quantile_boundaries
 from aesm_dsl.data.reading.hashing import Hashes, splitmix64
 from aesm_dsl.data.reading.values import Numbers, as_numbers, as_text
 from aesm_dsl.plan.number_form import NumberForm
@@ -72,7 +72,7 @@ class NumberSample:
         self._values: Numbers = np.empty(0, dtype=np.float64)
         self._parts: list[tuple[Hashes, Numbers]] = []
 
-    def boundaries(self, buckets: int) -> tuple[float, ...]:
+    def boundaries(self, buckets: int) -> Boundaries:
         """Returns the boundaries of quantile buckets."""
         return quantile_boundaries(self._values, buckets)
 
@@ -116,7 +116,7 @@ class NumberHistogram:
         """Whether it has got any value so far."""
         return len(self._values) > 0
 
-    def boundaries(self, buckets: int) -> tuple[float, ...]:
+    def boundaries(self, buckets: int) -> Boundaries:
         """Returns the boundaries of quantile buckets."""
         return cut_counts(self._values, self._rows, buckets)
 

@@ -1,26 +1,56 @@
-"""Quantile buckets: boundaries that spread the training rows evenly, however many of them are tied."""
+"""Quantile buckets: boundaries that spread the training rows evenly, however many of them are tied.
+
+A boundary lies between two values of the column, never on one. Where float32 can tell the two values apart, it is a
+float32, and numbers are compared with it as float32. So a number has one bucket as float64, as float32 and as decimal.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from aesm_dsl.data.reading.values import Numbers
 
 
-def quantile_boundaries(values: Numbers, buckets: int) -> tuple[float, ...]:
+@dataclass(frozen=True, slots=True)
+class Boundaries:
+    """The boundaries of buckets, ascending. A number's bucket, from 0, is the number of boundaries below it."""
+
+    narrow: tuple[float, ...] = ()
+    """Those with which numbers are compared as float32."""
+    wide: tuple[float, ...] = ()
+    """Those with which they are compared as float64, since float32 cannot tell the values on both sides apart."""
+
+    @property
+    def all(self) -> tuple[float, ...]:
+        """All of them, ascending."""
+        return tuple(sorted((*self.narrow, *self.wide)))
+
+    def bucket_of(self, values: Numbers) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Returns each value's bucket; infinities fall into the end buckets. The bucket of NaN means nothing.
+
+        The order of the buckets is that of the numbers: values on both sides of a wide boundary are on the same side of
+        every narrow one.
+        """
+        narrow = np.searchsorted(np.asarray(self.narrow, dtype=np.float64), _narrowed(values), side="left")
+        wide = np.searchsorted(np.asarray(self.wide, dtype=np.float64), values, side="left")
+        return (narrow + wide).astype(np.int64)
+
+
+def quantile_boundaries(values: Numbers, buckets: int) -> Boundaries:
     """Returns at most `buckets` - 1 distinct boundaries, ascending; bucket k holds boundary[k-1] < x <= boundary[k].
 
-    Every boundary is a value of the column. If there are no more distinct values than buckets, each has its own bucket.
-    Otherwise buckets are filled in ascending order, each with an equal part of the rows that are left: a value that
-    alone has more rows than that takes a bucket for itself, and the rest is spread over the other buckets (plain
-    quantiles would waste every boundary that falls on such a value). NaN and infinities are left out.
+    Every boundary lies halfway between two neighbouring values of the column. If there are no more distinct values than
+    buckets, each has its own bucket. Otherwise buckets are filled in ascending order, each with an equal part of the
+    rows that are left: a value that alone has more rows than that takes a bucket for itself, and the rest is spread
+    over the other buckets (plain quantiles would waste every boundary that falls on such a value). NaN and infinities
+    are left out.
     """
     return cut_counts(*np.unique(values[np.isfinite(values)], return_counts=True), buckets)
 
 
-def cut_counts(
-    distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], buckets: int
-) -> tuple[float, ...]:
+def cut_counts(distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], buckets: int) -> Boundaries:
     """Returns `quantile_boundaries` of ascending distinct values and the number of rows of each."""
     below = np.cumsum(counts)
     ends: list[int] = []
@@ -37,9 +67,25 @@ def cut_counts(
             break
         ends.append(end)
         start, done = end + 1, int(below[end])
-    return tuple(float(value) for value in distinct[ends]) if ends else ()
+    return _boundaries([(float(distinct[end]), float(distinct[end + 1])) for end in ends])
 
 
-def bucket_of(values: Numbers, edges: tuple[float, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Returns each value's bucket, from 0; infinities fall into the end buckets. The bucket of NaN means nothing."""
-    return np.searchsorted(np.asarray(edges, dtype=np.float64), values, side="left").astype(np.int64)
+def _boundaries(neighbours: list[tuple[float, float]]) -> Boundaries:
+    """A boundary from the smaller of two neighbours on and below the larger: halfway, as float32 if that is between."""
+    narrow, wide = [], []
+    for low, high in neighbours:
+        narrow_low, narrow_high = _narrowed(np.array([low, high])).tolist()
+        halfway = float(_narrowed(np.array([low / 2 + high / 2]))[0])
+        if narrow_low < halfway < narrow_high and np.isfinite(halfway):
+            narrow.append(halfway)
+            continue
+        if narrow_low < narrow_high:  # no float32 lies between them: what lies between all forms of both
+            low, high = max(low, narrow_low), min(high, narrow_high)
+        halfway = low / 2 + high / 2
+        wide.append(halfway if low < halfway < high else low)
+    return Boundaries(tuple(narrow), tuple(wide))
+
+
+def _narrowed(values: Numbers) -> Numbers:
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32).astype(np.float64)

@@ -28,7 +28,7 @@ from aesm_dsl.data.reading.file_endings import PARQUET
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.version import VERSION
 
-FORMAT = 4
+FORMAT = 5
 """Version of the entries' format. It also stands for the rules of `values`, `splits` and `fitting`."""
 LAST_FILE = "encoders.json"
 """The file that is written last: a folder without it never becomes an entry."""

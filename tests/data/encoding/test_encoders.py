@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.quantiles import bucket_of, quantile_boundaries
+from aesm_dsl.data.encoding.quantiles import quantile_boundaries
 from aesm_dsl.plan.features import FeaturePlan
 from tests.data.plans import Make, fit_encoders
 
@@ -121,7 +121,7 @@ def test_quantile_buckets_hold_equal_parts() -> None:
 def test_missing_and_infinite_numbers() -> None:
     encoders = fit(make.feature("age", "number", 5), pl.Series([1.0, 2, 3, 4, math.nan, math.inf, None]))
     later = pl.Series([math.nan, None, -math.inf, -9, 1, 2.5, 4, 9, math.inf])
-    assert ids(encoders, later) == [0, 0, 1, 1, 1, 3, 4, 4, 4]
+    assert ids(encoders, later) == [0, 0, 1, 1, 1, 2, 4, 4, 4]
 
 
 def test_few_distinct_values_have_a_bucket_each_however_tied() -> None:
@@ -132,9 +132,9 @@ def test_few_distinct_values_have_a_bucket_each_however_tied() -> None:
 def test_a_heavy_tie_leaves_the_other_buckets_to_the_rest() -> None:
     values = np.concatenate([np.zeros(9000), np.arange(1, 1001)])
     edges = quantile_boundaries(values, 16)
-    assert edges[0] == 0
-    assert len(edges) == 15
-    assert np.bincount(bucket_of(values, edges))[1:].max() <= 70
+    assert edges.all[0] == 0.5
+    assert len(edges.all) == 15
+    assert np.bincount(edges.bucket_of(values))[1:].max() <= 70
 
 
 @pytest.mark.parametrize("values", [[], [3.0], [3.0] * 50, [math.nan], [math.inf, -math.inf], [1e308, -1e308]])
@@ -147,7 +147,7 @@ def test_dates_datetimes_and_booleans_are_numbers() -> None:
     days = [dt.date(2020, 1, day) for day in range(1, 5)]
     encoders = fit(make.feature("day", "number", 5), pl.Series(days))
     assert ids(encoders, pl.Series(days)) == [1, 2, 3, 4]
-    assert ids(encoders, pl.Series([dt.datetime(2020, 1, 2), dt.datetime(2020, 1, 2, 1)])) == [2, 3]
+    assert ids(encoders, pl.Series([dt.datetime(2020, 1, 2), dt.datetime(2020, 1, 2, 13)])) == [2, 3]
     assert ids(encoders, pl.Series(["2020-01-03"])) == [3]
     assert ids(fit(make.feature("b", "number", 5), pl.Series([True, False])), pl.Series([False, True, None])) == [
         1,
@@ -157,13 +157,50 @@ def test_dates_datetimes_and_booleans_are_numbers() -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=60), st.integers(1, 12))
-def test_boundaries_are_distinct_ascending_values(values: list[float], buckets: int) -> None:
+def test_boundaries_lie_between_the_values(values: list[float], buckets: int) -> None:
     edges = quantile_boundaries(np.array(values, dtype=np.float64), buckets)
-    assert len(edges) <= max(buckets - 1, 0)
-    assert list(edges) == sorted(set(edges))
-    assert set(edges) <= set(values)
-    if len(set(values)) <= buckets:
-        assert len(set(bucket_of(np.array(values), edges).tolist())) == len(set(values))
+    assert len(edges.all) <= max(buckets - 1, 0)
+    assert list(edges.all) == sorted(set(edges.all))
+    assert all(float(np.float32(edge)) == edge for edge in edges.narrow)
+    ordered = np.array(sorted(set(values)), dtype=np.float64)
+    buckets_of = edges.bucket_of(ordered)
+    assert list(buckets_of) == sorted(buckets_of)
+    assert len(set(buckets_of.tolist())) == (len(edges.all) + 1 if values else 0)
+    if len(ordered) <= buckets:
+        assert len(set(buckets_of.tolist())) == len(ordered)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), max_size=60), st.integers(1, 12))
+def test_a_number_of_float32_has_one_bucket_in_every_form(values: list[float], buckets: int) -> None:
+    """Trained on any of them; as a decimal of as many digits as tell all float32 apart."""
+    narrow = np.array(values, dtype=np.float32)
+    decimals = np.array([float(f"{value:.9g}") for value in narrow])
+    for trained in (narrow.astype(np.float64), decimals):
+        edges = quantile_boundaries(trained, buckets)
+        expected = edges.bucket_of(narrow.astype(np.float64)).tolist()
+        assert edges.bucket_of(decimals).tolist() == expected
+
+
+@given(st.lists(st.integers(-(10**9), 10**9).map(lambda cents: cents / 100), max_size=60), st.integers(1, 12))
+def test_decimals_have_one_bucket_as_float64_and_as_float32(values: list[float], buckets: int) -> None:
+    """Those of the column, and any other number, but for those that float32 cannot tell apart."""
+    wide = np.array(values, dtype=np.float64)
+    edges = quantile_boundaries(wide, buckets)
+    others = np.concatenate([wide, wide + 0.01, np.array(edges.narrow)])
+    if not edges.wide:
+        assert (
+            edges.bucket_of(others.astype(np.float32).astype(np.float64)).tolist() == edges.bucket_of(others).tolist()
+        )
+
+
+def test_whole_numbers_beyond_float32_keep_their_own_buckets() -> None:
+    for start in (2**24, 2**31, 2**52):
+        numbers = np.arange(start, start + 16, dtype=np.float64)
+        assert quantile_boundaries(numbers, 16).bucket_of(numbers).tolist() == list(range(16))
+    touching = np.array([1.0, np.nextafter(1.0, 2.0), 2.0, 1e39, 1e40])
+    assert quantile_boundaries(touching, 5).bucket_of(touching).tolist() == [0, 1, 2, 3, 4]
+    around = np.array([2.0**24 - 1e-4, 2.0**24 + 1e-4])  # halfway lies a float32
+    assert quantile_boundaries(around, 2).bucket_of(around).tolist() == [0, 1]
 
 
 # all --------------------------------------------------------------------------------------------------------
