@@ -6,6 +6,7 @@ If several processes train together, only the first one prints.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,16 @@ def print_line(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    _write(sys.stdout, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    _write(sys.stdout, json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that are not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(stream: Any, text: str) -> None:

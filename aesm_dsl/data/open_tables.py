@@ -23,6 +23,7 @@ from aesm_dsl.data.checks.columns import (
     split_column_uses,
 )
 from aesm_dsl.data.checks.constant_features import ConstantFeatures
+from aesm_dsl.data.checks.dates import DateParts
 from aesm_dsl.data.checks.duplicate_files import DuplicateFiles
 from aesm_dsl.data.checks.duplicate_rows import DuplicateRows
 from aesm_dsl.data.checks.funnels import BrokenFunnels
@@ -31,6 +32,7 @@ from aesm_dsl.data.checks.label_support import LabelSupport
 from aesm_dsl.data.checks.leaks import LabelLeaks
 from aesm_dsl.data.checks.leaves import LeafCounts
 from aesm_dsl.data.checks.missing_words import MissingWords
+from aesm_dsl.data.checks.number_range import NumberRange
 from aesm_dsl.data.checks.targets import TargetReader
 from aesm_dsl.data.checks.time_order import TimeOrder, time_columns
 from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
@@ -151,6 +153,8 @@ class TableReader:
         return (
             LabelSupport(plan, locate),
             ConstantFeatures(plan, locate),
+            DateParts(plan, locate),
+            NumberRange(plan, locate),
             LabelLeaks(plan, locate),
             LeafCounts(plan, locate),
             TimeOrder(plan, locate),

@@ -16,7 +16,7 @@ from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
 from aesm_dsl.data.reading.frames import TableLike
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.training.evaluate import find_table
+from aesm_dsl.training.evaluate import find_table, report_broken_scores
 from aesm_dsl.training.preconditions import find_device
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.reporter import ignore
@@ -79,6 +79,10 @@ class Scores:
     """Rows that were read so far."""
     bad: int = 0
     """Rows among them that training would refuse."""
+    broken: int = 0
+    """Rows among them whose scores are not finite."""
+    first_broken: str = ""
+    """Where the first of these is."""
 
     @property
     def tasks(self) -> list[str]:
@@ -105,6 +109,8 @@ class Scores:
                 yield self._frame(network, chunk, bad_R)
         if self.bad and self.on_bad_row != "error":
             self._warn_about_bad_rows()
+        if self.broken:
+            report_broken_scores(self.broken, self.rows, self.first_broken, self.findings)
 
     def _warn_about_bad_rows(self) -> None:
         """Replaces the errors about rows by one warning."""
@@ -124,7 +130,11 @@ class Scores:
                 for name, scores_R in columns.items():
                     scores_R[start : start + batch.rows] = log_probability[name].double().exp().cpu().numpy()
                 start += batch.rows
-        scores = pl.DataFrame(columns)
+        broken_R = ~np.isfinite(np.stack(list(columns.values()))).all(axis=0)
+        if broken_R.any():
+            self.first_broken = self.first_broken or good.rows.location(int(broken_R.argmax()))
+            self.broken += int(broken_R.sum())
+        scores = pl.DataFrame(columns).with_columns(pl.all().fill_nan(None))
         if self.on_bad_row == "skip" or good is chunk:
             return pl.concat([good.rows.frame.select(self.keep), scores], how="horizontal")
         # The index of each row's scores among those of the good rows; a null index gives null scores.

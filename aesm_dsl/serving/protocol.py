@@ -237,7 +237,14 @@ def inference_response(
         request: the request.
         tasks: names of the columns of `probability_RT`.
         probability_RT: the rows' scores.
+
+    Raises:
+        RequestError: a score is not finite, which JSON cannot hold.
     """
+    broken_R = ~np.isfinite(probability_RT).all(axis=1)
+    if broken_R.any():
+        count, first = f"{int(broken_R.sum())} of {len(broken_R)}", int(broken_R.argmax()) + 1
+        raise RequestError(f"{count} rows have no finite score; the first is row {first}")
     outputs = [
         {"name": name, "datatype": "FP32", "shape": [len(probability_RT)], "data": probability_RT[:, column].tolist()}
         for column, name in enumerate(tasks)

@@ -7,12 +7,13 @@ remembered in `FailedUses`, so that no later check reports the same problem agai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
+from aesm_dsl.data.reading.comparison import inexact_ids
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.data.reading.storage_types import MOST_DIGITS, too_wide
@@ -141,7 +142,8 @@ def check_columns(
                 owners.extend([use] if use not in owners else [])
                 files_without.extend(file for file in without if file not in files_without)
     for column, (owners, files_without) in missing.items():
-        _report_missing(column, owners, files_without, findings, locate)
+        others = {use.column for _, wanted in tables.values() for use in wanted} - {column}
+        _report_missing(column, owners, (files_without, others), findings, locate)
     reported: set[str] = set()
     for part, (files, wanted) in described.items():
         for use in wanted:
@@ -217,19 +219,9 @@ _NOUN = {NUMBER: "number", DATE: "date", ID: "whole number below 2^53"}
 _OTHER = {NUMBER: "text", DATE: "something else", ID: "floats that are none"}
 _INSTEAD = {
     ID: "store ids as integers or text: floats lose digits above 2^53, and two ids become one",
-    NUMBER: "read it as a `category`, or as an `id` if it has very many values",
-    DATE: "dates are ISO text (`2024-01-31 09:30`), or seconds since 1970",
+    NUMBER: 'read it as a `category`, or say how its numbers are written: `number(decimal: ",", strip: "€")`',
+    DATE: 'dates are ISO text, eight digits or seconds since 1970; others need `date(format: "%d/%m/%Y")`',
 }
-
-
-def inexact_ids(column: pl.Series) -> Mask:
-    """Returns the cells that are floats without being the number of an id: fractions, and those that lose digits."""
-    if not column.dtype.is_float():
-        return np.zeros(len(column), dtype=np.bool_)
-    most = 2.0**11 if column.dtype == pl.Float16 else 2.0**24 if column.dtype == pl.Float32 else 2.0**53
-    values = column.cast(pl.Float64).to_numpy()
-    wrong: Mask = ~np.isnan(values) & ((np.abs(values) >= most) | (values != np.round(values)))
-    return wrong
 
 
 def _needs(feature: FeaturePlan) -> tuple[str, str]:
@@ -240,9 +232,20 @@ def _needs(feature: FeaturePlan) -> tuple[str, str]:
 
 
 def _report_missing(
-    column: str, owners: Sequence[ColumnUse], files: Sequence[DataFile], findings: Findings, locate: Locate
+    column: str,
+    owners: Sequence[ColumnUse],
+    where: tuple[Sequence[DataFile], set[str]],
+    findings: Findings,
+    locate: Locate,
 ) -> None:
-    helps = [did_you_mean(column, files[0].schema) or f"its columns are {quoted(files[0].schema)}"]
+    files, others = where
+    # A column that something else reads is hardly the one that was meant.
+    free = [name for name in files[0].schema if name not in others]
+    helps = [
+        did_you_mean(column, free)
+        or did_you_mean(column, files[0].schema)
+        or f"its columns are {quoted(files[0].schema)}"
+    ]
     if len(owners) > 1:
         helps.append("used by " + ", ".join(use.owner for use in owners))
     message = f"no column `{column}` in {quoted((file.name for file in files), 3)}"
@@ -256,6 +259,8 @@ def _report_type(use: ColumnUse, wrong: Sequence[DataFile], findings: Findings, 
     helps = _INSTEAD.get(use.needs, "")
     if held == "lists":
         helps = "several values in a cell are read by `list(of: ...)` or `sequence(of: ...)`"
+    if held in ("maps", "structs", "lists of structs"):
+        helps = "write its parts to columns of their own: a list of the keys, a column for each field"
     if held == "lists of lists":
         helps = "flatten them where the table is written"
     if use.needs == LIST and held == "single values":
@@ -274,11 +279,13 @@ def _misfit(use: ColumnUse, dtype: pl.DataType) -> str:
     if use.needs in (LIST, TEXT_LIST) and isinstance(dtype, pl.List | pl.Array):
         inner = dtype.inner
         assert isinstance(inner, pl.DataType)
+        if isinstance(inner, pl.Struct):
+            return "maps" if [part.name for part in inner.fields] == ["key", "value"] else "lists of structs"
         return "lists of lists" if inner.is_nested() else ""
     if use.needs == LIST:
-        return "single values"
+        return "structs" if isinstance(dtype, pl.Struct) else "single values"
     if dtype.is_nested():
-        return "lists" if isinstance(dtype, pl.List | pl.Array) else "structs"
+        return "structs" if isinstance(dtype, pl.Struct) else _misfit(replace(use, needs=LIST), dtype) or "lists"
     if isinstance(dtype, pl.Binary | pl.Object):
         return "bytes" if isinstance(dtype, pl.Binary) else "objects"
     if use.needs in (NUMBER, LABEL, DATE) and isinstance(dtype, pl.Time):

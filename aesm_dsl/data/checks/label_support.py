@@ -38,7 +38,9 @@ class LabelSupport:
             message = f"task `{task.name}` has no {missing} among the {self.rows:,} training rows"
             values = map(str, task.value if isinstance(task.value, tuple) else (task.value,))
             label = f"column `{task.column}`" + (f", {task.rule} {quoted(values)}" if task.rule != "as is" else "")
-            findings.add("W501", message, self._locate(f"tasks.task.{task.name}.label"), label=label)
+            helps = "its cells are empty: read the column that holds the labels, or delete the task"
+            place = self._locate(f"tasks.task.{task.name}.label")
+            findings.add("W501", message, place, label=label, help=helps if missing == "labels" else "")
         for level in self._levels:
             level.report(findings, self._locate, self.rows)
 

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import FailedUses, Locate
+from aesm_dsl.data.checks.labels import LabelReader
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, Floats, Nodes, rows_text
-from aesm_dsl.data.reading.comparison import is_above, is_one_of
 from aesm_dsl.data.reading.files import TableRows
-from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text, is_missing
+from aesm_dsl.data.reading.values import Mask, as_numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.plan.plan import UNKNOWN, LevelPlan, Plan, TaskPlan
 
@@ -48,7 +48,7 @@ class TargetReader:
         pairs = {index: (plan.levels[index - 1], plan.levels[index]) for index in self._levels if index}
         self._paths = {index: _Paths(above, level, locate) for index, (above, level) in pairs.items()}
         self._labels = {
-            index: _Label(task, locate)
+            index: LabelReader(task, locate)
             for index, task in enumerate(tasks)
             if labels and not failed.has(part, f"tasks.task.{task.name}.label")
         }
@@ -227,50 +227,6 @@ class _Paths:
             )
 
 
-class _Label(_RowCheck):
-    """Reads the label of a task.
-
-    If the label is the column itself, cells that are neither 0, 1 nor missing are reported (E508).
-    """
-
-    def __init__(self, task: TaskPlan, locate: Locate) -> None:
-        self._task, self._locate = task, locate
-        super().__init__()
-        self._minus_one, self._above_one = False, False
-
-    def read(self, rows: TableRows) -> Numbers | Floats:
-        """Returns label_R, NaN if missing."""
-        task, column = self._task, rows.frame[self._task.column]
-        if task.rule == "equals":
-            assert task.value is not None
-            wanted = task.value if isinstance(task.value, tuple) else (task.value,)
-            return np.where(is_missing(column), np.nan, is_one_of(column, wanted))
-        values, bad = as_numbers(column, task.form)
-        if task.rule == "above":
-            assert isinstance(task.value, int | float)
-            return np.where(np.isnan(values), np.nan, is_above(column, task.value, task.form))
-        bad |= ~(np.isnan(values) | (values == 0) | (values == 1))
-        self._bad_rows.add(rows, task.column, bad)
-        self._minus_one |= bool((values == -1).any())
-        self._above_one |= bool((values > 1).any())
-        return values
-
-    def report(self, findings: Findings) -> None:
-        if not self._bad_rows.bad:
-            return
-        findings.add(
-            "E508",
-            f"label `{self._task.column}` of task `{self._task.name}` is neither 0, 1 nor missing in "
-            f"{self._bad_rows.count_text}; {self._bad_rows.first_text}",
-            self._locate(f"tasks.task.{self._task.name}.label"),
-            label="labels are 0, 1 or missing",
-            help=[
-                "a missing label is an empty cell (null), not -1" if self._minus_one else "",
-                "a count or an amount becomes a label by a threshold (`above`)" if self._above_one else "",
-            ],
-        )
-
-
 class _Weight(_RowCheck):
     """Reads the row weight, and reports cells that are negative, missing or not a number (E509)."""
 
@@ -280,16 +236,18 @@ class _Weight(_RowCheck):
 
     def read(self, rows: TableRows) -> Floats:
         values, _ = as_numbers(rows.frame[self._column])
-        self._bad_rows.add(rows, self._column, ~(np.isfinite(values) & (values >= 0)))
-        return values.astype(np.float32)
+        # Beyond float32 a weight would be infinite.
+        self._bad_rows.add(rows, self._column, ~((values >= 0) & (values <= np.finfo(np.float32).max)))
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32)
 
     def report(self, findings: Findings) -> None:
         if self._bad_rows.bad:
             findings.add(
                 "E509",
-                f"row weight `{self._column}` is negative, missing or not a number in {self._bad_rows.count_text}; "
-                f"{self._bad_rows.first_text}",
+                f"row weight `{self._column}` is negative, missing, not a number or too large in "
+                f"{self._bad_rows.count_text}; {self._bad_rows.first_text}",
                 self._locate("data.weight"),
-                label="weights are numbers from 0",
+                label="weights are numbers from 0 to 3.4e38",
                 help="a row to be left out has the weight 0",
             )

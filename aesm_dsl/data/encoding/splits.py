@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import FailedUses, Locate
+from aesm_dsl.data.checks.time_order import FORMAT_HELP, report_unordered
 from aesm_dsl.data.encoding.value_counts import OrderedCounts
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, rows_text
 from aesm_dsl.data.reading.comparison import is_at_least, is_one_of
@@ -30,7 +31,10 @@ PARTS = {"test": "test", "valid": "validation"}
 ReadColumns = Callable[[Sequence[str]], Iterator[TableRows]]
 """Columns -> the rows of the training table with these columns, from the start."""
 
-_FORMAT = 'say how dates are written: `split({}: ..., by: {}, format: "%d/%m/%Y")`'
+LEAST_ROWS = 100
+"""Of fewer rows, a share is met by chance only."""
+MOST_OFF = 1.5
+"""A share that is off by this factor is told."""
 
 
 class Splits:
@@ -178,6 +182,21 @@ class SplitRule:
             by = f" by column `{column}`" if column else ""
             helps = "" if self.rule.kind == "random" else self._order.range
             findings.add("E505", f"the {name} split{by} takes {taken}", span, label="no rows", help=helps)
+        elif self.rule.kind == "last" and self._rows >= LEAST_ROWS:
+            self._report_share(name, findings, span)
+
+    def _report_share(self, name: str, findings: Findings, span: Span | None) -> None:
+        """Adds W526 if the share that the rule takes is another than it says: rows of one value stay together."""
+        asked, taken = self.rule.share or 0.0, self._taken / self._rows
+        if not asked / MOST_OFF < taken < asked * MOST_OFF:
+            findings.add(
+                "W526",
+                f"the {name} split takes {taken:.1%} of the rows, not {asked:.1%}: rows with the same "
+                f"`{self.rule.column}` stay together",
+                span,
+                label=f"{rows_text(self._taken)} of {self._rows:,}",
+                help=["choose a column with more values, such as the time of the row", self._order.range],
+            )
 
     def _report_value(self, name: str, findings: Findings, span: Span | None) -> None:
         value, column = self.rule.value, self.rule.column
@@ -187,7 +206,7 @@ class SplitRule:
             return
         form = f"date of the format `{self.rule.format}`" if self.rule.format else "number or ISO date"
         message = f"the {name} split cannot tell what comes after `{value}`: it is no {form}"
-        findings.add("E525", message, span, label="text has no order", help=_FORMAT.format("from", column))
+        findings.add("E525", message, span, label="text has no order", help=FORMAT_HELP.format("from", column))
 
     def _at_least(self, column: pl.Series) -> Mask:
         if self._least is None:
@@ -197,19 +216,6 @@ class SplitRule:
             late: Mask = (order.date_R >= self._least).fill_null(False).to_numpy()
             return late
         return is_at_least(column, self._least)
-
-
-def report_unordered(owner: str, rule: SplitPlan, unordered: BadRows, findings: Findings, span: Span | None) -> None:
-    """Adds E525: a column that says when a row happened holds text that has no order."""
-    form = f"dates of the format `{rule.format}`" if rule.format else "numbers or ISO dates"
-    findings.add(
-        "E525",
-        f"{owner} needs the order of column `{rule.column}`, which holds something else than {form} in "
-        f"{unordered.count_text}; {unordered.first_text}",
-        span,
-        label="text has no order",
-        help=[_FORMAT.format(rule.kind, rule.column), "leave the cell of a missing date empty"],
-    )
 
 
 def _random(share: float, rows: TableRows, seed: int, part: int) -> Mask:

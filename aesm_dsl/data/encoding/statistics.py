@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.checks.number_range import LARGEST
 from aesm_dsl.data.encoding.fitting import new_learner
 from aesm_dsl.data.encoding.learners import MeanAndDeviation, NumberHistogram, NumberSample, VocabularyCounts
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
@@ -42,8 +43,8 @@ COLUMNS: dict[type[StatisticsLearner], tuple[str, ...]] = {
 _EXPECTED = {
     "count": "a whole number of rows, at least 1",
     "value": "a number, where the feature is one",
-    "mean": "a finite number",
-    "deviation": "a finite number, at least 0",
+    "mean": f"a number, not beyond {LARGEST:g}",
+    "deviation": f"a number from 0 to {LARGEST:g}",
 }
 
 
@@ -169,6 +170,8 @@ def _wrong(column: str, values_R: Numbers, bad_R: Mask) -> Mask:
     if least is None:
         return bad_R
     wrong_R: Mask = ~np.isfinite(values_R) | (values_R < least)
+    if column in ("mean", "deviation"):
+        wrong_R |= np.abs(values_R) > LARGEST
     return wrong_R | (values_R != np.floor(values_R)) if column == "count" else wrong_R
 
 

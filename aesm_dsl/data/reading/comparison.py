@@ -51,6 +51,16 @@ def is_one_of(column: pl.Series, wanted: tuple[Value, ...]) -> Mask:
     return equal
 
 
+def inexact_ids(column: pl.Series) -> Mask:
+    """Returns the cells that are floats without being the number of an id: fractions, and those that lose digits."""
+    if not column.dtype.is_float():
+        return np.zeros(len(column), dtype=np.bool_)
+    most = 2.0**11 if column.dtype == pl.Float16 else 2.0**24 if column.dtype == pl.Float32 else 2.0**53
+    values = column.cast(pl.Float64).to_numpy()
+    wrong: Mask = ~np.isnan(values) & ((np.abs(values) >= most) | (values != np.round(values)))
+    return wrong
+
+
 def _beyond(column: pl.Series, bound: int | float, form: NumberForm | None, *, or_equal: bool) -> Mask:
     values, _ = as_numbers(column, form)
     nearest = float(bound)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aesm_dsl.plan.plan import Plan
+from aesm_dsl.training.metrics.score_histogram import groups
 from aesm_dsl.training.metrics.scores import Floats, PredictedRows, task_rows
 
 BINS = 10
@@ -27,7 +28,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One task on the rows of one leaf: bins of as many rows each, the lowest probability first; none without rows."""
+    """One task on the rows of one leaf: bins of about equal weight, the lowest probability first; none without rows.
+
+    Rows of equal probability are in one bin, as in the calibration error of the scores.
+    """
 
     leaf: str
     task: str
@@ -45,13 +49,15 @@ def calibrations(plan: Plan, rows: PredictedRows) -> tuple[Calibration, ...]:
 def _bins(p_R: Floats, label_R: Floats, weight_R: Floats) -> tuple[Bin, ...]:
     if not len(p_R):
         return ()
-    order_R = np.argsort(p_R, kind="stable")
-    parts = np.array_split(order_R, min(BINS, max(1, len(p_R) // LEAST_ROWS)))
+    value_C, cell_R = np.unique(p_R, return_inverse=True)
+    bins = min(BINS, max(1, len(p_R) // LEAST_ROWS))
+    group_R = groups(np.bincount(cell_R, weight_R, len(value_C)).astype(np.float64), bins)[cell_R]
     return tuple(
         Bin(
-            len(part),
-            float(np.average(p_R[part], weights=weight_R[part])),
-            float(np.average(label_R[part], weights=weight_R[part])),
+            int(chosen_R.sum()),
+            float(np.average(p_R[chosen_R], weights=weight_R[chosen_R])),
+            float(np.average(label_R[chosen_R], weights=weight_R[chosen_R])),
         )
-        for part in parts
+        for group in range(bins)
+        if (chosen_R := group_R == group).any()
     )

@@ -131,7 +131,12 @@ class ScoreHistogram:
         far their group's mean prediction is from its observed share of positives.
         """
         weight_C = self.positive_C + self.negative_C
-        middle_C = np.cumsum(weight_C) - weight_C / 2
-        group_C = np.minimum((GROUPS * middle_C / weight_C.sum()).astype(np.int64), GROUPS - 1)
-        off = np.bincount(group_C, self.foretold_C - self.positive_C)
+        off = np.bincount(groups(weight_C, GROUPS), self.foretold_C - self.positive_C)
         return float(np.abs(off).sum() / weight_C.sum())
+
+
+def groups(weight_C: Floats, count: int) -> npt.NDArray[np.int64]:
+    """Returns the group of each cell: `count` groups of about equal weight, in the cells' order."""
+    middle_C = np.cumsum(weight_C) - weight_C / 2
+    group_C: npt.NDArray[np.int64] = np.minimum((count * middle_C / weight_C.sum()).astype(np.int64), count - 1)
+    return group_C

@@ -112,7 +112,8 @@ def task_rows(plan: Plan, rows: PredictedRows) -> Iterator[tuple[str, str, TaskR
     leaves = leaf_rows(plan, rows.node_RL) if plan.levels else {}
     for leaf, of_leaf in {**leaves, ALL: np.arange(len(rows.node_RL))}.items():
         for column, task in enumerate(plan.tasks.tasks):
-            counted = of_leaf[~np.isnan(rows.label_RT[of_leaf, column]) & (rows.weight_R[of_leaf] > 0)]
+            known = ~np.isnan(rows.label_RT[of_leaf, column]) & ~np.isnan(rows.yes_RT[of_leaf, column])
+            counted = of_leaf[known & (rows.weight_R[of_leaf] > 0)]
             yield (
                 leaf,
                 task.name,

@@ -53,3 +53,13 @@ def test_no_rows_no_bins() -> None:
         not one.bins
         for one in calibrations(plan, PredictedRows(none, none, none, np.zeros((0, 1), np.int64), np.zeros(0)))
     )
+
+
+def test_rows_of_equal_probability_are_in_one_bin() -> None:
+    """As in the calibration error: a cut through ties would show two frequencies for one probability."""
+    plan = make_plan({"entry": {"a": "a"}})
+    p_RT = np.repeat([0.1, 0.4, 0.9], [150, 600, 250])[:, None].repeat(2, axis=1)
+    label_RT = (np.arange(1000)[:, None] % 3 == 0).astype(float).repeat(2, axis=1)
+    rows = PredictedRows(np.log(p_RT), np.log1p(-p_RT), label_RT, np.zeros((1000, 1), np.int64), np.ones(1000))
+    for one in calibrations(plan, rows):
+        assert [(part.rows, round(part.foretold, 9)) for part in one.bins] == [(150, 0.1), (600, 0.4), (250, 0.9)]
