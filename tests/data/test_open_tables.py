@@ -371,7 +371,7 @@ def test_row_weights(tmp_path: Path, locate: Locate) -> None:
         assert told(tmp_path, locate) == [
             (
                 "E509",
-                f"row weight `w` is negative, missing or not a number {first} of `train.parquet`",
+                f"row weight `w` is negative, missing, not a number or too large {first} of `train.parquet`",
                 "data.weight",
             )
         ]
