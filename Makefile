@@ -7,7 +7,7 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs wheel accept clean
+.PHONY: help demo test check docs wheel clients accept clean
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -43,6 +43,9 @@ check: docs wheel  ## formatting, lint, types, the documents as a site, and the 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+clients: $(READY)  ## try the clients and runtimes of docs/serving.md, each in an environment of its own
+	PYTHONPATH=. $(BIN)/python tests/clients/run.py
 
 accept: $(READY)   ## rewrite the golden files from what the code prints now
 	$(BIN)/python -m pytest --accept

@@ -18,6 +18,8 @@ from aesm_dsl.api.load_run import load_run
 from aesm_dsl.api.trials import Trial, need_validation, train_all, unfinished
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.error import AesmError
+from aesm_dsl.plan.data import SplitPlan
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.spec_file import write_text
 from aesm_dsl.training.distributed.launch import refuse_many
@@ -42,7 +44,9 @@ class Finished:
     architecture: str
     seed: int
     mean_auc: float | None
-    """Mean over the tasks of the AUC, on all rows the run was measured on."""
+    """Mean over the tasks of the AUC, on all rows the run was measured on; of a candidate, on the validation rows."""
+    candidate: bool
+    """Whether the run is one of those that settings are chosen from."""
 
 
 def compare(
@@ -61,6 +65,8 @@ def compare(
 ) -> Comparison:
     """Trains the AES model of a spec and baselines as large as it, each with several seeds, and compares them.
 
+    All seeds are measured on the same rows: a random split is drawn with the first seed for all of them.
+
     A comparison that was interrupted, or is given more seeds or rivals, goes on with the runs that its folder holds;
     whatever changes a plan needs another folder. Runs are trained in spawned processes: a script must not call this
     while it is being imported.
@@ -77,7 +83,8 @@ def compare(
         overrides: settings that replace those of the file.
         tries: overrides for each architecture to choose from: those of one path are alternatives, those of different
             paths are combined. Each choice is trained with the first seed; the one with the best mean AUC on the
-            validation rows is trained with the other seeds too, and compared.
+            validation rows is trained with the other seeds too, and compared. AES chooses first: settings of its
+            experts are then the same for all rivals, which are as large as the AES that was chosen.
         warn: called with the warnings about the spec.
         watch: called after every run.
 
@@ -101,13 +108,19 @@ def compare(
         need_validation(first)
     folder = Path(out) if out is not None else Path("runs") / f"{first.spec.name}-compare"
     start = first.plan.training.seed
+    # Choices of AES alone do not make several choices of a rival.
+    alike = [_sized(choice, ()) for choice in choices]
+    rival_choices = [number for number, choice in enumerate(alike) if alike.index(choice) == number]
+    rivals_count = len(names) - 1
+    total, done = len(choices) + rivals_count * len(rival_choices) + len(names) * (seeds - 1), 0
+    chosen, choosing = dict.fromkeys(names, 0), bool(tries)
 
     def trial(name: str, choice: int, seed: int) -> Trial:
         which = f"{name}-{choice + 1}-{seed}" if tries else f"{name}-{seed}"
-        more = (*overrides, *choices[choice], f"train.seed={seed}")
+        own = choices[choice] if name == UNIFIED else _sized(choices[choice], choices[chosen[UNIFIED]])
+        same_rows = _same_rows(first.plan, start) if seed != start else ()
+        more = (*overrides, *own, *same_rows, f"train.seed={seed}")
         return Trial(str(spec), folder / "runs" / which, name, seed, device, more)
-
-    total, done = len(names) * (len(choices) + seeds - 1), 0
 
     def train_missing(trials: Sequence[Trial]) -> None:
         nonlocal done
@@ -118,19 +131,27 @@ def compare(
     def finished(trial: Trial, mean_auc: float | None) -> None:
         nonlocal done
         done += 1
-        watch(Finished(done, total, trial.architecture, trial.seed, mean_auc))
+        # A test score seen here could change what is tried next: then it would be no test any more.
+        shown = _valid_auc(trial) if choosing else mean_auc
+        watch(Finished(done, total, trial.architecture, trial.seed, shown, choosing))
 
-    chosen = dict.fromkeys(names, 0)
     if tries:
-        opening = {name: [trial(name, choice, start) for choice in range(len(choices))] for name in names}
+        of_unified = [trial(UNIFIED, choice, start) for choice in range(len(choices))]
+        train_missing(of_unified)
+        chosen[UNIFIED] = _best(of_unified)
+        opening = {name: [trial(name, choice, start) for choice in rival_choices] for name in names[1:]}
         train_missing([trial for choice in zip(*opening.values(), strict=True) for trial in choice])
-        chosen = {name: _best(of_name) for name, of_name in opening.items()}
+        chosen |= {name: rival_choices[_best(of_name)] for name, of_name in opening.items()}
+        choosing = False
     every = {name: [trial(name, chosen[name], seed) for seed in range(start, start + seeds)] for name in names}
     in_order = [trial for same_seed in zip(*every.values(), strict=True) for trial in same_seed]
     # The first seed of every architecture was trained to choose its settings.
     train_missing(in_order[len(names) if tries else 0 :])
     runs = {name: [load_run(trial.folder) for trial in trials] for name, trials in every.items()}
-    settings = {name: choices[which] for name, which in chosen.items()}
+    of_chosen = choices[chosen[UNIFIED]]
+    settings = {
+        name: _sized(choices[which], of_chosen) if name != UNIFIED else of_chosen for name, which in chosen.items()
+    }
     result = comparison(runs, folder, _by_rows(runs, device), settings)
     write_text(folder / "compare.json", result.to_json())
     return result
@@ -146,9 +167,34 @@ def _choices(tries: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _best(trials: Sequence[Trial]) -> int:
     """The number of the trial with the best epoch by mean AUC on the validation rows; the first of equal ones."""
-    epochs = [[epoch.valid_mean_auc for epoch in load_run(trial.folder).history] for trial in trials]
-    best = [max((value for value in values if value is not None), default=0.0) for values in epochs]
+    best = [_valid_auc(trial) or 0.0 for trial in trials]
     return best.index(max(best))
+
+
+def _valid_auc(trial: Trial) -> float | None:
+    """The mean AUC of the trial's best epoch on the validation rows."""
+    epochs = [epoch.valid_mean_auc for epoch in load_run(trial.folder).history]
+    return max((value for value in epochs if value is not None), default=None)
+
+
+def _sized(choice: tuple[str, ...], of_aes: tuple[str, ...]) -> tuple[str, ...]:
+    """The choice with those settings that AES alone has replaced by others of it, which say how large it is."""
+    return tuple(one for one in of_aes if _of_aes(one)) + tuple(one for one in choice if not _of_aes(one))
+
+
+def _of_aes(override: str) -> bool:
+    """Whether a baseline has no such setting: it depends on it only by the size of the AES model."""
+    return not {"experts", "budget"}.isdisjoint(override.partition("=")[0].strip().split("."))
+
+
+def _same_rows(plan: Plan, seed: int) -> tuple[str, ...]:
+    """Overrides that draw random splits with this seed, where the spec does not say with which."""
+    splits = {} if plan.data is None else {"valid": plan.data.valid, "test": plan.data.test}
+    return tuple(
+        f"data.{part}=split(random: {100 * (rule.share or 0):.12g}%, seed: {seed})"
+        for part, rule in splits.items()
+        if isinstance(rule, SplitPlan) and rule.kind == "random" and rule.seed is None
+    )
 
 
 def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[tuple[str, str], RowTest]]:

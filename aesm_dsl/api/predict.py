@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aesm_dsl.api.load_run import as_run
-from aesm_dsl.findings.diagnostic import Findings, quoted
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.spec_file import replaced
 
@@ -30,6 +30,8 @@ class Predicted:
     """Rows of the table."""
     bad: int
     """Rows that were left out, or have no scores, because training would refuse them."""
+    columns: dict[str, str]
+    """Task -> the column of its scores: another than its name if a kept column has that."""
     warnings: Findings
 
 
@@ -77,7 +79,8 @@ def predict_file(
         run: a run, or its folder.
         table: a file, folder or glob with the columns of features and levels.
         out: the file to write.
-        keep: columns of the table to write beside the scores; "*" for all of them.
+        keep: columns of the table to write beside the scores; "*" for all of them. If one has the name of a task, the
+            scores of that task are in a column TASK_score.
         on_bad_row: what happens to a row that training would refuse: "error" writes nothing, "skip" leaves it out,
             "null" gives it null scores.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
@@ -103,7 +106,7 @@ def predict_file(
                 "E631", f"`{out}` cannot be written: {reason}", help="nothing of it is left; is the disk full?"
             )
             raise AesmError(findings) from None
-    return Predicted(scores.rows, scores.bad, findings)
+    return Predicted(scores.rows, scores.bad, scores.columns, findings)
 
 
 def _report_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
@@ -113,8 +116,6 @@ def _report_unwritable(scores: Scores, out: Path, findings: Findings) -> None:
     files = scores.reading.files["test"]
     if out.exists() and any(file.path.exists() and file.path.samefile(out) for file in files):
         findings.add("E631", f"`{out}` is the table that is read", help="`-o` names another file")
-    if taken := [name for name in scores.tasks if name in scores.keep]:
-        findings.add("E631", f"a column {quoted(taken)} is kept, and a task has that name", help="keep other columns")
     for name in scores.keep:
         types = {str(file.schema[name]): file.name for file in files}
         if len(types) > 1:

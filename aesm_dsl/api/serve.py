@@ -67,9 +67,16 @@ def serve(
         listening = listen(address, port)
     except OSError as error:
         findings.add(
-            "E632", f"`{address}:{port}` cannot be listened on: {error.strerror}", help="`--port 0` takes a free one"
+            "E632",
+            f"`{_in_url(address)}:{port}` cannot be listened on: {error.strerror}",
+            help="`--port 0` takes a free one",
         )
         raise AesmError(findings) from None
     with listening:
-        ready(f"http://{address}:{listening.getsockname()[1]}")
+        ready(f"http://{_in_url(address)}:{listening.getsockname()[1]}")
         make_server(engine, Limits(batch_rows=batch_rows, wait_s=wait_ms / 1e3)).run([listening])
+
+
+def _in_url(address: str) -> str:
+    """The address as URLs have it: one of IPv6 in brackets, the sign before its zone encoded."""
+    return f"[{address.replace('%', '%25')}]" if ":" in address else address

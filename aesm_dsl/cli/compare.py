@@ -68,7 +68,9 @@ def compare(
         line = progress.add_task("runs", total=None, last="")
 
         def watch(now: api.Finished) -> None:
-            value = "" if now.mean_auc is None else f": mean AUC {now.mean_auc:.4f}"
+            value = (
+                "" if now.mean_auc is None else f": {'validation' if now.candidate else 'mean'} AUC {now.mean_auc:.4f}"
+            )
             last = f"{now.architecture}, seed {now.seed}{value}"
             progress.update(line, total=now.runs, completed=now.done, last=last)
             if not screen.is_terminal:

@@ -68,5 +68,8 @@ def predict(
         )
     if done.warnings.items:
         warn(done.warnings)
+    for task, column in done.columns.items():
+        if column != task:
+            say(f"the scores of {task} are in column {column}: the table's own column {task} was kept")
     written = done.rows - (done.bad if on_bad_row is OnBadRow.skip else 0)
     say(f"wrote {out}: {written:,} rows")

@@ -242,7 +242,7 @@ def _rows(rows: tuple[str, ...] | Split | None) -> tuple[str, ...] | SplitPlan |
             return SplitPlan("from", by, start, None, form or "")
         case Split(equals=value, by=by) if value is not None:
             return SplitPlan("equals", by, value, None)
-        case Split(random=share):
-            return SplitPlan("random", None, None, share)
+        case Split(random=share, seed=seed):
+            return SplitPlan("random", None, None, share, seed=seed)
         case _:
             return rows

@@ -25,6 +25,8 @@ class SplitPlan:
     share: float | None
     format: str = ""
     """How dates in `column` are written as text, in the signs of `strptime`; empty for ISO text and numbers."""
+    seed: int | None = None
+    """For "random", the seed of the draw; None for that of the training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,18 @@ class Engine:
         reading = open_table(self.plan, files, findings, ignore, labels=False) if files else None
         if reading is None or findings.errors:
             return None
+        if not frame.height:
+            return _no_rows(self.plan)
         checked = [chunk for _, chunk in reading.checked("test", None)]
         if findings.errors:
             return None
         return join_batches([batch for chunk in checked for batch in encode_batches(self.encoders, chunk, len(chunk))])
+
+
+def _no_rows(plan: Plan) -> Batch:
+    nodes = torch.zeros(0, len(plan.levels), dtype=torch.int64)
+    ids, values = torch.zeros(0, plan.slots, dtype=torch.int64), torch.zeros(0, plan.values)
+    return Batch(ids, values, nodes, torch.zeros(0, len(plan.tasks.tasks)), torch.zeros(0))
 
 
 def join_batches(batches: list[Batch]) -> Batch:

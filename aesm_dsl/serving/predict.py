@@ -89,10 +89,23 @@ class Scores:
         return [task.name for task in self.run.plan.tasks.tasks]
 
     @property
+    def columns(self) -> dict[str, str]:
+        """Task -> the column of its scores: its name, with `_score` behind it as often as a kept column has it."""
+        taken, columns = {*self.keep, *self.tasks}, dict[str, str]()
+        for task in self.tasks:
+            column = task
+            while column in self.keep or (column != task and column in taken):
+                column += "_score"
+            columns[task] = column
+            taken.add(column)
+        return columns
+
+    @property
     def schema(self) -> pl.Schema:
         """The columns of every frame."""
         types = self.reading.files["test"][0].schema
-        return pl.Schema({name: types[name] for name in self.keep} | dict.fromkeys(self.tasks, pl.Float64()))
+        kept = {name: types[name] for name in self.keep}
+        return pl.Schema(kept | dict.fromkeys(self.columns.values(), pl.Float64()))
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields frames of the kept columns and a probability for each task.
@@ -134,7 +147,7 @@ class Scores:
         if broken_R.any():
             self.first_broken = self.first_broken or good.rows.location(int(broken_R.argmax()))
             self.broken += int(broken_R.sum())
-        scores = pl.DataFrame(columns).with_columns(pl.all().fill_nan(None))
+        scores = pl.DataFrame(columns).with_columns(pl.all().fill_nan(None)).rename(self.columns)
         if self.on_bad_row == "skip" or good is chunk:
             return pl.concat([good.rows.frame.select(self.keep), scores], how="horizontal")
         # The index of each row's scores among those of the good rows; a null index gives null scores.

@@ -190,7 +190,7 @@ def _unpack(name: str, data: bytes, code: str) -> Any:
         if start + 4 + count > len(data):
             raise RequestError(f"input `{name}`: a text is cut off")
         try:
-            cells.append(data[start + 4 : start + 4 + count].decode())
+            cells.append(data[start + 4 : start + 4 + count].decode() or None)  # it has no other way to say null
         except UnicodeDecodeError:
             raise RequestError(f"input `{name}`: a text is not UTF-8") from None
         start += 4 + count

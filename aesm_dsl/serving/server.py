@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar
 
+import numpy as np
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
@@ -17,11 +18,13 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.render import render
 from aesm_dsl.serving.batching import Batcher, QueueFullError
+from aesm_dsl.serving.content_encoding import ENCODED, ENCODINGS, decompressed
 from aesm_dsl.serving.engine import Engine
 from aesm_dsl.serving.protocol import (
     MODEL_VERSION,
@@ -65,7 +68,12 @@ class _Metrics:
 
     def __init__(self, waiting_rows: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter("aesm_requests", "Requests for scores, by status.", ["status"], registry=self.registry)
+        self.requests = Counter(
+            "aesm_requests",
+            "Requests for scores, and others that failed, by status.",
+            ["status"],
+            registry=self.registry,
+        )
         self.rows = Counter("aesm_rows", "Rows that were scored.", registry=self.registry)
         self.seconds = Histogram("aesm_request_seconds", "From a request to its answer.", registry=self.registry)
         sizes = [2**power for power in range(0, 15, 2)]
@@ -92,19 +100,37 @@ class _Service:
         """Returns the application that uvicorn serves."""
         model = f"/v2/models/{self._engine.plan.name}"
         routes = [
-            Route("/v2/health/live", self._ok),
-            Route("/v2/health/ready", self._ok),
+            Route("/v2/health/live", self._live),
+            Route("/v2/health/ready", self._ready),
             Route("/v2", self._server_metadata),
             Route("/metrics", self._prometheus_metrics),
         ]
         for path in (model, f"{model}/versions/{MODEL_VERSION}"):
             routes += [
                 Route(path, self._model_metadata),
-                Route(f"{path}/ready", self._ok),
-                Route(f"{path}/infer", self._infer, methods=["POST"]),
+                Route(f"{path}/ready", self._model_ready),
+                Route(f"{path}/infer", self._respond, methods=["POST"]),
             ]
-        handlers = {404: self._not_found, 405: self._not_found}
+        handlers = {404: self._not_found, 405: self._not_found, 500: self._failed}
         return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers)
+
+    async def count(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the application for a request; counts the answer if it is an error, or scores were asked for."""
+        began, statuses = perf_counter(), list[int]()
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            await send(message)
+
+        try:
+            await app(scope, receive, watch)
+        finally:
+            asked = scope["type"] == "http" and scope["path"].endswith("/infer")
+            if statuses and (asked or statuses[0] >= 400):
+                self._metrics.requests.labels(str(statuses[0])).inc()
+            if statuses and asked:
+                self._metrics.seconds.observe(perf_counter() - began)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -114,8 +140,14 @@ class _Service:
         with contextlib.suppress(asyncio.CancelledError):
             await work
 
-    async def _ok(self, request: HttpRequest) -> Response:
-        return Response()
+    async def _live(self, request: HttpRequest) -> Response:
+        return JSONResponse({"live": True})
+
+    async def _ready(self, request: HttpRequest) -> Response:
+        return JSONResponse({"ready": True})
+
+    async def _model_ready(self, request: HttpRequest) -> Response:
+        return JSONResponse({"name": self._engine.plan.name, "ready": True})
 
     async def _server_metadata(self, request: HttpRequest) -> Response:
         return JSONResponse({"name": "aesm", "version": VERSION, "extensions": []})
@@ -129,20 +161,28 @@ class _Service:
     async def _not_found(self, request: HttpRequest, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         model = f"the model here is `{self._engine.plan.name}`"
-        return _error_response(f"nothing answers {request.method} {request.url.path}; {model}", status)
-
-    async def _infer(self, request: HttpRequest) -> Response:
-        began = perf_counter()
-        response = await self._respond(request)
-        self._metrics.requests.labels(str(response.status_code)).inc()
-        self._metrics.seconds.observe(perf_counter() - began)
+        response = _error_response(f"nothing answers {request.method} {request.url.path}; {model}", status)
+        response.headers.update(getattr(error, "headers", None) or {})  # `Allow`
         return response
+
+    async def _failed(self, request: HttpRequest, error: Exception) -> Response:
+        """What the client is told of an error of ours; uvicorn writes its traceback to the log."""
+        return _error_response("the server failed; its log says why", 500)
 
     async def _respond(self, request: HttpRequest) -> Response:
         """The scores, or the error that the request deserves."""
         body = bytearray()
         try:
+            encoding = request.headers.get("content-encoding", "identity").strip().lower()
+            if encoding not in ENCODINGS:
+                raise RequestError(f"`Content-Encoding` is {encoding[:60]!r}; {ENCODED} are read", 415)
             await _within(self._limits.body_s, self._receive(request, body), "the body did not come in time", 408)
+            if encoding != "identity":
+                packed = bytes(body)
+                body[:] = decompressed(packed, encoding, self._limits.body_bytes)
+                self._body_bytes += len(body) - len(packed)
+                if self._body_bytes > self._limits.all_bytes:
+                    raise RequestError("too many requests at once", 503)
             return await _within(self._limits.answer_s, self._score(request, bytes(body)), "no answer in time", 503)
         except RequestError as error:
             return _error_response(str(error), error.status)
@@ -170,7 +210,7 @@ class _Service:
             raise RequestError("`Inference-Header-Content-Length` is no length within the body")
         # In another thread: reading and encoding a large request would keep all others waiting.
         wanted, batch = await asyncio.to_thread(self._read, body, None if length is None else int(length))
-        scores = await self._batcher.score(batch)
+        scores = await self._batcher.score(batch) if batch.rows else np.zeros((0, len(self._engine.tasks)), np.float32)
         self._metrics.rows.inc(len(scores))
         return JSONResponse(inference_response(self._engine.plan.name, wanted, self._engine.tasks, scores))
 
@@ -195,21 +235,37 @@ async def _within(seconds: float, work: Awaitable[Result], message: str, status:
 
 def _error_response(message: str, status: int) -> Response:
     headers = {"Retry-After": "1"} if status == 503 else {"Connection": "close"} if status in (408, 413) else {}
+    if status == 415:
+        headers["Accept-Encoding"] = ", ".join(ENCODINGS)
     return JSONResponse({"error": message}, status, headers)
 
 
 def make_server(engine: Engine, limits: Limits) -> uvicorn.Server:
     """Returns a server that stops on SIGINT or SIGTERM, once the requests that it has accepted are answered."""
+    service = _Service(engine, limits)
+    inner = service.app()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn's own limit answers with text, and counts nothing.
+        many = scope["type"] == "http" and len(server.server_state.connections) > limits.connections
+        await service.count(_refuse if many else inner, scope, receive, send)
+
     config = uvicorn.Config(
-        _Service(engine, limits).app(),
+        answer,
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=limits.connections,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=int(limits.answer_s + limits.body_s),
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    return server
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    response = _error_response("too many connections", 503)
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)
 
 
 def listen(host: str, port: int) -> socket.socket:

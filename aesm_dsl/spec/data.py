@@ -7,7 +7,17 @@ from typing import Annotated
 
 from aesm_dsl.spec.block_model import BlockModel, setting
 from aesm_dsl.spec.features import FORMAT
-from aesm_dsl.spec.kinds import CallKind, EitherKind, ListKind, LiteralKind, NameKind, OptionalKind, ShareKind, TextKind
+from aesm_dsl.spec.kinds import (
+    CallKind,
+    EitherKind,
+    IntegerKind,
+    ListKind,
+    LiteralKind,
+    NameKind,
+    OptionalKind,
+    ShareKind,
+    TextKind,
+)
 
 
 class Split(BlockModel):
@@ -30,6 +40,9 @@ class Split(BlockModel):
     )
     random: Annotated[float | None, OptionalKind(ShareKind(open=True))] = setting(
         "this share of the rows, drawn at random with the seed", None
+    )
+    seed: Annotated[int | None, OptionalKind(IntegerKind(0, 2**32 - 1))] = setting(
+        "for `random`: the seed of the draw; by default that of `train`", None
     )
 
 

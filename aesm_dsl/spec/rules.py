@@ -153,6 +153,9 @@ def _splits_are_complete(context: RuleContext) -> None:
             )
         elif names[0] == "random" and split.by is not None:
             context.report_conflict("`random` and `by`", f"{path}.random", f"{path}.by", "delete `by`")
+        elif names[0] != "random" and split.seed is not None:
+            words = f"`{names[0]}` and `seed`"
+            context.report_conflict(words, f"{path}.{names[0]}", f"{path}.seed", "delete `seed`: nothing is drawn")
 
 
 def _features_are_not_labels(context: RuleContext) -> None:

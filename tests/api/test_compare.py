@@ -16,8 +16,11 @@ from aesm_dsl import AesmError, compare, load_run
 from aesm_dsl.api.compare import Finished
 from aesm_dsl.api.simulate import world_spec
 from aesm_dsl.data.simulate.groups import write_groups
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.cost import cost
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison, verdict
+from aesm_dsl.training.evaluate import predict_measured_rows
 from aesm_dsl.training.metrics.t_test import mean_of_runs
 from tests.conftest import PROJECT, within
 
@@ -149,6 +152,42 @@ def test_each_architecture_chooses_its_settings_on_validation_rows(world: Path, 
     again: list[Finished] = []
     assert compare(world / "groups.aesm", tmp_path / "out", **given, watch=again.append) == found  # type: ignore[arg-type]
     assert not again
+
+
+def test_all_seeds_are_measured_on_the_same_random_rows(world: Path, tmp_path: Path) -> None:
+    overrides = (*SMALL, "data.test=split(random: 20%)", "data.valid=split(random: 7%)")
+    given = {"rivals": ["mmoe"], "seeds": 2, "jobs": 1, "device": "cpu", "overrides": overrides}
+    found = compare(world / "groups.aesm", tmp_path / "out", **given)  # type: ignore[arg-type]
+    runs = [load_run(tmp_path / "out" / one) for of_name in found.runs.values() for one in of_name]
+    assert [run.plan.training.seed for run in runs] == [7, 8, 7, 8]
+    parts = [predict_measured_rows(run, "cpu", Findings()) for run in runs]
+    labels = [part.rows.label_RT for part in parts if part is not None]
+    assert len(labels) == 4
+    assert all(np.array_equal(one, labels[0]) for one in labels[1:])
+    assert all(one.by_rows is not None for one in found.standings if one.architecture == "mmoe")
+    assert len({run.scores[0].auc for run in runs}) == 4, "the seeds train alike"
+
+
+def test_rivals_are_as_large_as_the_aes_that_was_chosen(world: Path, tmp_path: Path) -> None:
+    """The rivals have one choice each, sized after the choice of AES; candidates show what they were chosen by."""
+    tries = ["tasks.experts.hidden=[8, 16]", "tasks.experts.hidden=[256, 16]"]
+    given = {"rivals": ["mmoe"], "seeds": 1, "jobs": 1, "device": "cpu", "overrides": SMALL, "tries": tries}
+    seen: list[Finished] = []
+    found = compare(world / "groups.aesm", tmp_path / "out", **given, watch=seen.append)  # type: ignore[arg-type]
+    assert [(one.done, one.runs, one.architecture, one.candidate) for one in seen] == [
+        (1, 3, "aes", True),
+        (2, 3, "aes", True),
+        (3, 3, "mmoe", True),
+    ]
+    for number, one in enumerate(seen[:2], 1):
+        history = load_run(tmp_path / "out" / "runs" / f"aes-{number}-7").history
+        assert one.mean_auc == max(epoch.valid_mean_auc or 0 for epoch in history)
+    by_name = {one.architecture: one for one in found.contenders}
+    assert by_name["mmoe"].settings == by_name["aes"].settings
+    assert by_name["mmoe"].parameters == pytest.approx(by_name["aes"].parameters, rel=0.05)
+    # The other choice would have been another size.
+    sizes = [cost(load_run(tmp_path / "out" / "runs" / f"aes-{number}-7").plan).total.parameters for number in (1, 2)]
+    assert sizes[1] > 1.3 * sizes[0]
 
 
 def test_what_cannot_be_chosen_is_told_before_training(world: Path, tmp_path: Path) -> None:

@@ -81,6 +81,29 @@ def test_all_columns_of_a_table_without_labels(kinds: Run, table: Path, tmp_path
     assert pl.read_parquet(tmp_path / "out.parquet").drop("click", "buy").equals(source)
 
 
+def test_all_columns_of_a_table_with_labels(kinds: Run, table: Path, tmp_path: Path) -> None:
+    source = pl.read_parquet(table)
+    done = aesm(kinds.folder, table, "-o", tmp_path / "out.parquet", "--keep", "*")
+    assert done.exit_code == 0, done.output
+    assert "the scores of click are in column click_score" in done.stderr
+    found = pl.read_parquet(tmp_path / "out.parquet")
+    assert found.columns == [*source.columns, "click_score", "buy_score"]
+    assert found.select(source.columns).equals(source)
+    assert_same_as_predict(kinds, source, found.select(click="click_score", buy="buy_score"))
+
+
+def test_a_kept_column_may_have_the_name_of_scores_too(kinds: Run, table: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken.parquet"
+    source = pl.read_parquet(table).with_columns(click_score=pl.lit(7), buy_score_score=pl.lit(8))
+    source.write_parquet(taken)
+    done = predict_file(kinds, taken, tmp_path / "out.csv", keep=["click_score", "click"], device="cpu")
+    assert done.columns == {"click": "click_score_score", "buy": "buy"}
+    found = pl.read_csv(tmp_path / "out.csv")
+    assert found.columns == ["click_score", "click", "click_score_score", "buy"]
+    assert found["click_score"].unique().to_list() == [7]
+    assert_same_as_predict(kinds, source, found.select(click="click_score_score", buy="buy"))
+
+
 def test_rows_that_training_would_refuse(kinds: Run, table: Path, bad: Path, tmp_path: Path) -> None:
     place = pl.col("row") % 20 == 0
     source = pl.read_parquet(table)
@@ -122,7 +145,6 @@ def test_every_row_refused_leaves_a_table_without_rows(kinds: Run, table: Path, 
 
 def test_what_cannot_be_written_is_told_before_a_row_is_scored(kinds: Run, table: Path, tmp_path: Path) -> None:
     for keep, out, said in (
-        (["click"], "scores.csv", "E631.*column `click` is kept, and a task has that name"),
         (["sizes"], "scores.csv", r"E631.*`sizes` cannot be kept in a csv"),
         (["rwo"], "scores.csv", r"E503.*no column `rwo`(.|\n)*did you mean `row`"),
         ([], "scores.txt", r"E631.*ends? with|E631.*is no name"),

@@ -51,7 +51,7 @@ class Splits:
         data, self._read = plan.data, read
         rules = {} if data is None else {"test": data.test, "valid": data.valid}
         self._splits = [
-            SplitRule(part, rule, plan.training.seed)
+            SplitRule(part, rule, plan.training.seed if rule.seed is None else rule.seed)
             for part, rule in rules.items()
             if isinstance(rule, SplitPlan) and not failed.has("train", f"data.{part}")
         ]
