@@ -25,11 +25,38 @@ WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2
 
 def text_of(value):
     """Returns the value as text, None if it is missing: whole floats without a point, booleans in lower case."""
-    if value is None or value == "" or value != value:
+    if value in (None, "", "NaN") or value != value:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         return str(int(value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else spelt(str(value))
+
+
+def spelt(text):
+    """Returns the one form of text that writes a number, a truth value or a time: `10.0` is `10`, `True` is `true`."""
+    if re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text):
+        short = text.rstrip("0").rstrip(".")
+        return "0" if short == "-0" else short
+    if text in ("True", "TRUE", "False", "FALSE"):
+        return text.lower()
+    if re.fullmatch(r"[0-9-]{10}[T ][0-9:]{8}(\.[0-9]+)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?", text):
+        time = datetime.fromisoformat(text)
+        text = str(time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time)
+        return (text.rstrip("0") if "." in text else text).removesuffix(" 00:00:00")
+    return text
+
+
+def list_in(text, separator):
+    """Returns the values of a list that is written as text: split at the separator, or in brackets, as `['a', 'b']`."""
+    inside = re.fullmatch(r"(?s)\s*\[([^\[\]]*)\]\s*", text)
+    if not inside or (separator not in ", " and ("," not in text or separator in text)):
+        return [cell.strip() for cell in text.split(separator)]
+    numbers = re.fullmatch(r"[-+0-9.eE]+(\s+[-+0-9.eE]+)+", inside[1].strip())
+    in_quotes = r"""\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|[^,]+"""
+    cells = [cell.strip() for cell in re.findall(r"\S+" if numbers else in_quotes, inside[1])]
+    for quote in "\"'":
+        cells = [c[1:-1].replace("\\" + quote, quote) if re.fullmatch(f"(?s){quote}.*{quote}", c) else c for c in cells]
+    return [None if cell in ("", "None", "null", "NULL", "nan", "NaN", "<NA>") else cell for cell in cells]
 
 
 def number_of(value, form):
@@ -122,13 +149,15 @@ def value_slots(feature, value):
         return value_slots(feature["of"], value)
     if kind == "list":
         if not isinstance(value, list):
-            value = (text_of(value) or "").split(feature["separator"]) if feature["separator"] else [value]
+            text = value if isinstance(value, str) else text_of(value) or ""
+            value = list_in(text, feature["separator"]) if feature["separator"] else [value]
         ids = [value_slots(feature["of"], cell.strip() if isinstance(cell, str) else cell)[0] for cell in value]
         ids = [number for number in ids if number != MISSING][:: -1 if feature["last"] else 1][: feature["slots"]]
         return ids + [PAD] * (feature["slots"] - len(ids))
     text = text_of(value)
     if kind == "date":
-        time, ids, first = text and time_of(text.strip(), feature), [], 0
+        written = value if text and isinstance(value, str) else text
+        time, ids, first = written and time_of(written.strip(), feature), [], 0
         for part in feature["parts"]:
             number = 0 if time is None else time.isoweekday() if part == "weekday" else getattr(time, part)
             ids.append(first + number + (part == "hour" and time is not None))
