@@ -14,6 +14,7 @@ from aesm_dsl.data.encoded_stream import encode_batches
 from aesm_dsl.data.open_tables import TableReader, open_table
 from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
 from aesm_dsl.data.reading.frames import TableLike
+from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.training.evaluate import find_table, report_broken_scores
@@ -149,7 +150,9 @@ class Scores:
             self.broken += int(broken_R.sum())
         scores = pl.DataFrame(columns).with_columns(pl.all().fill_nan(None)).rename(self.columns)
         if self.on_bad_row == "skip" or good is chunk:
-            return pl.concat([good.rows.frame.select(self.keep), scores], how="horizontal")
+            return pl.concat([good.rows.frame.select(named(self.keep)), scores], how="horizontal")
         # The index of each row's scores among those of the good rows; a null index gives null scores.
         index = pl.Series(np.where(bad_R, 0, np.cumsum(~bad_R) - 1)).set(pl.Series(bad_R), None)
-        return pl.concat([chunk.rows.frame.select(self.keep), scores.select(pl.all().gather(index))], how="horizontal")
+        return pl.concat(
+            [chunk.rows.frame.select(named(self.keep)), scores.select(pl.all().gather(index))], how="horizontal"
+        )

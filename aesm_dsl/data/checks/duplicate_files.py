@@ -14,6 +14,7 @@ import polars as pl
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
 from aesm_dsl.data.reading.hashing import splitmix64
+from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.plan import Plan
@@ -54,7 +55,7 @@ class DuplicateFiles:
         rows = chunk.rows
         number_R = np.arange(rows.start, rows.start + len(rows)) if rows.number_R is None else rows.number_R
         file.rows += len(rows)
-        hash_R = categories_as_text(rows.frame.select(self._columns)).hash_rows(seed=1).to_numpy()
+        hash_R = categories_as_text(rows.frame.select(named(self._columns))).hash_rows(seed=1).to_numpy()
         file.digest = (file.digest + int(splitmix64(hash_R ^ splitmix64(number_R.astype(np.uint64))).sum())) % 2**64
 
     def report(self, findings: Findings) -> None:

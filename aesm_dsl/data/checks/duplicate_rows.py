@@ -16,6 +16,7 @@ from aesm_dsl.data.checks.duplicate_files import DuplicateFiles, categories_as_t
 from aesm_dsl.data.checks.time_order import time_columns
 from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
 from aesm_dsl.data.reading.hashing import Hashes
+from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 
@@ -47,7 +48,7 @@ class DuplicateRows:
             return
         self._rows += len(chunk)
         frame = chunk.rows.frame
-        hash_R = categories_as_text(frame.select(sorted(frame.columns))).hash_rows(seed=2).to_numpy()
+        hash_R = categories_as_text(frame.select(named(sorted(frame.columns)))).hash_rows(seed=2).to_numpy()
         row_K = np.flatnonzero(hash_R <= np.uint64(self._limit))
         hash_U, times_U = np.unique(hash_R[row_K], return_counts=True)
         place_U = np.minimum(np.searchsorted(self._hashes, hash_U), max(len(self._hashes) - 1, 0))

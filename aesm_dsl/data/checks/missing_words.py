@@ -11,7 +11,7 @@ import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
-from aesm_dsl.data.reading.values import MISSING_WORDS, null_option
+from aesm_dsl.data.reading.values import MISSING_WORDS, nameless, null_option
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 
@@ -28,7 +28,7 @@ class MissingWords:
 
     def update(self, chunk: CheckedRows) -> None:
         for column, counts in self._counts.items():
-            cells = chunk.rows.frame[column]
+            cells = nameless(chunk.rows.frame[column])
             if isinstance(cells.dtype, pl.String):
                 words = cells.filter(cells.is_in(self._words).fill_null(False))
                 counts.update(words.to_list())

@@ -15,14 +15,14 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.values import Mask, as_text
+from aesm_dsl.data.reading.values import Mask, as_text, nameless
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
 def hash64(column: pl.Series) -> tuple[Hashes, Mask]:
     """Returns the hash of each cell, and which cells are missing (their hash means nothing)."""
-    dtype = column.dtype
+    column, dtype = nameless(column), column.dtype
     if dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128):
         return splitmix64(_bits(column)), column.is_null().to_numpy()
     text = as_text(column)

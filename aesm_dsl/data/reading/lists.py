@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.values import written_text
+from aesm_dsl.data.reading.values import nameless, written_text
 from aesm_dsl.plan.plan import PAD
 
 BRACKETS = r"(?s)^\s*\[[^\[\]]*\]\s*$"
@@ -28,9 +28,10 @@ def flatten(column: pl.Series, separator: str) -> tuple[pl.Series, Whole]:
     """Returns the values of all lists in one flat series, and the row of each; a row without a list has none.
 
     Text is split at the separator, and spaces around a value are removed. Text in brackets, as pandas, DuckDB and
-    ClickHouse write a list into a csv (`[17, 35]`, `['a', 'b']`, numpy's `[17 35]`), is that list. A cell that is neither
-    a list nor text with a separator is a list of one value.
+    ClickHouse write a list into a csv (`[17, 35]`, `['a', 'b']`, numpy's `[17 35]`), is that list. A cell that is
+    neither a list nor text with a separator is a list of one value.
     """
+    column = nameless(column)
     if isinstance(column.dtype, pl.Array):
         column = column.arr.to_list()
     if isinstance(column.dtype, pl.List):

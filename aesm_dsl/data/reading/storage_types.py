@@ -46,7 +46,7 @@ def with_storage(frame: pl.DataFrame) -> pl.DataFrame:
     outside the years 1 to 9999.
     """
     # By name: polars calls a column without a name `column_0` otherwise.
-    columns = {column.name: _stored(column) for column in frame.get_columns()}
+    columns = {column.name: _stored(column.alias("")) for column in frame.get_columns()}
     return pl.DataFrame(columns) if columns else frame
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.reading.date_text import read_date_text
-from aesm_dsl.data.reading.values import Mask, as_numbers, written_text
+from aesm_dsl.data.reading.values import Mask, as_numbers, nameless, written_text
 from aesm_dsl.spec.date_format import SECONDS
 
 PARTS = {"hour": 24, "weekday": 7, "day": 31, "month": 12}
@@ -43,6 +43,7 @@ def as_timestamps(column: pl.Series, form: DateForm) -> tuple[pl.Series, Mask]:
     Returns:
         The timestamps, null if a cell is missing or wrong, and which cells are there but are no timestamp.
     """
+    column = nameless(column)
     dtype, zone = column.dtype, form.zone or "UTC"
     if isinstance(dtype, pl.Date):
         return column.cast(pl.Datetime("us")), np.zeros(len(column), dtype=np.bool_)

@@ -28,9 +28,9 @@ def as_text(column: pl.Series) -> pl.Series:
     Whole floats are written as integers ("1", not "1.0"), decimals without trailing zeros after the point, booleans as
     "true" and "false", dates as "2017-04-01", and datetimes (in UTC if they have a zone) as "2017-04-01 12:30:00", or
     as the date alone at midnight, since many writers store dates as datetimes. Text that writes one of these in another
-    way is replaced by the same form (`plan.cell_text`).
+    way is replaced by the same form (`plan.cell_text`). The series has no name.
     """
-    dtype = column.dtype
+    column, dtype = nameless(column), column.dtype
     if dtype.is_float():
         return _float_text(column)
     if dtype.is_decimal():
@@ -43,9 +43,14 @@ def as_text(column: pl.Series) -> pl.Series:
     return _one_spelling(as_written(column)) if _is_text(dtype) else column.cast(pl.String)
 
 
+def nameless(column: pl.Series) -> pl.Series:
+    """Returns the column without its name: polars fails at a series whose name it takes for a pattern (`^p.*$`)."""
+    return column.alias("")
+
+
 def as_written(column: pl.Series) -> pl.Series:
     """Returns the cells of a column of text as they are written; null, NaN and the empty text become null."""
-    text = column.cast(pl.String)
+    text = nameless(column).cast(pl.String)
     return text.set(text.is_in(MISSING), None)
 
 
@@ -68,6 +73,7 @@ def written_text(column: pl.Series) -> pl.Series:
 
 def is_missing(column: pl.Series) -> Mask:
     """Returns the cells that are null in `as_text`, without writing out the others."""
+    column = nameless(column)
     null = column.is_null()
     if column.dtype.is_float():
         null |= column.is_nan().fill_null(False)
@@ -87,7 +93,7 @@ def as_numbers(column: pl.Series, form: NumberForm | None = None) -> tuple[Numbe
     Returns:
         float64, NaN if a cell is missing or wrong, and which cells are there but are no numbers.
     """
-    dtype = column.dtype
+    column, dtype = nameless(column), column.dtype
     if form is not None and _is_text(dtype):
         text = written_text(column)
         read = read_number_text(text, form)
