@@ -41,7 +41,8 @@ def to_polars(frame: Any) -> pl.DataFrame:
 
 def _of_arrow(frame: Any) -> pl.DataFrame:
     converted = pl.from_arrow(frame)
-    return converted if isinstance(converted, pl.DataFrame) else converted.to_frame()
+    # Of what is no table of pyarrow, polars makes one column of structs.
+    return converted if isinstance(converted, pl.DataFrame) else converted.struct.unnest()
 
 
 def _tried(convert: Callable[[], pl.DataFrame]) -> pl.DataFrame | None:
