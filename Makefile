@@ -7,7 +7,7 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs wheel clients accept clean
+.PHONY: help demo test check docs wheel clients accept clean writers
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -32,6 +32,14 @@ demo: $(READY)     ## compile, train on a simulated fund search, evaluate, draw 
 
 test: $(READY)     ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+writers:           ## read files of a dozen other libraries, in environments of their own
+	$(PYTHON) -m venv build/writers
+	build/writers/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest hypothesis -r tests/data/writers/requirements.txt
+	build/writers/bin/python -m pytest -p no:cacheprovider tests/data/writers tests/data/reading/test_frames.py
+	$(PYTHON) -m venv build/pandas2
+	build/pandas2/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest hypothesis 'pandas<3' pyarrow
+	build/pandas2/bin/python -m pytest -p no:cacheprovider tests/data/writers tests/data/reading/test_frames.py -k pandas
 
 docs: $(READY)     ## the site of the documents, in build/docs; a warning fails
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs

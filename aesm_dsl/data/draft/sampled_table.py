@@ -67,7 +67,7 @@ class SampledTable:
         texts = []
         for part in self._parts:
             counts = part.select(named(columns)).group_by(named(columns)).len(COUNT).collect()
-            texts.append(pl.DataFrame([*(as_text(counts[name]) for name in columns), counts[COUNT]]))
+            texts.append(pl.DataFrame([*(as_text(counts[name]).alias(name) for name in columns), counts[COUNT]]))
         sums = pl.concat(texts).group_by(named(columns)).agg(pl.col(COUNT).sum())
         return sums.sort(COUNT, named(columns), descending=True)
 
