@@ -35,11 +35,11 @@ test: $(READY)     ## run the tests
 
 writers:           ## read files of a dozen other libraries, in environments of their own
 	$(PYTHON) -m venv build/writers
-	build/writers/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest hypothesis -r tests/data/writers/requirements.txt
-	build/writers/bin/python -m pytest -p no:cacheprovider tests/data/writers tests/data/reading/test_frames.py
+	build/writers/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest hypothesis -r tests/data/reading/writers.txt
+	build/writers/bin/python -m pytest -p no:cacheprovider tests/data/reading/test_writers.py tests/data/reading/test_frames.py
 	$(PYTHON) -m venv build/pandas2
 	build/pandas2/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest hypothesis 'pandas<3' pyarrow
-	build/pandas2/bin/python -m pytest -p no:cacheprovider tests/data/writers tests/data/reading/test_frames.py -k pandas
+	build/pandas2/bin/python -m pytest -p no:cacheprovider tests/data/reading/test_writers.py tests/data/reading/test_frames.py -k pandas
 
 docs: $(READY)     ## the site of the documents, in build/docs; a warning fails
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs

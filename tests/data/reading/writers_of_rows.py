@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.data.writers.rows import with_lists
+from tests.data.reading.written_rows import with_lists
 
 Writer = Callable[[pl.DataFrame, Path], str | None]
 NULLS = 'null: ["\\\\N"]'

@@ -25,8 +25,8 @@ from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.model import Spec
 from tests.data.plans import fit_encoders
-from tests.data.writers.rows import SPEC, table
-from tests.data.writers.writers import REFUSED, WRITERS
+from tests.data.reading.writers_of_rows import REFUSED, WRITERS
+from tests.data.reading.written_rows import SPEC, table
 
 
 def plan_for(form: str | None = None) -> Plan:
