@@ -17,7 +17,7 @@ from aesm_dsl.data.reading.files import find_paths
 from aesm_dsl.data.reading.read_errors import read_or_report
 from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.data.reading.unreadable import UnreadableError
-from aesm_dsl.data.reading.values import MISSING_WORDS
+from aesm_dsl.data.reading.values import MISSING_WORDS, nameless
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import CsvFormat
 
@@ -82,6 +82,7 @@ def _first_rows(file: DataFile) -> pl.DataFrame:
 def _count_words(cells: pl.Series, counts: dict[str, int]) -> None:
     if not isinstance(cells.dtype, pl.String):
         return
+    cells = nameless(cells)
     sure, doubtful = list(MISSING_WORDS), [*MISSING_WORDS, *DOUBTFUL_WORDS]
     if not (is_word := cells.is_in(doubtful).fill_null(False)).any():
         return

@@ -158,7 +158,7 @@ def read_frames(file: DataFile, columns: Sequence[str], rows: int) -> Iterator[p
         read += frame.height
         cells = with_storage(frame)
         if file.csv is not None and file.csv.csv.null:
-            missing = pl.Series(file.csv.csv.null, dtype=pl.String)
+            missing = list(file.csv.csv.null)
             columns_of_text = [(cell.name, cell.alias("")) for cell in cells.get_columns()]
             cells = pl.DataFrame({name: cell.set(cell.is_in(missing), None) for name, cell in columns_of_text})
         yield pl.DataFrame({name: _column(cells, name, folders) for name in columns})
