@@ -10,12 +10,11 @@ import polars as pl
 
 from aesm_dsl.data.draft.column import Column
 from aesm_dsl.data.reading.csv_file import CsvFile, plain_csv, wrong_text
-from aesm_dsl.data.reading.data_file import DataFile, scan
+from aesm_dsl.data.reading.data_file import DataFile, read_frames
 from aesm_dsl.data.reading.file_endings import CSV
 from aesm_dsl.data.reading.file_type import file_type, first_bytes
 from aesm_dsl.data.reading.files import find_paths
 from aesm_dsl.data.reading.read_errors import read_or_report
-from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.data.reading.unreadable import UnreadableError
 from aesm_dsl.data.reading.values import MISSING_WORDS, nameless
 from aesm_dsl.findings.diagnostic import Findings
@@ -76,7 +75,7 @@ def guess_missing_words(files: Sequence[DataFile]) -> tuple[str, ...]:
 
 def _first_rows(file: DataFile) -> pl.DataFrame:
     # A column without a name cannot be read, and numbers the rows.
-    return scan(file).select(named(name for name in file.schema if name)).head(ROWS).collect()
+    return next(read_frames(file, [name for name in file.schema if name], ROWS), pl.DataFrame())
 
 
 def _count_words(cells: pl.Series, counts: dict[str, int]) -> None:

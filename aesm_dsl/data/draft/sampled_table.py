@@ -1,81 +1,104 @@
-"""`SampledTable`: the rows of all files, with the same types in each, and a sample of them for guessing."""
+"""`SampledTable`: the rows of all files, counted, and a sample of them with one type for each column.
+
+Axes: R rows of a frame.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from aesm_dsl.data.reading.data_file import DataFile, scan
+from aesm_dsl.data.reading.data_file import DataFile, read_frames
+from aesm_dsl.data.reading.files import CHUNK_ROWS
 from aesm_dsl.data.reading.storage_types import named
-from aesm_dsl.data.reading.values import as_numbers, as_text
+from aesm_dsl.data.reading.values import as_numbers, as_text, nameless
 
 SAMPLE_ROWS = 50_000
-"""Rows of the sample, evenly spread over the table."""
-COUNT = "\0rows"
-"""The column of counts."""
+"""The sample has at least this many rows, evenly spread over the table, and less than twice as many; or all rows."""
 MANY = 1_000
 """Columns with more different values in the sample are counted in all rows."""
+CELLS = 2**20
+"""Cells of the table in which a column's values are counted (linear counting, see `checks.id_collisions`)."""
+COUNT = "\0rows"
+"""The column of counts."""
 
 
 class SampledTable:
-    """All rows of the files, scanned lazily, and a sample of them.
+    """The rows of all files, read once, frame by frame.
 
-    Values are compared by their meaning (`as_text`), so a column may be of another type in every file.
+    Values are compared by their meaning (`as_text`), so a column may be of another type in every file. Memory: the
+    sample, and CELLS bytes for each column.
     """
 
     def __init__(self, files: Sequence[DataFile], columns: Sequence[str]) -> None:
-        """Reads the sample.
+        """Reads all rows.
 
         Args:
             files: the files.
             columns: the columns that all files have.
         """
-        self._parts = [scan(file).select(named(columns)) for file in files]
-        heights = [int(part.select(pl.len()).collect().item()) for part in self._parts]
-        self.rows = sum(heights)
-        step = max(1, self.rows // SAMPLE_ROWS)
-        starts = (-np.cumsum([0, *heights[:-1]])) % step
-        samples = [
-            part.gather_every(step, int(start)).collect() for part, start in zip(self._parts, starts, strict=True)
-        ]
-        same = {name: len({str(file.schema[name]) for file in files}) == 1 for name in columns}
-        self._same = [name for name, alike in same.items() if alike]
-        self.sample = pl.DataFrame(
-            [
-                pl.concat([sample[name] for sample in samples])
-                if same[name]
-                else _one_type([sample[name] for sample in samples])
-                for name in columns
-            ]
-        )
+        self._files = files
+        self.rows, step = 0, 1
+        pieces: list[tuple[npt.NDArray[np.int64], pl.DataFrame]] = []
+        self._same = [name for name in columns if len({str(file.schema[name]) for file in files}) == 1]
+        flat = [name for name in self._same if not files[0].schema[name].is_nested()]
+        self._seen = {name: np.zeros(CELLS, dtype=np.bool_) for name in flat}
+        for frame in self._frames(columns):
+            for name, seen in self._seen.items():
+                seen[(nameless(frame[name]).hash() & (CELLS - 1)).to_numpy()] = True
+            number_R = np.arange(self.rows, self.rows + frame.height)
+            self.rows += frame.height
+            pieces.append(_every(step, number_R, frame))
+            if sum(len(number_R) for number_R, _ in pieces) >= 2 * SAMPLE_ROWS:
+                step *= 2
+                pieces = [_every(step, *piece) for piece in pieces]
+        frames = [frame for _, frame in pieces]
+        self.sample = pl.DataFrame({name: _one_type([frame[name] for frame in frames]) for name in columns})
 
     def distinct(self, name: str) -> int | None:
         """Returns about how many different values a column has in all rows; None if the sample says it."""
-        column = self.sample[name]
-        if self.rows == len(column) or name not in self._same or column.dtype.is_nested() or column.n_unique() <= MANY:
+        column = nameless(self.sample[name])
+        if self.rows == len(column) or name not in self._seen or column.n_unique() <= MANY:
             return None
-        whole = pl.concat([part.select(named([name])) for part in self._parts])
-        return int(whole.select(pl.first().approx_n_unique()).collect().item())
+        empty = max(1 - float(self._seen[name].mean()), 1 / CELLS)
+        return round(-CELLS * float(np.log(empty)))
 
     def counts(self, columns: Sequence[str]) -> pl.DataFrame:
         """Returns every combination of the columns' values and its number of rows, the most frequent first.
 
         Missing values are null. The count is the last column.
         """
-        texts = []
-        for part in self._parts:
-            counts = part.select(named(columns)).group_by(named(columns)).len(COUNT).collect()
-            texts.append(pl.DataFrame([*(as_text(counts[name]).alias(name) for name in columns), counts[COUNT]]))
-        sums = pl.concat(texts).group_by(named(columns)).agg(pl.col(COUNT).sum())
+        sums = pl.DataFrame(schema={**dict.fromkeys(columns, pl.String), COUNT: pl.UInt64})
+        for frame in self._frames(columns):
+            texts = pl.DataFrame({name: as_text(frame[name]) for name in columns})
+            counts = texts.group_by(named(columns)).len(COUNT).cast({COUNT: pl.UInt64})
+            sums = pl.concat([sums, counts]).group_by(named(columns)).agg(pl.col(COUNT).sum())
         return sums.sort(COUNT, named(columns), descending=True)
+
+    def _frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        for file in self._files:
+            yield from read_frames(file, columns, CHUNK_ROWS)
+
+
+def _every(
+    step: int, number_R: npt.NDArray[np.int64], frame: pl.DataFrame
+) -> tuple[npt.NDArray[np.int64], pl.DataFrame]:
+    """The rows of a frame whose numbers in the table are multiples of the step."""
+    chosen_R = number_R % step == 0
+    return number_R[chosen_R], frame.filter(pl.Series(chosen_R, dtype=pl.Boolean))
 
 
 def _one_type(pieces: Sequence[pl.Series]) -> pl.Series:
-    """Puts pieces of different types together: as numbers if all are numbers, else as text."""
+    """Puts pieces together; pieces of different types as numbers if all are numbers, else as text."""
+    if not pieces:
+        return pl.Series(dtype=pl.String)
+    if len({str(piece.dtype) for piece in pieces}) == 1:
+        return pl.concat(pieces)
     if all(piece.dtype.is_numeric() or piece.dtype == pl.Boolean for piece in pieces):
         if all(piece.dtype.is_integer() for piece in pieces):
             return pl.concat([piece.cast(pl.Int128) for piece in pieces])
         return pl.Series(pieces[0].name, np.concatenate([as_numbers(piece)[0] for piece in pieces]), nan_to_null=True)
-    return pl.concat([as_text(piece).rename(pieces[0].name) for piece in pieces])
+    return pl.concat([as_text(piece) for piece in pieces])

@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from aesm_dsl.data.reading.arrow_stream import stream_frames, stream_rows, stream_schema
 from aesm_dsl.data.reading.csv_file import CsvFile, plain_csv, scan_csv
@@ -200,20 +198,3 @@ def _why(file: DataFile, columns: Sequence[str]) -> str:
                 raise
             return f"column `{column}`: {error}"
     return ""
-
-
-def scan(file: DataFile) -> pl.LazyFrame:
-    """Returns all columns of the file as a lazy frame: nothing is read yet."""
-
-    def frames(
-        columns: list[str] | None, predicate: pl.Expr | None, most: int | None, size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        wanted, left = list(file.schema) if columns is None else columns, most
-        for frame in read_frames(file, wanted, size or 2**16):
-            piece: Any = frame if left is None else frame.head(left)
-            left = None if left is None else left - piece.height
-            yield piece if predicate is None else piece.filter(predicate)
-            if left == 0:
-                return
-
-    return register_io_source(frames, schema=file.schema)
