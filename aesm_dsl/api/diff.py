@@ -46,8 +46,14 @@ class Difference:
         """How many of them a warm start takes from the old network."""
         return sum(fate.carried for fate in self.fates)
 
+    @property
+    def left_behind(self) -> int:
+        """How many parameters of the old network a warm start does not take."""
+        return sum(fate.left_behind for fate in self.fates)
+
     def to_data(self) -> dict[str, Any]:
-        return {**asdict(self), "parameters": self.parameters, "carried": self.carried}
+        sums = {"parameters": self.parameters, "carried": self.carried, "left_behind": self.left_behind}
+        return {**asdict(self), **sums}
 
 
 def diff(old: SpecLike | Run, new: SpecLike | Run) -> Difference:

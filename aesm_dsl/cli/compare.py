@@ -55,6 +55,7 @@ def compare(
 
     from aesm_dsl.api import compare as api
     from aesm_dsl.report.comparison import comparison_tables
+    from aesm_dsl.training.run.stop_signals import StoppedError
 
     columns = (
         TextColumn("runs"),
@@ -76,19 +77,23 @@ def compare(
             if not screen.is_terminal:
                 say(f"{now.done} of {now.runs}: {last}")
 
-        result = api.compare(
-            spec,
-            out,
-            rivals=api.RIVALS if rivals is None else [name.strip() for name in rivals.split(",") if name.strip()],
-            seeds=seeds,
-            jobs=jobs,
-            device=device,
-            overwrite=overwrite,
-            overrides=overrides or (),
-            tries=tries or (),
-            warn=warn,
-            watch=watch,
-        )
+        try:
+            result = api.compare(
+                spec,
+                out,
+                rivals=api.RIVALS if rivals is None else [name.strip() for name in rivals.split(",") if name.strip()],
+                seeds=seeds,
+                jobs=jobs,
+                device=device,
+                overwrite=overwrite,
+                overrides=overrides or (),
+                tries=tries or (),
+                warn=warn,
+                watch=watch,
+            )
+        except StoppedError as stopped:
+            say(f"{stopped} of a run: the same command goes on with the runs that are not finished")
+            raise typer.Exit(130) from stopped
     if form is ResultFormat.json:
         print_json(result.to_data())
     else:

@@ -25,6 +25,13 @@ class Fate:
     """Its parameters in the new network; if it is lost, in the old one."""
     carried: int
     """How many of these parameters have a counterpart of the same meaning in the old network."""
+    before: int = 0
+    """Its parameters in the old network."""
+
+    @property
+    def left_behind(self) -> int:
+        """How many parameters of the old network have no counterpart in the new one."""
+        return max(self.before - self.carried, 0)
 
 
 def fates(old: Sequence[Part], new: Sequence[Part]) -> list[Fate]:
@@ -46,13 +53,14 @@ def fates(old: Sequence[Part], new: Sequence[Part]) -> list[Fate]:
             continue
         how = dict.fromkeys(line for part in parts for line in _changes(before.get(part.name), part))
         state = "resized" if how or gone else "kept"
-        all_fates.append(Fate(owner, state, tuple(how), total, carried))
+        was = sum(part.numel for part in old if part.owner == owner)
+        all_fates.append(Fate(owner, state, tuple(how), total, carried, was))
     owners = {part.owner for part in new}
     lost: dict[str, int] = {}
     for part in old:
         if part.owner not in owners:
             lost[part.owner] = lost.get(part.owner, 0) + part.numel
-    return all_fates + [Fate(owner, "lost", (), parameters, 0) for owner, parameters in lost.items()]
+    return all_fates + [Fate(owner, "lost", (), parameters, 0, parameters) for owner, parameters in lost.items()]
 
 
 def count_carried(old: Part, new: Part) -> int:

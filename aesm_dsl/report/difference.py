@@ -27,22 +27,25 @@ def fates_table(fates: Sequence[Fate]) -> Table:
     """Returns a line for each part of the network, with what a warm start does with it."""
     total = sum(fate.parameters for fate in fates if fate.state != "lost")
     carried = sum(fate.carried for fate in fates)
+    before, lost = sum(fate.before for fate in fates), sum(fate.left_behind for fate in fates)
     table = Table(
         title="The network",
         title_justify="left",
         caption=f"A warm start carries over {carried:,} of {total:,} parameters of the new network, "
         f"{carried / max(total, 1):.1%}.\n"
+        f"Of the {before:,} parameters of the old network {lost:,} are left behind, {lost / max(before, 1):.1%}.\n"
         "Vocabularies count as in the old network; new values start like out-of-vocabulary values.",
         caption_justify="left",
     )
     for name in ("part", "", "what changed"):
         table.add_column(name, overflow="fold")
-    for name in ("parameters", "carried"):
+    for name in ("parameters", "carried", "left behind"):
         table.add_column(name, justify="right")
     for fate in fates:
         share = "" if fate.state in ("new", "lost") else f"{fate.carried / max(fate.parameters, 1):.0%}"
+        left = f"{fate.left_behind / fate.before:.0%}" if fate.left_behind else ""
         state = Text(fate.state, style=STYLES[fate.state])
-        table.add_row(Text(fate.owner), state, Text("\n".join(fate.how)), f"{fate.parameters:,}", share)
+        table.add_row(Text(fate.owner), state, Text("\n".join(fate.how)), f"{fate.parameters:,}", share, left)
     return table
 
 

@@ -214,6 +214,23 @@ def test_a_killed_comparison_leaves_no_process(world: Path, tmp_path: Path) -> N
     assert within(60, lambda: not any(alive(pid) for pid in children))
 
 
+def test_a_stopped_comparison_says_so_in_one_line(world: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aesm_dsl", "compare", world / "groups.aesm", "-o", tmp_path / "out"]
+    command += ["--with", "mmoe", "--jobs", "1", "--device", "cpu", "--set", "train.length=100k steps"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    running = subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        runs = tmp_path / "out" / "runs"
+        assert within(200, lambda: any(path.stat().st_size for path in runs.rglob("log.jsonl")))
+        running.terminate()
+        _, told = running.communicate(timeout=100)
+    finally:
+        running.kill()
+    assert running.returncode == 130
+    assert "Traceback" not in told
+    assert told.splitlines()[-1].endswith("of a run: the same command goes on with the runs that are not finished")
+
+
 def alive(pid: int) -> bool:
     """Not a zombie either: without its parent it may wait for one that asks how it ended."""
     try:

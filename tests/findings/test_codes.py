@@ -158,8 +158,16 @@ def test_explain_lists_all_codes_by_family() -> None:
     for page in pages().values():
         assert f"  {page.code}  {page.title}\n" in done.stdout
     out = StringIO()
-    show_codes(Console(file=out, force_terminal=True, color_system="standard", width=120))
+    show_codes([*families()], Console(file=out, force_terminal=True, color_system="standard", width=120))
     assert "\x1b[1m" in out.getvalue()
+
+
+def test_explain_lists_one_family() -> None:
+    shown = explain("e5").stdout
+    assert shown.startswith(f"E5  {families()['E5']}\n")
+    listed = [line.split()[0] for line in shown.splitlines() if line.startswith("  ")]
+    assert listed == [code for code, page in pages().items() if page.family == "E5"]
+    assert [one["code"] for one in json.loads(explain("E5", "--format", "json").stdout)] == listed
 
 
 def test_explain_prints_json() -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from aesm_dsl.api.compile import compile_spec
+from aesm_dsl.cli.main import app
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder
@@ -237,3 +239,23 @@ def test_what_grows_keeps_what_it_had() -> None:
     parts = sum(part.numel for part in anatomy(new))
     assert share == pytest.approx(sum(one.carried for one in found.values()) / parts)
     assert torch.equal(before.state_dict()["towers.0.head.weight"], after.state_dict()["towers.0.head.weight"])
+
+
+def test_what_a_narrower_network_leaves_behind_is_counted(tmp_path: Path) -> None:
+    """All of a narrow network can come from a wide one, of which most is lost."""
+    wide, narrow = plan_of(OLD), plan_of(OLD.replace("price = number(quantiles: 4)", "price = number(quantiles: 2)"))
+    for old, new in ((wide, wide), (wide, narrow)):
+        found = fates(anatomy(old), anatomy(new))
+        assert sum(one.before for one in found) == sum(part.numel for part in anatomy(old))
+        assert sum(one.left_behind for one in found) == sum(part.numel for part in anatomy(old)) - sum(
+            one.carried for one in found
+        )
+    for name, units in (("wide", 96), ("narrow", 32)):
+        (tmp_path / f"{name}.aesm").write_text(
+            f"aesm = 1\nmodel m {{ features f {{ x = number() }}; experts {{ hidden = [{units}] }}; "
+            "tasks { task t } }\n"
+        )
+    shown = CliRunner().invoke(app, ["diff", str(tmp_path / "wide.aesm"), str(tmp_path / "narrow.aesm")])
+    assert shown.exit_code == 0
+    (line,) = [one for one in shown.stdout.splitlines() if one.startswith("Of the ")]
+    assert 50 < float(line.rpartition(", ")[2].rstrip("%.")) < 95
