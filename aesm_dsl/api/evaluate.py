@@ -32,7 +32,7 @@ def evaluate(
         data: a table with labels: a path, or rows in memory; None takes the rows that the run was measured on.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
         streamed: use memory that does not grow with the rows. The AUC is then within `auc_off` of the exact one.
-        warn: called with a warning if the run was trained on rows of the table.
+        warn: called with a warning if the run was trained on rows of the table, or some rows have no finite score.
 
     Returns:
         One row per leaf and task, with the columns leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 %

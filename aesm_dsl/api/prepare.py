@@ -55,7 +55,15 @@ class Ready:
 
         return loss(prediction, batch, self.plan)
 
-    def finish(self, network: AnyNetwork, out: str | Path, *, steps: int, overwrite: bool = False) -> Run:
+    def finish(
+        self,
+        network: AnyNetwork,
+        out: str | Path,
+        *,
+        steps: int,
+        overwrite: bool = False,
+        warn: Callable[[Findings], None] = lambda findings: None,
+    ) -> Run:
         """Measures a trained network, and leaves a run folder that every command reads.
 
         Args:
@@ -63,6 +71,7 @@ class Ready:
             out: the run folder.
             steps: optimizer steps that were taken, for the record.
             overwrite: replace the folder.
+            warn: called with a warning if some rows have no finite score: they count in no metric.
 
         Raises:
             ValueError: the network's parameters are not those of `network()`: a run folder holds plain weights, and the
@@ -85,8 +94,11 @@ class Ready:
         spec, device = self._compiled.spec, next(network.parameters()).device
         job = Job(self._compiled.resolved(), Path(out), data_roots(spec), str(device), overwrite, resume=False)
         training = {"seconds": 0.0, "steps": steps, "best step": steps, "stopped early": False}
-        run = finish(network, self._prepared, job, training, device)
+        findings = Findings()
+        run = finish(network, self._prepared, job, training, device, findings=findings)
         save_run(run, overwrite=overwrite)
+        if findings.items:
+            warn(findings)
         return run
 
 

@@ -56,7 +56,8 @@ def train(
         warm_start: a run whose weights the network starts with, as far as they mean the same (`diff` lists them).
         mlflow: log the training to MLflow, at MLFLOW_TRACKING_URI (extra `mlflow`).
         overrides: settings that replace those of the file.
-        warn: called with the warnings before the first step, and after the last one if experts have collapsed.
+        warn: called with the warnings before the first step, and after the last one if experts have collapsed or some
+            rows have no finite score.
         watch: called every few steps.
         ended: called after every epoch; what it raises ends the training.
         phase: called with the name of what begins: "reading" and "encoding" of the rows (unless they are kept from

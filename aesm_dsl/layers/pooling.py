@@ -74,7 +74,10 @@ class NumberVectors(nn.Module):
         super().__init__()
         self.slope, self.start, self.missing = (nn.Parameter(torch.randn(sum(widths)) * start_std) for _ in range(3))
         place_V = torch.arange(len(widths))
-        self.register_buffer("place_N", place_V.repeat_interleave(torch.tensor(widths)), persistent=False)
+        repeats_V = torch.tensor(widths)
+        # With its size, it can also be made on the device `meta`, where there are only shapes.
+        place_N = place_V.repeat_interleave(repeats_V, output_size=sum(widths))
+        self.register_buffer("place_N", place_N, persistent=False)
 
     def forward(self, value_BV: Tensor) -> Tensor:
         """Returns vector_BN; `value_BV` are scaled numbers, NaN if missing."""

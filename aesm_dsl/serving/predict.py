@@ -17,7 +17,8 @@ from aesm_dsl.data.reading.frames import TableLike
 from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.training.evaluate import find_table, report_broken_scores
+from aesm_dsl.training.evaluate import find_table
+from aesm_dsl.training.metrics.broken_scores import report_broken_scores
 from aesm_dsl.training.preconditions import find_device
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.reporter import ignore

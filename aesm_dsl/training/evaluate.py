@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from aesm_dsl.data.encoded_stream import EncodedStream
 from aesm_dsl.data.encoding.row_sketch import SeenRows
 from aesm_dsl.data.open_tables import TableReader, open_table, open_tables, report_no_data
 from aesm_dsl.data.prepare import ROWS
-from aesm_dsl.data.reading.checked_rows import rows_text
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.files import find_files
 from aesm_dsl.data.reading.frames import TableLike, open_frames
 from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.training.metrics.broken_scores import BrokenScores
 from aesm_dsl.training.metrics.predictions import Predictions, measure, measure_streamed, predict_table
 from aesm_dsl.training.preconditions import find_device
 from aesm_dsl.training.run.folder import Run, metrics_frame, nothing_selected
@@ -28,6 +27,7 @@ from aesm_dsl.training.sharing.usage import Usage
 IN_MEMORY = "the table"
 """What findings call rows that are in memory."""
 
+MEASURED = "those that were measured"
 LEARNT_ROWS = "these are the rows that the run was trained on"
 OTHER_ROWS = (
     "on rows that it has learnt every model looks better than it is: take rows of later days",
@@ -52,9 +52,11 @@ def evaluate_run(
         found_device = find_device(device, findings)
         if found_device is None or reading is None or findings.errors:
             return None
+        broken = BrokenScores()
         scores = measure_streamed(
-            run.network.to(found_device), EncodedStream(reading, run.encoders, part, seen), found_device
+            run.network.to(found_device), EncodedStream(reading, run.encoders, part, seen), found_device, broken
         )
+        broken.report(MEASURED, findings)
     else:
         predictions = _predict(run, reading, part, device, findings, seen=seen)
         scores = () if predictions is None else measure(run.network, predictions)
@@ -65,18 +67,6 @@ def evaluate_run(
     elif part == "train":
         findings.add("W606", LEARNT_ROWS, help=SET_ASIDE)
     return metrics_frame(scores)
-
-
-def report_broken_scores(broken: int, rows: int, first: str, findings: Findings) -> None:
-    """Warns (W527) of rows whose scores are not finite; `first` says where the first is."""
-    findings.add(
-        "W527",
-        f"{rows_text(broken)} of {rows:,} {'has' if broken == 1 else 'have'} no finite score; the first is {first}",
-        help=[
-            "numbers far beyond those of the training rows overflow: look at that row's features",
-            "`scale: standard`, `scale: log` and `quantiles` keep such numbers within bounds; `scale: none` does not",
-        ],
-    )
 
 
 def _report_seen(run: Run, seen: SeenRows, reading: TableReader, findings: Findings) -> None:
@@ -149,10 +139,9 @@ def _predict(
     predictions = predict_table(
         run.network.to(found_device), EncodedStream(reading, run.encoders, part, seen), found_device, by=by
     )
-    broken = np.flatnonzero(np.isnan(predictions.rows.yes_RT).any(axis=1))
-    if len(broken):
-        first = f"row {broken[0] + 1} of those that were measured"
-        report_broken_scores(len(broken), len(predictions.rows.yes_RT), first, findings)
+    broken = BrokenScores()
+    broken.add(predictions.rows.yes_RT)
+    broken.report(MEASURED, findings)
     return None if findings.errors else predictions
 
 

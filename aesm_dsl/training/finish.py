@@ -10,16 +10,20 @@ import torch
 
 from aesm_dsl.data.prepare import Prepared, Tables
 from aesm_dsl.data.store.encoded_table import EncodedTable
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.tables import sparse_table_keys
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.distributed.shards import unshard_tables
 from aesm_dsl.training.job import Job
+from aesm_dsl.training.metrics.broken_scores import BrokenScores
 from aesm_dsl.training.metrics.predictions import measure, predict_table
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.history import Epoch
 from aesm_dsl.training.sharing.dead_outputs import OutputMeter
 from aesm_dsl.version import VERSION
+
+PARTS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def finish(
@@ -29,12 +33,13 @@ def finish(
     training: Mapping[str, Any],
     device: torch.device,
     *,
+    findings: Findings,
     history: tuple[Epoch, ...] = (),
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Run:
     """Measures a trained network: on the test rows; without any on the validation rows, else on the training rows.
 
-    The network is left in evaluation mode, on the CPU.
+    The network is left in evaluation mode, on the CPU. Rows without a finite score count in no metric (W527).
 
     Args:
         network: the trained network, with the plan that it was fitted with.
@@ -42,6 +47,7 @@ def finish(
         job: where the run goes, and the spec it is of.
         training: what run.json says about the training: "steps", "best step", "stopped early", "seconds".
         device: where the network is.
+        findings: gets the warning about such rows, in the first process.
         history: the epochs; empty if nobody kept them.
         processes: the processes that trained together. Every one must call this.
     """
@@ -49,6 +55,9 @@ def finish(
     part, measured = _measured(tables)
     with OutputMeter(network) as outputs:
         predictions = predict_table(network, measured, device, processes)
+    broken = BrokenScores()
+    broken.add(predictions.rows.yes_RT)
+    broken.report(f"the {PARTS[part]} rows" if processes.world_size == 1 else "", findings)
     unshard_tables(network, processes)
     usage = predictions.usage.with_dead_units(outputs.dead_units(processes))
     info = {

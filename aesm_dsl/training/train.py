@@ -104,16 +104,16 @@ def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data:
         return None
     training = {"seconds": round(time.perf_counter() - began, 1), **warm_start, **_summary(result)}
     reporter.phase("evaluating")
-    run = finish(network, prepared, job, training, device, history=tuple(result.history), processes=processes)
+    late, history = Findings(), tuple(result.history)
+    run = finish(network, prepared, job, training, device, findings=late, history=history, processes=processes)
     if processes.is_first:
         in_progress = RunInProgress.of(job.folder)
         save_run(run, overwrite=job.overwrite, logs=in_progress.folder)
         reporter.tracker.end(run.scores, result.steps, run.folder)
         in_progress.remove()
-    collapsed = Findings()
-    report_collapse(plan, run.usage, collapsed, locate)
-    if collapsed.items:
-        reporter.warn(collapsed)
+    report_collapse(plan, run.usage, late, locate)
+    if late.items:
+        reporter.warn(late)
     return run
 
 

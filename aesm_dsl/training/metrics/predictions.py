@@ -15,6 +15,7 @@ from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.distributed.shards import join_lookups
+from aesm_dsl.training.metrics.broken_scores import BrokenScores
 from aesm_dsl.training.metrics.calibration import Calibration, calibrations
 from aesm_dsl.training.metrics.scores import Floats, PredictedRows, Score, scores
 from aesm_dsl.training.metrics.streamed_scores import StreamedScores
@@ -92,15 +93,22 @@ def predict_table(
 
 
 @torch.no_grad()
-def measure_streamed(network: AnyNetwork, table: EncodedStream, device: torch.device) -> tuple[Score, ...]:
-    """Predicts and scores all rows, in memory that does not grow with them (streamed_scores.py)."""
+def measure_streamed(
+    network: AnyNetwork, table: EncodedStream, device: torch.device, broken: BrokenScores
+) -> tuple[Score, ...]:
+    """Predicts and scores all rows, in memory that does not grow with them (streamed_scores.py).
+
+    Rows without a finite score are left out, and counted in `broken`.
+    """
     network.eval()
     streamed, names = StreamedScores(network.plan), [task.name for task in network.plan.tasks.tasks]
     for batch in table.batches(BATCH_ROWS):
         prediction = network(batch.to(device))
+        yes_RT = _host([torch.stack([prediction.log_probability[name] for name in names], dim=1)], len(names))
+        broken.add(yes_RT)
         streamed.add(
             PredictedRows(
-                _host([torch.stack([prediction.log_probability[name] for name in names], dim=1)], len(names)),
+                yes_RT,
                 _host([torch.stack([prediction.log_complement[name] for name in names], dim=1)], len(names)),
                 _host([batch.label_BT], len(names)),
                 batch.node_BL.numpy(),
