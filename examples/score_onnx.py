@@ -39,11 +39,16 @@ def spelt(text):
         return "0" if short == "-0" else short
     if text in ("True", "TRUE", "False", "FALSE"):
         return text.lower()
-    if re.fullmatch(r"[0-9-]{10}[T ][0-9:]{8}(\.[0-9]+)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?", text):
-        time = datetime.fromisoformat(text)
-        text = str(time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time)
-        return (text.rstrip("0") if "." in text else text).removesuffix(" 00:00:00")
-    return text
+    day, clock, zone = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}", "Z|[+-][0-9]{2}(?::?[0-9]{2})?"
+    time = re.fullmatch(rf"({day})[T ]({clock})(\.[0-9]+)?({zone})?", text)
+    if not time:
+        return text
+    try:  # in UTC, if it has an offset
+        utc = time[4] and str(datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None))
+    except (ValueError, OverflowError):  # there is no such time
+        return text
+    text = utc or f"{time[1]} {time[2]}{time[3] or ''}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).removesuffix(" 00:00:00")
 
 
 def list_in(text, separator):

@@ -19,8 +19,11 @@ OFFSETS: tuple[tuple[str, str], ...] = (
 )
 """Patterns of offsets from UTC and what takes their place: every offset becomes `+08:00`."""
 
-ZONED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
-"""Matches a time with an offset from UTC; it is compared in UTC."""
+ZONED = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)$"
+)
+"""Matches a time with an offset from UTC; it is compared in UTC, if there is such a time from the year 1 to 9999."""
 
 SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"^-?0\.0+$", "0"),
@@ -46,10 +49,11 @@ MISSING = ("", "NaN")
 def cell_text(text: str) -> str:
     """Returns the form of a text in which values are compared."""
     if re.search(_of_python(ZONED), text):
+        zoned = text
         for pattern, put in OFFSETS:
-            text = _replaced(pattern, put, text)
+            zoned = _replaced(pattern, put, zoned)
         try:
-            text = datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+            text = datetime.fromisoformat(zoned).astimezone(UTC).replace(tzinfo=None).isoformat(" ")
         except (ValueError, OverflowError):
             return text
     for pattern, put in SPELLINGS:

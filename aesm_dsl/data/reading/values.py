@@ -121,11 +121,13 @@ def _one_spelling(text: pl.Series) -> pl.Series:
         return text
     zoned = text.str.contains(ZONED).fill_null(False)
     if zoned.any():
-        times = text.filter(zoned).str.replace("T", " ", literal=True)
+        written = text.filter(zoned)
+        times = written.str.replace("T", " ", literal=True)
         for pattern, put in OFFSETS:
             times = times.str.replace(pattern, put)
         utc = times.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", strict=False, time_unit="us", time_zone="UTC")
-        texts = utc.dt.strftime("%Y-%m-%d %H:%M:%S%.f").zip_with(utc.is_not_null(), times)
+        there = utc.dt.year().is_between(1, 9999).fill_null(False)
+        texts = utc.dt.strftime("%Y-%m-%d %H:%M:%S%.f").zip_with(there, written)
         text = text.scatter(pl.Series(np.flatnonzero(zoned.to_numpy()), dtype=pl.UInt32), texts)
     for pattern, put in SPELLINGS:
         text = text.str.replace(pattern, put)
