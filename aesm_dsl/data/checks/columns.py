@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
+from aesm_dsl.data.checks.date_digits import digits_help
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
 from aesm_dsl.data.reading.comparison import inexact_ids
 from aesm_dsl.data.reading.data_file import DataFile
@@ -25,6 +26,7 @@ from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.plan.plan import Plan
+from aesm_dsl.spec.date_format import SECONDS
 
 Locate = Callable[[str], Span | None]
 """Dotted path of a setting (such as "level.card.column") -> its place in the spec, None if it is unknown."""
@@ -196,10 +198,10 @@ class NumberCheck:
                 )
                 noun = _NOUN[use.single]
                 few = f"leave the cell of a missing {noun} empty"
-                helps = few if bad_rows.bad < bad_rows.checked / 2 else _INSTEAD[use.single]
-                if use.single == ID:
-                    helps = _INSTEAD[ID]
-                elif isinstance(bad_rows.value, str) and bad_rows.value in MISSING_WORDS:
+                helps = few if bad_rows.bad < bad_rows.checked / 2 and use.single != ID else _INSTEAD[use.single]
+                if use.single == DATE and use.date_form.format in ("", SECONDS):
+                    helps = digits_help(bad_rows.value) or helps
+                if isinstance(bad_rows.value, str) and bad_rows.value in MISSING_WORDS:
                     helps = null_option([bad_rows.value])
                 label = f"`{use.column}` is not a {noun}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)

@@ -11,12 +11,14 @@ import numpy as np
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.constant_features import LEAST_ROWS
+from aesm_dsl.data.checks.date_digits import digits_format
 from aesm_dsl.data.reading.checked_rows import CheckedRows, cell_text
 from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps, part_ids
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
+from aesm_dsl.spec.date_format import SECONDS
 
 _FORMAT = 'if these are no seconds since 1970, say how dates are written: `date(format: "%Y%m%d%H")`'
 
@@ -29,6 +31,8 @@ class _Moments:
     cells: set[str] = field(default_factory=set)
     """At most two different cells."""
     years: set[int] = field(default_factory=set)
+    digits: str | None = None
+    """The format of digits that all cells have (`date_digits`): None without cells, empty if there is none."""
     parts: dict[str, set[int]] = field(default_factory=dict)
     """The ids of each part, at most two."""
 
@@ -50,6 +54,9 @@ class DateParts:
             seen.rows += int(known.sum())
             if len(seen.cells) < 2:
                 seen.cells.update(as_text(column.filter(known)).unique().head(2).to_list())
+            if seen.digits != "" and not feature.format and known.any():
+                form = digits_format(column)
+                seen.digits = form if seen.digits in (None, form) else ""
             if len(seen.years) < 2:
                 seen.years.update(timestamps.drop_nulls().dt.year().unique().to_list())
             for part in feature.parts:
@@ -68,6 +75,14 @@ class DateParts:
                     f"{cell_text(min(seen.cells))}"
                 )
                 findings.add("W525", message, span, label="read as seconds since 1970", help=_FORMAT)
+                continue
+            if seen.digits:
+                message = (
+                    f"all {seen.rows:,} dates of column `{feature.column}` look like digits of years, months, days and "
+                    f"hours, such as {cell_text(min(seen.cells))}"
+                )
+                helps = f'say how they are written: `date(format: "{seen.digits}")`, or "{SECONDS}" for seconds'
+                findings.add("W525", message, span, label="read as seconds since 1970", help=helps)
                 continue
             constant = [part for part, ids in seen.parts.items() if len(ids) == 1]
             if constant:

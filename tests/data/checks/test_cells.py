@@ -95,6 +95,40 @@ def test_dates_in_1970_and_constant_parts(tmp_path: Path) -> None:
     assert of([14102100 + step % 24 for step in range(48)], "d = date(parts: hour)") == []
 
 
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.String])
+def test_digits_of_dates_that_are_read_as_seconds(tmp_path: Path, dtype: type[pl.DataType]) -> None:
+    def of(cells: list[int | None], feature: str) -> list[tuple[str, str, str]]:
+        return told(tmp_path, {"d": pl.Series(cells).cast(dtype)}, feature)
+
+    hours = [2024102100 + 100 * (step % 7) + step % 24 if step else None for step in range(60)]
+    ((code, message, help),) = of(hours, "d = date()")
+    assert (code, "all 59 dates of column `d` look like digits" in message) == ("W525", True)
+    assert 'date(format: "%Y%m%d%H")' in help
+    assert of(hours, 'd = date(format: "%Y%m%d%H")') == []
+    assert not any("look like digits" in one[1] for one in of(hours, 'd = date(format: "%s")'))
+    minutes = [202410210930 + 10000 * (step % 7) + 100 * (step % 9) for step in range(63)]
+    ((code, _, help),) = of(minutes, "d = date()")
+    assert (code, 'date(format: "%Y%m%d%H%M")' in help) == ("W525", True)
+    assert of([*hours, 2024109999], "d = date()") == []
+    assert of([1_700_000_000 + 50_000 * step for step in range(60)], "d = date()") == []
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.String])
+@pytest.mark.parametrize(
+    ("cell", "help"),
+    [
+        (1_729_500_000_123, "these may be milliseconds since 1970: divide them by 1,000, or store timestamps"),
+        (1_729_500_000_000_000, "these may be microseconds since 1970: divide them by 1,000,000, or store timestamps"),
+        (20241021093000, 'this may be year, month, day and time in digits: `date(format: "%Y%m%d%H%M%S")`'),
+        (9 * 10**16, "dates are ISO text"),
+    ],
+)
+def test_numbers_too_large_for_seconds(tmp_path: Path, cell: int, help: str, dtype: type[pl.DataType]) -> None:
+    cells = pl.Series([cell + 1000 * step for step in range(40)]).cast(dtype)
+    ((code, _, helps),) = told(tmp_path, {"d": cells}, "d = date()")
+    assert (code, help in helps) == ("E504", True)
+
+
 def test_numbers_without_a_deviation(tmp_path: Path) -> None:
     ages = [20.0, 1.7e308, 30.0, 40.0, 50.0] * 8
     ((code, message, _),) = told(tmp_path, {"x": ages}, "x = number(scale: standard)")
