@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import PROJECT
 
-ELSEWHERE = {"score_onnx", "convert"}
-"""Need an exported model, or raw files: tests/serving/test_export.py and tests/test_datasets.py run them."""
+ELSEWHERE = {"score_onnx", "score_pt2", "convert"}
+"""Need an exported model, or raw files: the tests of tests/serving/ and tests/test_datasets.py run them."""
 
 EXAMPLES = sorted(path for path in (PROJECT / "examples").glob("*.py") if path.stem not in ELSEWHERE)
 

@@ -38,7 +38,7 @@ def is_one_of(column: pl.Series, wanted: tuple[Value, ...]) -> Mask:
     """
     texts = as_text(pl.Series([value if isinstance(value, str) else str(value) for value in wanted], dtype=pl.String))
     equal: Mask = as_text(column).is_in(texts.implode()).fill_null(False).to_numpy().copy()
-    whole, values = _whole_numbers(column), None
+    whole, values = whole_numbers(column), None
     for value in wanted:
         number = _number(value)
         if number is None or (isinstance(value, str) and not column.dtype.is_numeric()):
@@ -61,27 +61,30 @@ def inexact_ids(column: pl.Series) -> Mask:
     return wrong
 
 
-def _beyond(column: pl.Series, bound: int | float, form: NumberForm | None, *, or_equal: bool) -> Mask:
-    values, _ = as_numbers(column, form)
-    nearest = float(bound)
-    inclusive = or_equal if nearest == bound else nearest > bound
-    beyond: Mask = values >= nearest if inclusive else values > nearest
-    whole = _whole_numbers(column) if abs(bound) >= EXACT and form is None else None
-    if whole is None or abs(bound) >= _LARGEST:
-        return beyond
-    least = math.ceil(bound) if or_equal else math.floor(bound) + 1
-    exact = (whole >= least).to_numpy()
-    return np.where(whole.is_null().to_numpy(), beyond, exact).astype(np.bool_)
+def whole_numbers(column: pl.Series) -> pl.Series | None:
+    """Returns the cells that are whole numbers or write one, as 128-bit integers, null for others.
 
-
-def _whole_numbers(column: pl.Series) -> pl.Series | None:
-    """The cells that are whole numbers or write one, as 128-bit integers, null for others; None if there are none."""
+    None for floats, dates and truth values, which have no other digits than their float64.
+    """
     dtype = column.dtype
     if dtype.is_integer():
         return column.cast(pl.Int128, strict=False)
     if dtype.is_decimal() or isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         return as_text(column).str.strip_chars().cast(pl.Int128, strict=False)
     return None
+
+
+def _beyond(column: pl.Series, bound: int | float, form: NumberForm | None, *, or_equal: bool) -> Mask:
+    values, _ = as_numbers(column, form)
+    nearest = float(bound)
+    inclusive = or_equal if nearest == bound else nearest > bound
+    beyond: Mask = values >= nearest if inclusive else values > nearest
+    whole = whole_numbers(column) if abs(bound) >= EXACT and form is None else None
+    if whole is None or abs(bound) >= _LARGEST:
+        return beyond
+    least = math.ceil(bound) if or_equal else math.floor(bound) + 1
+    exact = (whole >= least).to_numpy()
+    return np.where(whole.is_null().to_numpy(), beyond, exact).astype(np.bool_)
 
 
 def _numbers(column: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

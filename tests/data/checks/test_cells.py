@@ -109,7 +109,7 @@ def test_digits_of_dates_that_are_read_as_seconds(tmp_path: Path, dtype: type[pl
     minutes = [202410210930 + 10000 * (step % 7) + 100 * (step % 9) for step in range(63)]
     ((code, _, help),) = of(minutes, "d = date()")
     assert (code, 'date(format: "%Y%m%d%H%M")' in help) == ("W525", True)
-    assert of([*hours, 2024109999], "d = date()") == []
+    assert not any("look like digits" in one[1] for one in of([*hours, 2024109999], "d = date()"))
     assert of([1_700_000_000 + 50_000 * step for step in range(60)], "d = date()") == []
 
 

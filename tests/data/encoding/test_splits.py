@@ -239,5 +239,7 @@ def test_seconds_are_compared_with_a_date() -> None:
 def test_whole_numbers_are_compared_exactly(dtype: type[pl.DataType]) -> None:
     column = pl.Series([2**60 + step for step in range(-3, 4)]).cast(dtype)
     assert taken(since(2**60 + 1), column) == [4, 5, 6]
+    assert taken(last(3 / 7), column) == [4, 5, 6]
+    assert taken(last(3 / 9), pl.concat([column, pl.Series([5, None]).cast(dtype)])) == [4, 5, 6]
     assert taken(since(str(2**60 + 1)), column) == [4, 5, 6]
     assert taken(SplitPlan("equals", "day", 2**60 + 1, None), column) == [4]
