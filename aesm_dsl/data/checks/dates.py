@@ -53,7 +53,7 @@ class DateParts:
             known = timestamps.is_not_null()
             seen.rows += int(known.sum())
             if len(seen.cells) < 2:
-                seen.cells.update(as_text(column.filter(known)).unique().head(2).to_list())
+                seen.cells.update(as_text(column.filter(known)).unique(maintain_order=True).head(2).to_list())
             if seen.digits != "" and not feature.format and known.any():
                 form = digits_format(column)
                 seen.digits = form if seen.digits in (None, form) else ""
