@@ -93,7 +93,8 @@ def prepare(
         findings: takes the errors and warnings.
         locate: finds the place of a setting in the spec.
         in_memory: training rows in memory that replace the files; they are encoded in memory, not in the cache.
-        phase: called with "reading" and "encoding" when a pass over the rows begins.
+        phase: called with "reading" and how many files, and with "encoding" and how many rows, when a pass over the
+            rows begins.
 
     Returns:
         The encoders and tables; None after adding errors.
@@ -185,7 +186,7 @@ def _prepare_in_memory(
     if first_pass is None:
         return None
     encoders, splits, profile = first_pass
-    phase("encoding")
+    phase(f"encoding {sum(profile['rows'].values()):,} rows")
     writers = {part: MemoryWriter() for part in ("train", *splits.parts)}
     profile |= {ROWS: _encode(reader, splits, encoders, writers)}
     if len(findings.errors) > before:
@@ -231,7 +232,8 @@ def _make_entry(
 ) -> bool:
     """Fits, encodes and stores the cache entry; False after adding errors. `files` has statistics and vectors too."""
     before = len(findings.items)
-    phase("reading")
+    count = sum(len(own) for own in files.values())
+    phase(f"reading {count} file{'s' * (count != 1)}")
     first_pass = _fit(reader, files["statistics"], keys, findings, spans)
     if first_pass is None:
         return False
@@ -241,7 +243,7 @@ def _make_entry(
         for item in findings.items[before:]
     ]
     errors = len(findings.errors)
-    phase("encoding")
+    phase(f"encoding {sum(profile['rows'].values()):,} rows")
     with cache.new_entry(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reader.files, *splits.parts))}
         try:

@@ -339,7 +339,10 @@ def test_training_without_a_terminal_says_line_by_line_how_it_goes(aesm: Aesm, w
     done = aesm("train", world / "fund_search.aesm", "-o", tmp_path / "run", *SMALL, f'--set=data.cache="{tmp_path}"')
     lines = done.err.splitlines()
     phases = [line.removesuffix(" ...") for line in lines if line.endswith(" ...")]
-    assert phases == ["reading", "encoding", "training", "evaluating"]
+    rows = sum(
+        pl.scan_parquet(world / f"{part}.parquet").select(pl.len()).collect().item() for part in ("train", "test")
+    )
+    assert phases == ["reading 2 files", f"encoding {rows:,} rows", "training", "evaluating"]
     epochs = [line for line in lines if line.startswith("epoch ")]
     assert len(epochs) == 2
     assert lines.index("training ...") < lines.index(epochs[0]) < lines.index("evaluating ...")
