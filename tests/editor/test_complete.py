@@ -19,6 +19,10 @@ def labels(old: str, new: str) -> list[str]:
     return [item.label for item in offered(changed(old, new))]
 
 
+FORM = ("decimal", "thousands", "strip", "percent")
+"""Arguments of `number` that say how its cells are written."""
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -33,8 +37,8 @@ def labels(old: str, new: str) -> list[str]:
         ("under = card", "under = |", ["page", "card"]),
         ("count = 4", "count = |", ["auto"]),
         ("= category", "= |", ["category", "id", "number", "date", "list", "sequence", "same", "cross", "vectors"]),
-        ("quantiles: 8", "quantiles: 8, |", ["column", "embed", "scale"]),
-        ("quantiles: 8", "|", ["column", "embed", "quantiles", "scale"]),
+        ("quantiles: 8", "quantiles: 8, |", ["column", "embed", "scale", *FORM]),
+        ("quantiles: 8", "|", ["column", "embed", "quantiles", "scale", *FORM]),
         ("batch  = 512 rows", "optimizer = ad|", ["adam", "adamw", "sgd", "adagrad"]),
         ("batch  = 512 rows", "stop = early(on: |)", ["mean_auc", "mean_gauc", "log_loss", "normalised_entropy"]),
         ('"首页"', '"首|页"', []),

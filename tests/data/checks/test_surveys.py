@@ -193,7 +193,6 @@ def test_a_small_table_is_a_trial(locate: Locate) -> None:
         ([1, 2, 9], [5, 10], "`5` in row 1 of `t.csv`, and training rows go on to `9`"),
         ([1, 2, 9], [9, 10], ""),
         (["2024-01-01", "2024-03-01"], ["2024-04-01", "2024-02-01"], "`2024-02-01` in row 2 of `t.csv`, and training"),
-        (["mon", "tue"], ["mon", "wed"], ""),
         ([1, 9], [None, None], ""),
     ],
 )
@@ -213,6 +212,18 @@ def test_rows_to_measure_on_come_later(train: list[Any], test: list[Any], told_o
         early = sum(day is not None and day < max(train) for day in test)
         rows = "1 row to test on comes" if early == 1 else f"{early} rows to test on come"
         assert message.startswith(f"{rows} before the training rows end")
+
+
+def test_text_without_an_order_is_told(locate: Locate) -> None:
+    plan = make.plan(data=DataPlan(("a.csv",), SplitPlan("last", "day", None, 0.1), ("b.csv",), None))
+    chunks = [
+        chunk
+        for part, days in (("train", ["mon", "tue"]), ("valid", ["tue"]), ("test", ["mon", "wed"]))
+        for chunk in cut(pl.DataFrame({"day": days}), plan, [0] * len(days), np.zeros((len(days), 0)), (1,), part)
+    ]
+    ((code, message, span),) = told(TimeOrder(plan, locate), chunks)
+    assert (code, span) == ("E525", "data.test")
+    assert "the first is `mon` in row 1 of `t.csv`" in message
 
 
 @pytest.mark.parametrize("at", CUTS)

@@ -31,7 +31,7 @@ model m {
     price = number(scale: standard)
     stay = number(scale: log)
     tags = list(of: category())
-    uid = id(buckets: 10)
+    uid = id(buckets: 10k)
   }
   tasks { task click }
   data { train = "rows.parquet"; statistics = "statistics/*.parquet"; cache = "cache" }
