@@ -19,6 +19,9 @@ PROJECT = Path(__file__).parent.parent
 # on the same cores are slower than none.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The width of what commands print is that of no terminal: xdist hands on the one that it runs in.
+os.environ.pop("COLUMNS", None)
+
 # Where the real tables are is for the tests that ask for them: what aesm tells of a missing file names this folder too.
 # The processes of xdist inherit the environment from one that has read this already.
 _GIVEN = os.environ.setdefault("AESM_TESTS_DATA", os.environ.pop("AESM_DATA", ""))
