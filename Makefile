@@ -54,6 +54,7 @@ check: docs wheel  ## formatting, lint, types, the documents as a site, and the 
 
 clients: $(READY)  ## try the clients and runtimes of docs/serving.md, each in an environment of its own
 	PYTHONPATH=. $(BIN)/python tests/clients/run.py
+	AESM_COMPILED=1 $(BIN)/python -m pytest -n 0 tests/serving/test_score_pt2.py
 
 accept: $(READY)   ## rewrite the golden files from what the code prints now
 	$(BIN)/python -m pytest --accept
