@@ -1,17 +1,14 @@
 """`IdCollisions`: estimates how many values of a hashed feature share their embedding with another value (W535).
 
-Values are counted by linear counting (Whang, Vander-Zanden, Taylor, "A linear-time probabilistic counting algorithm for
-database applications", TODS 1990): the share of cells of a table that no value's hash falls into says how many values
-there are. Memory: 4 MiB for each embedding table of ids.
+Memory: 4 MiB for each embedding table of ids.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.hashing import hash64
+from aesm_dsl.data.reading.linear_counter import LinearCounter
 from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.features import FeaturePlan
@@ -19,7 +16,7 @@ from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.tables import colliding_share
 
 BITS = 22
-"""The counting table has 2^BITS cells."""
+"""The counter has 2^BITS cells."""
 VOCABULARY = 1_000_000
 """Most values for which a vocabulary is advised."""
 NOTABLE = 0.25
@@ -32,7 +29,7 @@ class IdCollisions:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._locate = locate
         self._features = [feature for feature in plan.features if feature.kind == "id"]
-        self._seen = {feature.table or feature.name: np.zeros(2**BITS, dtype=np.bool_) for feature in self._features}
+        self._seen = {feature.table or feature.name: LinearCounter(BITS) for feature in self._features}
 
     def update(self, chunk: CheckedRows) -> None:
         if chunk.part != "train":
@@ -41,9 +38,7 @@ class IdCollisions:
             column = chunk.rows.frame[feature.column]
             values = flatten(column, feature.separator)[0] if feature.take else column
             hashes, missing = hash64(values)
-            self._seen[feature.table or feature.name][(hashes[~missing] >> np.uint64(64 - BITS)).astype(np.int64)] = (
-                True
-            )
+            self._seen[feature.table or feature.name].update(hashes[~missing])
 
     def report(self, findings: Findings) -> None:
         for feature in self._features:
@@ -51,8 +46,7 @@ class IdCollisions:
                 self._report(feature, findings)
 
     def _report(self, feature: FeaturePlan, findings: Findings) -> None:
-        empty = 1 - float(self._seen[feature.name].mean())
-        count = round(-(2**BITS) * np.log(max(empty, 2.0**-BITS)))
+        count = self._seen[feature.name].count()
         buckets = feature.rows - 1
         share = colliding_share(count, buckets)
         if not 2 <= count <= VOCABULARY or share < NOTABLE:

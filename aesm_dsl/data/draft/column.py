@@ -49,7 +49,7 @@ SECONDS = (946_684_800, 4_102_444_800)
 """Seconds since 1970 in the years 2000 to 2099."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """A column of the sampled rows."""
 

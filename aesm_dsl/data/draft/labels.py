@@ -42,7 +42,7 @@ def take_labels(columns: Sequence[Column], draft: TableDraft) -> list[Column]:
     elif not named and not draft.tasks:
         named = binary[-1:]
     draft.tasks.extend(_task(column) for column in named)
-    for column in _in_order(binary, columns):
+    for column in binary:
         if draft.tasks and not any(task.column == column.name for task in draft.tasks):
             _take_nested(column, draft, is_state=column in states)
     order = {column.name: index for index, column in enumerate(columns)}
@@ -85,10 +85,6 @@ def _rating(column: Column) -> TaskGuess:
     label_R = np.where(np.isnan(column.numbers), np.nan, column.numbers > best).astype(np.float32)
     value = int(best) if best.is_integer() else best
     return TaskGuess(column.name, label_R, "above", value, note="the grade that halves the rows best")
-
-
-def _in_order(binary: Sequence[Column], columns: Sequence[Column]) -> list[Column]:
-    return [column for column in columns if column in binary]
 
 
 def _take_nested(column: Column, draft: TableDraft, *, is_state: bool) -> None:

@@ -13,6 +13,7 @@ import polars as pl
 
 from aesm_dsl.data.reading.data_file import DataFile, read_frames
 from aesm_dsl.data.reading.files import CHUNK_ROWS
+from aesm_dsl.data.reading.linear_counter import LinearCounter
 from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.data.reading.values import as_numbers, as_text, nameless
 
@@ -20,8 +21,8 @@ SAMPLE_ROWS = 50_000
 """The sample has at least this many rows, evenly spread over the table, and less than twice as many; or all rows."""
 MANY = 1_000
 """Columns with more different values in the sample are counted in all rows."""
-CELLS = 2**20
-"""Cells of the table in which a column's values are counted (linear counting, see `checks.id_collisions`)."""
+BITS = 20
+"""The counter of a column's values has 2^BITS cells."""
 COUNT = "\0rows"
 """The column of counts."""
 
@@ -30,7 +31,7 @@ class SampledTable:
     """The rows of all files, read once, frame by frame.
 
     Values are compared by their meaning (`as_text`), so a column may be of another type in every file. Memory: the
-    sample, and CELLS bytes for each column.
+    sample, and 2^BITS bytes for each column.
     """
 
     def __init__(self, files: Sequence[DataFile], columns: Sequence[str]) -> None:
@@ -45,10 +46,10 @@ class SampledTable:
         pieces: list[tuple[npt.NDArray[np.int64], pl.DataFrame]] = []
         self._same = [name for name in columns if len({str(file.schema[name]) for file in files}) == 1]
         flat = [name for name in self._same if not files[0].schema[name].is_nested()]
-        self._seen = {name: np.zeros(CELLS, dtype=np.bool_) for name in flat}
+        self._seen = {name: LinearCounter(BITS) for name in flat}
         for frame in self._frames(columns):
             for name, seen in self._seen.items():
-                seen[(nameless(frame[name]).hash() & (CELLS - 1)).to_numpy()] = True
+                seen.update(nameless(frame[name]).hash().to_numpy())
             number_R = np.arange(self.rows, self.rows + frame.height)
             self.rows += frame.height
             pieces.append(_every(step, number_R, frame))
@@ -63,8 +64,7 @@ class SampledTable:
         column = nameless(self.sample[name])
         if self.rows == len(column) or name not in self._seen or column.n_unique() <= MANY:
             return None
-        empty = max(1 - float(self._seen[name].mean()), 1 / CELLS)
-        return round(-CELLS * float(np.log(empty)))
+        return self._seen[name].count()
 
     def counts(self, columns: Sequence[str]) -> pl.DataFrame:
         """Returns every combination of the columns' values and its number of rows, the most frequent first.

@@ -1,25 +1,18 @@
 """A csv that is no plain one -> a plain copy on this machine: UTF-8, quotes within quoted cells doubled.
 
 The reader takes plain csv files only. Others (another encoding, quotes behind a backslash, bzip2 or xz) are rewritten
-once, as a whole, into the user's cache folder, and again after they have changed. Expired copies (`cache_eviction`) are
-removed when another copy is made.
+once, as a whole, into the user's cache folder, and again after they have changed (`local_copy`).
 """
 
 from __future__ import annotations
 
 import codecs
-import hashlib
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
-
-from aesm_dsl.data.cache_eviction import evict_expired, mark_used
 from aesm_dsl.data.reading.csv_bytes import byte_pieces
+from aesm_dsl.data.reading.local_copy import local_copy
 from aesm_dsl.plan.data import CsvFormat
 
 READ_COMPRESSED = ("", "gzip", "zstd", "zlib")
@@ -43,22 +36,13 @@ def plain_copy(path: Path, csv: CsvFormat, compression: str, separator: str) -> 
     version = (
         f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {csv.encoding} {csv.quote} {csv.escape} {separator!r}"
     )
-    digest = hashlib.sha256(version.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    folder = platformdirs.user_cache_path("aesm") / "csv"
-    copy = folder / digest / "rows.csv"
-    if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".", dir=copy.parent))
-        try:
-            with (new / copy.name).open("wb") as file:
-                for text in _rewritten(_texts(path, csv.encoding, compression), csv, separator):
-                    file.write(text.encode("utf-8", "strict"))
-            os.replace(new / copy.name, copy)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-        evict_expired(folder, copy.parent)
-    mark_used(copy.parent)
-    return copy
+
+    def write(copy: Path) -> None:
+        with copy.open("wb") as file:
+            for text in _rewritten(_texts(path, csv.encoding, compression), csv, separator):
+                file.write(text.encode("utf-8", "strict"))
+
+    return local_copy("csv", version, "rows.csv", write)
 
 
 def _texts(path: Path, encoding: str, compression: str) -> Iterator[str]:

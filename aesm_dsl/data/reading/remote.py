@@ -1,22 +1,16 @@
 """Files at a URL (`s3://`, `gs://`, `hdfs://` and everything else that fsspec knows) -> copies on this machine.
 
 Each file is copied once, as a whole, into the user's cache folder, and the copy is then read like any other file. It is
-copied again after it has changed. Expired copies (`cache_eviction`) are removed when another copy is made.
+copied again after it has changed (`local_copy`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
-from aesm_dsl.data.cache_eviction import evict_expired, mark_used
 from aesm_dsl.data.reading.find_pattern import Pattern, files_of
+from aesm_dsl.data.reading.local_copy import local_copy
 from aesm_dsl.data.reading.place import Remote
 
 
@@ -56,20 +50,8 @@ def fetch(pattern: Pattern) -> list[tuple[Path, str]]:
 
 def _copy(system: Any, path: str) -> Path:
     """The copy of a file, made if there is none of its present version (`ukey` changes with the file)."""
-    digest = hashlib.sha256(f"{system.unstrip_protocol(path)} {system.ukey(path)}".encode()).hexdigest()[:32]
-    folder = platformdirs.user_cache_path("aesm") / "remote"
-    copy = folder / digest / path.rsplit("/", 1)[-1]
-    if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".", dir=copy.parent))
-        try:
-            system.get_file(path, str(new / copy.name))
-            os.replace(new / copy.name, copy)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-        evict_expired(folder, copy.parent)
-    mark_used(copy.parent)
-    return copy
+    version = f"{system.unstrip_protocol(path)} {system.ukey(path)}"
+    return local_copy("remote", version, path.rsplit("/", 1)[-1], lambda copy: system.get_file(path, str(copy)))
 
 
 def _first_line(error: Exception) -> str:
