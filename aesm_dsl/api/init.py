@@ -49,7 +49,7 @@ def init(
         raise AesmError(findings)
     if words := guess_missing_words(files):
         csv = replace(csv, null=words)
-        files = find_files([str(table)], [Path.cwd()], None, Findings(), csv)
+        files = [replace(file, csv=replace(file.csv, csv=csv)) if file.csv is not None else file for file in files]
     roles = infer_roles(files, findings)
     if roles is None:
         raise AesmError(findings)

@@ -14,6 +14,7 @@ from aesm_dsl.api.check import check
 from aesm_dsl.api.train import train
 from aesm_dsl.findings.render import render
 from aesm_dsl.spec.model import Spec
+from tests.cli.test_init import features
 
 ROWS = 4_000
 
@@ -30,10 +31,6 @@ def drafted(table: Path) -> tuple[Spec, str]:
 def trained(folder: Path) -> dict[str, Any]:
     run = train(folder / "spec.aesm", folder / "run", overrides=["train.length=3 epochs", f'data.cache="{folder}/c"'])
     return {f"{row['leaf']} {row['task']}": row["auc"] for row in run.metrics.to_dicts()}
-
-
-def features(spec: Spec) -> dict[str, Any]:
-    return {name: one for group in spec.features for name, one in group.members.items()}
 
 
 def euros(amount: float) -> str:

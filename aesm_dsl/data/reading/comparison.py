@@ -10,7 +10,7 @@ import math
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.reading.values import Mask, as_numbers, as_text, written_text
+from aesm_dsl.data.reading.values import Mask, as_numbers, as_text, plain_numbers
 from aesm_dsl.plan.number_form import NumberForm
 
 EXACT = 2**53
@@ -46,7 +46,7 @@ def is_one_of(column: pl.Series, wanted: tuple[Value, ...]) -> Mask:
         if whole is not None and isinstance(number, int) and abs(number) >= EXACT:
             equal |= (whole == number).fill_null(False).to_numpy() if abs(number) < _LARGEST else False
             continue
-        values = _numbers(column) if values is None else values
+        values = plain_numbers(column) if values is None else values
         equal |= values == number
     return equal
 
@@ -85,15 +85,6 @@ def _beyond(column: pl.Series, bound: int | float, form: NumberForm | None, *, o
     least = math.ceil(bound) if or_equal else math.floor(bound) + 1
     exact = (whole >= least).to_numpy()
     return np.where(whole.is_null().to_numpy(), beyond, exact).astype(np.bool_)
-
-
-def _numbers(column: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The cells as numbers, NaN for dates and for text that is none: a date is no number of days here."""
-    if column.dtype.is_temporal():
-        return np.full(len(column), np.nan)
-    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        return as_numbers(column)[0]
-    return np.array(written_text(column).cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
 
 
 def _number(value: Value) -> int | float | None:

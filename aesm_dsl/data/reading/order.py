@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps
-from aesm_dsl.data.reading.values import Mask, as_numbers, as_text, is_missing, written_text
+from aesm_dsl.data.reading.values import Mask, as_text, is_missing, plain_numbers, written_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,10 @@ class Order:
 
 def read_order(column: pl.Series, format: str) -> Order:
     """Returns the order of a column; with a format of `strptime`, all its text has to be dates of that format."""
-    missing_R, dtype = is_missing(column), column.dtype
     timestamps, no_date_R = as_timestamps(column, DateForm(format=format))
-    if dtype.is_temporal():
-        number_R = np.full(len(column), np.nan)
-    elif dtype.is_numeric() or dtype == pl.Boolean:
-        number_R = as_numbers(column)[0]
-    else:
-        text = written_text(column)
-        number_R = np.array(text.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
-        missing_R = missing_R | text.is_null().to_numpy()
+    missing_R, number_R = is_missing(column), plain_numbers(column)
+    if isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
+        missing_R = missing_R | written_text(column).is_null().to_numpy()
     if format:
         number_R = np.full(len(column), np.nan)
     no_number_R = np.isnan(number_R) & ~missing_R

@@ -111,6 +111,15 @@ def as_numbers(column: pl.Series, form: NumberForm | None = None) -> tuple[Numbe
     return _floats(plain.cast(pl.Float64)), np.zeros(len(column), dtype=np.bool_)
 
 
+def plain_numbers(column: pl.Series) -> Numbers:
+    """Returns the cells that are numbers or write one; NaN for others, also for dates, which `as_numbers` counts."""
+    if column.dtype.is_temporal():
+        return np.full(len(column), np.nan)
+    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        return as_numbers(column)[0]
+    return _floats(written_text(column).cast(pl.Float64, strict=False))
+
+
 def _is_text(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
 
