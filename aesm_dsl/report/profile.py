@@ -32,13 +32,12 @@ def profile_tables(profile: dict[str, Any]) -> Iterator[Table]:
         features = sorted(profile["missing"], key=lambda name: -float(profile["missing"][name]))[:8]
         heads = ["rows", *(["users"] if "shared users" in level else []), *(f"{name} missing" for name in features)]
         table = _table(f"nodes of `{level['level']}`", "node", heads)
-        nodes = (
-            sorted(level["nodes"], key=lambda node: -int(node["rows"])) if len(level["nodes"]) > MOST_LEAVES else None
-        )
-        if nodes is not None:
+        nodes = level["nodes"]
+        if len(nodes) > MOST_LEAVES:
             table.caption = f"the {MOST_LEAVES} of {len(nodes):,} nodes with the most rows"
             table.caption_justify = "left"
-        for node in (nodes or level["nodes"])[:MOST_LEAVES]:
+            nodes = sorted(nodes, key=lambda node: -int(node["rows"]))[:MOST_LEAVES]
+        for node in nodes:
             users = [f"{node['users']:,}"] if "users" in node else []
             missing = [f"{node['missing'].get(name, 0):.1%}" for name in features]
             table.add_row(node["node"], f"{node['rows']:,}", *users, *missing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from rich.table import Table
 
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
@@ -47,7 +48,7 @@ def _partners(level_sharing: Sharing, layer: LayerUsage) -> Iterator[str]:
     if least >= ALIKE:
         yield f"all {len(names)} nodes use the same experts: every two share at least {least:.0%}"
         return
-    others_NN = matrix_NN - 2 * np.eye(len(names))
+    others_NN = _without_self(matrix_NN)
     best_N = others_NN.max(axis=1)
     pairs = sorted(
         {tuple(sorted((at, int(others_NN[at].argmax())))) for at in range(len(names)) if best_N[at] >= ALONE},
@@ -66,6 +67,11 @@ def _partners(level_sharing: Sharing, layer: LayerUsage) -> Iterator[str]:
         yield f"hardly sharing with any other: {', '.join(said[:MOST_PAIRS])}{more}"
 
 
+def _without_self(matrix_NN: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The matrix with what a node shares with itself below everything else."""
+    return matrix_NN - 2 * np.eye(len(matrix_NN))
+
+
 def _to_try(usage: Usage, layer: LayerUsage, stack: Sequence[LayerPlan]) -> Iterator[str]:
     """Settings that what was learnt suggests."""
     path = "tasks" if layer.level == TASKS else f"level {layer.level}"
@@ -80,7 +86,7 @@ def _to_try(usage: Usage, layer: LayerUsage, stack: Sequence[LayerPlan]) -> Iter
         yield f"{carried}, so try `count = {needed}` in the `experts` of `{path}`: about as good, and smaller"
     matrix_NN = sharing(layer).matrix.matrix
     seen = [at for at, rows in enumerate(layer.rows_N) if rows]
-    apart = len(seen) > 1 and float((matrix_NN[np.ix_(seen, seen)] - 2 * np.eye(len(seen))).max()) < ALONE
+    apart = len(seen) > 1 and float(_without_self(matrix_NN[np.ix_(seen, seen)]).max()) < ALONE
     if apart and plan.shared < plan.experts:
         yield f"nodes hardly share: try `shared = {plan.shared + 1}` in the `experts` of `{path}` if they should"
 

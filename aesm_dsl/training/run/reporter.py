@@ -34,7 +34,8 @@ class Reporter:
     epoch_ended: Callable[[Epoch], None] = ignore
     """Called after every epoch. What it raises ends the training."""
     phase: Callable[[str], None] = ignore
-    """Called with the name of what begins: "reading", "encoding", "training", "validating" or "evaluating"."""
+    """Called with the name of what begins: "reading 2 files", "encoding 4,000 rows", "training", "validating" or
+    "evaluating"."""
     processes: ProcessGroup = SINGLE_PROCESS
     """The processes that train together. Only the first one warns, watches and writes."""
     tracker: MlflowTracker = NO_TRACKER
