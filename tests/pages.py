@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 
 from aesm_dsl.api.check import check
 from aesm_dsl.cli.main import app
+from aesm_dsl.files.manifest import DamagedError
 from aesm_dsl.findings.codes import Example, Page
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
@@ -41,6 +43,13 @@ def wrong(page: Page, folder: Path) -> Findings:
     if page.code == "E516":
         with patch("aesm_dsl.data.reading.data_file._stated_rows", lambda file: 3):
             return _told(page.wrong, folder, warns=False)
+    if page.code == "W528":
+        with patch("aesm_dsl.data.store.cache.open_manifest", side_effect=DamagedError("`train/ids.npy` missing")):
+            return _told(page.wrong, folder, warns=True)
+    if page.code == "W607":
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with patch("aesm_dsl.training.run.checkpoint.write_tensors", side_effect=full):
+            return _told(page.wrong, folder, warns=True)
     with without(ABSENT.get(page.code)), patch("aesm_dsl.training.preconditions.torchrec_versions", lambda: found):
         return _told(page.wrong, folder, page.code.startswith("W"))
 

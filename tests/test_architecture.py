@@ -26,6 +26,7 @@ AT_THE_TOP = {"__init__.py", "__main__.py", "version.py", "py.typed"}
 ROOMS = (
     ("version",),
     ("findings",),
+    ("files",),
     ("syntax",),
     ("spec",),
     ("plan",),

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.api.load_run import load_run
 from aesm_dsl.api.trials import Trial, need_validation, train_all, unfinished
+from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.baseline import ARCHITECTURES
-from aesm_dsl.spec.spec_file import write_text
 from aesm_dsl.training.distributed.launch import refuse_many
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.findings.source import Source
@@ -17,7 +18,7 @@ from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read_json import add_json_paths
-from aesm_dsl.spec.spec_file import read_source, write_text
+from aesm_dsl.spec.spec_file import read_source
 
 if TYPE_CHECKING:
     from aesm_dsl.layers.build import AnyNetwork

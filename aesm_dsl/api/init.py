@@ -11,9 +11,9 @@ from aesm_dsl.data.draft.csv_format import guess_csv_format, guess_missing_words
 from aesm_dsl.data.draft.infer_roles import infer_roles
 from aesm_dsl.data.draft.write_spec import draft_spec
 from aesm_dsl.data.reading.files import find_files
+from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
-from aesm_dsl.spec.spec_file import write_text
 
 
 def init(

@@ -19,11 +19,15 @@ def load_run(folder: str | Path) -> Run:
         AesmError: there is no run in the folder, or it is damaged.
     """
     from aesm_dsl.training.run import folder as run_folder
+    from aesm_dsl.training.run.run_in_progress import RunInProgress
 
     findings = Findings()
     run = run_folder.load_run(Path(folder), findings)
     if run is None:
         raise AesmError(findings)
+    in_progress = RunInProgress.of(run.folder)
+    if in_progress.folder.exists() and in_progress.is_over(run.folder):
+        in_progress.remove()  # killed between the two
     return run
 
 

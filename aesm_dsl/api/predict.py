@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aesm_dsl.api.load_run import as_run
+from aesm_dsl.files.whole import replaced
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
-from aesm_dsl.spec.spec_file import replaced
 
 if TYPE_CHECKING:
     import polars as pl

@@ -93,7 +93,7 @@ class Ready:
             raise ValueError(f"the network is not that of the plan: {', '.join(odd[:3])}")
         spec, device = self._compiled.spec, next(network.parameters()).device
         job = Job(self._compiled.resolved(), Path(out), data_roots(spec), str(device), overwrite, resume=False)
-        training = {"seconds": 0.0, "steps": steps, "best step": steps, "stopped early": False}
+        training = {"training": "", "seconds": 0.0, "steps": steps, "best step": steps, "stopped early": False}
         findings = Findings()
         run = finish(network, self._prepared, job, training, device, findings=findings)
         save_run(run, overwrite=overwrite)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
-from aesm_dsl.spec.spec_file import write_text
 
 WORLDS = ("fund_search", "groups")
 
@@ -40,14 +41,9 @@ def simulate(world: str, folder: str | Path, *, rows: int, seed: int = 1, overwr
     if world not in WORLDS:
         raise ValueError(f"no world {world!r}; there are {', '.join(WORLDS)}")
     folder = Path(folder)
-    if (folder / "train.parquet").exists() and not overwrite:
-        findings = Findings()
-        findings.add(
-            "E601",
-            f"`{folder}` holds a simulated world already",
-            help="`--overwrite` replaces it; `-o` names another folder",
-        )
-        raise AesmError(findings)
+    spec = folder / f"{world}.aesm"
+    if not overwrite:
+        _refuse_taken(folder, spec, {"world": world, "rows": rows, "seed": seed})
     bayes_auc: dict[str, float | None]
     if world == "groups":
         from aesm_dsl.data.simulate.groups import write_groups
@@ -59,9 +55,25 @@ def simulate(world: str, folder: str | Path, *, rows: int, seed: int = 1, overwr
 
         funds = write_world(folder, rows, seed)
         files, bayes_auc = [funds.train, funds.test, funds.truth], funds.bayes_auc
-    spec = folder / f"{world}.aesm"
     write_text(spec, world_spec(world))
     return Simulated(files, spec, bayes_auc)
+
+
+def _refuse_taken(folder: Path, spec: Path, settings: dict[str, str | int]) -> None:
+    """Raises E601 if the folder holds files of these names, but for a part of the same world: it was killed there."""
+    files = [folder / "train.parquet", folder / "test.parquet", spec]
+    taken = [file for file in files if file.exists()]
+    try:
+        truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+        same = all(truth[name] == value for name, value in settings.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if taken and (len(taken) == len(files) or not same):
+        findings = Findings()
+        what = "a simulated world" if len(taken) == len(files) else f"`{taken[0].name}`"
+        help = "`--overwrite` replaces it; `-o` names another folder"
+        findings.add("E601", f"`{folder}` holds {what} already", help=help)
+        raise AesmError(findings)
 
 
 def world_spec(name: str = "fund_search") -> str:

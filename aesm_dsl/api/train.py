@@ -82,10 +82,13 @@ def train(
     name = compiled.spec.name
     folder = Path(out) if out is not None else (latest_in_progress if resume else free_folder)(Path("runs") / name)
     in_progress = RunInProgress.of(folder)
-    if resume and in_progress.started:
-        report_changes(in_progress.spec, compiled, in_progress.folder, findings)
-    elif resume and (folder / "run.json").is_file():
+    if resume and (folder / "run.json").is_file() and in_progress.is_over(folder):
         return load_run(folder)
+    if resume and in_progress.started:
+        in_progress.report_unreadable(findings)
+        if findings.errors:
+            raise AesmError(findings)
+        report_changes(in_progress.spec, compiled, in_progress.folder, findings)
     in_progress.report_taken(folder, overwrite, resume, findings)
     job = Job(
         compiled.resolved(),

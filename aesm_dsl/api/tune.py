@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.api.train import train
 from aesm_dsl.api.trials import need_validation, refusal
+from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.compiled import Compiled
 from aesm_dsl.spec.load import load
 from aesm_dsl.spec.search_space import Dimension, Placeholder
-from aesm_dsl.spec.spec_file import read_source, write_text
+from aesm_dsl.spec.spec_file import read_source
 from aesm_dsl.spec.write import write
 from aesm_dsl.training.distributed.launch import refuse_many
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from aesm_dsl.api.compile import SpecLike, compile_spec
 from aesm_dsl.api.load_run import as_run
 from aesm_dsl.api.usage import usage
+from aesm_dsl.files.whole import unwritten, write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.spec.model import Spec
-from aesm_dsl.spec.spec_file import write_text
 
 if TYPE_CHECKING:
     from aesm_dsl.training.compare import Comparison
@@ -77,8 +77,10 @@ def visualize(
         dot = _learnt(run, counted, form, layers, by)
     try:
         draw(dot, out)
-    except (DrawingError, OSError) as error:
+    except DrawingError as error:
         raise _not_drawn(str(error)) from error
+    except OSError as error:
+        raise _not_drawn(unwritten(out, error)) from error
     return out
 
 
@@ -104,7 +106,7 @@ def _write_page(run: Run, out: Path, comparison: str | Path | None) -> Path:
     try:
         write_text(out, text)
     except OSError as error:
-        raise _not_drawn(str(error)) from error
+        raise _not_drawn(unwritten(out, error)) from error
     return out
 
 

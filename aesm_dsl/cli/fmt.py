@@ -13,9 +13,10 @@ import typer
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import spec_files
 from aesm_dsl.cli.output import say, warn
+from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.spec_file import read_source, write_text
+from aesm_dsl.spec.spec_file import read_source
 
 
 def fmt(

@@ -75,7 +75,8 @@ def train(
             *(f"--set={override}" for override in overrides or ()),
         ]
         many = "" if world_size() == 1 else f", started by torchrun with {world_size()} processes again,"
-        say(f"{stopped}: `{shlex.join([*again, '--resume'])}`{many} goes on from there")
+        where = "from the last checkpoint" if stopped.unsaved else "from there"
+        say(f"{stopped}: `{shlex.join([*again, '--resume'])}`{many} goes on {where}")
         raise typer.Exit(130) from stopped
     baseline = run.plan.baseline
     if form is ResultFormat.json:

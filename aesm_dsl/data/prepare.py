@@ -5,8 +5,8 @@ The result of both is cached (`store.cache`): the next training on the same file
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -25,13 +25,13 @@ from aesm_dsl.data.open_tables import TableReader, open_tables
 from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.store import cache
+from aesm_dsl.data.store.cached_entry import CachedEntry, open_entry, read_entry, write_parts
 from aesm_dsl.data.store.encoded_table import EncodedTable
-from aesm_dsl.data.store.storage import Columns, FolderStorage, FolderWriter
+from aesm_dsl.data.store.storage import Columns, FolderWriter
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
 from aesm_dsl.plan.plan import Plan
 
-PROFILE = "profile.json"
 Phase = Callable[[str], None]
 
 ROWS = "rows learnt"
@@ -122,18 +122,25 @@ def prepare(
         files = {**reader.files, "statistics": statistics, **vector_files}
         key = cache.entry_key(plan, files)
         with cache.lock_entry(folder, key) as entry:
-            if cache.use_entry(entry):
-                _repeat_findings(entry, findings, locate)
-            elif not _make_entry(entry, reader, files, keys=keys, findings=findings, spans=spans, phase=phase):
-                return None
-            return replace(_read_entry(entry), vectors=vectors)
+            cached = open_entry(entry, plan)
+            if isinstance(cached, CachedEntry):
+                for code, message, label, helps, path in cached.findings:
+                    findings.add(code, message, None if path is None else locate(path), label=label, help=helps)
+            else:
+                if not _make_entry(entry, reader, files, keys=keys, findings=findings, spans=spans, phase=phase):
+                    return None
+                if cached:
+                    place = locate("data.cache") or locate("data.train")
+                    message = f"the encoded table `{entry}` was damaged, and is made anew"
+                    findings.add("W528", message, place, label=cached)
+                cached = read_entry(entry, plan)
+            return Prepared(cached.encoders, Tables(**cached.tables), cached.profile, vectors)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         findings.add(
             "E510",
             f"the encoded tables cannot be stored in `{folder}`",
             locate("data.cache") or locate("data.train"),
-            label=reason,
+            label=(error.strerror or str(error)).lower(),
             help='`cache = "FOLDER"` in `data` names another folder, on a disk with more room',
         )
         return None
@@ -244,7 +251,7 @@ def _make_entry(
     ]
     errors = len(findings.errors)
     phase(f"encoding {sum(profile['rows'].values()):,} rows")
-    with cache.new_entry(entry) as making:
+    with suppress(_NotMadeError), cache.new_entry(entry) as making:
         writers = {part: FolderWriter(making / part) for part in dict.fromkeys((*reader.files, *splits.parts))}
         try:
             profile |= {ROWS: _encode(reader, splits, encoders, writers)}
@@ -252,11 +259,15 @@ def _make_entry(
             for writer in writers.values():
                 writer.close()
         _report_changed_files(reader.plan, files, entry.name, findings)
-        if len(findings.errors) == errors:
-            for name, values in (("findings.json", stored), (PROFILE, profile)):
-                (making / name).write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
-            (making / cache.LAST_FILE).write_text(encoders.to_json(), encoding="utf-8")
-    return len(findings.errors) == errors
+        if len(findings.errors) > errors:
+            raise _NotMadeError
+        write_parts(making, encoders, profile, stored)
+        return True
+    return False
+
+
+class _NotMadeError(Exception):
+    """The entry is not made: the findings say why."""
 
 
 def _encode(
@@ -284,15 +295,3 @@ def _report_changed_files(plan: Plan, files: Mapping[str, Sequence[DataFile]], k
     if changed:
         message = "the data files were written to while they were read"
         findings.add("E502", message, help="train again once nothing writes to them")
-
-
-def _repeat_findings(entry: Path, findings: Findings, locate: Locate) -> None:
-    """Adds the findings that were reported when the entry was made."""
-    for code, message, label, helps, key in json.loads((entry / "findings.json").read_text(encoding="utf-8")):
-        findings.add(code, message, None if key is None else locate(key), label=label, help=helps)
-
-
-def _read_entry(entry: Path) -> Prepared:
-    encoders = Encoders.from_json((entry / cache.LAST_FILE).read_text(encoding="utf-8"))
-    parts = {path.name: EncodedTable.of(FolderStorage(path)) for path in entry.iterdir() if path.is_dir()}
-    return Prepared(encoders, Tables(**parts), json.loads((entry / PROFILE).read_text(encoding="utf-8")))

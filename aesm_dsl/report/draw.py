@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from aesm_dsl.files.whole import write_bytes
 from aesm_dsl.report.text_width import FONT, fix_text_widths
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot")
@@ -50,13 +50,7 @@ def draw(dot: str, path: Path) -> None:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DrawingError(f"cannot draw {path.name}: a picture's name ends in {', '.join(ENDINGS)}")
-    picture = dot.encode() if ending == ".dot" else picture_bytes(dot, ending[1:])
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        partial.write_bytes(picture)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_bytes(path, dot.encode() if ending == ".dot" else picture_bytes(dot, ending[1:]))
 
 
 def picture_bytes(dot: str, ending: str) -> bytes:

@@ -291,8 +291,8 @@ def _commands(run: Run) -> list[str]:
     spec = shlex.quote(f"{folder}/spec.aesm")
     data = f"AESM_DATA={shlex.quote(roots[-1])} " if roots else ""
     return [
-        f"pip install aesm-dsl=={run.info['aesm']}",
-        f"{data}aesm train {spec} -o {shlex.quote(folder + '-again')} --device {run.info['device']}",
+        f"pip install {shlex.quote('aesm-dsl==' + run.info['aesm'])}",
+        f"{data}aesm train {spec} -o {shlex.quote(folder + '-again')} --device {shlex.quote(run.info['device'])}",
         f"{data}aesm evaluate {shlex.quote(folder)}",
         f"aesm visualize {shlex.quote(folder)} -o report.html",
     ]

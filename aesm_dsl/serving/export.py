@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from aesm_dsl.data.encoding.encoders import FORMAT as ENCODERS_FORMAT
 from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.files.whole import replaced, write_bytes, write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import UNKNOWN, LevelPlan
 from aesm_dsl.serving.export_inputs import ModelInput, model_inputs
-from aesm_dsl.spec.spec_file import replaced, write_bytes, write_text
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.version import VERSION
 

@@ -1,12 +1,8 @@
-"""Reads spec files as UTF-8, and writes files completely or not at all."""
+"""Reads spec files as UTF-8."""
 
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,34 +62,3 @@ def data_roots(spec: Spec) -> list[Path]:
     data_folder = os.environ.get("AESM_DATA")
     roots = [*spec_folder, Path.cwd(), *([Path(data_folder).absolute()] if data_folder else [])]
     return list(dict.fromkeys(roots))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 file completely or not at all, as `write_bytes` does."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file completely or not at all, as `replaced` does."""
-    with replaced(path) as new:
-        new.write_bytes(content)
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Yields a temporary file beside `path` to write to, which then replaces `path`; an error deletes it.
-
-    The folder is created if needed, and the mode of a replaced file is kept.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
-    # In the same folder, because os.replace is atomic only within one file system.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(mode)  # mkstemp makes files that only their owner can read.
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from aesm_dsl.data.open_tables import report_no_data
 from aesm_dsl.data.prepare import Phase, Prepared, Tables, prepare
 from aesm_dsl.data.reading.frames import TableLike, open_frames
 from aesm_dsl.data.store.storage import RowsLostError
+from aesm_dsl.files.whole import unwritten
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.layers.pretrained_vectors import fill_vectors
@@ -33,13 +34,15 @@ from aesm_dsl.training.fit.loop import fit
 from aesm_dsl.training.fit.loss_meter import DivergedError
 from aesm_dsl.training.job import Job
 from aesm_dsl.training.preconditions import check_preconditions
-from aesm_dsl.training.run.folder import Run, save_run
+from aesm_dsl.training.run.checkpoint import Checkpoint
+from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.history import Epoch, FitResult, Progress
 from aesm_dsl.training.run.log import TrainingLog
 from aesm_dsl.training.run.mlflow_tracking import mlflow_tracker
 from aesm_dsl.training.run.reporter import Reporter, ignore
+from aesm_dsl.training.run.rescue import save_or_rescue
 from aesm_dsl.training.run.resume import check_resumable, last_checkpoint
-from aesm_dsl.training.run.run_in_progress import RunInProgress, StartRecord, locked, rows_digest
+from aesm_dsl.training.run.run_in_progress import ELSEWHERE, RunInProgress, StartRecord, locked, rows_digest
 from aesm_dsl.training.run.stop_signals import StopSignals
 from aesm_dsl.training.run.warm_start import report_not_startable, start_from
 from aesm_dsl.training.sharing.health import report_collapse
@@ -102,13 +105,21 @@ def _train(plan: Plan, job: Job, device: torch.device, reporter: Reporter, data:
     result = _fit(network, prepared.tables, job, reporter, weighting)
     if result is None:
         return None
-    training = {"seconds": round(time.perf_counter() - began, 1), **warm_start, **_summary(result)}
+    in_progress = RunInProgress.of(job.folder)
+    training = {
+        "training": in_progress.name,
+        "seconds": round(time.perf_counter() - began, 1),
+        **warm_start,
+        **_summary(result),
+    }
     reporter.phase("evaluating")
     late, history = Findings(), tuple(result.history)
     run = finish(network, prepared, job, training, device, findings=late, history=history, processes=processes)
     if processes.is_first:
-        in_progress = RunInProgress.of(job.folder)
-        save_run(run, overwrite=job.overwrite, logs=in_progress.folder)
+        save_or_rescue(run, in_progress, overwrite=job.overwrite, findings=findings)
+    if not reporter.agree():
+        return None
+    if processes.is_first:
         reporter.tracker.end(run.scores, result.steps, run.folder)
         in_progress.remove()
     report_collapse(plan, run.usage, late, locate)
@@ -127,18 +138,13 @@ def _fit(
     if not reporter.agree():
         return None
     start = last_checkpoint(in_progress, reporter) if job.resume else None
-    if processes.is_first:
-        if start is None:
-            in_progress.begin(job.spec, record)
-        reporter.tracker.begin(in_progress.folder, network.plan, job.spec, job.folder.name)
+    log = _begin(in_progress, job, record, start, reporter)
+    if not reporter.agree() or log is None:
+        return None
+    reporter.tracker.begin(in_progress.folder, network.plan, job.spec, job.folder.name)
     result = None
     try:
-        with (
-            StopSignals(patient=processes.world_size > 1) as stop,
-            TrainingLog(
-                in_progress.folder if processes.is_first else None, 0 if start is None else start.step, reporter.tracker
-            ) as log,
-        ):
+        with StopSignals(patient=processes.world_size > 1) as stop, log:
 
             def watch(progress: Progress) -> None:
                 log.progress(progress)
@@ -167,6 +173,23 @@ def _fit(
     finally:
         if processes.is_first and result is None and not in_progress.started:
             in_progress.remove()
+
+
+def _begin(
+    in_progress: RunInProgress, job: Job, record: StartRecord, start: Checkpoint | None, reporter: Reporter
+) -> TrainingLog | None:
+    """The log of a training in its folder, which is made anew without a checkpoint; None after adding E613.
+
+    Only the first process writes.
+    """
+    folder = in_progress.folder if reporter.processes.is_first else None
+    try:
+        if folder is not None and start is None:
+            in_progress.begin(job.spec, record)
+        return TrainingLog(folder, 0 if start is None else start.step, reporter.tracker, reporter.warn)
+    except OSError as error:
+        reporter.findings.add("E613", unwritten(in_progress.folder, error), help=ELSEWHERE)
+        return None
 
 
 def prepare_rows(

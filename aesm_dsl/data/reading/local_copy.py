@@ -1,20 +1,25 @@
 """Copies of files in the user's cache folder, each made once for every version of its original.
 
-Expired copies (`cache_eviction`) are removed when another copy is made.
+A copy is used only as it was written; a damaged one is made anew. Expired copies (`cache_eviction`) are removed when
+another copy is made.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
 from aesm_dsl.data.cache_eviction import evict_expired, mark_used
+from aesm_dsl.files.manifest import DamagedError, OtherFormatError, open_manifest, write_manifest
+from aesm_dsl.files.whole import replaced_folder
+
+FORMAT = 1
+"""Version of a copy's folder; one of another version is made anew."""
+
+MANIFEST = "copy.json"
 
 
 def local_copy(kind: str, version: str, name: str, write: Callable[[Path], None]) -> Path:
@@ -28,15 +33,19 @@ def local_copy(kind: str, version: str, name: str, write: Callable[[Path], None]
     """
     digest = hashlib.sha256(version.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     folder = platformdirs.user_cache_path("aesm") / kind
-    copy = folder / digest / name
-    if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".", dir=copy.parent))
-        try:
+    entry = folder / digest
+    if not _is_whole(entry, name):
+        with replaced_folder(entry, overwrite=True) as new:
             write(new / name)
-            os.replace(new / name, copy)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-        evict_expired(folder, copy.parent)
-    mark_used(copy.parent)
-    return copy
+            write_manifest(new, MANIFEST, FORMAT, {})
+        evict_expired(folder, entry)
+    mark_used(entry)
+    return entry / name
+
+
+def _is_whole(entry: Path, name: str) -> bool:
+    try:
+        open_manifest(entry, MANIFEST, FORMAT, required=(name,))
+    except (DamagedError, OtherFormatError):
+        return False
+    return True

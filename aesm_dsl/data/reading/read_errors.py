@@ -14,6 +14,7 @@ from aesm_dsl.data.reading.csv_file import wrong_text
 from aesm_dsl.data.reading.file_endings import CSV, PARQUET
 from aesm_dsl.data.reading.file_type import file_type, first_bytes
 from aesm_dsl.data.reading.unreadable import LostRowsError, UnreadableError
+from aesm_dsl.files.whole import NO_ROOM, unwritten
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Span
 
@@ -46,6 +47,9 @@ def read_or_report(
         if not isinstance(error, pl.exceptions.PolarsError | OSError) and not is_panic(error):
             raise
         reason = str(error)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            _report_once(name, UnreadableError("there is no room for its copy", unwritten(file, error)), span, findings)
+            return None
         label = "there is not enough memory" if _NO_MEMORY in reason else _cause(file)
         wrong = wrong_text(file, file_type(file.name, first_bytes(file)).compression) if label == _ODD_CSV else None
         _report_once(name, wrong or UnreadableError(label, _says(reason)), span, findings)

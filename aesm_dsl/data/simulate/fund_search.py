@@ -24,8 +24,7 @@ and 5 % their assets; what users do still depends on the value. Axes: R rows, S 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +50,7 @@ from aesm_dsl.data.simulate.fund_world import (
     draw_funds,
     draw_users,
 )
+from aesm_dsl.files.whole import replaced, write_text
 
 CITY_MISSING, ASSETS_MISSING = 0.04, 0.05
 HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 9, 11, 12, 11, 10, 10, 11, 11, 10, 9, 9, 11, 14, 15, 11, 6)
@@ -158,11 +158,7 @@ def write_world(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> 
     }
     folder.mkdir(parents=True, exist_ok=True)
     world = World(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", scores)
-    write_atomically(world.train, lambda path: train.write_parquet(path))
-    write_atomically(world.test, lambda path: test.write_parquet(path))
-    truth = _truth(rows, seed, first_test_day, test, scores)
-    text = json.dumps(truth, ensure_ascii=False, indent=2) + "\n"
-    write_atomically(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
+    write_files(world.truth, _truth(rows, seed, first_test_day, test, scores), {world.test: test, world.train: train})
     return world
 
 
@@ -220,6 +216,7 @@ def _truth(
         }
         leaves.append({**asdict(leaf), "bayes_auc": best})
     return {
+        "world": "fund_search",
         "rows": rows,
         "seed": seed,
         "first_test_day": first_test_day,
@@ -232,11 +229,13 @@ def _truth(
     }
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file under a temporary name beside it, then renames it, so that it appears complete or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+def write_files(truth_file: Path, truth: Mapping[str, Any], tables: Mapping[Path, pl.DataFrame]) -> None:
+    """Writes the truth of a world, then its tables: tables without a truth beside them are not a world's.
+
+    Raises:
+        OSError: a file cannot be written; it is not there then, or still the older one.
+    """
+    write_text(truth_file, json.dumps(truth, ensure_ascii=False, indent=2) + "\n")
+    for path, table in tables.items():
+        with replaced(path) as new:
+            table.write_parquet(new)

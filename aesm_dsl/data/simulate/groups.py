@@ -19,7 +19,6 @@ Axes: R rows, S signals, G groups, N scenarios, X numbers, C categories, V value
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +26,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.rank_auc import rank_auc
-from aesm_dsl.data.simulate.fund_search import write_atomically
+from aesm_dsl.data.simulate.fund_search import write_files
 from aesm_dsl.data.simulate.fund_world import Array, Whole
 
 SHARES = (0.40, 0.20, 0.12, 0.10, 0.08, 0.05, 0.03, 0.02)
@@ -120,16 +119,14 @@ def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) ->
     folder.mkdir(parents=True, exist_ok=True)
     best = rank_auc(test["truth"].to_numpy(), test["is_hit"].to_numpy())
     world = GroupWorld(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", best)
-    write_atomically(world.train, lambda path: train.write_parquet(path))
-    write_atomically(world.test, lambda path: test.write_parquet(path))
     known = draw_truth(seed)
     scenarios = []
     for name, share, group, bias in zip(NAMES, SHARES, known.group_N.tolist(), known.bias_N.tolist(), strict=True):
         inside = test.filter(scenario=name)
         auc = rank_auc(inside["truth"].to_numpy(), inside["is_hit"].to_numpy())
         scenarios.append({"scenario": name, "share": share, "group": group, "bias": bias, "bayes_auc": auc})
-    text = json.dumps({"rows": rows, "seed": seed, "bayes_auc": best, "scenarios": scenarios}, indent=2) + "\n"
-    write_atomically(world.truth, lambda path: path.write_text(text, encoding="utf-8"))
+    written = {"world": "groups", "rows": rows, "seed": seed, "bayes_auc": best, "scenarios": scenarios}
+    write_files(world.truth, written, {world.test: test, world.train: train})
     return world
 
 

@@ -2,18 +2,15 @@
 
 An entry is a folder, named by a digest of everything that decides its contents: the version of its format, the part of
 the plan that rows are read by, and the path, size, modification time and (of parquet) footer of every file. An entry
-appears complete or not at all. One process makes it; others that need the same one wait. Expired entries
-(`cache_eviction`) are removed when a new one is made.
+appears complete or not at all, and is used only as it was written: a damaged one is made anew. One process makes it;
+others that need the same one wait. Expired entries (`cache_eviction`) are removed when a new one is made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,13 +22,15 @@ from filelock import FileLock
 from aesm_dsl.data.cache_eviction import evict_expired, mark_used
 from aesm_dsl.data.reading.data_file import DataFile, parquet_footer
 from aesm_dsl.data.reading.file_endings import PARQUET
+from aesm_dsl.files.manifest import DamagedError, OtherFormatError, open_manifest, write_manifest
+from aesm_dsl.files.temporary import clear_leftovers, remove_folder
+from aesm_dsl.files.whole import replaced_folder
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.version import VERSION
 
-FORMAT = 5
+FORMAT = 6
 """Version of the entries' format. It also stands for the rules of `values`, `splits` and `fitting`."""
-LAST_FILE = "encoders.json"
-"""The file that is written last: a folder without it never becomes an entry."""
+MANIFEST = "entry.json"
 
 
 def cache_folder(plan: Plan, roots: Sequence[Path]) -> Path:
@@ -69,30 +68,39 @@ def lock_entry(folder: Path, key: str) -> Iterator[Path]:
         OSError: the cache folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(folder)
     with FileLock(folder / f".{key}.lock"):
         yield folder / key
 
 
 @contextmanager
 def new_entry(entry: Path) -> Iterator[Path]:
-    """Yields a folder that becomes the entry if LAST_FILE is in it when the block ends; otherwise nothing remains."""
-    making = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", dir=entry.parent))
-    try:
+    """Yields a folder that becomes the entry when the block ends; after an error nothing remains."""
+    with replaced_folder(entry) as making:
         yield making
-        if (making / LAST_FILE).exists():
-            making.chmod(0o755)  # mkdtemp makes folders that nobody else can read
-            os.replace(making, entry)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+        write_manifest(making, MANIFEST, FORMAT, {})
     evict_expired(entry.parent, entry)
 
 
-def use_entry(entry: Path) -> bool:
-    """Returns whether the entry exists, and marks it as used."""
+def use_entry(entry: Path, required: Iterable[str]) -> str | None:
+    """Marks an entry as used if there is one and it is as it was written; one that is not is removed.
+
+    Args:
+        entry: its folder.
+        required: the files that every entry has.
+
+    Returns:
+        None if it can be used; else why not, which is empty if there is none.
+    """
     if not entry.is_dir():
-        return False
+        return ""
+    try:
+        open_manifest(entry, MANIFEST, FORMAT, required=required)
+    except (DamagedError, OtherFormatError) as error:
+        remove_folder(entry)
+        return str(error)
     mark_used(entry)
-    return True
+    return None
 
 
 def _version_of(file: DataFile) -> list[Any]:

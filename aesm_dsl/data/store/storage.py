@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from aesm_dsl.files.manifest import file_digest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Range = tuple[int, int]
@@ -27,8 +30,6 @@ class RowsLostError(Exception):
     """The files of encoded rows are no longer where they were written."""
 
 
-DIGEST = "digest"
-"""The file of a folder that holds the digest of its rows."""
 NAMES = ("ids", "value", "node", "label", "weight", "user")
 
 
@@ -113,7 +114,7 @@ class MemoryStorage:
     def digest(self) -> str:
         # Nodes as int32, as a folder stores them.
         ids, value, node, *others = self.columns.parts
-        return _joined([_Digest().over(part.numpy()) for part in (ids, value, node.int(), *others)])
+        return _joined(_npy_digest(part.numpy()) for part in (ids, value, node.int(), *others))
 
     def load(self, ranges: Sequence[Range]) -> Columns:
         if len(ranges) == 1 or not ranges:
@@ -129,6 +130,9 @@ class FolderStorage:
     """Encoded rows in the .npy files of a folder."""
 
     path: Path
+    file_digests: tuple[str, ...] = ()
+    """The SHA-256 of every file, in the order of NAMES; empty if they are not known, and read when they are asked for.
+    """
 
     @property
     def rows(self) -> int:
@@ -138,10 +142,14 @@ class FolderStorage:
     def row_bytes(self) -> int:
         return sum(self._open(name).row_bytes for name in NAMES)
 
+    def shapes(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Returns the type and the shape of every array."""
+        files = {name: self._open(name) for name in NAMES}
+        return {name: (str(file.dtype), file.shape) for name, file in files.items()}
+
     @property
     def digest(self) -> str:
-        """The digest that was computed when the rows were written: no rows are read."""
-        return (self.path / DIGEST).read_text(encoding="utf-8")
+        return _joined(self.file_digests or (file_digest(self.path / f"{name}.npy") for name in NAMES))
 
     def load(self, ranges: Sequence[Range]) -> Columns:
         ids, value, node, *others = (torch.from_numpy(self._open(name).read(ranges)) for name in NAMES)
@@ -160,7 +168,6 @@ class FolderWriter:
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True)
         self._path, self._files, self._shapes = path, dict[str, BinaryIO](), dict[str, tuple[Any, int, Any]]()
-        self._digests = {name: _Digest() for name in NAMES}
 
     def append(self, columns: Columns) -> None:
         """Writes the next rows."""
@@ -172,43 +179,38 @@ class FolderWriter:
                 self._shapes[name] = array.dtype, 0, array.shape[1:]
                 self._write_header(name)
             self._files[name].write(np.ascontiguousarray(array).data)
-            self._digests[name].over(array)
             dtype, rows, rest = self._shapes[name]
             self._shapes[name] = dtype, rows + len(array), rest
 
     def close(self) -> None:
-        """Finishes the files. The number of rows goes into their headers, and the digest into a file of its own."""
+        """Finishes the files: the number of rows goes into their headers."""
         for name, file in self._files.items():
             file.seek(0)
             self._write_header(name)
             file.close()
-        (self._path / DIGEST).write_text(_joined(self._digests.values()), encoding="utf-8")
 
     def _write_header(self, name: str) -> None:
         """Writes the header for the rows so far; numpy leaves room in it for the number of rows to grow."""
         dtype, rows, rest = self._shapes[name]
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *rest)}
-        np.lib.format.write_array_header_1_0(self._files[name], header)
+        _write_npy_header(self._files[name], dtype, (rows, *rest))
 
 
-class _Digest:
-    """A digest of the rows of one array, the same however they come in pieces."""
-
-    def __init__(self) -> None:
-        self._shape, self._bytes = "", hashlib.sha256()
-
-    def over(self, array: Array) -> _Digest:
-        """Adds the next rows."""
-        self._shape = f"{array.dtype} {array.shape[1:]}"
-        self._bytes.update(np.ascontiguousarray(array).data)
-        return self
-
-    def text(self) -> str:
-        return f"{self._shape} {self._bytes.hexdigest()}"
+def _npy_digest(array: Array) -> str:
+    """The SHA-256 of the .npy file that `FolderWriter` would write."""
+    header = BytesIO()
+    _write_npy_header(header, array.dtype, array.shape)
+    digest = hashlib.sha256(header.getvalue())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
-def _joined(digests: Iterable[_Digest]) -> str:
-    return hashlib.sha256("\n".join(digest.text() for digest in digests).encode()).hexdigest()
+def _write_npy_header(file: BinaryIO, dtype: Any, shape: tuple[int, ...]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _joined(file_digests: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(file_digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from aesm_dsl.data.prepare import Tables
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.training.distributed.shards import own_state, whole_state
 from aesm_dsl.training.fit.combine import GradientWeighting
@@ -205,17 +206,34 @@ class _Training:
 
     def _pause(self) -> None:
         """Writes a checkpoint; then stops if that was asked for."""
+        unsaved = ""
         if self.checkpoints is not None:
             # Raises if the loss has diverged: a checkpoint must not hold weights that are not numbers.
             self.meter.look(self.fitted.steps, self.planned, self.stepper.rows, self.seconds)
             best, state = None, self._state()
             if self.best_weights is not None:
                 best = self.fitted.best_step, whole_state(self.best_weights, self.network, self.processes)
-            if self.processes.is_first:
-                self.checkpoints.save(self.fitted.steps, state, best)
+            unsaved = self._save(self.checkpoints, state, best) if self.processes.is_first else ""
             self.saved = time.perf_counter()
         if self.asked:
-            raise StoppedError(self.fitted.steps, self.planned)
+            raise StoppedError(self.fitted.steps, self.planned, unsaved)
+
+    def _save(self, checkpoints: Checkpoints, state: dict[str, Any], best: tuple[int, dict[str, Any]] | None) -> str:
+        """Writes a checkpoint. Why it cannot be written is warned about (W607) and returned; training goes on."""
+        try:
+            checkpoints.save(self.fitted.steps, state, best)
+        except OSError as error:
+            reason, warnings = (error.strerror or str(error)).lower(), Findings()
+            steps = checkpoints.steps()
+            last = f"the last one is of step {steps[-1]:,}" if steps else "there is none before it"
+            warnings.add(
+                "W607",
+                f"the checkpoint of step {self.fitted.steps:,} cannot be written: {reason}",
+                help=[f"make room in `{checkpoints.folder}`: the next one is tried in its turn", last],
+            )
+            self.reporter.warn(warnings)
+            return reason
+        return ""
 
     def _state(self) -> dict[str, Any]:
         return {

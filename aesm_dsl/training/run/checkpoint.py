@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
+
+from aesm_dsl.files.whole import replaced
+from aesm_dsl.training.run.tensor_file import write_tensors
 
 FORMAT = 2
 """Version of a checkpoint; a training does not go on from another version."""
 
 KEPT = 2
 """Checkpoints that are kept."""
+
+NAME = re.compile(r"(step|best)-(\d{8,})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Checkpoints:
             step: the step.
             state: dicts, lists, tuples, numbers, texts and tensors, nested in any way.
             best: step and weights of the best epoch so far.
+
+        Raises:
+            OSError: it cannot be written; the checkpoints before stay.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if best is not None and not self._best(best[0]).exists():
@@ -59,15 +66,27 @@ class Checkpoints:
         steps = self.steps()
         for old in steps[:-KEPT]:
             self._step(old).unlink()
-        referred = {self._best(at) for kept in steps[-KEPT:] if (at := _best_step(self._step(kept))) is not None}
-        for path in set(self.folder.glob("best-*.safetensors")) - referred:
-            path.unlink()
-        for path in self.folder.glob(".*.new"):
-            path.unlink()
+        referred = {at for kept in steps[-KEPT:] if (at := _best_step(self._step(kept))) is not None}
+        for at in set(self._numbers("best")) - referred:
+            self._best(at).unlink()
 
     def steps(self) -> list[int]:
         """Returns the steps that have a checkpoint, in order."""
-        return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.safetensors"))
+        return self._numbers("step")
+
+    def strays(self) -> list[str]:
+        """Returns the names of files in the folder that are no checkpoints."""
+        if not self.folder.is_dir():
+            return []
+        names = [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+        return sorted(name for name in names if not NAME.fullmatch(name) or not (self.folder / name).is_file())
+
+    def _numbers(self, kind: str) -> list[int]:
+        """The steps of the files of this kind, in order."""
+        if not self.folder.is_dir():
+            return []
+        found = [NAME.fullmatch(path.name) for path in self.folder.iterdir() if path.is_file()]
+        return sorted(int(match[2]) for match in found if match is not None and match[1] == kind)
 
     def last(self) -> tuple[Checkpoint | None, list[int]]:
         """Returns the last checkpoint that can be read, and the steps of later ones that cannot; those are removed."""
@@ -102,11 +121,8 @@ class Checkpoints:
 def _write(path: Path, values: Any) -> None:
     tensors: dict[str, Tensor] = {}
     text = json.dumps(_packed(values, tensors))
-    new = path.with_name(f".{path.name}.new")
-    save_file(tensors, new, metadata={"values": text, "sha256": _digest(text, tensors)})
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    with replaced(path) as new:
+        write_tensors(new, tensors, {"values": text, "sha256": _digest(text, tensors)})
 
 
 def _read(path: Path) -> Any:

@@ -10,34 +10,42 @@ calibration.json     predicted and observed rates on these rows, for every leaf 
 usage.json           which experts every node used on these rows; without layers if nothing is selected
 history.jsonl        one line per epoch: losses, metrics, and how the experts of every layer were used
 log.jsonl, events/   the training as it went (log.py)
-run.json             versions, device, seed, files, and the digest of every other file
+run.json             the manifest: versions, device, seed, files, and the digest of every file
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
-from safetensors.torch import save_file
 
 from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.files.manifest import DamagedError, OtherFormatError, open_manifest, write_manifest
+from aesm_dsl.files.temporary import clear_leftovers
+from aesm_dsl.files.whole import replaced_folder
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.metrics.calibration import Calibration
-from aesm_dsl.training.metrics.scores import Score, with_overall_name
+from aesm_dsl.training.metrics.scores import Score
 from aesm_dsl.training.run.history import Epoch
 from aesm_dsl.training.run.log import EVENTS, LINES
+from aesm_dsl.training.run.tensor_file import write_tensors
+from aesm_dsl.training.run.validate_records import (
+    check_calibration,
+    check_history,
+    check_info,
+    check_profile,
+    check_scores,
+    check_usage,
+)
 from aesm_dsl.training.run.validate_run import check_encoders, check_plan, load_network
 from aesm_dsl.training.sharing.layer_usage import LayerUsage
 from aesm_dsl.training.sharing.sharing_matrix import Sharing
@@ -45,8 +53,10 @@ from aesm_dsl.training.sharing.usage import Usage
 
 Part = TypeVar("Part")
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run folder; a folder of another version is refused."""
+
+MANIFEST = "run.json"
 
 FILES = (
     "spec.aesm",
@@ -136,7 +146,7 @@ def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
 
 
 def save_run(run: Run, *, overwrite: bool, logs: Path | None = None) -> None:
-    """Writes the folder of a run under a temporary name beside its place, then renames it.
+    """Writes the folder of a run, whole or not at all.
 
     Args:
         run: what to write.
@@ -145,27 +155,14 @@ def save_run(run: Run, *, overwrite: bool, logs: Path | None = None) -> None:
 
     Raises:
         FileExistsError: the folder exists, and `overwrite` is False.
+        OSError: it cannot be written; nothing of it is left, and an older folder stays.
     """
-    run.folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{run.folder.name}.", dir=run.folder.parent))
-    try:
-        _write(run, new)
+    with replaced_folder(run.folder, overwrite=overwrite) as new:
         if logs is not None:
             shutil.copyfile(logs / LINES, new / LINES)
             if (logs / EVENTS).is_dir():
-                shutil.copytree(logs / EVENTS, new / EVENTS)
-        new.chmod(0o755)
-        if run.folder.exists():
-            if not overwrite:
-                raise FileExistsError(run.folder)
-            old = Path(tempfile.mkdtemp(prefix=f".{run.folder.name}.", dir=run.folder.parent))
-            os.replace(run.folder, old / "old")
-            os.replace(new, run.folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(new, run.folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+                shutil.copytree(logs / EVENTS, new / EVENTS, copy_function=shutil.copyfile)
+        _write(run, new)
 
 
 def _write(run: Run, folder: Path) -> None:
@@ -182,10 +179,8 @@ def _write(run: Run, folder: Path) -> None:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.network.state_dict().items()}
-    save_file(weights, folder / "weights.safetensors")
-    digests = {name: _digest(folder / name) for name in FILES}
-    info = json.dumps({"format": FORMAT, **run.info, "sha256": digests}, ensure_ascii=False, indent=2)
-    (folder / "run.json").write_text(info + "\n", encoding="utf-8")
+    write_tensors(folder / "weights.safetensors", weights)
+    write_manifest(folder, MANIFEST, FORMAT, run.info)
 
 
 def _listed(values: Sequence[Any]) -> str:
@@ -198,10 +193,17 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
 
     Nothing in a run folder is ever executed: it holds JSON, text and safetensors.
     """
-    info = _info(folder, findings)
-    if info is None:
+    clear_leftovers(folder.parent)
+    if not folder.is_dir():
+        findings.add("E602", f"there is no run `{folder}`", help="`aesm train SPEC -o RUN` makes one")
+        return None
+    if not (folder / MANIFEST).is_file():
+        findings.add(
+            "E602", f"`{folder}` is not a run: `{MANIFEST}` missing", help="`aesm train SPEC -o RUN` makes one"
+        )
         return None
     try:
+        info = open_manifest(folder, MANIFEST, FORMAT, required=FILES, may_be_removed=(LINES, EVENTS))
         plan = _part(folder, "plan.json", lambda text: check_plan(Plan.from_json(text)))
         return Run(
             folder,
@@ -209,20 +211,24 @@ def load_run(folder: Path, findings: Findings) -> Run | None:
             plan,
             _part(folder, "encoders.json", lambda text: check_encoders(Encoders.from_json(text), plan)),
             _part(folder, "weights.safetensors", lambda path: load_network(plan, path), reads=False),
-            _part(folder, "metrics.json", lambda text: with_overall_name(read_json(tuple[Score, ...], text))),
-            _part(folder, "calibration.json", lambda text: with_overall_name(read_json(tuple[Calibration, ...], text))),
-            _part(folder, "usage.json", Usage.from_json),
-            _part(folder, "history.jsonl", lambda text: tuple(read_json(Epoch, line) for line in text.splitlines())),
-            info,
-            _part(folder, "profile.json", _profile),
+            _part(folder, "metrics.json", lambda text: check_scores(read_json(tuple[Score, ...], text), plan)),
+            _part(
+                folder,
+                "calibration.json",
+                lambda text: check_calibration(read_json(tuple[Calibration, ...], text), plan),
+            ),
+            _part(folder, "usage.json", lambda text: check_usage(Usage.from_json(text), plan)),
+            _part(
+                folder,
+                "history.jsonl",
+                lambda text: check_history((read_json(Epoch, line) for line in text.splitlines()), plan),
+            ),
+            _part(folder, MANIFEST, lambda text: check_info(info, plan)),
+            _part(folder, "profile.json", lambda text: check_profile(text, plan)),
         )
-    except _DamagedError as error:
+    except (DamagedError, OtherFormatError) as error:
         findings.add("E602", f"the run `{folder}` cannot be read: {error}", help="train it again with this version")
         return None
-
-
-class _DamagedError(Exception):
-    """Says what is wrong with a file of a run."""
 
 
 def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = True) -> Part:
@@ -230,63 +236,7 @@ def _part(folder: Path, name: str, read: Callable[[Any], Part], reads: bool = Tr
     try:
         return read((folder / name).read_text(encoding="utf-8") if reads else folder / name)
     except Exception as error:
-        raise _DamagedError(f"`{name}`: {_first_line(error)}") from error
-
-
-def _profile(text: str) -> dict[str, Any]:
-    profile = json.loads(text)
-    if not isinstance(profile, dict):
-        raise TypeError("no profile")
-    return profile
-
-
-def _info(folder: Path, findings: Findings) -> dict[str, Any] | None:
-    """What run.json says; None after adding why (E602) if a file is missing, or is not the one that was written."""
-    if not folder.is_dir():
-        findings.add("E602", f"there is no run `{folder}`", help="`aesm train SPEC -o RUN` makes one")
-        return None
-    linked = [name for name in ("run.json", *FILES) if (folder / name).is_symlink()]
-    if linked:
-        listed = ", ".join(f"`{name}`" for name in linked)
-        findings.add(
-            "E602", f"in `{folder}`, {listed} leads elsewhere", help="a run holds its files themselves, no links"
-        )
-        return None
-    missing = [name for name in ("run.json", *FILES) if not (folder / name).is_file()]
-    if missing:
-        listed = ", ".join(f"`{name}`" for name in missing)
-        findings.add("E602", f"`{folder}` is not a run: {listed} missing", help="`aesm train SPEC -o RUN` makes one")
-        return None
-    try:
-        info: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        version, digests = info.pop("format"), dict(info.pop("sha256"))
-        _check_info(info)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        findings.add("E602", f"`{folder / 'run.json'}` is damaged", help="train the model again")
-        return None
-    if version != FORMAT:
-        findings.add("E602", f"the run `{folder}` has format {version}, this version reads format {FORMAT}")
-        return None
-    changed = [name for name in FILES if digests.get(name) != _digest(folder / name)]
-    if changed:
-        listed = ", ".join(f"`{name}`" for name in changed)
-        findings.add("E602", f"in the run `{folder}`, {listed} changed since it was written", help="train it again")
-        return None
-    return info
-
-
-def _check_info(info: dict[str, Any]) -> None:
-    """Raises KeyError or ValueError if run.json lacks what other modules read from it."""
-    roots, part, seconds = info["roots"], info["measured on"], info["seconds"]
-    if part not in ("train", "valid", "test") or type(seconds) not in (int, float):
-        raise ValueError("measured on")
-    if not isinstance(roots, list) or not all(isinstance(one, str) for one in roots):
-        raise ValueError("roots")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        raise DamagedError(f"`{name}`: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.metrics.scores import ALL, Score
@@ -74,7 +75,7 @@ class MlflowTracker:
                 self._run = existing
                 return
             self._run = client.create_run(experiment, run_name=run).info.run_id
-            run_file.write_text(json.dumps(self._run), encoding="utf-8")
+            write_text(run_file, json.dumps(self._run))
             client.log_batch(self._run, params=[entities.Param(*pair) for pair in _params(plan).items()])
             client.log_text(self._run, spec, "spec.aesm")
 

@@ -20,6 +20,7 @@ def check_resumable(in_progress: RunInProgress, record: StartRecord, reporter: R
         resume: whether a training that was stopped is to go on.
     """
     if reporter.processes.is_first and resume and in_progress.started:
+        in_progress.report_unreadable(reporter.findings)
         _check_same_start(in_progress, record, reporter)
     records = reporter.processes.gather_objects(record)
     odd = [rank for rank, other in enumerate(records) if other != record]
@@ -35,7 +36,9 @@ def check_resumable(in_progress: RunInProgress, record: StartRecord, reporter: R
 def _check_same_start(in_progress: RunInProgress, record: StartRecord, reporter: Reporter) -> None:
     """Adds E608 if the training was begun with other rows, or by another number of processes."""
     before = in_progress.begun
-    if before is None or before.rows != record.rows:
+    if before is None:
+        return
+    if before.rows != record.rows:
         reporter.error(
             "E608",
             f"the rows are not those that `{in_progress.folder}` was begun with",
@@ -76,6 +79,13 @@ def last_checkpoint(in_progress: RunInProgress, reporter: Reporter) -> Checkpoin
         warnings.add("W603", f"in `{in_progress.folder}` {what}: training {instead}")
     elif checkpoint is None:
         warnings.add("W603", f"there is no checkpoint in `{in_progress.folder}`: training {instead}")
+    strays = in_progress.checkpoints.strays() if processes.is_first else []
+    if strays:
+        listed = ", ".join(f"`{name}`" for name in strays[:3]) + (
+            f" and {len(strays) - 3} more" if len(strays) > 3 else ""
+        )
+        verb = "is no checkpoint and is" if len(strays) == 1 else "are no checkpoints and are"
+        warnings.add("W603", f"in `{in_progress.checkpoints.folder}`, {listed} {verb} left alone")
     if warnings.items:
         reporter.warn(warnings)
     return checkpoint

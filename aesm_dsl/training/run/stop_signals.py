@@ -16,11 +16,14 @@ class StoppedError(Exception):
     Attributes:
         step: the last step that was taken.
         steps: steps there would have been.
+        unsaved: why the checkpoint of this step could not be written; empty if it was, or none are kept.
     """
 
-    def __init__(self, step: int, steps: int) -> None:
-        super().__init__(f"stopped after step {step:,} of {steps:,}")
-        self.step, self.steps = step, steps
+    def __init__(self, step: int, steps: int, unsaved: str = "") -> None:
+        super().__init__(
+            f"stopped after step {step:,} of {steps:,}{f', without a checkpoint of it: {unsaved}' if unsaved else ''}"
+        )
+        self.step, self.steps, self.unsaved = step, steps, unsaved
 
 
 class StopSignals:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from aesm_dsl.api.train import train
+from aesm_dsl.files import whole
 from aesm_dsl.training.fit.step import Stepper
-from aesm_dsl.training.run import checkpoint
 
 
 def die(*_: Any) -> Any:
@@ -44,7 +44,7 @@ def arm(chance: random.Random) -> str:
             writes[0] -= 1
             return die() if writes[0] < 0 else replace(*given)
 
-        checkpoint.os.replace = rename  # type: ignore[assignment]
+        whole.os.replace = rename  # type: ignore[assignment]
     return way
 
 
