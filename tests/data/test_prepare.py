@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.prepare import Prepared, prepare
 from aesm_dsl.data.reading import files
 from aesm_dsl.data.reading.frames import open_frames
+from aesm_dsl.data.store import cache
 from aesm_dsl.data.store.storage import FolderWriter, RowsLostError
+from aesm_dsl.files.manifest import write_manifest
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.data import DataPlan, SplitPlan
 from aesm_dsl.plan.plan import Plan
@@ -229,6 +231,101 @@ def test_a_file_that_is_removed_or_written_to_while_it_is_read(
         assert prepare(plan(tmp_path), [tmp_path], findings, locate) is None
         assert [(one.code, one.message) for one in findings.errors] == [("E502", message)]
         assert entries(tmp_path) == []
+
+
+def zeroed(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:128] + b"\0" * (path.stat().st_size - 128))
+
+
+def low_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "labels are zeroed": lambda entry: zeroed(entry / "train/label.npy"),
+    "labels are those of other rows": lambda entry: shutil.copy(entry / "test/label.npy", entry / "valid/label.npy"),
+    "a bit of an id": lambda entry: low_bit(entry / "test/ids.npy"),
+    "a bit of a weight": lambda entry: low_bit(entry / "train/weight.npy"),
+    "a file is cut": lambda entry: os.truncate(entry / "train/weight.npy", 1000),
+    "a file is empty": lambda entry: (entry / "train/node.npy").write_bytes(b""),
+    "a file is missing": lambda entry: (entry / "train/user.npy").unlink(),
+    "a part is missing": lambda entry: shutil.rmtree(entry / "valid"),
+    "a part too many": lambda entry: shutil.copytree(entry / "test", entry / "extra"),
+    "two parts are swapped": lambda entry: (
+        (entry / "test").rename(entry / "x"),
+        (entry / "valid").rename(entry / "test"),
+        (entry / "x").rename(entry / "valid"),
+    ),
+    "encoders": lambda entry: (entry / "encoders.json").write_text("{}"),
+    "findings": lambda entry: (entry / "findings.json").write_text("["),
+    "the profile": lambda entry: (entry / "profile.json").unlink(),
+    "the manifest": lambda entry: (entry / "entry.json").write_text("{}"),
+    "everything": lambda entry: [path.unlink() for path in entry.rglob("*") if path.is_file()],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_entry_is_made_anew(tmp_path: Path, locate: Locate, name: str) -> None:
+    frame().write_parquet(tmp_path / "train.parquet")
+    made, findings = plan(tmp_path), Findings()
+    first = prepare(made, [tmp_path], findings, locate)
+    assert first is not None
+    rows = [part.whole().parts for part in (first.tables.train, first.tables.valid, first.tables.test) if part]
+    (entry,) = entries(tmp_path)
+    DAMAGES[name](tmp_path / "cache" / entry)
+    for codes in (["W502"], ["W502"]) if name == "a part too many" else (["W502", "W528"], ["W502"]):
+        told = Findings()
+        again = prepare(made, [tmp_path], told, locate)
+        assert [one.code for one in told] == codes
+        assert again is not None
+        assert again.encoders == first.encoders
+        assert again.profile == first.profile
+        parts = [part.whole().parts for part in (again.tables.train, again.tables.valid, again.tables.test) if part]
+        for one, other in zip(rows, parts, strict=True):
+            assert all(torch.equal(a.nan_to_num(-9), b.nan_to_num(-9)) for a, b in zip(one, other, strict=True))
+    assert entries(tmp_path) == [entry]
+
+
+def sealed(entry: Path) -> None:
+    """With new digests, as one who changes the files by hand might do."""
+    (entry / "entry.json").unlink()
+    write_manifest(entry, "entry.json", cache.FORMAT, {})
+
+
+FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "another type": (
+        lambda entry: np.save(entry / "train/label.npy", np.zeros((640, 1))),
+        "`train/label.npy` holds float64",
+    ),
+    "fewer rows": (
+        lambda entry: np.save(entry / "test/node.npy", np.zeros((3, 1), np.int32)),
+        "`test/node.npy` holds int32 of shape [3, 1]",
+    ),
+    "other features": (
+        lambda entry: (entry / "encoders.json").write_text('{"format": 4, "features": []}'),
+        "`encoders.json`: they are not",
+    ),
+    "findings that are none": (lambda entry: (entry / "findings.json").write_text('[["W502", 3]]'), "[0]"),
+    "a profile that is none": (lambda entry: (entry / "profile.json").write_text("3"), "its parts are not"),
+    "no training rows": (lambda entry: shutil.rmtree(entry / "train"), "its parts are not"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_an_entry_of_other_shapes_is_made_anew(tmp_path: Path, locate: Locate, name: str) -> None:
+    frame().write_parquet(tmp_path / "train.parquet")
+    made, told = plan(tmp_path), Findings()
+    first = prepared(made, tmp_path)
+    change, label = FORGED[name]
+    change(tmp_path / "cache" / entries(tmp_path)[0])
+    sealed(tmp_path / "cache" / entries(tmp_path)[0])
+    again = prepare(made, [tmp_path], told, locate)
+    assert again is not None
+    assert same(first, again)
+    (one,) = [one for one in told if one.code == "W528"]
+    assert label in one.label
 
 
 def test_entries_that_nobody_used_for_long_are_removed(tmp_path: Path) -> None:

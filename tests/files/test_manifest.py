@@ -85,13 +85,13 @@ def test_what_was_not_is_refused(folder: Path, name: str) -> None:
 def test_links_are_refused(folder: Path, tmp_path: Path) -> None:
     shutil.move(folder / "a.json", tmp_path / "a.json")
     (folder / "a.json").symlink_to(tmp_path / "a.json")
-    with pytest.raises(DamagedError, match="`a.json` leads elsewhere"):
+    with pytest.raises(DamagedError, match=r"`a.json` leads elsewhere"):
         opened(folder)
     (folder / "a.json").unlink()
     shutil.move(tmp_path / "a.json", folder / "a.json")
     shutil.move(folder / "train", tmp_path / "train")
     (folder / "train").symlink_to(tmp_path / "train")
-    with pytest.raises(DamagedError, match="`train/ids.npy` leads elsewhere"):
+    with pytest.raises(DamagedError, match=r"`train/ids.npy` leads elsewhere"):
         opened(folder)
 
 
@@ -100,7 +100,7 @@ def test_a_part_that_every_folder_has_cannot_be_left_out(folder: Path) -> None:
     (folder / "a.json").rename(folder.parent / "a.json")
     write_manifest(folder, "manifest.json", 3, VALUES)
     (folder.parent / "a.json").rename(folder / "a.json")
-    with pytest.raises(DamagedError, match="`a.json` changed"):
+    with pytest.raises(DamagedError, match=r"`a.json` changed"):
         opened(folder)
 
 
