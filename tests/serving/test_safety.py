@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import pickle
 import random
+import shlex
 import shutil
 import struct
 from collections.abc import Callable
@@ -15,8 +16,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from aesm_dsl import AesmError, load_run, predict
-from aesm_dsl.training.run.folder import FILES, Run
+from aesm_dsl import AesmError, load_run, predict, visualize
+from aesm_dsl.files.manifest import write_manifest
+from aesm_dsl.report import page
+from aesm_dsl.report.experts import experts_data, experts_sentences, experts_table
+from aesm_dsl.report.metrics_table import metrics_table
+from aesm_dsl.report.sharing_words import role_tables, sharing_sentences
+from aesm_dsl.report.training_end import training_sentences
+from aesm_dsl.training.run.folder import FILES, FORMAT, MANIFEST, Run
 from tests.serving.conftest import table_of
 
 
@@ -27,10 +34,10 @@ def folder(kinds: Run, tmp_path: Path) -> Path:
 
 def sealed(folder: Path) -> None:
     """As one who changes the files would: with their new digests."""
-    path = folder / "run.json"
-    info = json.loads(path.read_text(encoding="utf-8"))
-    info["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
-    path.write_text(json.dumps(info), encoding="utf-8")
+    info = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    values = {key: value for key, value in info.items() if key not in ("format", "sha256")}
+    (folder / MANIFEST).unlink()
+    write_manifest(folder, MANIFEST, FORMAT, values)
 
 
 def change(folder: Path, name: str, make: Callable[[Any], object]) -> None:
@@ -114,7 +121,7 @@ def test_deep_and_damaged_text(folder: Path) -> None:
         (folder / name).write_bytes(good[name])
     for content in (b"", b"[]", b"[" * 100_000, b'{"format": 1, "sha256": []}', b'{"format": 1, "sha256": 3}', b"\xff"):
         (folder / "run.json").write_bytes(content)
-        assert "`" in refusal(folder)
+        assert "`run.json` is no manifest" in refusal(folder)
 
 
 def test_wrong_weights(folder: Path) -> None:
@@ -162,9 +169,108 @@ def test_files_that_lie_elsewhere(folder: Path, tmp_path: Path) -> None:
         said["sha256"] |= {"../plan.json": "0", "/etc/passwd": "0"}
 
     change(folder, "run.json", elsewhere)
-    assert load_run(folder).folder == folder, "names that no run has are not looked at"
-    change(folder, "run.json", put("roots", to=3))
-    assert "`" in refusal(folder)
+    assert "`run.json` changed since it was written" in refusal(folder)
+
+
+INFO: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a field is missing": (lambda said: said.pop("roots") and said, "`roots`"),
+    "a field too many": (put("more", to=1), "`more`"),
+    "a text for a number": (put("steps", to="12"), "`steps` is `'12'`, expected a whole number"),
+    "a number for a text": (put("device", to=3), "`device` is `3`, expected text"),
+    "a number for a list": (put("roots", to=3), "`roots` is `3`"),
+    "no part of the rows": (put("measured on", to="everything"), "no part of the rows"),
+    "another architecture": (put("architecture", to="mmoe"), "`architecture` is `mmoe`, the plan's is `aes`"),
+    "rows of another part": (put("rows", to={"valid": 3}), "`rows` are not those"),
+    "negative": (put("seconds", to=-1.0), "`seconds` has the value -1.0"),
+}
+
+
+@pytest.mark.parametrize("name", INFO)
+def test_what_run_json_says_is_checked(folder: Path, name: str) -> None:
+    make, said = INFO[name]
+    change(folder, "run.json", make)
+    assert "`run.json` changed since it was written" in refusal(folder)
+    sealed(folder)
+    assert said in refusal(folder)
+
+
+def test_commands_of_the_page_are_quoted(folder: Path) -> None:
+    """They are there to be pasted into a shell."""
+    for field in ("device", "aesm"):
+        change(folder, "run.json", put(field, to="x; echo $(id) `id` & <u>"))
+    sealed(folder)
+    commands = page._commands(load_run(folder))
+    assert shlex.split(commands[0]) == ["pip", "install", "aesm-dsl==x; echo $(id) `id` & <u>"]
+    assert "x; echo $(id) `id` & <u>" in shlex.split(commands[1])
+    text = visualize(folder, folder.parent / "page.html").read_text(encoding="utf-8")
+    assert "<u>" not in text
+
+
+def mutate(said: Any, chance: random.Random) -> Any:
+    """Changes one value, anywhere in it: to another type, another number, nothing, or what stands elsewhere."""
+    places: list[tuple[Any, Any]] = []
+
+    def walk(value: Any) -> None:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            places.append((value, key))
+            if isinstance(inner, dict | list):
+                walk(inner)
+
+    walk(said)
+    holder, key = chance.choice(places)
+    value = holder[key]
+    others: list[Any] = [None, -1, 0, 1, 2.5, 1e300, 10**30, "", "x", "search", [], {}, [[]], True, [value], value]
+    match chance.choice(("other", "other", "remove", "twice", "more")):
+        case "remove":
+            del holder[key]
+        case "twice" if isinstance(holder, list):
+            holder.insert(key, value)
+        case "more" if isinstance(holder, dict):
+            holder[chance.choice(["x", "rows", "format"])] = value
+        case _:
+            holder[key] = chance.choice(others)
+    return said
+
+
+def test_any_value_may_change(folder: Path) -> None:
+    """Whatever anybody writes into the records of a run: it is refused, or its page and pictures are drawn."""
+    turns, chance = int(os.environ.get("AESM_MUTANTS", "60")), random.Random(11)
+    records = (
+        "metrics.json",
+        "calibration.json",
+        "usage.json",
+        "profile.json",
+        "run.json",
+        "plan.json",
+        "history.jsonl",
+    )
+    good, refused = {name: (folder / name).read_bytes() for name in (*records, "encoders.json", MANIFEST)}, 0
+    for turn in range(turns):
+        name = chance.choice([*records, "encoders.json"])
+        lines = good[name].decode().splitlines() if name == "history.jsonl" else [good[name].decode()]
+        at = chance.randrange(len(lines))
+        lines[at] = json.dumps(mutate(json.loads(lines[at]), chance))
+        (folder / name).write_text("\n".join(lines), encoding="utf-8")
+        try:
+            sealed(folder)
+            run = load_run(folder)
+            visualize(run, folder.parent / "page.html")
+            for form in ("graph", "heat", "flow", "training"):
+                visualize(run, folder.parent / f"{form}.dot", form=form, layers="all")
+            experts_table(run.usage, "")
+            list(role_tables(run.usage))
+            experts_data(run.usage)
+            sharing_sentences(run.plan, run.usage)
+            experts_sentences(run.usage)
+            metrics_table(run.metrics, "", run.folder)
+            training_sentences(run)
+        except AesmError:
+            refused += 1
+        except Exception as error:
+            raise AssertionError(f"turn {turn}, {name}: {lines[at][:2000]}") from error
+        for path, content in good.items():
+            (folder / path).write_bytes(content)
+    assert turns // 3 < refused < turns
 
 
 def test_any_byte_may_change(folder: Path) -> None:

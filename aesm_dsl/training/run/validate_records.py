@@ -18,6 +18,8 @@ from aesm_dsl.training.run.history import Epoch
 from aesm_dsl.training.sharing.usage import Usage
 
 PARTS = ("train", "valid", "test")
+LARGEST = 2.0**53
+"""The largest number of rows, steps or parameters that a table of floats can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +281,13 @@ def _check_table(where: str, table: Sequence[Sequence[float]], rows: int, column
 
 
 def _in_range(where: str, values: Iterable[float | None], most: float | None, count: int | None = None) -> None:
-    """Raises ValueError if a value is below 0 or above `most`, or if there are not `count` of them."""
+    """Raises ValueError if a value is below 0 or above `most`, or if there are not `count` of them.
+
+    Nothing is above LARGEST.
+    """
     known = list(values)
     if count is not None and len(known) != count:
         raise ValueError(f"{where} has {len(known)} values, expected {count}")
     for value in known:
-        if value is not None and not 0 <= value <= (float("inf") if most is None else most):
+        if value is not None and not 0 <= value <= (LARGEST if most is None else most):
             raise ValueError(f"{where} has the value {value}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aesm_dsl import compare, evaluate, load_run, train
+from aesm_dsl import compare, evaluate, train
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.report.metrics_table import metrics_table
@@ -86,24 +85,6 @@ def test_a_comparison_tells_them_apart(run: Run) -> None:
         standing["leaf"] = {ALL: "all", "all": "other"}.get(standing["leaf"], standing["leaf"])
     old = Comparison.from_json(json.dumps(data), found.folder)
     assert {standing.leaf for standing in old.standings} == {"other", "search", ALL}
-
-
-def test_a_run_that_an_earlier_version_wrote_is_read(run: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "old"
-    folder.mkdir()
-    for path in run.folder.iterdir():
-        if path.is_file():
-            (folder / path.name).write_bytes(path.read_bytes())
-    info = json.loads((folder / "run.json").read_text())
-    for name in ("metrics.json", "calibration.json"):
-        kept = [entry for entry in json.loads((folder / name).read_text()) if entry["leaf"] != "all"]
-        text = json.dumps([{**entry, "leaf": {ALL: "all"}.get(entry["leaf"], entry["leaf"])} for entry in kept])
-        (folder / name).write_text(text)
-        info["sha256"][name] = hashlib.sha256(text.encode()).hexdigest()
-    (folder / "run.json").write_text(json.dumps(info))
-    old = load_run(folder)
-    assert counted(old.metrics) == {name: count for name, count in counted(run.metrics).items() if name != "all"}
-    assert {calibration.leaf for calibration in old.calibration} == {"search", ALL}
 
 
 def test_levels_called_like_parts_of_a_network_keep_their_costs(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.run import checkpoint, folder, log, rescue
 from aesm_dsl.training.run.folder import Run
-from aesm_dsl.training.run.run_in_progress import RunInProgress, free_folder, latest_in_progress
+from aesm_dsl.training.run.run_in_progress import RunInProgress, StartRecord, free_folder, latest_in_progress
 from aesm_dsl.training.run.stop_signals import StoppedError
 from tests.training.run.test_resume import same, stopped
 from tests.worlds import fund_world
@@ -85,9 +85,10 @@ def test_an_older_run_is_no_reason_to_forget_the_training_that_replaces_it(
     out = tmp_path / "run"
     train(spec, out, device="cpu", overrides=[*SHORT, "train.seed=9"])
     older = (out / "weights.safetensors").read_bytes()
-    for step in (2, 6):
-        with dying_in_step(step), pytest.raises(KilledError):
-            train(spec, out, device="cpu", overrides=SHORT, overwrite=True, resume=step == 6)
+    RunInProgress.of(out).begin("", StartRecord("", 1))  # as if it was killed before its first checkpoint
+    for steps in (5, 3):
+        with dying_in_step(steps), pytest.raises(KilledError):
+            train(spec, out, device="cpu", overrides=SHORT, overwrite=True, resume=True)
         assert (out / "weights.safetensors").read_bytes() == older
     load_run(out)
     assert names(tmp_path) == ["run", "run.training"]
