@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.store import cache
+from aesm_dsl.data.store.cache import MANIFEST, use_entry
 from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.data.store.storage import NAMES, FolderStorage
 from aesm_dsl.files.manifest import digests_of
@@ -58,7 +58,7 @@ def open_entry(entry: Path, plan: Plan) -> CachedEntry | str:
     Returns:
         The entry; or why there is none, which is empty if it was never made.
     """
-    unusable = cache.use_entry(entry, (ENCODERS, FINDINGS, PROFILE))
+    unusable = use_entry(entry, (ENCODERS, FINDINGS, PROFILE))
     if unusable is not None:
         return unusable
     try:
@@ -79,7 +79,7 @@ def read_entry(entry: Path, plan: Plan) -> CachedEntry:
         raise ValueError(f"`{ENCODERS}`: they are not those of the plan's features")
     findings = read_json(tuple[StoredFinding, ...], (entry / FINDINGS).read_text(encoding="utf-8"))
     profile = json.loads((entry / PROFILE).read_text(encoding="utf-8"))
-    digests, tables = digests_of(entry, cache.MANIFEST), {}
+    digests, tables = digests_of(entry, MANIFEST), {}
     for part in dict.fromkeys(path.split("/")[0] for path in digests if "/" in path):
         storage = FolderStorage(entry / part, tuple(digests[f"{part}/{name}.npy"] for name in NAMES))
         _check_shapes(storage, plan, part)

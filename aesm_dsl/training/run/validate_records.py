@@ -154,7 +154,8 @@ def check_calibration(calibration: tuple[Calibration, ...], plan: Plan) -> tuple
         for bin in of_leaf.bins:
             where = f"`{of_leaf.leaf}`, `{of_leaf.task}`"
             _in_range(where, [bin.foretold, bin.seen], 1)
-            _in_range(where, [bin.rows], None)
+            if not 1 <= bin.rows <= LARGEST:
+                raise ValueError(f"{where} has a bin of {bin.rows} rows")
     return calibration
 
 
