@@ -19,7 +19,7 @@ def load_run(folder: str | Path) -> Run:
         AesmError: there is no run in the folder, or it is damaged.
     """
     from aesm_dsl.training.run import folder as run_folder
-    from aesm_dsl.training.run.run_in_progress import RunInProgress
+    from aesm_dsl.training.run.run_in_progress import RunInProgress, lock_path, locked
 
     findings = Findings()
     run = run_folder.load_run(Path(folder), findings)
@@ -28,6 +28,9 @@ def load_run(folder: str | Path) -> Run:
     in_progress = RunInProgress.of(run.folder)
     if in_progress.folder.exists() and in_progress.is_over(run.folder):
         in_progress.remove()  # killed between the two
+    if lock_path(run.folder).exists():
+        with locked(run.folder, Findings()):  # removes the lock of a training that was killed
+            pass
     return run
 
 

@@ -52,7 +52,7 @@ def train(
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
         overwrite: replace the folder `out`, once the new run is complete.
         resume: go on from the last checkpoint of a training that was stopped (without `out`, the latest one of the
-            spec). A run that is complete is returned as it is.
+            spec). A run of this spec that is complete is returned as it is.
         warm_start: a run whose weights the network starts with, as far as they mean the same (`diff` lists them).
         mlflow: log the training to MLflow, at MLFLOW_TRACKING_URI (extra `mlflow`).
         overrides: settings that replace those of the file.
@@ -83,7 +83,12 @@ def train(
     folder = Path(out) if out is not None else (latest_in_progress if resume else free_folder)(Path("runs") / name)
     in_progress = RunInProgress.of(folder)
     if resume and (folder / "run.json").is_file() and in_progress.is_over(folder):
-        return load_run(folder)
+        run, changes = load_run(folder), Findings()
+        report_changes(run.spec, compiled, folder, changes)
+        if not changes.errors:
+            return run
+        if not overwrite:
+            raise AesmError(changes)
     if resume and in_progress.started:
         in_progress.report_unreadable(findings)
         if findings.errors:

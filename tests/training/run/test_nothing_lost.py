@@ -20,7 +20,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.run import checkpoint, folder, log, rescue
 from aesm_dsl.training.run.folder import Run
-from aesm_dsl.training.run.run_in_progress import RunInProgress, StartRecord, free_folder, latest_in_progress
+from aesm_dsl.training.run.run_in_progress import RunInProgress, StartRecord, free_folder, latest_in_progress, lock_path
 from aesm_dsl.training.run.stop_signals import StoppedError
 from tests.training.run.test_resume import same, stopped
 from tests.worlds import fund_world
@@ -96,6 +96,22 @@ def test_an_older_run_is_no_reason_to_forget_the_training_that_replaces_it(
         train(spec, out, device="cpu", overrides=SHORT, resume=True)
     train(spec, out, device="cpu", overrides=SHORT, overwrite=True, resume=True)
     same(out, whole)
+
+
+def test_a_run_of_another_spec_is_not_taken_for_the_one_that_is_asked_for(
+    spec: Path, whole: Run, tmp_path: Path
+) -> None:
+    """`--overwrite` was killed before the training had a folder."""
+    out = tmp_path / "run"
+    train(spec, out, device="cpu", overrides=[*SHORT, "train.seed=9"])
+    with pytest.raises(AesmError, match=r"E608.*`train.seed` is"):
+        train(spec, out, device="cpu", overrides=SHORT, resume=True)
+    train(spec, out, device="cpu", overrides=SHORT, overwrite=True, resume=True)
+    same(out, whole)
+    lock_path(out).write_text("")
+    again = train(spec, out, device="cpu", overrides=[*SHORT, "train.checkpoint=none"], resume=True)
+    assert again.scores == whole.scores
+    assert names(tmp_path) == ["run"]
 
 
 def dying_in_step(number: int) -> Any:
