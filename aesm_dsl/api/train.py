@@ -83,10 +83,10 @@ def train(
     folder = Path(out) if out is not None else (latest_in_progress if resume else free_folder)(Path("runs") / name)
     in_progress = RunInProgress.of(folder)
     if resume and (folder / "run.json").is_file() and in_progress.is_over(folder):
-        run, changes = load_run(folder), Findings()
-        report_changes(run.spec, compiled, folder, changes)
+        complete, changes = load_run(folder), Findings()
+        report_changes(complete.spec, compiled, folder, changes)
         if not changes.errors:
-            return run
+            return complete
         if not overwrite:
             raise AesmError(changes)
     if resume and in_progress.started:
