@@ -167,7 +167,7 @@ def _check_places(places: Sequence[tuple[str, str]], plan: Plan) -> None:
     beside = {(leaf, task) for leaf, task in set(places) - due if OUTSIDE in leaf.split(" > ") and task in tasks}
     if len(set(places)) < len(places):
         raise ValueError("a leaf and task stand there twice")
-    for leaf, task in sorted(set(places) ^ due - beside):
+    for leaf, task in sorted((set(places) - beside) ^ due):
         raise ValueError(f"`{leaf}`, `{task}` " + ("is missing" if (leaf, task) in due else "is not in the plan"))
 
 
