@@ -11,7 +11,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import FindingsFormat, Overrides, spec_files
-from aesm_dsl.cli.output import colour, print_json, print_table, say
+from aesm_dsl.cli.output import colour, print_json, print_line, print_table, say
 from aesm_dsl.findings.diagnostic import Findings
 
 
@@ -60,4 +60,5 @@ def _print_profiles(profiles: list[dict[str, Any]]) -> None:
     for profile in profiles:
         for table in profile_tables(profile):
             print_table(table)
-        sys.stdout.write("".join(f"{line}\n" for line in advice(profile)))
+        for line in advice(profile):
+            print_line(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aesm_dsl.cli.arguments import Arch, AsResult, Overrides, ResultFormat, SpecPath
-from aesm_dsl.cli.output import print_json, print_table, say, warn
+from aesm_dsl.cli.output import print_json, print_table, print_text, say, warn
 
 
 def compile_(
@@ -40,6 +39,6 @@ def compile_(
     else:
         print_table(layer_table(plan))
         if text := hashed_ids_text(plan):
-            sys.stdout.write(f"{text}\n")
+            print_text(f"{text}\n")
     if out is not None:
         say(f"wrote {out / 'plan.json'}, {out / 'hierarchy.json'}, {out / 'spec.aesm'}")

@@ -12,7 +12,7 @@ import typer
 
 from aesm_dsl.cli import completion
 from aesm_dsl.cli.arguments import spec_files
-from aesm_dsl.cli.output import say, warn
+from aesm_dsl.cli.output import print_text, say, warn
 from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
@@ -53,11 +53,11 @@ def fmt(
         different = text != source.text
         changed += different
         if diff:
-            sys.stdout.write(_difference(source, text))
+            print_text(_difference(source, text))
         if check:
-            sys.stdout.write(f"{source.path}\n" * (different and not diff))
+            print_text(f"{source.path}\n" * (different and not diff))
         elif not diff and path == Path("-"):
-            sys.stdout.write(text)
+            print_text(text)
         elif not diff and different:
             write_text(path.resolve(), text)
             say(f"formatted {path}")

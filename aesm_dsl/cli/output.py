@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from aesm_dsl.findings.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -35,6 +37,10 @@ def print_table(table: Table) -> None:
     """Prints a table on standard output, in the width of the terminal, or of `COLUMNS`; else in the width it needs."""
     from aesm_dsl.report.fitted_table import fitted, natural_width
 
+    table.title, table.caption = _harmless(table.title), _harmless(table.caption)
+    for column in table.columns:
+        column.header = _harmless(column.header)
+        column._cells = [_harmless(cell) for cell in column._cells]
     screen = console(sys.stdout)
     told = os.environ.get("COLUMNS", "")
     width = screen.width if sys.stdout.isatty() else int(told) if told.isdigit() and int(told) else None
@@ -43,8 +49,13 @@ def print_table(table: Table) -> None:
         screen.print(part)
 
 
+def _harmless(text: Any) -> Any:
+    """The text as a terminal may show it; what is no text (rich has texts with a style) stays."""
+    return printable(text) if isinstance(text, str) else text
+
+
 def say(text: str) -> None:
-    _write(sys.stderr, text + "\n")
+    _write(sys.stderr, printable(text) + "\n")
 
 
 def warn(findings: Findings) -> None:
@@ -54,7 +65,12 @@ def warn(findings: Findings) -> None:
 
 
 def print_line(text: str) -> None:
-    _write(sys.stdout, text + "\n")
+    _write(sys.stdout, printable(text) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Prints a text that may be piped into a file: only a terminal is spared the characters that would act on it."""
+    _write(sys.stdout, printable(text) if sys.stdout.isatty() else text)
 
 
 def print_json(value: Any) -> None:

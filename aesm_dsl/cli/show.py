@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from aesm_dsl.cli.arguments import Overrides, ShowFormat, SpecPath
-from aesm_dsl.cli.output import print_table, warn
+from aesm_dsl.cli.output import print_table, print_text, warn
 
 
 def show(
@@ -35,8 +34,8 @@ def show(
     compiled = None if stages == ["tree"] else compile_spec(spec, overrides=overrides or (), warn=warn)
     for name in stages:
         if name == "tree" or compiled is None:
-            sys.stdout.write(show_tree(read_tree(spec), as_json))
+            print_text(show_tree(read_tree(spec), as_json))
         elif name == "plan" and not as_json:
             print_table(layer_table(compiled.plan))
         else:
-            sys.stdout.write(show_stage(name, compiled, as_json))
+            print_text(show_stage(name, compiled, as_json))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from aesm_dsl.findings.fix import Fix, HelpWithFix, replacement
 from aesm_dsl.findings.lookalike import find_lookalike, lookalike_help, skeleton
+from aesm_dsl.findings.printable import shortened
 from aesm_dsl.findings.source import Span
 
 Help = str | HelpWithFix
@@ -76,12 +77,16 @@ class Findings:
         help: Help | Sequence[Help] = (),
         second: Related | None = None,
     ) -> None:
-        """Adds a finding; the arguments are the fields of `Diagnostic`. Empty lines of help are left out."""
+        """Adds a finding; the arguments are the fields of `Diagnostic`.
+
+        Empty lines of help are left out, and long values in the message are cut.
+        """
         helps = [entry for entry in ([help] if isinstance(help, Help) else help) if entry]
-        lines = tuple(entry.line if isinstance(entry, HelpWithFix) else entry for entry in helps)
+        lines = tuple(shortened(entry.line if isinstance(entry, HelpWithFix) else entry) for entry in helps)
         fixes = tuple(fix for entry in helps if isinstance(entry, HelpWithFix) for fix in entry.fixes)
         # Fixes are written in the language, so they cannot be applied to a spec in JSON.
         is_json = span is not None and span.source.path.endswith(".json")
+        message, label = shortened(message), shortened(label)
         self.items.append(Diagnostic(code, message, span, label, lines, second, () if is_json else fixes))
 
     def extend(self, others: Iterable[Diagnostic]) -> None:

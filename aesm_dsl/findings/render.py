@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,15 +12,13 @@ from wcwidth import wcwidth
 
 from aesm_dsl.findings.diagnostic import Diagnostic, Findings
 from aesm_dsl.findings.fix import Fix
+from aesm_dsl.findings.printable import printable, shown_character
 from aesm_dsl.findings.source import Span
 
 FORMATS = ("full", "concise", "json", "github")
 
 WIDEST = 140
 """Terminal columns that are shown of a source line; a longer line is cut around the marked place."""
-
-_INVISIBLE = ("Cc", "Cf", "Zl", "Zp")
-"""Unicode categories of invisible characters that may affect a terminal: controls, formats, line separators."""
 
 
 def render(findings: Findings, form: str = "full", *, colour: bool = False) -> str:
@@ -77,7 +74,7 @@ def _place(span: Span | None) -> dict[str, Any] | None:
 
 def _concise(item: Diagnostic) -> str:
     place = f"{item.span.source.path}:{item.span.line}:{item.span.column}: " if item.span else ""
-    return _printable(f"{place}{item.severity}[{item.code}] {item.message}")
+    return printable(f"{place}{item.severity}[{item.code}] {item.message}")
 
 
 def _github(item: Diagnostic) -> str:
@@ -90,26 +87,26 @@ def _github(item: Diagnostic) -> str:
     if item.span:
         place = _place(item.span)
         assert place is not None
-        properties = f"file={escape(place['path'], ':,')},line={place['line']},col={place['column']},"
+        properties = f"file={escape(printable(place['path']), ':,')},line={place['line']},col={place['column']},"
         properties += f"endLine={place['end_line']},endColumn={place['end_column']},"
-    body = "\n".join(map(_printable, [item.message, *(f"help: {line}" for line in item.help)]))
+    body = "\n".join(map(printable, [item.message, *(f"help: {line}" for line in item.help)]))
     return f"::{item.severity} {properties}title={item.code}::{escape(body)}"
 
 
 def _full(item: Diagnostic, colour: bool) -> str:
     tone = "red" if item.severity == "error" else "yellow"
     paint = _painter(colour)
-    lines = [paint(f"{item.severity}[{item.code}]", f"bold {tone}") + paint(f": {_printable(item.message)}", "bold")]
-    places = [(item.span, _printable(item.label), "^", tone)] if item.span else []
+    lines = [paint(f"{item.severity}[{item.code}]", f"bold {tone}") + paint(f": {printable(item.message)}", "bold")]
+    places = [(item.span, printable(item.label), "^", tone)] if item.span else []
     if item.second:
-        places.append((item.second.span, _printable(item.second.label), "-", "blue"))
+        places.append((item.second.span, printable(item.second.label), "-", "blue"))
     margin = " " * max((len(str(span.line)) for span, *_ in places), default=1)
     for span, label, mark, mark_colour in places:
         source, (line, column) = span.source, span.source.position(span.start)
         arrow = "-->" if mark == "^" else ":::"
-        lines.append(paint(f"{margin}{arrow}", "blue") + f" {source.path}:{line}:{column}")
+        lines.append(paint(f"{margin}{arrow}", "blue") + f" {printable(source.path)}:{line}:{column}")
         lines.extend(
-            paint(f"{margin}:::", "blue") + f" included from {at.source.path}:{at.line}:{at.column}"
+            paint(f"{margin}:::", "blue") + f" included from {printable(at.source.path)}:{at.line}:{at.column}"
             for at in source.inclusions
         )
         excerpt, before, width = _excerpt(source.line(line), column - 1, span.end - span.start)
@@ -119,14 +116,14 @@ def _full(item: Diagnostic, colour: bool) -> str:
         lines.append(f"{margin} {bar} " + " " * before + paint(f"{mark * width} {label}".rstrip(), mark_colour))
     if item.help and places:
         lines.append(f"{margin} {paint('|', 'blue')}")
-    lines.extend(f"{margin} {paint('=', 'blue')} help: {_printable(line)}" for line in item.help)
+    lines.extend(f"{margin} {paint('=', 'blue')} help: {printable(line)}" for line in item.help)
     return "\n".join(lines) + "\n"
 
 
 def _excerpt(line: str, start: int, length: int) -> tuple[str, int, int]:
     """The shown part of a line, the columns before the mark, and the columns of the mark (at least 1)."""
     length = max(min(length, len(line) - start), 0)
-    cells = [_cell(character) for character in line[max(start - WIDEST, 0) : start + length + WIDEST]]
+    cells = [shown_character(character) for character in line[max(start - WIDEST, 0) : start + length + WIDEST]]
     widths = [_columns(cell) for cell in cells]
     first = min(start, WIDEST)
     before, cut_left = sum(widths[:first]), 0
@@ -143,23 +140,6 @@ def _excerpt(line: str, start: int, length: int) -> tuple[str, int, int]:
     before += len(head)
     text = f"{head}{''.join(cells[cut_left:end])}{tail}".rstrip()
     return text, before, max(min(sum(widths[first : first + length]), WIDEST - before), 1)
-
-
-def _printable(text: str) -> str:
-    """The text without control characters: the user's words in it may hold any character."""
-    return text if text.isprintable() else "".join(map(_cell, text))
-
-
-def _cell(character: str) -> str:
-    """How a character is shown: a tab as four blanks, an invisible character as a replacement sign."""
-    if character == "\t":
-        return "    "
-    if " " <= character <= "~":
-        return character
-    # The joiner stays: it composes emoji, and the terminal shows the whole sequence as one picture.
-    if unicodedata.category(character) in _INVISIBLE and character != "\N{ZERO WIDTH JOINER}":
-        return "\N{REPLACEMENT CHARACTER}"
-    return character
 
 
 def _columns(cell: str) -> int:

@@ -20,12 +20,14 @@ from aesm_dsl.spec.model import EDITION, Spec
 from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.search_space import TUNE
 from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.bidi import report_bidi
 from aesm_dsl.syntax.format import is_word
 from aesm_dsl.syntax.json import JsonValue, Member, parse_json
 
 
 def tree_from_json(source: Source, findings: Findings) -> tree.File:
     """Returns the tree of a spec in JSON. What cannot be used is reported and left out (`damaged`)."""
+    report_bidi(source, findings)
     whole = parse_json(source, findings)
     if whole is None:
         return tree.File(source, (), (), (source.span(0, len(source.text)),))

@@ -6,11 +6,13 @@ What `write` returns reads back to an equal spec.
 from __future__ import annotations
 
 import functools
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.printable import INVISIBLE
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import BlockModel
@@ -189,7 +191,14 @@ def _number(kind: kinds.IntegerKind | kinds.RealKind | kinds.ShareKind, value: f
 def _quoted(text: str) -> str:
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         text = text.replace(character, escaped)
-    return f'"{text}"'
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    """The character; one that nobody sees, or that moves the text around it, as `\\u` and its number."""
+    if character.isprintable() or ord(character) > 0xFFFF or unicodedata.category(character) not in INVISIBLE:
+        return character
+    return f"\\u{ord(character):04x}"
 
 
 def _is_name(text: str) -> bool:

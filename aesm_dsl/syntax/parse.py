@@ -19,6 +19,7 @@ from lark.lexer import Token
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.syntax import tree
+from aesm_dsl.syntax.bidi import report_bidi
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.characters import repair_source
 from aesm_dsl.syntax.lexer import SinglePassLexer
@@ -27,7 +28,7 @@ from aesm_dsl.syntax.text_under_repair import COMMENT
 
 _SCALE = {"k": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-_ESCAPE = re.compile(r"\\(.)")
+_ESCAPE = re.compile(r"\\(?:u((?![dD][89a-fA-F])[0-9a-fA-F]{4})|(.))")
 
 
 @contextmanager
@@ -49,6 +50,7 @@ def pause_garbage_collection() -> Iterator[None]:
 @pause_garbage_collection()
 def parse(source: Source, findings: Findings) -> tree.File:
     """Parses a source; syntax errors are reported as E1xx, and their text is left out of the tree (`File.damaged`)."""
+    report_bidi(source, findings)
     mistakes = Findings()
     text, damaged = repair_source(source, mistakes)
     findings.extend(mistakes.sorted()[:MOST_MISTAKES])
@@ -224,7 +226,7 @@ class _TreeBuilder:
 
     def text(self, token: Token | LarkTree[Token]) -> tree.Text:
         span = self.span(token)
-        text = _ESCAPE.sub(lambda match: _ESCAPES.get(match.group(1), match.group(1)), str(token)[1:-1])
+        text = _ESCAPE.sub(_unescaped, str(token)[1:-1])
         return tree.Text(text, span)
 
     def word(self, token: Token | LarkTree[Token]) -> tree.Word:
@@ -240,3 +242,7 @@ def _first_token(branch: LarkTree[Token] | Token) -> Token:
     while isinstance(branch, LarkTree):
         branch = branch.children[0]
     return branch
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else _ESCAPES.get(escape[2], escape[2])
