@@ -67,9 +67,9 @@ def compare(
 
     All seeds are measured on the same rows: a random split is drawn with the first seed for all of them.
 
-    A comparison that was interrupted, or is given more seeds or rivals, goes on with the runs that its folder holds;
-    whatever changes a plan needs another folder. Runs are trained in spawned processes: a script must not call this
-    while it is being imported.
+    A comparison that was interrupted, or is given more seeds or rivals, goes on with the runs that its folder holds,
+    and with the checkpoints of those that were being trained; whatever changes a plan needs another folder. Runs are
+    trained in spawned processes: a script must not call this while it is being imported.
 
     Args:
         spec: the path of a spec file.
@@ -79,7 +79,7 @@ def compare(
         jobs: runs at a time, each in a process with its share of the cores; None for as many as there are cores, one on
             a GPU.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
-        overwrite: train runs of another spec again, instead of refusing the folder.
+        overwrite: train runs of another spec again, instead of refusing the folder, and begin unfinished runs anew.
         overrides: settings that replace those of the file.
         tries: overrides for each architecture to choose from: those of one path are alternatives, those of different
             paths are combined. Each choice is trained with the first seed; the one with the best mean AUC on the
@@ -120,7 +120,7 @@ def compare(
         own = choices[choice] if name == UNIFIED else _sized(choices[choice], choices[chosen[UNIFIED]])
         same_rows = _same_rows(first.plan, start) if seed != start else ()
         more = (*overrides, *own, *same_rows, f"train.seed={seed}")
-        return Trial(str(spec), folder / "runs" / which, name, seed, device, more)
+        return Trial(str(spec), folder / "runs" / which, name, seed, device, more, resume=not overwrite)
 
     def train_missing(trials: Sequence[Trial]) -> None:
         nonlocal done

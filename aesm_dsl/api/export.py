@@ -17,7 +17,8 @@ def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "o
     """Exports a run as a model that a server runs without aesm, and a description of its inputs.
 
     The description, a JSON file of the same name, says how columns become the model's inputs. An ONNX model of more
-    than 2 GiB has its large constants in a third file, NAME.onnx.data. Each file is written whole or not at all.
+    than 2 GiB has its large constants in a third file, NAME.onnx.data. Each file is written whole or not at all,
+    and the model last.
 
     Args:
         run: a run, or its folder.
@@ -32,7 +33,7 @@ def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "o
         AesmError: a file exists, or the run cannot be exported.
         ValueError: `to` is neither of the two.
     """
-    from aesm_dsl.serving.export import data_file, write_export
+    from aesm_dsl.serving.export import data_file, description_file, unfinished, write_export
 
     if to not in ("onnx", "pt2"):
         raise ValueError(f'a run is exported to "onnx" or "pt2", not {to!r}')
@@ -41,8 +42,8 @@ def export(run: Run | str | Path, out: str | Path | None = None, *, to: str = "o
     file = Path(out) if out is not None else Path(f"{loaded.plan.name}.{to}")
     if file.suffix != f".{to}":
         findings.add("E630", f"`{file}` is no name of an export to {to}", help=f"its name ends with `.{to}`")
-    for path in (file, file.with_suffix(".json"), *([data_file(file)] if to == "onnx" else [])):
-        if path.exists() and not overwrite:
+    for path in (file, description_file(file), *([data_file(file)] if to == "onnx" else [])):
+        if path.exists() and not overwrite and not unfinished(file):
             help = ["`--overwrite` replaces it", "`-o` names another file"]
             findings.add("E601", f"`{path}` exists already", help=help)
     if not findings.errors:

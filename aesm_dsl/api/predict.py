@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aesm_dsl.api.load_run import as_run
-from aesm_dsl.files.whole import replaced
+from aesm_dsl.files.whole import replaced, unwritten
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 
@@ -97,15 +97,15 @@ def predict_file(
         _report_unwritable(scores, Path(out), findings)
     if scores is None or findings.errors:
         raise AesmError(findings)
-    with replaced(Path(out)) as new:
-        try:
+    try:
+        with replaced(Path(out)) as new:
             _write(scores, new, Path(out).suffix)
-        except OSError as error:
-            reason = str(error.strerror or error).strip().splitlines()[0]
-            findings.add(
-                "E631", f"`{out}` cannot be written: {reason}", help="nothing of it is left; is the disk full?"
-            )
-            raise AesmError(findings) from None
+    except OSError as error:
+        if error.filename not in (None, str(Path(out))):
+            raise
+        help = "nothing of it is left; is the disk full?"
+        findings.add("E631", unwritten(Path(out), error), help=help)
+        raise AesmError(findings) from None
     return Predicted(scores.rows, scores.bad, scores.columns, findings)
 
 

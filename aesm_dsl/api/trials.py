@@ -29,6 +29,8 @@ class Trial:
     seed: int
     device: str
     overrides: tuple[str, ...]
+    resume: bool = False
+    """Whether a training of it that was stopped goes on, if it was begun with the same spec."""
 
 
 def train_all(trials: Sequence[Trial], jobs: int | None, watch: Callable[[Trial, float | None], None]) -> None:
@@ -141,11 +143,19 @@ def _train(trial: Trial) -> float | Findings | None:
             arch=trial.architecture,
             device=trial.device,
             overwrite=True,
+            resume=trial.resume and _begun(trial),
             overrides=trial.overrides,
         )
     except AesmError as error:
         return error.findings
     return mean(run.scores, "mean_auc")
+
+
+def _begun(trial: Trial) -> bool:
+    from aesm_dsl.training.run.run_in_progress import RunInProgress
+
+    in_progress = RunInProgress.of(trial.folder)
+    return in_progress.started and in_progress.begun is not None and in_progress.spec == _resolved(trial)
 
 
 def _result(future: Future[float | Findings | None]) -> float | Findings | None:

@@ -1,21 +1,24 @@
 """`aesm tune`: a search for the best values of the settings that a spec's `tune` block names, with Optuna.
 
 DIR/study.db    the search: one trial for every training, with its settings and its result
-DIR/runs/N      the run of trial N; a trial that was stopped early or could not be trained has none
+DIR/runs/N      the run of the trial after N others; a trial that was stopped early or could not be trained has none
+
+A trial that was interrupted counts for nothing: the same settings are tried again.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aesm_dsl.api.compile import compile_spec
+from aesm_dsl.api.study import ended_trials, naming_database, open_study
 from aesm_dsl.api.train import train
 from aesm_dsl.api.trials import need_validation, refusal
+from aesm_dsl.files.temporary import remove_folder
 from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 WRITTEN_BY_TUNE = "# The best of "
 """First words of a spec that a search has written."""
+
+OF_FILES = ("E502", "E510", "E601", "E613")
+"""Codes of errors about files and folders, whatever is searched."""
 
 TRIED_FIRST = 5
 """Trials that are drawn at random; no trial is stopped early before there are so many."""
@@ -97,21 +103,19 @@ def tune(
     Raises:
         AesmError: the spec has no `tune` block or no validation rows, no trial could be trained, or the folder holds
             the search of another spec.
+        OSError: the search cannot be read or written; `filename` is the file.
     """
     compiled = compile_spec(spec, overrides=overrides, warn=warn)
     refuse_many("tune", compiled.spec.places.of(""))
     folder = Path(out) if out is not None else Path("runs") / f"{compiled.spec.name}-tune"
     best = Path(spec).with_name(f"{Path(spec).stem}.best.aesm")
     optuna = _optuna(compiled, best)
-    if overwrite:
-        shutil.rmtree(folder, ignore_errors=True)
-    study = _study(optuna, compiled, folder)
-    space = compiled.spec.space
+    space = [f"{dimension.path} = {dimension.value.span.text}" for dimension in compiled.spec.space]
+    searched = json.dumps([compiled.resolved(), space], ensure_ascii=False)
+    states, failed = optuna.trial.TrialState, list[AesmError]()
 
-    def objective(trial: Any) -> float:
-        settings = tuple(_drawn(trial, dimension) for dimension in space)
-        trial.set_user_attr("settings", list(settings))
-        run, values = folder / "runs" / str(trial.number), [float("-inf")]
+    def value_of(trial: Any, run: Path, settings: Sequence[str]) -> float:
+        values = [float("-inf")]
 
         def ended(epoch: Epoch) -> None:
             if epoch.valid_mean_auc is not None:
@@ -121,35 +125,46 @@ def tune(
                     raise optuna.TrialPruned
 
         try:
-            train(spec, run, device=device, overwrite=True, overrides=[*overrides, *settings], ended=ended)
+            train(spec, run, device=device, overwrite=True, overrides=settings, ended=ended)
         finally:
-            shutil.rmtree(run.with_name(f"{run.name}.training"), ignore_errors=True)
+            remove_folder(run.with_name(f"{run.name}.training"))
         return max(values)
 
-    failed: list[AesmError] = []
-
-    def trial_ended(study: Any, trial: Any) -> None:
-        done = [trial for trial in study.trials if trial.state.is_finished()]
-        values = [trial.value for trial in done if trial.state == optuna.trial.TrialState.COMPLETE]
-        settings = tuple(trial.user_attrs.get("settings", ()))
-        state, top = trial.state.name.lower(), max(values, default=None)
-        watch(Tried(len(done), trials, state, trial.value if state == "complete" else None, top, settings))
-
-    while (left := trials - sum(trial.state.is_finished() for trial in study.trials)) > 0:
+    def search(study: Any, number: int) -> None:
+        # A seed for each trial: a search that was interrupted goes on as it would have gone on.
+        seed = compiled.plan.training.seed + number
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=TRIED_FIRST)
+        trial, value, state = study.ask(), None, states.COMPLETE
+        settings = tuple(_drawn(trial, dimension) for dimension in compiled.spec.space)
+        trial.set_user_attr("settings", list(settings))
         try:
-            study.optimize(objective, n_trials=left, callbacks=[trial_ended])
+            value = value_of(trial, folder / "runs" / str(number), [*overrides, *settings])
+        except optuna.TrialPruned:
+            state = states.PRUNED
         except AesmError as error:
+            if not _of_settings(error):
+                raise
             failed.append(error)
-            trial_ended(study, study.trials[-1])
-    complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
-    if not complete:
-        raise failed[-1] if failed else refusal(compiled, "no trial came to its end", "search more trials")
-    top = study.best_trial
+            state = states.FAIL
+        study.tell(trial, value, state)
+        values = [each.value for each in study.trials if each.state == states.COMPLETE]
+        watch(Tried(number + 1, trials, state.name.lower(), value, max(values, default=None), settings))
+
+    with naming_database(folder):
+        study = open_study(folder, searched, anew=overwrite)
+        if study.user_attrs["spec"] != searched:
+            help = ["`--overwrite` begins anew", "`-o` names another folder"]
+            raise refusal(compiled, f"`{folder}` holds the search of another spec", help)
+        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=TRIED_FIRST)
+        while (ended := len(ended_trials(study))) < trials:
+            search(study, ended)
+        if not any(trial.state == states.COMPLETE for trial in study.trials):
+            raise failed[-1] if failed else refusal(compiled, "no trial came to its end", "search more trials")
+        top = study.best_trial
     settings = tuple(top.user_attrs["settings"])
-    count, value = len(study.trials), f"{top.value:.4f}"
-    head = f"{WRITTEN_BY_TUNE}{count} trials of `aesm tune`: mean AUC {value} on the validation rows.\n\n"
+    head = f"{WRITTEN_BY_TUNE}{ended} trials of `aesm tune`: mean AUC {top.value:.4f} on the validation rows.\n\n"
     write_text(best, head + _with_settings(spec, [*overrides, *settings]))
-    return Tuned(top.value, settings, len(study.trials), best)
+    return Tuned(top.value, settings, ended, best)
 
 
 def _optuna(compiled: Compiled, best: Path) -> Any:
@@ -169,22 +184,9 @@ def _optuna(compiled: Compiled, best: Path) -> Any:
     return optuna
 
 
-def _study(optuna: Any, compiled: Compiled, folder: Path) -> Any:
-    """The search in the folder, new or resumed. Raises E610 if it is the search of another spec."""
-    folder.mkdir(parents=True, exist_ok=True)
-    space = [f"{dimension.path} = {dimension.value.span.text}" for dimension in compiled.spec.space]
-    searched = json.dumps([compiled.resolved(), space], ensure_ascii=False)
-    storage = f"sqlite:///{folder / 'study.db'}"
-    seed = compiled.plan.training.seed
-    study = optuna.create_study(storage=storage, study_name="aesm", direction="maximize", load_if_exists=True)
-    if study.user_attrs.get("spec", searched) != searched:
-        help = ["`--overwrite` begins anew", "`-o` names another folder"]
-        raise refusal(compiled, f"`{folder}` holds the search of another spec", help)
-    study.set_user_attr("spec", searched)
-    # The seed moves on with the trials: a resumed search must not draw the same values again.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=TRIED_FIRST)
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=TRIED_FIRST)
-    return study
+def _of_settings(error: AesmError) -> bool:
+    """Whether a training failed by the settings of its trial, and not by files that every trial needs."""
+    return not any(finding.code in OF_FILES for finding in error.findings.errors)
 
 
 def _drawn(trial: Any, dimension: Dimension) -> str:

@@ -30,6 +30,7 @@ from aesm_dsl.cli import (
 )
 from aesm_dsl.cli.interrupt import ends_while_loading
 from aesm_dsl.cli.output import say, warn
+from aesm_dsl.files.whole import NO_ROOM
 from aesm_dsl.findings.error import AesmError
 
 app = typer.Typer(
@@ -80,9 +81,15 @@ app.command()(lsp.lsp)
 
 def main() -> None:
     """The entry point: a user's mistake is reported, never shown as a traceback."""
+    # Where a stream was closed by whoever started us, Python has none.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         with ends_while_loading():
-            app()
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
     except AesmError as error:
         warn(error.findings)
         sys.exit(1)
@@ -94,5 +101,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+        # Errors in files have their names (`naming_place`): what is full and has none is standard output.
+        place = error.filename or ("standard output" if error.errno in NO_ROOM else "the system")
+        say(f"error: {place}: {error.strerror or error}")
         sys.exit(1)

@@ -30,6 +30,7 @@ def tune(
     The same command goes on with a search that was interrupted, and may ask for more trials.
     """
     from aesm_dsl.api import tune as api
+    from aesm_dsl.training.run.stop_signals import StoppedError
 
     def watch(now: api.Tried) -> None:
         value = {"pruned": "stopped early", "fail": "could not be trained"}.get(
@@ -38,16 +39,20 @@ def tune(
         best = "" if now.best is None else f" (best {now.best:.4f})"
         say(f"{now.number} of {now.trials}: {value}{best}: {'; '.join(now.settings)}")
 
-    result = api.tune(
-        spec,
-        out,
-        trials=trials,
-        device=device,
-        overwrite=overwrite,
-        overrides=overrides or (),
-        warn=warn,
-        watch=watch,
-    )
+    try:
+        result = api.tune(
+            spec,
+            out,
+            trials=trials,
+            device=device,
+            overwrite=overwrite,
+            overrides=overrides or (),
+            warn=warn,
+            watch=watch,
+        )
+    except StoppedError as stopped:
+        say(f"{stopped} of a trial: the same command begins it again, and goes on with the search")
+        raise typer.Exit(130) from stopped
     if form is ResultFormat.json:
         print_json({**asdict(result), "spec": str(result.spec)})
     else:

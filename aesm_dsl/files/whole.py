@@ -111,11 +111,13 @@ def naming_place(path: Path) -> Iterator[None]:
             if error.errno not in NO_ROOM and _number(error) is None:
                 raise
             raise _os_error(error.errno or _number(error), str(error.strerror or error), path) from error
-        parts = Path(os.fsdecode(error.filename)).parts
-        at = next((index for index, part in enumerate(parts) if TEMPORARY.fullmatch(part)), None)
-        if at is None:
-            raise
-        raise _os_error(error.errno, str(error.strerror), path.joinpath(*parts[at + 1 :])) from error
+        # A file that is copied is named first, and its copy second.
+        for name in (error.filename, error.filename2):
+            parts = Path(os.fsdecode(name or "")).parts
+            at = next((index for index, part in enumerate(parts) if TEMPORARY.fullmatch(part)), None)
+            if at is not None:
+                raise _os_error(error.errno, str(error.strerror), path.joinpath(*parts[at + 1 :])) from error
+        raise
     except Exception as error:
         number = _number(error)
         if number is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aesm_dsl.data.encoding.encoders import FORMAT as ENCODERS_FORMAT
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.files.whole import replaced, write_bytes, write_text
+from aesm_dsl.files.whole import replaced
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import UNKNOWN, LevelPlan
 from aesm_dsl.serving.export_inputs import ModelInput, model_inputs
@@ -32,6 +33,11 @@ def data_file(model: Path) -> Path:
     return model.with_name(f"{model.name}.data")
 
 
+def description_file(model: Path) -> Path:
+    """Returns the file beside a model that describes its inputs."""
+    return model.with_suffix(".json")
+
+
 def write_export(run: Run, form: str, file: Path, findings: Findings) -> None:
     """Writes the run's network as a model file, and its description.
 
@@ -46,7 +52,7 @@ def write_export(run: Run, form: str, file: Path, findings: Findings) -> None:
     if form == "pt2":
         from aesm_dsl.serving.torch_program import program_bytes
 
-        content, data = program_bytes(run.network.cpu()), None
+        content, parts = program_bytes(run.network.cpu()), None
     else:
         try:
             from aesm_dsl.serving.onnx_model import onnx_model
@@ -59,25 +65,41 @@ def write_export(run: Run, form: str, file: Path, findings: Findings) -> None:
             return
         model, weights = onnx_model(run.network.cpu())
         if weights.size(model) <= LARGEST_MESSAGE:
-            content, data = weights.inside(model).SerializeToString(), None
+            content, parts = weights.inside(model).SerializeToString(), None
         else:
             model, parts = weights.beside(model, data_file(file).name)
-            content, data = model.SerializeToString(), _write_parts(data_file(file), parts)
-    write_bytes(file, content)
+            content = model.SerializeToString()
+    # Nothing appears before all is written. The model appears last: a description without one is `unfinished`.
+    with replaced(file) as new_model, _new_data(file, parts) as data, replaced(description_file(file)) as new:
+        new_model.write_bytes(content)
+        new.write_text(_description(run, form, file.name, content, data), encoding="utf-8")
     if data is None:
         data_file(file).unlink(missing_ok=True)  # of the export that this one replaces
-    write_text(file.with_suffix(".json"), _description(run, form, file.name, content, data))
 
 
-def _write_parts(file: Path, parts: Iterable[Array]) -> dict[str, str]:
-    """The name and the digest of the file, once it is written."""
-    digest = hashlib.sha256()
-    with replaced(file) as new, new.open("wb") as stream:
-        for part in parts:
-            memory = part.reshape(-1).view("u1").data
-            stream.write(memory)
-            digest.update(memory)
-    return {"file": file.name, "sha256": digest.hexdigest()}
+def unfinished(file: Path) -> bool:
+    """Whether what lies at the place of an export is one that was interrupted: its description came, its model not."""
+    try:
+        described = json.loads(description_file(file).read_text(encoding="utf-8"))
+        return not file.exists() and described["file"] == file.name and "encoders" in described
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+@contextmanager
+def _new_data(model: Path, parts: Iterable[Array] | None) -> Iterator[dict[str, str] | None]:
+    """Yields the name and the digest of the file of large constants, which appears when the block ends."""
+    if parts is None:
+        yield None
+        return
+    digest, file = hashlib.sha256(), data_file(model)
+    with replaced(file) as new:
+        with new.open("wb") as stream:
+            for part in parts:
+                memory = part.reshape(-1).view("u1").data
+                stream.write(memory)
+                digest.update(memory)
+        yield {"file": file.name, "sha256": digest.hexdigest()}
 
 
 def _description(run: Run, form: str, file: str, model: bytes, data: dict[str, str] | None) -> str:

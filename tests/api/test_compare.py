@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,7 +24,9 @@ from aesm_dsl.plan.cost import cost
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison, verdict
 from aesm_dsl.training.evaluate import predict_measured_rows
+from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.metrics.t_test import mean_of_runs
+from aesm_dsl.training.run.stop_signals import StoppedError
 from tests.conftest import PROJECT, within
 
 SMALL = ("train.length=8 steps", "train.batch=128 rows", "experts.repeat=1")
@@ -237,6 +242,30 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_run_that_was_stopped_goes_on(world: Path, found: Comparison, tmp_path: Path) -> None:
+    step, steps, stop_at = Stepper.step, [0], 5
+
+    def count(self: Stepper, *arguments: Any) -> Any:
+        steps[0] += 1
+        if steps[0] == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *arguments)
+
+    def comparison() -> Comparison:
+        spec, out = world / "groups.aesm", tmp_path / "out"
+        return compare(spec, out, rivals=["single"], seeds=1, jobs=1, device="cpu", overrides=SMALL)
+
+    with patch.object(Stepper, "step", count):
+        with pytest.raises(StoppedError, match="after step 5 of 8"):
+            comparison()
+        result = comparison()
+    assert steps == [16], "8 steps of each of the two, none of them twice"
+    for name in ("aes", "single"):
+        own, other = (one.folder / one.runs[name][0] / "weights.safetensors" for one in (result, found))
+        assert own.read_bytes() == other.read_bytes()
+    assert sorted(path.name for path in (tmp_path / "out" / "runs").iterdir()) == ["aes-7", "single-7"]
 
 
 def test_a_folder_of_another_spec_is_refused(world: Path, found: Comparison) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import jsonschema
 import pytest
@@ -15,9 +17,11 @@ from aesm_dsl import AesmError, check, load_run, tune
 from aesm_dsl.api import tune as tune_module
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.api.tune import Tried, Tuned
-from aesm_dsl.cli.main import app
+from aesm_dsl.cli.main import app, main
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.spec.json_schema import schema
 from aesm_dsl.training.run.history import Epoch
+from aesm_dsl.training.run.stop_signals import StoppedError
 from tests.worlds import clean, fund_world
 
 SPACE = """\
@@ -169,3 +173,75 @@ def test_a_trial_below_the_median_is_stopped_early(spec: Path, tmp_path: Path, m
     assert (found.value, found.settings) == (0.85, seen[3].settings)
     assert [one.best for one in seen] == [0.8, 0.8, 0.8, 0.85]
     assert not any(run.with_name(f"{run.name}.training").exists() for run in left)
+
+
+def made_up(goods: list[float], ends: dict[int, BaseException]) -> Any:
+    """Stands for `train`: the n-th training is as good as the n-th number, or ends with an exception."""
+    given = iter(range(len(goods) + len(ends)))
+
+    def trained(spec: Path, run: Path, **more: Any) -> None:
+        number = next(given)
+        if number in ends:
+            raise ends[number]
+        more["ended"](Epoch(1, 1, 0.0, {}, goods[number], {}))
+
+    return trained
+
+
+def test_a_trial_that_was_interrupted_counts_for_nothing(
+    spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search goes on as it would have gone on: the same settings, in the same order, as many as were asked for."""
+
+    def searched(folder: Path, ends: dict[int, BaseException]) -> list[tuple[int, str, tuple[str, ...]]]:
+        seen: list[Tried] = []
+        monkeypatch.setattr(tune_module, "train", made_up([0.7] * 10, ends))
+        for _ in range(len(ends) + 1):
+            with suppress(KeyboardInterrupt, StoppedError):
+                found = tune(spec, folder, trials=4, device="cpu", overrides=SMALL, watch=seen.append)
+        assert found.trials == 4
+        assert "# The best of 4 trials" in found.spec.read_text(encoding="utf-8")
+        return [(one.number, one.state, one.settings) for one in seen]
+
+    undisturbed = searched(tmp_path / "whole", {})
+    assert len({settings for _, _, settings in undisturbed}) == 4
+    assert searched(tmp_path / "stopped", {1: KeyboardInterrupt(), 2: StoppedError(1, 2)}) == undisturbed
+
+
+def test_what_every_trial_needs_stops_the_search(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Findings()
+    full.add("E613", "the disk is full")
+    monkeypatch.setattr(tune_module, "train", made_up([0.7, 0.7], {1: AesmError(full)}))
+    seen: list[Tried] = []
+    with pytest.raises(AesmError, match="E613"):
+        tune(spec, tmp_path, trials=3, device="cpu", overrides=SMALL, watch=seen.append)
+    assert len(seen) == 1
+
+
+def test_a_database_that_cannot_be_read_is_told(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "study.db").write_bytes(b"no database, but long enough to be looked at as one" * 100)
+    command = ["aesm", "tune", str(spec), "-o", str(tmp_path), "--trials", "1", "--device", "cpu"]
+    with patch.object(sys, "argv", command), pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == f"error: {tmp_path / 'study.db'}: file is not a database\n"
+
+
+def test_a_search_begun_anew_leaves_nothing_of_the_one_before(
+    spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even its journal: SQLite would apply it to the new database. Files of the user's own stay."""
+    monkeypatch.setattr(tune_module, "train", made_up([0.7] * 3, {}))
+    tune(spec, tmp_path, trials=2, device="cpu", overrides=SMALL)
+    for name in ("study.db-journal", "notes.txt", "runs/1/run.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("of before", encoding="utf-8")
+    assert tune(spec, tmp_path, trials=1, device="cpu", overrides=SMALL, overwrite=True).trials == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "study.db"]
+
+
+def test_a_stop_is_one_line(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune_module, "train", made_up([], {0: StoppedError(3, 10)}))
+    sets = [part for one in SMALL for part in ("--set", one)]
+    done = CliRunner().invoke(app, ["tune", str(spec), "-o", str(tmp_path), "--device", "cpu", *sets])
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1].startswith("stopped after step 3 of 10 of a trial: the same command")

@@ -164,6 +164,13 @@ def test_a_full_disk_is_an_error_about_the_place(tmp_path: Path, error: Exceptio
     assert caught.value.filename == str(tmp_path / "place" / "weights")
 
 
+def test_a_copy_that_finds_the_disk_full_is_named_and_not_its_original(tmp_path: Path) -> None:
+    """As `shutil.copyfile` tells it: the original first, the copy second."""
+    with pytest.raises(OSError, match="No space left") as caught, replaced_folder(tmp_path / "folder") as new:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "original", None, str(new / "events" / "copy"))
+    assert caught.value.filename == str(tmp_path / "folder" / "events" / "copy")
+
+
 def test_an_error_about_another_file_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught, replaced(tmp_path / "scores.csv"):
         (tmp_path / "rows.csv").read_text()

@@ -97,7 +97,7 @@ class Server:
             meanwhile: called with the process and the file of its standard error, once the process has begun.
         """
         out, err, trace = (self._scratch / name for name in ("out", "err", "trace"))
-        environment = {"XDG_CACHE_HOME": str(folder / "cache")}
+        environment = {"XDG_CACHE_HOME": str(folder / "cache"), "TMPDIR": str(self._scratch)}
         order = {"words": words, "folder": str(folder), "environment": environment, "out": str(out), "err": str(err)}
         order["alike"] = watch or at is not None
         self._say(json.dumps(order))

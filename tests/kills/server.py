@@ -16,6 +16,7 @@ import os
 import pkgutil
 import secrets
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable
@@ -80,6 +81,7 @@ def become(order: dict[str, Any]) -> None:
     """Makes this process one that a shell would have started."""
     os.chdir(order["folder"])
     os.environ.update(order["environment"])
+    tempfile.tempdir = None  # as TMPDIR says now
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     for number, name in ((1, "out"), (2, "err")):

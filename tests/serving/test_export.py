@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -252,3 +255,46 @@ def test_mistakes_are_told_before_anything_is_written(kinds: Run, exported: Path
     with pytest.raises(ValueError, match="not 'tf'"):
         export(kinds, tmp_path / "model.tf", to="tf")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_export_that_was_interrupted_is_made_whole(kinds: Run, tmp_path: Path) -> None:
+    """Without `--overwrite`: what it left is its own. A model without a description may be anybody's."""
+    file, replace = tmp_path / "model.pt2", os.replace
+
+    def interrupted(old: Path, new: Path) -> None:
+        if new == file:
+            raise KeyboardInterrupt
+        replace(old, new)
+
+    with patch("aesm_dsl.serving.torch_program.program_bytes", lambda network: b"a program"):
+        with patch("os.replace", interrupted), pytest.raises(KeyboardInterrupt):
+            export(kinds, file, to="pt2")
+        assert [path.name for path in tmp_path.iterdir()] == ["model.json"], "the description comes first"
+        export(kinds, file, to="pt2")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.pt2"]
+        for left, others in (("model.pt2", "model.json"), ("model.json", "model.pt2")):
+            (tmp_path / others).unlink(missing_ok=True)
+            (tmp_path / left).write_text("{}", encoding="utf-8")
+            with pytest.raises(AesmError, match=rf"E601.*{left}"):
+                export(kinds, file, to="pt2")
+
+
+def test_an_export_that_cannot_be_written_leaves_the_older_one(kinds: Run, tmp_path: Path) -> None:
+    file, write = tmp_path / "model.pt2", Path.write_text
+
+    def full(path: Path, text: str, **more: Any) -> int:
+        if "model.json" in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, text, **more)
+
+    with patch("aesm_dsl.serving.torch_program.program_bytes", lambda network: b"a program"):
+        export(kinds, file, to="pt2")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with (
+        patch("aesm_dsl.serving.torch_program.program_bytes", lambda network: b"another"),
+        patch.object(Path, "write_text", full),
+        pytest.raises(OSError, match="No space left on device") as caught,
+    ):
+        export(kinds, file, to="pt2", overwrite=True)
+    assert caught.value.filename == str(tmp_path / "model.json")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

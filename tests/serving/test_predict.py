@@ -235,7 +235,7 @@ def test_what_a_batch_selected_is_gone_before_the_next(
 def test_a_full_disk_is_told(kinds: Run, tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"out.{ending}"
     done = limited(kinds, wide(tmp_path / "t", 4), out, most=2**20)
-    assert f"error[E631]: `{out}` cannot be written: File too large" in done.stderr
+    assert f"error[E631]: `{out}` cannot be written: file too large" in done.stderr
     assert left(tmp_path) == ["t"]
 
 

@@ -160,8 +160,9 @@ def save_run(run: Run, *, overwrite: bool, logs: Path | None = None) -> None:
     with replaced_folder(run.folder, overwrite=overwrite) as new:
         if logs is not None:
             shutil.copyfile(logs / LINES, new / LINES)
-            if (logs / EVENTS).is_dir():
-                shutil.copytree(logs / EVENTS, new / EVENTS, copy_function=shutil.copyfile)
+            for file in sorted((logs / EVENTS).glob("*")):
+                (new / EVENTS).mkdir(exist_ok=True)
+                shutil.copyfile(file, new / EVENTS / file.name)
         _write(run, new)
 
 
