@@ -52,7 +52,8 @@ def serve(
     findings = Findings()
     loaded = as_run(run)
     try:
-        from aesm_dsl.serving.server import Limits, listen, make_server
+        from aesm_dsl.serving.limits import Limits
+        from aesm_dsl.serving.server import listen, make_server
     except ModuleNotFoundError as error:
         help = "`pip install 'aesm-dsl[serve]'` installs what a server needs"
         findings.add("E632", f"a server needs the library `{error.name}`, which is not installed", help=help)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
@@ -23,9 +25,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.render import render
+from aesm_dsl.serving.acceptor import AcceptingServer
 from aesm_dsl.serving.batching import Batcher, QueueFullError
+from aesm_dsl.serving.connection import LimitedConnection
 from aesm_dsl.serving.content_encoding import ENCODED, ENCODINGS, decompressed
 from aesm_dsl.serving.engine import Engine
+from aesm_dsl.serving.limits import Limits
 from aesm_dsl.serving.protocol import (
     MODEL_VERSION,
     InferenceRequest,
@@ -37,30 +42,6 @@ from aesm_dsl.serving.protocol import (
 from aesm_dsl.version import VERSION
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a server accepts, and how long it waits."""
-
-    body_bytes: int = 8 * 2**20
-    """The largest body of one request."""
-    all_bytes: int = 64 * 2**20
-    """The largest size of the bodies of all requests together that are being answered."""
-    request_rows: int = 10_000
-    """The most rows of one request."""
-    batch_rows: int = 1024
-    """The most rows of several requests that are scored together."""
-    queue_rows: int = 50_000
-    """The most rows that may wait to be scored."""
-    wait_s: float = 0.0
-    """How long rows wait for others to be scored with, in seconds."""
-    body_s: float = 5.0
-    """How long a body may take to arrive, in seconds."""
-    answer_s: float = 10.0
-    """How long the answer may take from then on, in seconds."""
-    connections: int = 512
-    """The most connections that are open at the same time."""
 
 
 class _Metrics:
@@ -114,23 +95,43 @@ class _Service:
         handlers = {404: self._not_found, 405: self._not_found, 500: self._failed}
         return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers)
 
-    async def count(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the application for a request; counts the answer if it is an error, or scores were asked for."""
-        began, statuses = perf_counter(), list[int]()
+    def counted(self, app: ASGIApp) -> ASGIApp:
+        """Returns the application with its answers counted: to requests for scores, and errors.
 
-        async def watch(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                statuses.append(message["status"])
-            await send(message)
+        An answer that comes before the end of its request ends the connection, and says so.
+        """
 
-        try:
-            await app(scope, receive, watch)
-        finally:
-            asked = scope["type"] == "http" and scope["path"].endswith("/infer")
-            if statuses and (asked or statuses[0] >= 400):
-                self._metrics.requests.labels(str(statuses[0])).inc()
-            if statuses and asked:
-                self._metrics.seconds.observe(perf_counter() - began)
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            began, statuses = perf_counter(), list[int]()
+            rest = _has_body(scope)
+
+            async def read() -> Message:
+                nonlocal rest
+                message = await receive()
+                rest = rest and bool(message.get("more_body"))
+                return message
+
+            async def write(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(message["status"])
+                    if rest:
+                        MutableHeaders(scope=message)["Connection"] = "close"
+                await send(message)
+
+            try:
+                await app(scope, read, write)
+            finally:
+                asked = scope["type"] == "http" and scope["path"].endswith("/infer")
+                if statuses and (asked or statuses[0] >= 400):
+                    self._metrics.requests.labels(str(statuses[0])).inc()
+                if statuses and asked:
+                    self._metrics.seconds.observe(perf_counter() - began)
+
+        return answer
+
+    def count_malformed(self) -> None:
+        """Counts a request that is no HTTP."""
+        self._metrics.requests.labels("400").inc()
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -176,10 +177,13 @@ class _Service:
             encoding = request.headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ENCODINGS:
                 raise RequestError(f"`Content-Encoding` is {encoding[:60]!r}; {ENCODED} are read", 415)
+            if int(request.headers.get("content-length", 0)) > self._limits.body_bytes:
+                raise self._too_large()
             await _within(self._limits.body_s, self._receive(request, body), "the body did not come in time", 408)
             if encoding != "identity":
                 packed = bytes(body)
-                body[:] = decompressed(packed, encoding, self._limits.body_bytes)
+                # In another thread, as all work on a large body: it would keep all other requests waiting.
+                body[:] = await asyncio.to_thread(decompressed, packed, encoding, self._limits.body_bytes)
                 self._body_bytes += len(body) - len(packed)
                 if self._body_bytes > self._limits.all_bytes:
                     raise RequestError("too many requests at once", 503)
@@ -195,20 +199,21 @@ class _Service:
 
     async def _receive(self, request: HttpRequest, body: bytearray) -> None:
         """Appends what arrives to `body`, which is counted even if the rest does not arrive."""
-        most = self._limits.body_bytes
         async for part in request.stream():
-            if len(body) + len(part) > most:
-                raise RequestError(f"the body is larger than {most:,} bytes", 413)
+            if len(body) + len(part) > self._limits.body_bytes:
+                raise self._too_large()
             if self._body_bytes + len(part) > self._limits.all_bytes:
                 raise RequestError("too many requests at once", 503)
             body += part
             self._body_bytes += len(part)
 
+    def _too_large(self) -> RequestError:
+        return RequestError(f"the body is larger than {self._limits.body_bytes:,} bytes", 413)
+
     async def _score(self, request: HttpRequest, body: bytes) -> Response:
         length = request.headers.get("inference-header-content-length")
         if length is not None and not (length.isascii() and length.isdigit() and int(length) <= len(body)):
             raise RequestError("`Inference-Header-Content-Length` is no length within the body")
-        # In another thread: reading and encoding a large request would keep all others waiting.
         wanted, batch = await asyncio.to_thread(self._read, body, None if length is None else int(length))
         scores = await self._batcher.score(batch) if batch.rows else np.zeros((0, len(self._engine.tasks)), np.float32)
         self._metrics.rows.inc(len(scores))
@@ -233,8 +238,16 @@ async def _within(seconds: float, work: Awaitable[Result], message: str, status:
         raise RequestError(message, status) from None
 
 
+def _has_body(scope: Scope) -> bool:
+    """Whether the request has a body by its header."""
+    if scope["type"] != "http":
+        return False
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
 def _error_response(message: str, status: int) -> Response:
-    headers = {"Retry-After": "1"} if status == 503 else {"Connection": "close"} if status in (408, 413) else {}
+    headers = {"Retry-After": "1"} if status == 503 else {}
     if status == 415:
         headers["Accept-Encoding"] = ", ".join(ENCODINGS)
     return JSONResponse({"error": message}, status, headers)
@@ -243,23 +256,20 @@ def _error_response(message: str, status: int) -> Response:
 def make_server(engine: Engine, limits: Limits) -> uvicorn.Server:
     """Returns a server that stops on SIGINT or SIGTERM, once the requests that it has accepted are answered."""
     service = _Service(engine, limits)
-    inner = service.app()
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        # uvicorn's own limit answers with text, and counts nothing.
-        many = scope["type"] == "http" and len(server.server_state.connections) > limits.connections
-        await service.count(_refuse if many else inner, scope, receive, send)
-
+    app, refusal = service.counted(service.app()), service.counted(_refuse)
     config = uvicorn.Config(
-        answer,
+        app,
+        loop="asyncio",
+        http=cast(Any, partial(LimitedConnection, limits, refusal, service.count_malformed)),
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=int(limits.answer_s + limits.body_s),
+        h11_max_incomplete_event_size=limits.header_bytes,
+        timeout_keep_alive=cast(int, limits.idle_s),  # seconds; a fraction will do
+        timeout_graceful_shutdown=math.ceil(limits.body_s + limits.answer_s + limits.send_s),
     )
-    server = uvicorn.Server(config)
-    return server
+    return AcceptingServer(config, limits)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

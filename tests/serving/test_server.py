@@ -28,8 +28,9 @@ from aesm_dsl.api.serve import serve
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.serving.engine import Engine, onnx_engine, torch_engine
+from aesm_dsl.serving.limits import Limits
 from aesm_dsl.serving.protocol import DATATYPES
-from aesm_dsl.serving.server import Limits, listen, make_server
+from aesm_dsl.serving.server import listen, make_server
 from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 from tests.serving.conftest import table_of

@@ -19,7 +19,7 @@ import torch
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.serving.engine import Engine, torch_engine
-from aesm_dsl.serving.server import Limits
+from aesm_dsl.serving.limits import Limits
 from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 from tests.serving.conftest import table_of
