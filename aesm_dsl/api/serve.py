@@ -14,6 +14,9 @@ from aesm_dsl.findings.error import AesmError
 if TYPE_CHECKING:
     from aesm_dsl.training.run.folder import Run
 
+FEWEST_CONNECTIONS = 8
+"""A server that may serve fewer at a time does not start."""
+
 
 def serve(
     run: Run | str | Path,
@@ -73,9 +76,14 @@ def serve(
             help="`--port 0` takes a free one",
         )
         raise AesmError(findings) from None
+    limits = Limits(batch_rows=batch_rows, wait_s=wait_ms / 1e3).within_descriptors()
+    if limits.connections < FEWEST_CONNECTIONS:
+        message = "this process may open too few files for a server, of which every connection is one"
+        findings.add("E632", message, help="`ulimit -n 1024` before it allows more")
+        raise AesmError(findings)
     with listening:
         ready(f"http://{_in_url(address)}:{listening.getsockname()[1]}")
-        make_server(engine, Limits(batch_rows=batch_rows, wait_s=wait_ms / 1e3)).run([listening])
+        make_server(engine, limits).run([listening])
 
 
 def _in_url(address: str) -> str:

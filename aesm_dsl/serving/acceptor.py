@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 
+from aesm_dsl.serving.connection import make_room
 from aesm_dsl.serving.limits import Limits
 from aesm_dsl.serving.repeated_logs import repeated_once
 
@@ -35,7 +36,7 @@ class AcceptingServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, limits: Limits) -> None:
         super().__init__(config)
-        self._most = limits.connections + limits.refused
+        self._limits, self._most = limits, limits.connections + limits.refused
         self._listening: list[socket.socket] = []
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -63,7 +64,7 @@ class AcceptingServer(uvicorn.Server):
 
     def _accept(self, listening: socket.socket) -> None:
         """Accepts the connections that wait, as far as there is room."""
-        while len(self.server_state.connections) + len(self._connecting) < self._most:
+        while self._has_room():
             try:
                 accepted, _ = listening.accept()
             except (BlockingIOError, InterruptedError):
@@ -72,12 +73,16 @@ class AcceptingServer(uvicorn.Server):
                 continue
             except OSError as error:
                 logger.warning("connections wait, and none can be accepted: %s", error.strerror)
-                self._pause(listening, PAUSE_S)
+                self._pause(listening, FULL_S if make_room(self.server_state.connections, self._limits) else PAUSE_S)
                 return
             task = asyncio.create_task(self._connect(accepted))
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
         self._pause(listening, FULL_S)
+
+    def _has_room(self) -> bool:
+        count = len(self.server_state.connections) + len(self._connecting)
+        return count < self._most or make_room(self.server_state.connections, self._limits)
 
     def _pause(self, listening: socket.socket, seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@ lingers: its end is announced, and what still arrives is read and dropped for a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 import h11
@@ -53,7 +53,11 @@ class _Transport(asyncio.Transport):
 
 
 class LimitedConnection(H11Protocol):
-    """A connection that is closed when it takes too long; uvicorn makes one for every client."""
+    """A connection that is closed when it takes too long; uvicorn makes one for every client.
+
+    Attributes:
+        waits_since: since when it has waited for a request, or for its end, in the seconds of the event loop.
+    """
 
     def __init__(self, limits: Limits, refuse: Any, on_malformed: Callable[[], None], **given: Any) -> None:
         """Makes a connection.
@@ -69,19 +73,20 @@ class LimitedConnection(H11Protocol):
         self._inner: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None  # closes the connection
         self._reading_header = True
+        self.waits_since = self.loop.time()
         self._stopping = False  # the server stops
         self._half_closed = False  # the client sends nothing more
         self._dropped_bytes = 0
 
     @property
-    def _busy(self) -> bool:
+    def busy(self) -> bool:
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._inner = transport
         super().connection_made(_Transport(transport, self._close))
-        if len(self.connections) > self._limits.connections:
+        if len(self.connections) > self._limits.connections and not make_room(self.connections, self._limits):
             self.app = self._refuse
         self._abort_in(self._limits.header_s)
 
@@ -98,7 +103,7 @@ class LimitedConnection(H11Protocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self._busy:
+        if self.busy:
             if self._reading_header:
                 self._reading_header = False
                 self._abort_in(None)
@@ -108,16 +113,22 @@ class LimitedConnection(H11Protocol):
             self._reading_header = True
             self._abort_in(self._limits.header_s)
 
+    def give_up(self) -> None:
+        """Closes the connection, which counts no more."""
+        self._inner.abort()
+        self.connections.discard(self)  # else it would count until the event loop turns
+
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Whether the connection stays open: a client that has sent all may close its side and wait for the answer."""
-        if self._busy and not self.cycle.more_body and not self.transport.is_closing():
+        if self.busy and not self.cycle.more_body and not self.transport.is_closing():
             self._half_closed = True
             return True
         return None
 
     def on_response_complete(self) -> None:
+        self.waits_since = self.loop.time()
         super().on_response_complete()
-        if self._half_closed and not self._busy:
+        if self._half_closed and not self.busy:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
@@ -133,7 +144,7 @@ class LimitedConnection(H11Protocol):
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(event) or b"")
-        if self._busy:  # its body cannot be read further
+        if self.busy:  # its body cannot be read further
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
@@ -141,7 +152,7 @@ class LimitedConnection(H11Protocol):
     def shutdown(self) -> None:
         """Lets a request be answered that runs, or is on its way, then closes the connection: the server stops."""
         self._stopping = True
-        if self._busy:
+        if self.busy:
             super().shutdown()
         elif not self.transport.is_closing():
             self._unset_keepalive_if_required()
@@ -160,6 +171,7 @@ class LimitedConnection(H11Protocol):
 
     def _close(self) -> None:
         """Closes at once if the whole request was read, or else lingers; never for longer than its time."""
+        self.waits_since = self.loop.time()
         self._abort_in(self._limits.linger_s)
         if self.conn.their_state in WHOLE and not self.conn.trailing_data[0]:
             self._inner.close()
@@ -176,3 +188,15 @@ class LimitedConnection(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if seconds is None else self.loop.call_later(seconds, self._inner.abort)
+
+
+def make_room(connections: Set[Any], limits: Limits) -> bool:
+    """Whether a connection gave up its place: the one that has waited for a request for the longest time."""
+    others = [one for one in connections if isinstance(one, LimitedConnection) and not one.busy]
+    if not others:
+        return False
+    longest = min(others, key=lambda one: one.waits_since)
+    waited_s = longest.loop.time() - longest.waits_since
+    if waited_s > limits.yield_s:
+        longest.give_up()
+    return waited_s > limits.yield_s

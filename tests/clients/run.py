@@ -18,8 +18,8 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.serving.engine import torch_engine
 from aesm_dsl.serving.export_inputs import named_inputs
 from tests.conftest import PROJECT
+from tests.serving.bodies import tensors
 from tests.serving.conftest import KINDS, table_of
-from tests.serving.test_server import tensors
 
 HERE, BUILD = Path(__file__).parent, PROJECT / "build" / "clients"
 

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -29,15 +28,14 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.serving.engine import Engine, onnx_engine, torch_engine
 from aesm_dsl.serving.limits import Limits
-from aesm_dsl.serving.protocol import DATATYPES
 from aesm_dsl.serving.server import listen, make_server
 from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
+from tests.serving.bodies import INFER, binary_body, body_of, tensors
 from tests.serving.conftest import table_of
 from tests.serving.ties import assert_same
 
 ROWS = 400
-INFER = "/v2/models/kinds/infer"
 
 Check = Callable[[np.ndarray, dict[str, Any]], None]
 
@@ -79,24 +77,6 @@ def ask(port: int, path: str, body: bytes | None = None, headers: dict[str, str]
         return answer.status, json.loads(text) if text.startswith("{") else text
     finally:
         connection.close()
-
-
-def tensors(table: pl.DataFrame) -> list[dict[str, Any]]:
-    """The rows as a client sends them: numbers as numbers, text as text, lists padded with nulls."""
-    found = []
-    for column in table:
-        if isinstance(column.dtype, pl.List):
-            width = max(1, int(column.list.len().max() or 0))
-            cells = [[*(one or []), *[None] * width][:width] for one in column.to_list()]
-            found.append({"name": column.name, "datatype": "INT64", "shape": [len(column), width], "data": cells})
-        else:
-            kind = {pl.Int64: "INT64", pl.Float64: "FP64"}.get(type(column.dtype), "BYTES")
-            found.append({"name": column.name, "datatype": kind, "shape": [len(column)], "data": column.to_list()})
-    return found
-
-
-def body_of(table: pl.DataFrame, **more: object) -> bytes:
-    return json.dumps({"inputs": tensors(table), **more}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -282,27 +262,14 @@ def test_no_answer_in_time_is_told(engine: Engine, rows: pl.DataFrame) -> None:
 
 
 def test_binary_inputs_as_tritons_client_sends_them(port: int, rows: pl.DataFrame, check: Check) -> None:
-    some = rows.head(4)
-    inputs, binary = [], b""
-    for one in tensors(some):
-        cells = one.pop("data")
-        if one["datatype"] == "BYTES":
-            raw = b"".join(struct.pack("<I", len((cell or "").encode())) + (cell or "").encode() for cell in cells)
-        elif any(cell is None or isinstance(cell, list) for cell in cells):
-            inputs.append({**one, "data": cells})
-            continue
-        else:
-            raw = np.array(cells, dtype=DATATYPES[one["datatype"]][1]).tobytes()
-        inputs.append({**one, "parameters": {"binary_data_size": len(raw)}})
-        binary += raw
-    head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
-    header = {"Inference-Header-Content-Length": str(len(head))}
-    status, said = ask(port, INFER, head + binary, header)
+    body, json_bytes = binary_body(rows.head(4), parameters={"binary_data_output": True})
+    header = {"Inference-Header-Content-Length": str(json_bytes)}
+    status, said = ask(port, INFER, body, header)
     assert status == 200, said
     check(np.arange(4), said)
-    assert ask(port, INFER, head + binary[:-3], header)[0] == 400
-    assert ask(port, INFER, head + binary + b"x", header)[0] == 400
-    assert ask(port, INFER, head, {"Inference-Header-Content-Length": "99999999"})[0] == 400
+    assert ask(port, INFER, body[:-3], header)[0] == 400
+    assert ask(port, INFER, body + b"x", header)[0] == 400
+    assert ask(port, INFER, body[:json_bytes], {"Inference-Header-Content-Length": "99999999"})[0] == 400
 
 
 def test_an_exported_model_scores_alike(

@@ -22,8 +22,9 @@ from aesm_dsl.serving.engine import Engine, torch_engine
 from aesm_dsl.serving.limits import Limits
 from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
+from tests.serving.bodies import INFER, body_of
 from tests.serving.conftest import table_of
-from tests.serving.test_server import INFER, ask, body_of, counted, served
+from tests.serving.test_server import ask, counted, served
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_other_paths_and_methods_are_told_and_counted(engine: Engine) -> None:
 
 
 def test_more_connections_than_may_be_open(engine: Engine, rows: pl.DataFrame) -> None:
-    with served(engine, Limits(connections=3, body_s=120, answer_s=120)) as port:
+    with served(engine, Limits(connections=3, yield_s=120, body_s=120, answer_s=120)) as port:
         idle = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(3)]
         try:
             for one in idle:  # answered once, they are open for certain
