@@ -15,9 +15,8 @@ from typing import Any
 
 import uvicorn
 
-from aesm_dsl.serving.connection import make_room
-from aesm_dsl.serving.limits import Limits
 from aesm_dsl.serving.repeated_logs import repeated_once
+from aesm_dsl.serving.waiting import WaitingConnections
 
 PAUSE_S = 0.5
 """How long no connection is accepted after one could not be, in seconds."""
@@ -34,9 +33,16 @@ logger = logging.getLogger("uvicorn.error")
 class AcceptingServer(uvicorn.Server):
     """A server that accepts connections itself; `run` takes the listening sockets."""
 
-    def __init__(self, config: uvicorn.Config, limits: Limits) -> None:
+    def __init__(self, config: uvicorn.Config, most: int, waiting: WaitingConnections) -> None:
+        """Makes a server.
+
+        Args:
+            config: uvicorn's settings.
+            most: the most connections that are open at a time.
+            waiting: those that may give up their place if there are more.
+        """
         super().__init__(config)
-        self._limits, self._most = limits, limits.connections + limits.refused
+        self._most, self._waiting = most, waiting
         self._listening: list[socket.socket] = []
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -73,7 +79,7 @@ class AcceptingServer(uvicorn.Server):
                 continue
             except OSError as error:
                 logger.warning("connections wait, and none can be accepted: %s", error.strerror)
-                self._pause(listening, FULL_S if make_room(self.server_state.connections, self._limits) else PAUSE_S)
+                self._pause(listening, FULL_S if self._waiting.make_room() else PAUSE_S)
                 return
             task = asyncio.create_task(self._connect(accepted))
             self._connecting.add(task)
@@ -82,7 +88,7 @@ class AcceptingServer(uvicorn.Server):
 
     def _has_room(self) -> bool:
         count = len(self.server_state.connections) + len(self._connecting)
-        return count < self._most or make_room(self.server_state.connections, self._limits)
+        return count < self._most or self._waiting.make_room()
 
     def _pause(self, listening: socket.socket, seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -8,14 +8,16 @@ lingers: its end is announced, and what still arrives is read and dropped for a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from typing import Any
 
 import h11
 from starlette.responses import JSONResponse
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aesm_dsl.serving.limits import Limits
+from aesm_dsl.serving.waiting import WaitingConnections
 
 WHOLE = (h11.IDLE, h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
 """What a client's side of a connection is in when every request that has begun was read to its end."""
@@ -53,44 +55,44 @@ class _Transport(asyncio.Transport):
 
 
 class LimitedConnection(H11Protocol):
-    """A connection that is closed when it takes too long; uvicorn makes one for every client.
+    """A connection that is closed when it takes too long; uvicorn makes one for every client."""
 
-    Attributes:
-        waits_since: since when it has waited for a request, or for its end, in the seconds of the event loop.
-    """
-
-    def __init__(self, limits: Limits, refuse: Any, on_malformed: Callable[[], None], **given: Any) -> None:
+    def __init__(
+        self, limits: Limits, waiting: WaitingConnections, refuse: Any, on_malformed: Callable[[], None], **given: Any
+    ) -> None:
         """Makes a connection.
 
         Args:
             limits: the limits to keep.
+            waiting: the connections without a request, which this one joins.
             refuse: the ASGI application that answers on connections beyond the limit.
             on_malformed: called for each request that is no HTTP.
             given: what uvicorn passes to its own class.
         """
         super().__init__(**given)
-        self._limits, self._refuse, self._on_malformed = limits, refuse, on_malformed
+        self._limits, self._waiting, self._refuse, self._on_malformed = limits, waiting, refuse, on_malformed
         self._inner: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None  # closes the connection
         self._reading_header = True
-        self.waits_since = self.loop.time()
         self._stopping = False  # the server stops
         self._half_closed = False  # the client sends nothing more
         self._dropped_bytes = 0
 
     @property
-    def busy(self) -> bool:
+    def _busy(self) -> bool:
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._inner = transport
         super().connection_made(_Transport(transport, self._close))
-        if len(self.connections) > self._limits.connections and not make_room(self.connections, self._limits):
+        if len(self.connections) > self._limits.connections and not self._waiting.make_room():
             self.app = self._refuse
         self._abort_in(self._limits.header_s)
+        self._waiting.add(self, asked=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._waiting.discard(self)
         self._abort_in(None)
         super().connection_lost(exc)
 
@@ -103,32 +105,37 @@ class LimitedConnection(H11Protocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self.busy:
+        if self._busy:
+            self._waiting.discard(self)
             if self._reading_header:
                 self._reading_header = False
                 self._abort_in(None)
             if self._stopping:
-                self.cycle.keep_alive = False
+                self._end_with_answer()
         elif not self._reading_header:  # from the first byte on, however slowly the others follow
             self._reading_header = True
             self._abort_in(self._limits.header_s)
 
+    def descriptor(self) -> int:
+        return int(self.transport.get_extra_info("socket").fileno())
+
     def give_up(self) -> None:
-        """Closes the connection, which counts no more."""
         self._inner.abort()
         self.connections.discard(self)  # else it would count until the event loop turns
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Whether the connection stays open: a client that has sent all may close its side and wait for the answer."""
-        if self.busy and not self.cycle.more_body and not self.transport.is_closing():
+        if self._busy and not self.cycle.more_body and not self.transport.is_closing():
             self._half_closed = True
             return True
         return None
 
     def on_response_complete(self) -> None:
-        self.waits_since = self.loop.time()
+        self._waiting.add(self, asked=True)
         super().on_response_complete()
-        if self._half_closed and not self.busy:
+        if self._busy:  # with a request that came together with the one before
+            self._waiting.discard(self)
+        elif self._half_closed:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
@@ -144,7 +151,7 @@ class LimitedConnection(H11Protocol):
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(event) or b"")
-        if self.busy:  # its body cannot be read further
+        if self._busy:  # its body cannot be read further
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
@@ -152,12 +159,16 @@ class LimitedConnection(H11Protocol):
     def shutdown(self) -> None:
         """Lets a request be answered that runs, or is on its way, then closes the connection: the server stops."""
         self._stopping = True
-        if self.busy:
-            super().shutdown()
+        if self._busy:
+            self._end_with_answer()
         elif not self.transport.is_closing():
             self._unset_keepalive_if_required()
             self._reading_header = True
             self._abort_in(self._limits.stop_s)
+
+    def _end_with_answer(self) -> None:
+        self.cycle.keep_alive = False
+        self.headers.append(CLOSE_HEADER)  # as if the client had asked for it: the answer says so
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -171,7 +182,6 @@ class LimitedConnection(H11Protocol):
 
     def _close(self) -> None:
         """Closes at once if the whole request was read, or else lingers; never for longer than its time."""
-        self.waits_since = self.loop.time()
         self._abort_in(self._limits.linger_s)
         if self.conn.their_state in WHOLE and not self.conn.trailing_data[0]:
             self._inner.close()
@@ -188,15 +198,3 @@ class LimitedConnection(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if seconds is None else self.loop.call_later(seconds, self._inner.abort)
-
-
-def make_room(connections: Set[Any], limits: Limits) -> bool:
-    """Whether a connection gave up its place: the one that has waited for a request for the longest time."""
-    others = [one for one in connections if isinstance(one, LimitedConnection) and not one.busy]
-    if not others:
-        return False
-    longest = min(others, key=lambda one: one.waits_since)
-    waited_s = longest.loop.time() - longest.waits_since
-    if waited_s > limits.yield_s:
-        longest.give_up()
-    return waited_s > limits.yield_s

@@ -40,7 +40,7 @@ class Limits:
     """How long a client may leave its answer unread, in seconds."""
     idle_s: float = 30.0
     """How long a connection may stay open between two requests, in seconds."""
-    yield_s: float = 3.0
+    yield_s: float = 2.0
     """How long a connection without a request stays open at least when others need its place, in seconds."""
     linger_s: float = 10.0
     """How long the rest of a request is read and dropped after its answer, in seconds."""

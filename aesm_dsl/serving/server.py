@@ -39,6 +39,7 @@ from aesm_dsl.serving.protocol import (
     model_metadata,
     read_request,
 )
+from aesm_dsl.serving.waiting import WaitingConnections
 from aesm_dsl.version import VERSION
 
 Result = TypeVar("Result")
@@ -256,11 +257,12 @@ def _error_response(message: str, status: int) -> Response:
 def make_server(engine: Engine, limits: Limits) -> uvicorn.Server:
     """Returns a server that stops on SIGINT or SIGTERM, once the requests that it has accepted are answered."""
     service = _Service(engine, limits)
+    waiting = WaitingConnections(limits.yield_s)
     app, refusal = service.counted(service.app()), service.counted(_refuse)
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http=cast(Any, partial(LimitedConnection, limits, refusal, service.count_malformed)),
+        http=cast(Any, partial(LimitedConnection, limits, waiting, refusal, service.count_malformed)),
         ws="none",
         log_level="warning",
         access_log=False,
@@ -269,7 +271,7 @@ def make_server(engine: Engine, limits: Limits) -> uvicorn.Server:
         timeout_keep_alive=cast(int, limits.idle_s),  # seconds; a fraction will do
         timeout_graceful_shutdown=math.ceil(limits.body_s + limits.answer_s + limits.send_s),
     )
-    return AcceptingServer(config, limits)
+    return AcceptingServer(config, limits.connections + limits.refused, waiting)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

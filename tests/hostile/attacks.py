@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import http.client
 import itertools
 import multiprocessing
 import socket
@@ -237,7 +238,7 @@ def big_bodies(count: int, size: int) -> Attack:
     async def attack(port: int, stop: Stop) -> Counter[str]:
         async def turn(seen: Counter[str]) -> None:
             for name, (start, sent) in forms.items():
-                status = await asyncio.to_thread(_send_then_read, port, start + sent)
+                status = await asyncio.to_thread(send_then_read, port, start + sent)
                 expected = {"other path": 404}.get(name, 413)
                 seen["read" if status == expected else "refused" if status == 503 else f"{name}: {status}"] += 1
 
@@ -246,15 +247,17 @@ def big_bodies(count: int, size: int) -> Attack:
     return attack
 
 
-def _send_then_read(port: int, sent: bytes) -> int | str:
+def send_then_read(port: int, sent: bytes) -> int | str:
     """The status of the answer, read by a client that writes to the end first."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as connection:
             connection.sendall(sent)
-            answer = connection.makefile("rb").read()
-    except OSError as error:
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            answer.read()
+            return answer.status
+    except (OSError, http.client.HTTPException) as error:
         return type(error).__name__
-    return int(answer[9:12]) if answer else "nothing"
 
 
 def pipelined(count: int, turns: Sequence[tuple[bytes, Sequence[Judge]]]) -> Attack:
