@@ -7,7 +7,7 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs wheel clients accept clean writers
+.PHONY: help demo test check docs wheel clients hostile accept clean writers
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -55,6 +55,9 @@ check: docs wheel  ## formatting, lint, types, the documents as a site, and the 
 clients: $(READY)  ## try the clients and runtimes of docs/serving.md, each in an environment of its own
 	PYTHONPATH=. $(BIN)/python tests/clients/run.py
 	AESM_COMPILED=1 $(BIN)/python -m pytest -n 0 tests/serving/test_score_pt2.py
+
+hostile: $(READY)  ## a server among hostile clients: the table of docs/serving.md; on Linux
+	ulimit -n 8192 && $(BIN)/python -m tests.hostile
 
 accept: $(READY)   ## rewrite the golden files from what the code prints now
 	$(BIN)/python -m pytest --accept

@@ -20,6 +20,10 @@ class Limits:
     """The largest body of one request."""
     all_bytes: int = 64 * 2**20
     """The largest size of the bodies of all requests together that are being answered."""
+    large_bytes: int = 2**20
+    """A larger body waits for its turn: what JSON becomes in memory may be many times as large."""
+    large_at_once: int = 2
+    """So many of them are read at a time."""
     request_rows: int = 10_000
     """The most rows of one request."""
     batch_rows: int = 1024

@@ -69,6 +69,7 @@ class _Service:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine, self._limits = engine, limits
         self._body_bytes = 0  # of all requests that are being answered
+        self._large = asyncio.Semaphore(limits.large_at_once)
         self._batcher = Batcher(
             engine.score,
             batch_rows=limits.batch_rows,
@@ -215,7 +216,8 @@ class _Service:
         length = request.headers.get("inference-header-content-length")
         if length is not None and not (length.isascii() and length.isdigit() and int(length) <= len(body)):
             raise RequestError("`Inference-Header-Content-Length` is no length within the body")
-        wanted, batch = await asyncio.to_thread(self._read, body, None if length is None else int(length))
+        async with self._large if len(body) > self._limits.large_bytes else contextlib.nullcontext():
+            wanted, batch = await asyncio.to_thread(self._read, body, None if length is None else int(length))
         scores = await self._batcher.score(batch) if batch.rows else np.zeros((0, len(self._engine.tasks)), np.float32)
         self._metrics.rows.inc(len(scores))
         return JSONResponse(inference_response(self._engine.plan.name, wanted, self._engine.tasks, scores))

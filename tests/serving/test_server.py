@@ -161,6 +161,10 @@ def wrong(rows: pl.DataFrame) -> dict[str, tuple[bytes, int, str]]:
             "E507",
         ),
         "output": (body_of(some, outputs=[{"name": "bye"}]), 400, "no output `bye`"),
+        "long name": (changed("age", name="age" * 40_000), 400, f"{'age' * 26}ag... (120,000 characters)`; there are"),
+        "long value": (changed("age", data=["x" * 120_000, 1]), 400, f"`{'x' * 80}... (120,000 characters)`"),
+        "endless rows": (changed("age", shape=[10**4000]), 400, "`shape` is [rows]"),
+        "endless lists": (changed("sizes", shape=[2, 10**4000]), 400, "`shape` is [rows]"),
         "rows": (body_of(pl.concat([some] * 51)), 413, "102 rows are more than the 100"),
         "bytes": (b" " * 200_001, 413, "larger than 200,000 bytes"),
     }
