@@ -24,6 +24,7 @@ from aesm_dsl.api.serve import serve
 from aesm_dsl.serving.engine import Engine, torch_engine
 from aesm_dsl.serving.limits import Limits
 from aesm_dsl.serving.repeated_logs import RepeatedLogs
+from aesm_dsl.serving.waiting import WaitingConnections
 from aesm_dsl.training.run.folder import Run
 from tests.hostile import attacks
 from tests.hostile.clients import clients
@@ -245,14 +246,45 @@ def test_half_of_the_descriptors_are_for_connections(run: Run) -> None:
 
 def test_who_waits_gives_its_place_to_who_asks(engine: Engine) -> None:
     with served(engine, Limits(connections=3, yield_s=0)) as port, contextlib.ExitStack() as open_ones:
-        asked = open_ones.enter_context(connect(port))
-        asked.sendall(LIVE)
-        assert read_one(asked).startswith(b"HTTP/1.1 200")
         silent = [open_ones.enter_context(connect(port)) for _ in range(8)]
         assert ask(port, "/v2/health/live")[0] == 200
-        assert all(read_all(one) == b"" for one in silent[:5])
-        asked.sendall(LIVE)  # who has asked before keeps its place
-        assert read_one(asked).startswith(b"HTTP/1.1 200")
+        assert all(read_all(one) == b"" for one in silent[:4])
+
+
+class _Waits:
+    """A connection that waits, with what its client has sent but nobody has read."""
+
+    def __init__(self, sent: bytes = b"") -> None:
+        self.given_up = False
+        self._socket, self._client = socket.socketpair()
+        self._client.sendall(sent)
+
+    def descriptor(self) -> int:
+        return self._socket.fileno()
+
+    def give_up(self) -> None:
+        self.given_up = True
+        self._socket.close()
+
+
+def test_who_has_asked_before_keeps_its_place_longest() -> None:
+    waiting = WaitingConnections(yield_s=0)
+    asked, asks, first, second, gone = _Waits(), _Waits(b"GET"), _Waits(), _Waits(), _Waits()
+    waiting.add(asked, asked=True)
+    for one in (asks, first, second, gone):
+        waiting.add(one, asked=False)
+    waiting.discard(gone)
+    time.sleep(0.001)
+    for expected in ([first], [first, second], [first, second, asked]):
+        assert waiting.make_room()
+        assert [one for one in (asked, asks, first, second, gone) if one.given_up] == [
+            one for one in (asked, first, second) if one in expected
+        ]
+    assert not waiting.make_room()
+    assert not WaitingConnections(yield_s=3600).make_room()
+    patient = WaitingConnections(yield_s=3600)
+    patient.add(_Waits(), asked=False)
+    assert not patient.make_room()
 
 
 def test_a_request_on_its_way_is_answered_when_the_server_stops(engine: Engine, rows: pl.DataFrame) -> None:
