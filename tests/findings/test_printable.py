@@ -115,7 +115,9 @@ def test_a_bidirectional_control_is_told() -> None:
 
 
 def test_invisible_signs_are_written_by_their_number() -> None:
-    spec = Spec.parse('model m {\n  features row { x = number() }\n  tasks { task click "a\\u202eb\\u001b\\ud800c\\\\u0041" }\n}\n')
+    spec = Spec.parse(
+        'model m {\n  features row { x = number() }\n  tasks { task click "a\\u202eb\\u001b\\ud800c\\\\u0041" }\n}\n'
+    )
     text = write(spec)
     assert '"a\\u202eb\\u001bud800c\\\\u0041"' in text
     assert all(sign.isprintable() or sign == "\n" for sign in text)
