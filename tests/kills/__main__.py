@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.kills.commands import COMMANDS, Command
 from tests.kills.disturb import Disturbed, Place, full, killed
 from tests.kills.process import Server, why_not
+from tests.kills.servers import SERVE, killed_servers
 
 KINDS = ("lost", "half", "refused", "wrong", "missing", "leftover", "silent", "traceback", "no path", "fails")
 
@@ -30,14 +31,12 @@ def main() -> int:
     if why := why_not():
         print(f"nothing was tried: {why}")
         return 0
-    chosen = [each for each in COMMANDS if not given.commands or each.name.startswith(tuple(given.commands))]
+    wanted = tuple(given.commands) or ("",)
+    chosen = [each for each in (*COMMANDS, SERVE) if each.name.startswith(wanted)]
     began = time.monotonic()
     with ThreadPoolExecutor(given.jobs) as pool:
-        results = [
-            each
-            for own in pool.map(partial(_share, given), [chosen[n :: given.jobs] for n in range(given.jobs)])
-            for each in own
-        ]
+        shares = pool.map(partial(_share, given), [chosen[first :: given.jobs] for first in range(given.jobs)])
+        results = [each for share in shares for each in share]
     _print(results, given.full)
     print(f"{sum(each.hits for each in results)} in {time.monotonic() - began:,.0f} s")
     return any(each.faults for each in results)
@@ -49,23 +48,31 @@ def _share(given: argparse.Namespace, commands: list[Command]) -> list[Disturbed
     with tempfile.TemporaryDirectory() as folder, Server() as server:
         place = Place(server, Path(folder).resolve())
         for command in commands:
-            if given.list:
-                place.begin(command)
-                for operation in place.run(command.words, watch=True).operations:
-                    print(f"{command.name}: {operation.text}")
-                continue
             began = time.monotonic()
             try:
-                result = (full if given.full else killed)(place, command, given.most)
+                result = _disturbed(given, place, command)
             except (AssertionError, OSError) as error:
                 result = Disturbed(command.name, 0, faults={"": [f"fails: {error}"]})
-            results.append(result)
-            if given.say:
+            if result is not None:
+                results.append(result)
+            if result is not None and given.say:
                 print(f"--- {command.name}: {result.hits} in {time.monotonic() - began:,.0f} s", flush=True)
                 for operation, faults in result.faults.items():
                     print(operation, *faults, sep="\n    ", flush=True)
                 print(*sorted(result.messages), sep="\n", flush=True)
     return results
+
+
+def _disturbed(given: argparse.Namespace, place: Place, command: Command) -> Disturbed | None:
+    """What became of a command; None if it is not to be disturbed."""
+    if given.list:
+        place.begin(command)
+        done = place.run(command.words, watch=True).operations if command is not SERVE else ()
+        print(*(f"{command.name}: {operation.text}" for operation in done), sep="\n")
+        return None
+    if command is SERVE:
+        return None if given.full else killed_servers(place, given.most)
+    return (full if given.full else killed)(place, command, given.most)
 
 
 def _print(results: list[Disturbed], is_full: bool) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.kills.commands import Command, Words, begin
 from tests.kills.operations import TAKING, Operation
@@ -37,8 +38,8 @@ class Place:
         self._server, self._kept, self.work = server, folder / "kept", folder / "work"
         begin(self._kept_at((), ""))
 
-    def run(self, words: Words, at: Operation | None = None, what: str = KILL, *, watch: bool = False) -> Ended:
-        return self._server.run(words, self.work, at, what, watch=watch)
+    def run(self, words: Words, at: Operation | None = None, what: str = KILL, **more: Any) -> Ended:
+        return self._server.run(words, self.work, at, what, **more)
 
     def begin(self, command: Command) -> None:
         """Fills the folder with what is there before the command."""

@@ -48,8 +48,14 @@ def why_not() -> str:
     """Why no process can be followed here; empty if one can."""
     if shutil.which("strace") is None:
         return "strace is not installed"
-    done = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
-    return f"strace may not follow a process: {done.stderr.strip()}" if done.returncode else ""
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        command = ["strace", "-p", str(sleeper.pid), "-o", os.devnull]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+            assert tracer.stderr is not None
+            said = tracer.stderr.readline().strip()
+            tracer.terminate()
+        sleeper.kill()
+    return "" if said.endswith("attached") else f"strace may not follow a process: {said}"
 
 
 class Server:
@@ -97,6 +103,7 @@ class Server:
             meanwhile: called with the process and the file of its standard error, once the process has begun.
         """
         out, err, trace = (self._scratch / name for name in ("out", "err", "trace"))
+        err.write_bytes(b"")
         environment = {"XDG_CACHE_HOME": str(folder / "cache"), "TMPDIR": str(self._scratch)}
         order = {"words": words, "folder": str(folder), "environment": environment, "out": str(out), "err": str(err)}
         order["alike"] = watch or at is not None
