@@ -7,7 +7,7 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs wheel clients hostile accept clean writers
+.PHONY: help demo test check docs wheel clients hostile accept clean writers bits
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -61,6 +61,9 @@ hostile: $(READY)  ## a server among hostile clients: the table of docs/serving.
 
 accept: $(READY)   ## rewrite the golden files from what the code prints now
 	$(BIN)/python -m pytest --accept
+
+bits: $(READY)     ## train by every option with 1, 2 and 3 threads, twice: the same bits, in half an hour or more
+	$(BIN)/python -m tests.bits
 
 clean:    ## remove the environment, the runs and the caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

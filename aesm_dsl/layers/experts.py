@@ -150,7 +150,7 @@ class ExpertBlock(nn.Module):
                 mean_EH, variance_EH = self._statistics(lambda: pairs.moments(h_PH, len(self.mean_EH)))
                 factor_EH = self.scale_EH * (variance_EH + EPSILON).rsqrt()
                 offset_EH = self.shift_EH - mean_EH * factor_EH
-                h_PH = torch.addcmul(offset_EH[pairs.expert_P], h_PH, factor_EH[pairs.expert_P])
+                h_PH = torch.addcmul(pairs.of_expert(offset_EH), h_PH, pairs.of_expert(factor_EH))
             else:
                 h_PH = pairs.layer_norm(h_PH, self.scale_EH, self.shift_EH)
         return functional.dropout(self.activation(h_PH), self.dropout, self.training)

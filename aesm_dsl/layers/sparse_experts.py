@@ -36,6 +36,11 @@ class Pairs(ABC):
     def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
         """Returns h_PH normalised over H, scaled and shifted by each pair's expert."""
 
+    def of_expert(self, values_EH: Tensor) -> Tensor:
+        """Returns values_PH: each pair has those of its expert."""
+        # Not values_EH[expert_P]: on a CPU several threads add up its gradient in whatever order they come.
+        return functional.embedding(self.expert_P, values_EH)
+
     def moments(self, h_PH: Tensor, experts: int) -> tuple[Tensor, Tensor, Tensor]:
         """Returns statistics of each expert's pairs.
 
@@ -47,7 +52,7 @@ class Pairs(ABC):
         rows_E1 = h_PH.new_zeros(experts, 1).index_add(0, self.expert_P, real_P1)
         total_EH = h_PH.new_zeros(experts, h_PH.shape[1]).index_add(0, self.expert_P, h_PH * real_P1)
         mean_EH = total_EH / rows_E1.clamp(min=1)
-        squares_PH = (h_PH - mean_EH[self.expert_P]).square() * real_P1
+        squares_PH = (h_PH - self.of_expert(mean_EH)).square() * real_P1
         return rows_E1, mean_EH, torch.zeros_like(mean_EH).index_add(0, self.expert_P, squares_PH)
 
     def mix(self, h_PF: Tensor, weight_BGE: Tensor) -> Tensor:
@@ -106,14 +111,14 @@ class SegmentPairs(Pairs):
         place_S = self.row_P.new_zeros(rows * experts)
         place_S[self.row_P * experts + self.expert_P] = torch.arange(len(self.row_P), device=h_PF.device)
         used_BGE = weight_BGE != 0
-        row_Q, gate_Q, expert_Q = used_BGE.nonzero(as_tuple=True)
+        index_Q = used_BGE.flatten().nonzero().squeeze(1)
         counts_S = used_BGE.sum(dim=-1).flatten()
         mixed_SF = functional.embedding_bag(
-            place_S[row_Q * experts + expert_Q],
+            place_S[index_Q // (gates * experts) * experts + index_Q % experts],
             h_PF,
             counts_S.cumsum(0) - counts_S,
             mode="sum",
-            per_sample_weights=weight_BGE[row_Q, gate_Q, expert_Q].to(h_PF.dtype),
+            per_sample_weights=weight_BGE.flatten().index_select(0, index_Q).to(h_PF.dtype),
         )
         return mixed_SF.reshape(rows, gates, h_PF.shape[1])
 
@@ -135,13 +140,15 @@ class GroupedPairs(Pairs):
         self.ends_E = runs_BE.sum(dim=0).cumsum(0).to(torch.int32)
 
     def linear(self, h_PD: Tensor, weight_EDH: Tensor, bias_EH: Tensor) -> Tensor:
-        h_PD, weight_EDH, bias_EH = _autocast(h_PD, weight_EDH, bias_EH)
+        h_PD, weight_EDH = _autocast(h_PD, weight_EDH)
         # grouped_mm leaves rows after the last group uninitialised, forward and backward: `real` sets both to 0.
-        return self.real(functional.grouped_mm(self.real(h_PD), weight_EDH, offs=self.ends_E)) + bias_EH[self.expert_P]
+        out_PH = self.real(functional.grouped_mm(self.real(h_PD), weight_EDH, offs=self.ends_E))
+        # The rows are converted, not the biases: in bfloat16, the gradient of a bias would be a sum that stops growing.
+        return out_PH + self.of_expert(bias_EH).to(out_PH.dtype)
 
     def layer_norm(self, h_PH: Tensor, scale_EH: Tensor, shift_EH: Tensor) -> Tensor:
         h_PH = functional.layer_norm(h_PH, h_PH.shape[1:])
-        return torch.addcmul(shift_EH[self.expert_P], h_PH, scale_EH[self.expert_P])
+        return torch.addcmul(self.of_expert(shift_EH), h_PH, self.of_expert(scale_EH))
 
     def real(self, values_P: Tensor) -> Tensor:
         return values_P.masked_fill(~self.real_P.reshape(-1, *[1] * (values_P.dim() - 1)), 0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -32,8 +33,8 @@ def stepping(network: AnyNetwork) -> Callable[[Batch, Noise], Prediction]:
 
 
 @contextmanager
-def step_of(training: TrainingPlan) -> Iterator[None]:
-    """Sets torch's compiler up for one whole step, forward and backward."""
+def step_of(training: TrainingPlan, device: torch.device) -> Iterator[None]:
+    """Sets torch's compiler up for one whole step on a device, forward and backward."""
     if training.compile is None:
         yield
         return
@@ -42,5 +43,24 @@ def step_of(training: TrainingPlan) -> Iterator[None]:
 
     # To combine gradients, one graph is asked for the gradients of one task after the other: its buffers must live on.
     buffers = graphs.patch(donated_buffer=training.combine == "sum")
-    with buffers, tracing.patch(recompile_limit=RECOMPILE_LIMIT):
+    with buffers, tracing.patch(recompile_limit=RECOMPILE_LIMIT), _deterministic(device.type == "cpu"):
         yield
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Makes torch choose deterministic algorithms, and then choose as before.
+
+    Inductor's own loops let several threads add to the gradient of the same looked-up row in whatever order they come.
+    Asked for deterministic algorithms, it calls torch's operators instead, which do not.
+    """
+    memory: Any = torch.utils.deterministic
+    before = torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
+    if wanted:
+        torch.set_deterministic_debug_mode("warn")
+        memory.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before[0])
+        memory.fill_uninitialized_memory = before[1]

@@ -89,7 +89,7 @@ class Stepper:
         )
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        with step_of(self.plan.training):
+        with step_of(self.plan.training, self.device):
             with autocast:
                 prediction = self.run(batch, noise)
             losses = loss(prediction, batch, self.plan, self.log_variance_T, self.processes)

@@ -127,6 +127,23 @@ def test_statistics_count_beyond_what_bfloat16_counts(way: str) -> None:
         )
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_gradients_grow_beyond_what_bfloat16_counts(way: str) -> None:
+    """Those of a bias too, which are sums over the rows."""
+    torch.manual_seed(0)
+    plan = replace(LAYER, input=8, hidden=(8,), experts=2, norm="none", activation="relu", execution=way)
+    x_BD, weight_BGE = torch.randn(4000, 8), torch.eye(2)[torch.arange(4000) % 2].unsqueeze(1)
+    low, full = Experts(plan), Experts(plan)
+    low.load_state_dict(full.state_dict())
+    with torch.autocast("cpu", torch.bfloat16):
+        low(x_BD, weight_BGE).float().sum().backward()
+    full(x_BD, weight_BGE).sum().backward()
+    for rounded, exact in zip(low.parameters(), full.parameters(), strict=True):
+        assert rounded.grad is not None
+        assert exact.grad is not None
+        torch.testing.assert_close(rounded.grad, exact.grad, atol=8.0, rtol=0.02)
+
+
 def learn(plan: Plan, compile: str | None, combine: str) -> tuple[list[list[float]], dict[str, torch.Tensor]]:
     plan = replace(plan, training=replace(plan.training, compile=compile, combine=combine))
     network = new_network(plan)
@@ -151,7 +168,9 @@ def test_compiled_steps_learn_the_same(way: str, combine: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="no C++ compiler")
-def test_a_compiled_training_and_its_way_on(spec: Path, tmp_path: Path) -> None:
+def test_a_compiled_training_and_its_way_on(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its loops never let several threads add to one place: they would add in another order each time."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     few = [
         "experts.hidden=[8]",
         "experts.dropout=0%",
@@ -167,6 +186,9 @@ def test_a_compiled_training_and_its_way_on(spec: Path, tmp_path: Path) -> None:
     stopped(spec, tmp_path / "run", 2, overrides=more)
     train(spec, tmp_path / "run", device="cpu", overrides=more, resume=True)
     same(tmp_path / "run", whole)
+    loops = [path.read_text() for path in (tmp_path / "compiled").rglob("*.main.cpp")]
+    assert loops
+    assert not [loop for loop in loops if "atomic_add" in loop]
 
 
 def test_no_compiler_is_told_before_anything_is_read(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:

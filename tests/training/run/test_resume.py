@@ -22,6 +22,7 @@ from aesm_dsl.training.run.checkpoint import Checkpoints
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.run.run_in_progress import RunInProgress
 from aesm_dsl.training.run.stop_signals import StoppedError, StopSignals
+from tests.bits.differences import differences
 from tests.conftest import PROJECT
 from tests.worlds import fund_world
 
@@ -55,14 +56,7 @@ def whole(spec: Path) -> Run:
 
 def same(folder: Path, whole: Run) -> None:
     """Both folders hold the same: weights, scores, usage, and a history that differs in its times alone."""
-    for name in ("weights.safetensors", "metrics.json", "usage.json", "encoders.json"):
-        assert (folder / name).read_bytes() == (whole.folder / name).read_bytes(), name
-
-    def history(run: Path) -> list[dict[str, Any]]:
-        lines = (run / "history.jsonl").read_text(encoding="utf-8").splitlines()
-        return [{**json.loads(line), "seconds": None} for line in lines]
-
-    assert history(folder) == history(whole.folder)
+    assert differences(folder, whole.folder) == []
     assert not RunInProgress.of(folder).folder.exists()
 
 

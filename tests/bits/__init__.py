@@ -1,0 +1,1 @@
+"""The same training gives the same bits in every process with as many threads, stopped on the way or not."""
