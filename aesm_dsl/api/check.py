@@ -42,7 +42,7 @@ def profile(spec: SpecLike, overrides: Sequence[str] = ()) -> tuple[Findings, di
     from aesm_dsl.data.checks.profile import Profile
 
     profiled = Profile(compiled.plan)
-    _check_tables(compiled, findings, [profiled])
+    _check_tables(compiled, findings, profiled.checks)
     return findings, None if findings.errors else profiled.summary()
 
 

@@ -7,7 +7,7 @@ chunks, not the tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
 from aesm_dsl.data.encoding.splits import Splits
 from aesm_dsl.data.encoding.statistics import UnmatchedStatistics, learn_from_statistics, statistics_files
 from aesm_dsl.data.encoding.vectors import read_vectors
-from aesm_dsl.data.reading.checked_rows import CheckedRows, TableCheck
+from aesm_dsl.data.reading.checked_rows import CheckedRows, TableCheck, update_checks
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.files import TableRows, find_files, read_chunks
 from aesm_dsl.findings.diagnostic import Findings, quoted
@@ -119,12 +119,11 @@ class TableReader:
         numbers.report(self._findings)
         target.report(self._findings)
 
-    def check_all(self, learn: Callable[[CheckedRows], None], checks: Sequence[TableCheck]) -> Splits | None:
+    def check_all(self, checks: Sequence[TableCheck]) -> Splits | None:
         """Reads all rows once, and reports all that is wrong with them.
 
         Args:
-            learn: called with the training rows.
-            checks: look at the rows of all parts; they report only if the rows have no errors.
+            checks: look at the rows of their parts; they report only if the rows have no errors.
 
         Returns:
             The splits; None after adding errors.
@@ -132,11 +131,8 @@ class TableReader:
         before = len(self._findings.errors)
         splits = self.splits() if "train" in self.files else None
         for part in self.files:
-            for to_part, chunk in self.checked(part, splits if part == "train" else None):
-                if to_part == "train":
-                    learn(chunk)
-                for check in checks:
-                    check.update(chunk)
+            for _, chunk in self.checked(part, splits if part == "train" else None):
+                update_checks(checks, chunk)
         if splits is None:
             return None
         splits.report(self._findings, self._locate)
@@ -226,7 +222,7 @@ def check_tables(
             IdCollisions(plan, locate),
             *also,
         )
-        reader.check_all(lambda chunk: None, checks if len(findings.errors) == before else ())
+        reader.check_all(checks if len(findings.errors) == before else ())
 
 
 def report_no_data(plan: Plan, findings: Findings) -> bool:

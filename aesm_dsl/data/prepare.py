@@ -16,13 +16,12 @@ from aesm_dsl.data.checks.profile import Profile
 from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys, VectorKeys
 from aesm_dsl.data.encoded_stream import user_numbers
 from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.fitting import EncoderFitting, make_encoders
+from aesm_dsl.data.encoding.fitting import EncoderFitting, FittingPass, make_encoders
 from aesm_dsl.data.encoding.row_sketch import RowSketch, row_hashes
 from aesm_dsl.data.encoding.splits import Splits
 from aesm_dsl.data.encoding.statistics import UnmatchedStatistics, learn_from_statistics, statistics_files
 from aesm_dsl.data.encoding.vectors import VectorTable, read_vectors
 from aesm_dsl.data.open_tables import TableReader, open_tables
-from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.store import cache
 from aesm_dsl.data.store.cached_entry import CachedEntry, open_entry, read_entry, write_parts
@@ -110,7 +109,7 @@ def prepare(
     vectors = read_vectors(plan, roots, findings, spans.of)
     statistics = statistics_files(plan, roots, findings, spans.of)
     if len(findings.errors) > before:
-        reader.check_all(lambda chunk: None, ())
+        reader.check_all(())
         return None
     keys = {name: table.keys for name, table in vectors.items()}
     if in_memory:
@@ -212,14 +211,10 @@ def _fit(
         *reader.standard_checks(),
         UnmatchedKeys(plan, keys, spans.of),
         UnmatchedStatistics(plan, known or {}, spans.of),
-        profile,
+        *profile.checks,
+        *(() if known is not None else (FittingPass(fitting),)),
     )
-
-    def learn(chunk: CheckedRows) -> None:
-        if known is None:
-            fitting.update(chunk.rows.frame)
-
-    splits = reader.check_all(learn, checks)
+    splits = reader.check_all(checks)
     if splits is None or len(findings.errors) > before:
         return None
     learners = None if known is None else [known.get(feature.name) for feature in plan.features]

@@ -9,7 +9,7 @@ from aesm_dsl.editor import tune_block, vocabulary
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.cursor import CursorContext, Token, context_at
 from aesm_dsl.editor.names import GROUP, IMPORT, LEVEL, NODE, Declaration, SpecNames, collect_names
-from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import BlockModel
 from aesm_dsl.spec.import_file import importable_paths, resolve_path

@@ -9,7 +9,8 @@ from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.cursor import BlockHead, CursorContext, Token, context_at
 from aesm_dsl.editor.definition import imported_group
 from aesm_dsl.editor.names import FEATURE, GROUP, IMPORT, NODE, Declaration, collect_names, own_setting
-from aesm_dsl.findings.diagnostic import Findings, normalize
+from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.block_model import BlockModel
 from aesm_dsl.spec.kinds import BlockKind, MembersKind

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aesm_dsl.editor.vocabulary import alternatives
-from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import BlockModel, child_model

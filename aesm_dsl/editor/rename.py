@@ -19,8 +19,8 @@ from aesm_dsl.editor.names import (
     collect_names,
     own_setting,
 )
-from aesm_dsl.findings.diagnostic import normalize
 from aesm_dsl.findings.fix import Edit
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import KINDS
 from aesm_dsl.spec.imports import is_group_file

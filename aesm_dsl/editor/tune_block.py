@@ -7,7 +7,7 @@ from dataclasses import replace
 from aesm_dsl.editor import vocabulary
 from aesm_dsl.editor.analysis import Analysis
 from aesm_dsl.editor.cursor import BlockHead, CursorContext
-from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.spec.block_model import BlockModel, child_model
 from aesm_dsl.spec.kinds import BlockKind
 from aesm_dsl.spec.model import Spec

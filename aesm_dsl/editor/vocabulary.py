@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from aesm_dsl.editor.cursor import BlockHead, CursorContext, EnclosingValue
-from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.block_model import BlockModel, child_model
 from aesm_dsl.spec.kinds import BlockKind, Kind, MembersKind

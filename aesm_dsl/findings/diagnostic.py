@@ -7,12 +7,13 @@ E6 runs and other files, W warnings. The meaning of each code is in its page (co
 from __future__ import annotations
 
 import difflib
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from aesm_dsl.findings.fix import Fix, HelpWithFix, replacement
-from aesm_dsl.findings.lookalike import find_lookalike, lookalike_help, skeleton
+from aesm_dsl.findings.known_names import MOST_LETTERS, KnownNames
+from aesm_dsl.findings.lookalike import lookalike_help, skeleton
 from aesm_dsl.findings.printable import shortened
 from aesm_dsl.findings.source import Span
 
@@ -91,7 +92,7 @@ class Findings:
 
     def extend(self, others: Iterable[Diagnostic]) -> None:
         """Adds findings, except those that are already there: two specs may import the same file."""
-        self.items.extend(item for item in others if item not in self.items)
+        self.items[:] = dict.fromkeys((*self.items, *others))
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -121,30 +122,26 @@ class Findings:
         return len(self.items)
 
 
-def normalize(name: str) -> str:
-    """Returns a name in the form in which names are compared (NFKC)."""
-    return unicodedata.normalize("NFKC", name)
+def nearest_name(word: str, known: Iterable[str], own: str = "") -> str | None:
+    """Returns the known name most similar to a word, for a message; None if none is similar.
+
+    Args:
+        word: the word.
+        known: the names; `KnownNames` if many words may be looked up in them.
+        own: a name that is not looked at.
+    """
+    return (known if isinstance(known, KnownNames) else KnownNames(known)).nearest(word, own)
 
 
-def nearest_name(word: str, known: Iterable[str]) -> str | None:
-    """Returns the known name most similar to a word, for a message; None if none is similar."""
-    known = list(known)
-    if lookalike := find_lookalike(word, known):
-        return lookalike
-    by_lowercase = {normalize(name).casefold(): name for name in known}
-    matches = difflib.get_close_matches(normalize(word).casefold(), by_lowercase, n=1, cutoff=0.65)
-    return by_lowercase[matches[0]] if matches else None
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], own: str = "") -> str:
     """Returns a help line that names the known name most similar to a word; empty if none is similar."""
-    name = nearest_name(word, known)
+    name = nearest_name(word, known, own)
     return (lookalike_help(word, name) or f"did you mean `{name}`?") if name is not None else ""
 
 
-def suggest(word: str, known: Iterable[str], span: Span) -> Help:
+def suggest(word: str, known: Iterable[str], span: Span, own: str = "") -> Help:
     """Returns `did_you_mean` with a fix at the word's span; the fix is certain if the two words hardly differ."""
-    name = nearest_name(word, known)
+    name = nearest_name(word, known, own)
     return replacement(name, span, did_you_mean(word, [name]), certain=_hardly_differ(word, name)) if name else ""
 
 
@@ -153,11 +150,15 @@ def _hardly_differ(word: str, name: str) -> bool:
     seen_word, seen_name = skeleton(word).casefold(), skeleton(name).casefold()
     if sorted(seen_word) == sorted(seen_name):
         return True
+    if max(len(word), len(name)) > MOST_LETTERS:
+        return False
     return difflib.SequenceMatcher(None, seen_word, seen_name).ratio() >= 0.8
 
 
 def guess_word(word: str, known: Iterable[str]) -> str | None:
     """Returns the known word that a misspelt one probably means, so that reading can go on with it; None if unclear."""
+    if len(word) > MOST_LETTERS:
+        return None
     by_skeleton = {skeleton(name).casefold(): name for name in known}
     matches = difflib.get_close_matches(skeleton(word).casefold(), by_skeleton, n=1, cutoff=0.7)
     return by_skeleton[matches[0]] if matches else None
@@ -165,6 +166,6 @@ def guess_word(word: str, known: Iterable[str]) -> str | None:
 
 def quoted(names: Iterable[str], most: int = 8) -> str:
     """Returns the names in backticks, separated by commas; after `most`, only the number of the others."""
-    names = list(names)
-    shown = ", ".join(f"`{name}`" for name in names[:most])
+    names = names if isinstance(names, Collection) else list(names)
+    shown = ", ".join(f"`{name}`" for name in islice(names, most))
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 
 _CYRILLIC = dict(zip("асеорхуіјѕԁһԛԝвкмнтАВСЕНІЈКМОРЅТХУԌ", "aceopxyijsdhqwBKMHTABCEHIJKMOPSTXYG", strict=True))
 _GREEK = dict(zip("ανορυικτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "avopuiktABEZHIKMNOPTYX", strict=True))
@@ -15,30 +14,30 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 
 
+def normalize(name: str) -> str:
+    """Returns a name in the form in which names are compared (NFKC)."""
+    return unicodedata.normalize("NFKC", name)
+
+
 def skeleton(name: str) -> str:
     """Returns the name with every look-alike replaced by its Latin letter: two names that look the same have the same
     skeleton."""
-    return "".join(LOOKS_LIKE.get(character, character) for character in unicodedata.normalize("NFKC", name))
+    return "".join(LOOKS_LIKE.get(character, character) for character in normalize(name))
 
 
 def mixed_script_letters(name: str) -> list[str]:
     """Returns the Cyrillic and Greek letters that a name mixes with Latin ones within a run of letters, each once."""
     mixed: dict[str, None] = {}
-    for letters in _LETTERS.findall(unicodedata.normalize("NFKC", name)):
+    for letters in _LETTERS.findall(normalize(name)):
         scripts = {script for character in letters if (script := _script(character))}
         if "LATIN" in scripts and len(scripts) > 1:
             mixed |= {character: None for character in letters if _script(character) in ("CYRILLIC", "GREEK")}
     return list(mixed)
 
 
-def find_lookalike(word: str, known: Iterable[str]) -> str | None:
-    """Returns the known name that looks the same as the word but has other letters, or None."""
-    return next((name for name in known if lookalike_help(word, name)), None)
-
-
 def lookalike_help(word: str, name: str) -> str:
     """Returns a help line if the name looks the same as the word but has other letters; else an empty string."""
-    word_letters, name_letters = unicodedata.normalize("NFKC", word), unicodedata.normalize("NFKC", name)
+    word_letters, name_letters = normalize(word), normalize(name)
     if word_letters == name_letters or skeleton(word) != skeleton(name):
         return ""
     pairs = zip(word_letters, name_letters, strict=False)

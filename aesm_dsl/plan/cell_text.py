@@ -48,6 +48,8 @@ MISSING = ("", "NaN")
 
 def cell_text(text: str) -> str:
     """Returns the form of a text in which values are compared."""
+    if not _SPELT.search(text):
+        return text
     if re.search(_of_python(ZONED), text):
         zoned = text
         for pattern, put in OFFSETS:
@@ -68,3 +70,6 @@ def _replaced(pattern: str, put: str, text: str) -> str:
 def _of_python(pattern: str) -> str:
     """The pattern as Python writes it: its `$` also matches before a line end."""
     return pattern.replace("$", r"\Z")
+
+
+_SPELT = re.compile(_of_python(SPELT))

@@ -139,24 +139,24 @@ def _layers(
 
 def _nodes(level: Level, hierarchy: Hierarchy, vertices: list[Vertex], above: list[Vertex]) -> tuple[NodePlan, ...]:
     by_name = {node.name: node for node in level.nodes}
-    nodes = []
+    nodes, place = [], {vertex: number for number, vertex in enumerate(above)}
     for vertex in vertices:
         node = by_name[vertex[1]]
         values = tuple(dict.fromkeys(cell_text(str(value)) for value in node.value or (node.name,)))
-        parents = tuple(above.index(parent) for parent in hierarchy.parents(vertex))
+        parents = tuple(place[parent] for parent in hierarchy.parents(vertex))
         nodes.append(NodePlan(node.name, node.title or node.name, values, parents))
     return tuple(nodes)
 
 
 def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
     tasks = spec.tasks
-    names = [task.name for task in tasks.tasks]
+    places = {task.name: place for place, task in enumerate(tasks.tasks)}
     embed = tasks.embed
     assert embed is not None
     return TaskLevelPlan(
-        tasks=tuple(_task(task, names) for task in tasks.tasks),
+        tasks=tuple(_task(task, places) for task in tasks.tasks),
         width=embed,
-        layers=_layers(tasks.experts, width, context + embed, len(names), budget=tasks.budget),
+        layers=_layers(tasks.experts, width, context + embed, len(places), budget=tasks.budget),
         tower=tasks.tower,
         tower_activation=tasks.experts.activation,
         tower_dropout=tasks.tower_dropout,
@@ -164,14 +164,14 @@ def _tasks(spec: Spec, width: int, context: int) -> TaskLevelPlan:
     )
 
 
-def _task(task: Task, names: list[str]) -> TaskPlan:
+def _task(task: Task, places: dict[str, int]) -> TaskPlan:
     column, rule, value, form = task.name, "as is", None, None
     if isinstance(task.label, str):
         column = task.label
     elif task.label is not None:
         column, rule, value = task.label.column, task.label.call, task.label.value
         form = number_form(task.label) if isinstance(task.label, Above) else None
-    after, where = (None if name is None else names.index(name) for name in (task.after, task.where))
+    after, where = (None if name is None else places[name] for name in (task.after, task.where))
     joint = task.joint or "product"
     title = task.title or task.name
     return TaskPlan(task.name, title, column, rule, value, after, task.weight, joint, form, where)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import networkx as nx
@@ -19,6 +19,8 @@ from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.name_rules import TASK_LEVEL
 from aesm_dsl.spec.places import NAMELESS
 
+MOST_IN_CIRCLE = 9
+"""Names of a cycle that a finding shows."""
 Vertex = tuple[str, str]
 """Level and name of a node, or "tasks" and the name of a task."""
 
@@ -32,26 +34,36 @@ class Hierarchy:
 
     levels: tuple[str, ...]
     graph: nx.DiGraph[Vertex]
+    _places: dict[Vertex, int] = field(init=False, repr=False, compare=False)
+    """The place of every vertex in declared order."""
+    _by_level: dict[str, list[Vertex]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_level: dict[str, list[Vertex]] = {level: [] for level in self.levels}
+        for vertex in self.graph.nodes:
+            by_level[vertex[0]].append(vertex)
+        # The class is frozen, hence object.__setattr__.
+        object.__setattr__(self, "_places", {vertex: place for place, vertex in enumerate(self.graph.nodes)})
+        object.__setattr__(self, "_by_level", by_level)
 
     def nodes(self, level: str) -> list[Vertex]:
         """Returns a level's nodes in declared order, which is the order of its gates."""
-        return [vertex for vertex, data in self.graph.nodes(data=True) if data["level"] == level]
+        return list(self._by_level[level])
 
     def parents(self, vertex: Vertex) -> list[Vertex]:
         """Returns the nodes of the level above under which a node lies, in declared order."""
-        above = {parent for parent in self.graph.predecessors(vertex) if parent[0] != vertex[0]}
-        return [other for other in self.graph.nodes if other in above]
+        above = (parent for parent in self.graph.predecessors(vertex) if parent[0] != vertex[0])
+        return sorted(above, key=self._places.__getitem__)
 
     def paths(self) -> Iterator[tuple[Vertex, ...]]:
         """Yields every path from the top to the end of a funnel, in declared order."""
 
         def walk(path: tuple[Vertex, ...]) -> Iterator[tuple[Vertex, ...]]:
-            below = set(self.graph.successors(path[-1]))
+            below = sorted(self.graph.successors(path[-1]), key=self._places.__getitem__)
             if not below:
                 yield path
-            for vertex in self.graph.nodes:
-                if vertex in below:
-                    yield from walk((*path, vertex))
+            for vertex in below:
+                yield from walk((*path, vertex))
 
         for vertex in self.graph.nodes:
             if not self.graph.in_degree(vertex):
@@ -116,7 +128,7 @@ def _ordered_levels(spec: Spec, findings: Findings) -> list[Level] | None:
             help=f"write `under = {last}`, or leave it out",
         )
     for level in ordered:
-        if not level.nodes and not any(path.startswith(f"level.{level.name}.") for path in spec.places.broken):
+        if not level.nodes and not spec.places.broken.within(f"level.{level.name}"):
             findings.add(
                 "E403",
                 f"level `{level.name}` has no nodes",
@@ -136,7 +148,7 @@ def _check_level_cycles(spec: Spec, findings: Findings) -> bool:
             "E401",
             "the levels lie under each other in a circle",
             spec.places.of(f"level.{cycle[0]}.under"),
-            label=" under ".join(f"`{name}`" for name in [cycle[0], *reversed(cycle[1:]), cycle[0]]),
+            label=_circle("under", [cycle[0], *reversed(cycle[1:]), cycle[0]]),
             help="delete one `under`: the first level has none",
             second=_cycle_end(spec, cycle, "level.{}.under"),
         )
@@ -171,6 +183,14 @@ def _level_below(spec: Spec, findings: Findings) -> dict[str | None, Level] | No
     return below if valid else None
 
 
+def _circle(word: str, names: list[str]) -> str:
+    """The names of a cycle in words; of a long one, its start and its end."""
+    if len(names) > MOST_IN_CIRCLE:
+        left = len(names) - MOST_IN_CIRCLE
+        names = [*names[: MOST_IN_CIRCLE - 2], f"... {left} more ...", *names[-2:]]
+    return f" {word} ".join(name if name.startswith("... ") else f"`{name}`" for name in names)
+
+
 def _cycle_end(spec: Spec, cycle: list[str], path: str) -> Related | None:
     """The place of the last member of a cycle with more than one member."""
     return Related.at(spec.places.of(path.format(cycle[-1])), "and so back to it") if len(cycle) > 1 else None
@@ -178,9 +198,9 @@ def _cycle_end(spec: Spec, cycle: list[str], path: str) -> Related | None:
 
 def _cycles(links: list[tuple[str | None, str | None]], declared: list[str]) -> list[list[str]]:
     """The cycles among links, each rotated so that it starts with the member that was declared first."""
-    rotated = []
+    rotated, place = [], {name: number for number, name in enumerate(declared)}
     for cycle in nx.simple_cycles(nx.DiGraph(links)):
-        start = min(range(len(cycle)), key=lambda i: declared.index(cycle[i]))
+        start = min(range(len(cycle)), key=lambda i: place[cycle[i]])
         rotated.append(cycle[start:] + cycle[:start])
     return rotated
 
@@ -208,7 +228,7 @@ def _check_task_cycles(spec: Spec, findings: Findings) -> None:
             if len(cycle) == 1
             else "these tasks come after each other in a circle",
             spec.places.of(f"tasks.task.{cycle[0]}.after"),
-            label=" after ".join(f"`{name}`" for name in [cycle[0], *reversed(cycle[1:]), cycle[0]]),
+            label=_circle("after", [cycle[0], *reversed(cycle[1:]), cycle[0]]),
             help="delete one `after`: the first task of a funnel has none",
             second=_cycle_end(spec, cycle, "tasks.task.{}.after"),
         )
@@ -219,7 +239,7 @@ def _check_task_cycles(spec: Spec, findings: Findings) -> None:
             if len(cycle) == 1
             else "these tasks count only rows where the other has happened, in a circle",
             spec.places.of(f"tasks.task.{cycle[0]}.where"),
-            label=" where ".join(f"`{name}`" for name in [*cycle, cycle[0]]),
+            label=_circle("where", [*cycle, cycle[0]]),
             help="delete one `where`: one of the tasks counts all rows",
             second=_cycle_end(spec, cycle, "tasks.task.{}.where"),
         )
@@ -234,13 +254,16 @@ def _check_every_node_has_children(
     """
     for level, below in pairwise(levels):
         names = {node.name for node in level.nodes}
-        has_mistakes = any(path.startswith(f"level.{below.name}.") for path in spec.places.broken)
-        if has_mistakes or not below.nodes or any(set(node.under or ()) - names for node in below.nodes):
+        if (
+            spec.places.broken.within(f"level.{below.name}")
+            or not below.nodes
+            or any(set(node.under or ()) - names for node in below.nodes)
+        ):
             continue
+        children = quoted(child.name for child in below.nodes)
         for node in level.nodes:
             if graph.out_degree((level.name, node.name)):
                 continue
-            children = quoted(child.name for child in below.nodes)
             findings.add(
                 "E405",
                 f"no node of level `{below.name}` lies under `{node.name}`",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from aesm_dsl.plan.baseline import BaselinePlan
@@ -196,15 +197,14 @@ class Plan:
 
         Without levels there is one empty path.
         """
-        paths: tuple[tuple[int, ...], ...] = ((),)
-        for level in self.levels:
-            paths = tuple(
-                (*path, index)
-                for path in paths
-                for index, node in enumerate(level.nodes)
-                if not node.parents or path[-1] in node.parents
-            )
-        return paths
+        paths: list[tuple[int, ...]] = [(index,) for index in range(len(self.levels[0].nodes))] if self.levels else [()]
+        for above, level in pairwise(self.levels):
+            below: dict[int, list[int]] = {}
+            for index, node in enumerate(level.nodes):
+                for parent in node.parents or range(len(above.nodes)):
+                    below.setdefault(parent, []).append(index)
+            paths = [(*path, index) for path in paths for index in below.get(path[-1], ())]
+        return tuple(paths)
 
     def leaf_name(self, path: Sequence[int]) -> str:
         """Returns a leaf's name in findings, tables and runs, such as `search > hot_funds`; "" without levels."""

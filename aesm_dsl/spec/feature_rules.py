@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import available_timezones
 
 from aesm_dsl.findings.diagnostic import Related, did_you_mean, quoted, suggest
+from aesm_dsl.findings.known_names import KnownNames
 from aesm_dsl.spec import form_rules
 from aesm_dsl.spec.features import (
     CategoryFeature,
@@ -24,7 +25,7 @@ from aesm_dsl.spec.rule_context import RuleContext
 def features_are_consistent(context: RuleContext) -> None:
     """Checks every feature."""
     groups = context.spec.features
-    features = {name: feature for group in groups for name, feature in group.members.items()}
+    features = Features({name: feature for group in groups for name, feature in group.members.items()})
     for group in groups:
         for name, feature in group.members.items():
             path = f"features.{group.name}.{name}"
@@ -32,9 +33,20 @@ def features_are_consistent(context: RuleContext) -> None:
                 _check_feature(context, path, name, feature, features)
 
 
-def _check_feature(
-    context: RuleContext, path: str, name: str, feature: FeatureDefinition, features: dict[str, FeatureDefinition]
-) -> None:
+class Features:
+    """The features of a spec by name, and those of them that others may refer to."""
+
+    def __init__(self, by_name: dict[str, FeatureDefinition]) -> None:
+        self.by_name = by_name
+        self.with_table = KnownNames(name for name, feature in by_name.items() if _has_table(feature))
+        self.crossed = KnownNames(
+            name
+            for name, feature in by_name.items()
+            if _has_table(feature) or isinstance(feature, DateFeature | SameFeature)
+        )
+
+
+def _check_feature(context: RuleContext, path: str, name: str, feature: FeatureDefinition, features: Features) -> None:
     if isinstance(feature, NumberFeature):
         form_rules.check_number_form(context, path, feature)
     elif isinstance(feature, ListFeature | SequenceFeature) and isinstance(feature.of, NumberFeature):
@@ -87,12 +99,10 @@ def _check_values_of_list(context: RuleContext, path: str, name: str, feature: L
         )
 
 
-def _check_shared_table(
-    context: RuleContext, path: str, name: str, of: str, features: dict[str, FeatureDefinition]
-) -> None:
+def _check_shared_table(context: RuleContext, path: str, name: str, of: str, features: Features) -> None:
     """Reports a feature that is not declared (E203), or that has no table to share (E219)."""
-    fitting = [other for other, feature in features.items() if _has_table(feature)]
-    if of not in features:
+    fitting = features.with_table
+    if of not in features.by_name:
         known = (
             f"features with a table to share are {quoted(fitting)}" if fitting else "no feature has a table to share"
         )
@@ -103,7 +113,7 @@ def _check_shared_table(
             "E219",
             f"`{name}` cannot share the table of `{of}`",
             context.spec.places.of(path),
-            label=f"`{of}` is a {_describe(features[of])}",
+            label=f"`{of}` is a {_describe(features.by_name[of])}",
             help=f"features with a table to share are {quoted(fitting)}"
             if fitting
             else "a `category`, an `id`, `vectors` and a `number` in buckets have a table to share",
@@ -122,7 +132,7 @@ def _has_table(feature: FeatureDefinition) -> bool:
     )
 
 
-def _report_undeclared(context: RuleContext, path: str, of: str, fitting: list[str], help: list[str]) -> None:
+def _report_undeclared(context: RuleContext, path: str, of: str, fitting: KnownNames, help: list[str]) -> None:
     """Reports a feature that is not declared (E203), unless it may be in text that could not be read."""
     if of in context.lost or context.spec.places.broken:
         return
@@ -131,29 +141,24 @@ def _report_undeclared(context: RuleContext, path: str, of: str, fitting: list[s
     context.findings.add("E203", f"no feature called `{of}`", span, label="not declared", help=[guess, *help])
 
 
-def _check_cross(
-    context: RuleContext, path: str, name: str, feature: CrossFeature, features: dict[str, FeatureDefinition]
-) -> None:
+def _check_cross(context: RuleContext, path: str, name: str, feature: CrossFeature, features: Features) -> None:
     """Reports parts that are not declared (E203), cannot be crossed (E220) or are given twice (E308)."""
-    fitting = [
-        other
-        for other, candidate in features.items()
-        if _has_table(candidate) or isinstance(candidate, DateFeature | SameFeature)
-    ]
+    fitting, seen = features.crossed, set[str]()
     known = f"features that can be crossed are {quoted(fitting)}" if fitting else "no feature can be crossed"
     for position, of in enumerate(feature.of):
-        part = f"{path}.of.{position}"
-        if of not in features:
+        part, again = f"{path}.of.{position}", of in seen
+        seen.add(of)
+        if of not in features.by_name:
             _report_undeclared(context, part, of, fitting, [known])
-        elif of in feature.of[:position]:
+        elif again:
             _report_given_twice(context, part, f"the feature `{of}`")
         elif of not in fitting:
-            number = isinstance(features[of], NumberFeature)
+            number = isinstance(features.by_name[of], NumberFeature)
             context.findings.add(
                 "E220",
                 f"`{name}` cannot be made of `{of}`",
                 context.spec.places.of(part),
-                label=f"`{of}` is a {_describe(features[of])}",
+                label=f"`{of}` is a {_describe(features.by_name[of])}",
                 help=[f"write `quantiles` in place of `scale` in `{of}`" if number else "", known],
             )
 
@@ -171,9 +176,11 @@ def _report_given_twice(context: RuleContext, path: str, subject: str) -> None:
 def _check_date(context: RuleContext, path: str, feature: DateFeature) -> None:
     """Reports an unknown time zone or format (E306), and parts that are given twice (E308)."""
     form_rules.check_date_format(context, f"{path}.format", feature.format)
+    seen = set[str]()
     for position, part in enumerate(feature.parts):
-        if part in feature.parts[:position]:
+        if part in seen:
             _report_given_twice(context, f"{path}.parts.{position}", f"the part `{part}`")
+        seen.add(part)
     zones = available_timezones()
     # On a machine without a time zone database, no zone can be called unknown.
     if feature.zone is not None and zones and feature.zone not in zones:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aesm_dsl.findings.diagnostic import Findings, Related, guess_word, normalize, quoted, suggest
+from aesm_dsl.findings.diagnostic import Findings, Related, guess_word, quoted, suggest
 from aesm_dsl.findings.fix import replacement
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Source, Span
 from aesm_dsl.spec import name_rules
 from aesm_dsl.spec.import_file import UnsavedTexts, read_import, resolve_path
@@ -127,7 +128,7 @@ class _ImportReader:
             name = self.read_name(block)
             groups = self.read_file(block.label) if block.label else None
             if groups is None:
-                self.log.broken.append(block.span)
+                self.log.lose(block.span)
             earlier = imports.get(normalize(name.text))
             if earlier is None:
                 imports[normalize(name.text)] = Import(name, groups, block.label)

@@ -54,7 +54,7 @@ def load(
             help="name a spec, a file with `model NAME { ... }`",
         )
     if spec is not None:
-        spec.places.broken |= {USE} if resolved.incomplete else set()
+        spec.places.broken.update([USE] if resolved.incomplete else [])
         check_rules(spec, file.damaged, findings)
     if source.path.endswith(".json"):
         move_findings_to_json(findings, source)
@@ -69,11 +69,11 @@ def _read(file: tree.File, overrides: Sequence[tree.Setting], findings: Findings
     spec = read(rest, findings, overrides)
     if spec is None:
         return None
-    before = len(findings.items)
-    for candidate in [candidate for dimension in space for candidate in dimension.candidates()]:
-        candidate_findings = Findings()
-        read(rest, candidate_findings, [*overrides, candidate])
-        findings.extend(finding for finding in candidate_findings if finding not in findings.items[:before])
+    if space:
+        candidates = [candidate for dimension in space for candidate in dimension.candidates()]
+        of_candidates = Findings()
+        read(rest, of_candidates, overrides, candidates)
+        findings.extend(of_candidates)
     spec._space = space
     return spec
 

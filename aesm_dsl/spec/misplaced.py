@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import Help, Related, nearest_name, normalize, quoted, suggest
+from aesm_dsl.findings.diagnostic import Help, Related, nearest_name, quoted, suggest
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import FeatureGroup
 from aesm_dsl.spec.kinds import BlockKind, MembersKind

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import islice
 
-from aesm_dsl.findings.diagnostic import Help, Related, did_you_mean, normalize, quoted, suggest
+from aesm_dsl.findings.diagnostic import Help, Related, did_you_mean, quoted, suggest
 from aesm_dsl.findings.fix import replacement
-from aesm_dsl.findings.lookalike import describe_letter, mixed_script_letters, skeleton
+from aesm_dsl.findings.known_names import KnownNames
+from aesm_dsl.findings.lookalike import describe_letter, mixed_script_letters, normalize, skeleton
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.features import FeatureDefinition
 from aesm_dsl.spec.levels import Level, Node
@@ -14,18 +16,25 @@ from aesm_dsl.spec.places import NAMELESS
 from aesm_dsl.spec.rule_context import RuleContext
 from aesm_dsl.spec.tasks import Task
 
+SHOWN = 8
+"""Declared names that a finding lists."""
 TASK_LEVEL = "tasks"
 """The name of the task level in reports and files; no other level may have it."""
 
 
-@dataclass(frozen=True, slots=True)
+Thing = Level | Node | Task
+
+
 class _Declared:
     """The things of one kind to which a name may refer."""
 
-    kind: str
-    things: tuple[Level, ...] | tuple[Node, ...] | tuple[Task, ...]
-    level: str = ""
-    """The level of nodes."""
+    def __init__(self, kind: str, things: Sequence[Thing], level: str = "") -> None:
+        """Takes the things; `level` is that of nodes."""
+        self.kind, self.level, self.names = kind, level, KnownNames(thing.name for thing in things)
+        self.by_label: dict[str, Thing] = {}
+        for thing in things:
+            if thing.title is not None:
+                self.by_label.setdefault(_as_label(thing.title), thing)
 
     def check(self, context: RuleContext, path: str, name: str, own: str = "") -> None:
         """Reports E203 if a name is not declared, unless it may be declared in text that could not be read.
@@ -36,24 +45,25 @@ class _Declared:
             name: the name.
             own: name of the thing that refers, which is not suggested.
         """
-        names, places = [thing.name for thing in self.things], context.spec.places
-        unsure = name in context.lost or NAMELESS in names or places.is_broken(path)
-        if name in names or unsure:
+        places = context.spec.places
+        unsure = name in context.lost or NAMELESS in self.names or places.is_broken(path)
+        if name in self.names or unsure:
             return
         where = f" of `{self.level}`" if self.level else ""
-        others = [other for other in names if other != own]
-        if len(others) > 1:
-            known = f"the {self.kind}s{where} are {quoted(others)}"
+        count = len(self.names) - (own in self.names)
+        others = [*islice((other for other in self.names if other != own), SHOWN)]
+        if count > 1:
+            more = f" and {count - SHOWN} more" if count > SHOWN else ""
+            known = f"the {self.kind}s{where} are {quoted(others)}{more}"
         else:
             known = f"the only {self.kind}{where} is `{others[0]}`" if others else f"no {self.kind} is declared"
-        labelled = (thing for thing in self.things if thing.title is not None and _is_label(thing.title, name))
-        span, meant = places.of(path), next(labelled, None)
+        span, meant = places.of(path), self.by_label.get(_as_label(name))
         context.findings.add(
             "E203",
             f"no {self.kind} called `{name}`" + (f" in level `{self.level}`" if self.level else ""),
             span,
             label="not declared",
-            help=[_refer_by_name(meant, self.kind, span) if meant else _suggest(name, others, span), known],
+            help=[_refer_by_name(meant, self.kind, span) if meant else _suggest(name, self.names, own, span), known],
         )
 
 
@@ -62,24 +72,24 @@ def _refer_by_name(thing: Level | Node | Task, kind: str, span: Span | None) -> 
     return replacement(thing.name, span, line) if span is not None else line
 
 
-def _suggest(name: str, known: list[str], span: Span | None) -> Help:
-    return suggest(name, known, span) if span is not None else did_you_mean(name, known)
+def _suggest(name: str, known: KnownNames, own: str, span: Span | None) -> Help:
+    return suggest(name, known, span, own) if span is not None else did_you_mean(name, known, own)
 
 
-def _is_label(label: str, name: str) -> bool:
-    """Whether a name is a label, apart from capitals."""
-    return normalize(label).casefold() == normalize(name).casefold()
+def _as_label(text: str) -> str:
+    """The form in which a name and a label are compared: apart from capitals."""
+    return normalize(text).casefold()
 
 
 def references_are_declared(context: RuleContext) -> None:
     """Reports names of levels, nodes and tasks that are not declared (E203)."""
     spec = context.spec
-    levels = _Declared("level", spec.levels)
+    levels, by_name = _Declared("level", spec.levels), {level.name: level for level in reversed(spec.levels)}
     for level in spec.levels:
         path = f"level.{level.name}"
         if level.under is not None:
             levels.check(context, f"{path}.under", level.under, level.name)
-        above = next((other for other in spec.levels if other.name == level.under), None)
+        above = None if level.under is None else by_name.get(level.under)
         if above is None:
             continue
         nodes = _Declared("node", above.nodes, above.name)
@@ -100,7 +110,8 @@ def references_are_declared(context: RuleContext) -> None:
 def names_use_one_script(context: RuleContext) -> None:
     """Warns of names that mix scripts (W104): a name whose letters only look Latin cannot be typed again."""
     spec, findings = context.spec, context.findings
-    reported = {line for item in findings if item.code == "E203" for line in item.help}
+    helps = (line for item in findings if item.code == "E203" for line in item.help)
+    explained = {line.removeprefix("`").partition("` looks the same")[0] for line in helps if "looks the same" in line}
     names = {f"features.{group.name}": group.name for group in spec.features}
     names |= {f"features.{group.name}.{name}": name for group in spec.features for name in group.members}
     names |= {f"level.{level.name}": level.name for level in spec.levels}
@@ -109,7 +120,7 @@ def names_use_one_script(context: RuleContext) -> None:
     for path, name in names.items():
         if name.isascii() or not (foreign := mixed_script_letters(name)):
             continue
-        if any(line.startswith(f"`{name}` looks the same") for line in reported):
+        if name in explained:
             continue
         latin = skeleton(name)
         findings.add(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import Help, normalize, quoted, suggest
+from aesm_dsl.findings.diagnostic import Help, quoted, suggest
+from aesm_dsl.findings.known_names import KnownNames
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.kinds import BlockKind
 from aesm_dsl.spec.places import join_path
@@ -16,8 +18,22 @@ from aesm_dsl.syntax import tree
 class Overrides:
     """The overrides of a spec while it is read, and which of them have been used."""
 
-    def __init__(self, settings: Sequence[tree.Setting]) -> None:
+    def __init__(self, settings: Sequence[tree.Setting], candidates: Sequence[tree.Setting] = ()) -> None:
+        """Takes the overrides.
+
+        Args:
+            settings: the overrides; the last one of a path counts.
+            candidates: further ones that a search may try. The first one of a path counts, and the values of the others
+                are only read, so that what is wrong with them is reported.
+        """
         self.settings = {normalize(setting.key.text): setting for setting in settings}
+        self.others: dict[str, list[tree.Setting]] = {}
+        for candidate in candidates:
+            path = normalize(candidate.key.text)
+            if path in self.others:
+                self.others[path].append(candidate)
+            else:
+                self.settings[path], self.others[path] = candidate, []
         self.used: set[str] = set()
 
     def take(self, path: str) -> tree.Setting | None:
@@ -45,24 +61,40 @@ class Overrides:
 
     def report_unused(self, known: Mapping[str, None], reporter: SpecReporter) -> None:
         """Adds E209 for every override whose setting this spec lacks; `known` are the paths that it could have."""
-        for path, setting in self.settings.items():
-            if path not in self.used:
-                whole = next((other for other in known if path.startswith(f"{other}.")), None)
+        unused = [path for path in self.settings if path not in self.used]
+        paths = _KnownPaths(known) if unused else None
+        for path in unused:
+            for span in dict.fromkeys(
+                setting.key.span for setting in (self.settings[path], *self.others.get(path, ()))
+            ):
+                assert paths is not None
                 reporter.report(
                     "E209",
                     f"this spec has no setting `{path}`",
-                    setting.key.span,
+                    span,
                     label="not known",
-                    help=f"`{whole}` is one setting: write all of it, for example as `aesm show` prints it"
-                    if whole
-                    else _suggestion(path, known, setting.key.span),
+                    help=paths.help_for(path, span),
                 )
 
 
-def _suggestion(path: str, known: Mapping[str, None], span: Span) -> Help:
-    """The paths that end in the same word, or the one that is most similar."""
-    last = path.rpartition(".")[2]
-    same = [other for other in known if other == last or other.endswith(f".{last}")]
-    if guess := suggest(path, same or known, span):
-        return guess
-    return f"settings called `{last}` are {quoted(same)}" if same else ""
+class _KnownPaths:
+    """The paths that a spec could have, as they are looked up for those that it lacks."""
+
+    def __init__(self, paths: Mapping[str, None]) -> None:
+        self._paths, self._all = paths, KnownNames(paths)
+        by_last: dict[str, list[str]] = {}
+        for path in paths:
+            by_last.setdefault(path.rpartition(".")[2], []).append(path)
+        self._by_last = {last: KnownNames(own) for last, own in by_last.items()}
+
+    def help_for(self, path: str, span: Span) -> Help:
+        """Returns help to name the setting around a path, or one that ends in the same word or is most similar."""
+        around = path
+        while around := around.rpartition(".")[0]:
+            if around in self._paths:
+                return f"`{around}` is one setting: write all of it, for example as `aesm show` prints it"
+        last = path.rpartition(".")[2]
+        same = self._by_last.get(last)
+        if guess := suggest(path, same or self._all, span):
+            return guess
+        return f"settings called `{last}` are {quoted(same)}" if same else ""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import Findings, guess_word, normalize, quoted
+from aesm_dsl.findings.diagnostic import Findings, guess_word, quoted
 from aesm_dsl.findings.fix import deletion, replacement
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.spec.block_model import BlockModel, child_model
 from aesm_dsl.spec.kinds import BlockKind, MembersKind
 from aesm_dsl.spec.misplaced import (
@@ -37,7 +39,12 @@ from aesm_dsl.syntax.tree import documentation
 
 
 @pause_garbage_collection()
-def read(file: tree.File, findings: Findings, overrides: Sequence[tree.Setting] = ()) -> Spec | None:
+def read(
+    file: tree.File,
+    findings: Findings,
+    overrides: Sequence[tree.Setting] = (),
+    candidates: Sequence[tree.Setting] = (),
+) -> Spec | None:
     """Reads the spec that a tree describes.
 
     Args:
@@ -45,10 +52,11 @@ def read(file: tree.File, findings: Findings, overrides: Sequence[tree.Setting] 
         findings: receives the mistakes. If they contain an error, the spec is only good for finding more mistakes:
             invalid values are replaced by their defaults, and their paths are in `spec.places.broken`.
         overrides: settings whose key is a dotted path (`level.card.experts.count`); they replace those of the file.
+        candidates: further overrides, any number for each path, of which only the mistakes are of interest.
     Returns:
         The spec, or None if the file has no model.
     """
-    reader = _SpecReader(file, findings, overrides)
+    reader = _SpecReader(file, findings, Overrides(overrides, candidates))
     if not check_edition(file, reader.reporter):
         return None
     block = find_model_block(file, reader.reporter)
@@ -75,16 +83,19 @@ class _BlockReading:
     children: dict[str, dict[str, tree.Block]] = field(default_factory=dict)
     """Inner blocks that have been read, by their word and name."""
 
+    several: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Fields that hold several blocks, with those that have been read."""
+
     def is_required(self, word: str) -> bool:
         return self.model.model_fields[self.model.field_of(word)].is_required()
 
 
 class _SpecReader:
-    def __init__(self, file: tree.File, findings: Findings, overrides: Sequence[tree.Setting]) -> None:
+    def __init__(self, file: tree.File, findings: Findings, overrides: Overrides) -> None:
         self.places = Places()
         self.reporter = SpecReporter(findings, file.damaged)
         self.values = ValueReader(self.reporter, self.places)
-        self.overrides = Overrides(overrides)
+        self.overrides = overrides
         self.known: dict[str, None] = {}
         """The paths of all settings that this spec could have: those that an override may name."""
 
@@ -105,7 +116,7 @@ class _SpecReader:
                 self._read_child(reading, statement)
         present = {*reading.settings, *reading.children}
         lost = self.reporter.lost_words(block.span)
-        self.places.broken |= {join_path(path, word) for word in kinds if word in lost and word not in present}
+        self.places.broken.update(join_path(path, word) for word in kinds if word in lost and word not in present)
         missing = [word for word in kinds if word not in present and reading.is_required(word)]
         if missing:
             unreported = [word for word in missing if join_path(path, word) not in self.places.broken]
@@ -118,7 +129,7 @@ class _SpecReader:
                     help=[f"write `{word} = ...`: {model.help_of(word)}" for word in unreported],
                 )
             self._fill_required(reading, missing)
-        return reading.fields
+        return reading.fields | {word: tuple(inner) for word, inner in reading.several.items()}
 
     def _read_head(self, model: type[BlockModel], block: tree.Block) -> dict[str, Any]:
         """Reads name, label and documentation, if this kind of block has them."""
@@ -181,8 +192,11 @@ class _SpecReader:
         self.known[path] = None
         self.places.values[path] = setting.value.span
         self.places.keys[path] = setting.key.span
+        expected = ExpectedValue(f"`{word}`", path, kind, "" if members else setting_example(model, word))
+        for other in self.overrides.others.get(path, ()):
+            with suppress(InvalidValue):
+                self.values.read(kind, other.value, expected)
         try:
-            expected = ExpectedValue(f"`{word}`", path, kind, "" if members else setting_example(model, word))
             value = self.values.read(kind, setting.value, expected)
         except InvalidValue:
             self.places.broken.add(path)
@@ -226,7 +240,7 @@ class _SpecReader:
         path = join_path(reading.path, f"{word}.{name}" if name else word)
         inner = self.read_block(child_model(model, field), block, path)
         if kind.many:
-            reading.fields[field] = (*reading.fields.get(field, ()), inner)
+            reading.several.setdefault(field, []).append(inner)
         else:
             reading.fields[field] = inner
 

@@ -7,6 +7,7 @@ has only one.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import replace
 
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, guess_word, quoted
@@ -53,14 +54,14 @@ def add_json_paths(findings: Findings) -> None:
 def _path_at(value: JsonValue, offset: int) -> str:
     """The path of the innermost value, or member, that covers an offset."""
     if isinstance(value.value, tuple):
-        for member in value.value:
-            if member.key_span.start <= offset < member.value.span.end:
-                return _path_at(member.value, offset)
+        at = bisect_right(value.value, offset, key=lambda member: member.key_span.start) - 1
+        inner = value.value[at].value if at >= 0 else None
     elif isinstance(value.value, list):
-        for item in value.value:
-            if item.span.start <= offset < item.span.end:
-                return _path_at(item, offset)
-    return value.path
+        at = bisect_right(value.value, offset, key=lambda item: item.span.start) - 1
+        inner = value.value[at] if at >= 0 else None
+    else:
+        return value.path
+    return value.path if inner is None or offset >= inner.span.end else _path_at(inner, offset)
 
 
 class _Converter(JsonValueConverter):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from aesm_dsl.findings.diagnostic import Findings, Related, normalize, quoted
+from aesm_dsl.findings.diagnostic import Findings, Related, quoted
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import data_rules, expert_rules, feature_rules, form_rules, name_rules
 from aesm_dsl.spec.data import Split
@@ -86,6 +87,7 @@ def _joint_has_effect(context: RuleContext) -> None:
     """`joint` is written only for tasks with `after`, and `where` does not restate what a product implies."""
     places, findings = context.spec.places, context.findings
     tasks = {task.name: task for task in context.spec.tasks.tasks}
+    factors = _Factors(tasks)
     for task in tasks.values():
         path = f"tasks.task.{task.name}"
         if task.joint is not None and task.after is None and not places.is_broken(f"{path}.after"):
@@ -98,7 +100,7 @@ def _joint_has_effect(context: RuleContext) -> None:
             )
         if task.joint == "direct" or task.after is None or task.where is None:
             continue
-        if task.where in _factors(task.name, tasks):
+        if factors.has(task.name, task.where):
             findings.add(
                 "W111",
                 f"task `{task.name}` is a product that starts from all rows, and counts only those where "
@@ -113,14 +115,29 @@ def _joint_has_effect(context: RuleContext) -> None:
             )
 
 
-def _factors(name: str, tasks: dict[str, Task]) -> list[str]:
-    """The tasks whose probabilities are factors of a task's, the nearest first; a cycle is followed once."""
-    factors: list[str] = []
-    task = tasks[name]
-    while task.joint != "direct" and task.after in tasks and task.after not in factors:
-        factors.append(task.after)
-        task = tasks[task.after]
-    return factors
+class _Factors:
+    """Which tasks' probabilities are factors of which: those above a task in a forest, numbered as a walk goes."""
+
+    def __init__(self, tasks: dict[str, Task]) -> None:
+        below: dict[str | None, list[str]] = {}
+        for task in tasks.values():
+            parent = task.after if task.joint != "direct" and task.after in tasks else None
+            below.setdefault(parent, []).append(task.name)
+        self._entered, self._left = dict[str, int](), dict[str, int]()
+        walk = [(name, iter(below.get(name, ()))) for name in reversed(below.get(None, []))]
+        while walk:
+            name, children = walk[-1]
+            self._entered.setdefault(name, len(self._entered))
+            child = next(children, None)
+            if child is None:
+                self._left[walk.pop()[0]] = len(self._entered)
+            else:
+                walk.append((child, iter(below.get(child, ()))))
+
+    def has(self, task: str, factor: str) -> bool:
+        """Whether a task's probability is a product with that of the other; never in a circle, which is E407."""
+        entered = self._entered.get(factor, len(self._entered))
+        return task != factor and entered <= self._entered.get(task, -1) < self._left.get(factor, -1)
 
 
 def _splits_are_complete(context: RuleContext) -> None:

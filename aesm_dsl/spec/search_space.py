@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.syntax import tree
 
 TUNE = "tune"

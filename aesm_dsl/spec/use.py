@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aesm_dsl.findings.diagnostic import Findings, Related, normalize, quoted, suggest
+from aesm_dsl.findings.diagnostic import Findings, Related, quoted, suggest
 from aesm_dsl.findings.fix import replacement
+from aesm_dsl.findings.known_names import KnownNames
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec.kinds import ListKind
 from aesm_dsl.spec.misplaced import report_setting_twice
@@ -53,6 +55,13 @@ class ImportLog:
     """Places of imports and groups that could not be taken, which has been reported."""
     used: set[Span] = field(default_factory=set)
     """Names of the imports from which something is taken."""
+    lost_words: set[str] = field(default_factory=set)
+    """The words in `broken`."""
+
+    def lose(self, span: Span) -> None:
+        """Records a place that could not be taken."""
+        self.broken.append(span)
+        self.lost_words |= words_in([span])
 
 
 def is_use(statement: tree.Statement) -> bool:
@@ -106,6 +115,18 @@ class _GroupTaker:
     log: ImportLog
     taken: dict[str, tuple[tree.Block, Span]]
     """Every group so far, by name, with the place of its name or of the word that took it."""
+    names_of: dict[str, KnownNames] = field(default_factory=dict)
+    """The dotted names of the groups of an import; under an empty name the names of the imports."""
+    holders: dict[str, list[str]] = field(default_factory=dict)
+    """The dotted names of every group of the imports, by the group."""
+    damaged_words: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.damaged_words = words_in(self.damaged)
+        self.names_of[""] = KnownNames(self.imports)
+        for alias, entry in self.imports.items():
+            for group in entry.groups.by_name if entry.groups is not None else ():
+                self.holders.setdefault(group, []).append(f"{alias}.{group}")
 
     def take(self, value: tree.Value) -> list[tree.Block]:
         """Returns the groups that the value of `use` names."""
@@ -115,7 +136,7 @@ class _GroupTaker:
             reporter = SpecReporter(self.log.findings, self.damaged)
             ValueReader(reporter, Places()).read(kind, value, ExpectedValue(f"`{USE}`", USE, kind))
         except InvalidValue:
-            self.log.broken.append(value.span)
+            self.log.lose(value.span)
             return []
         words = value.items if isinstance(value, tree.List) else (value,)
         return [block for word in words if isinstance(word, tree.Word) for block in self.groups_named(word)]
@@ -129,7 +150,7 @@ class _GroupTaker:
             return []
         self.log.used.add(source.name.span)
         if source.groups is None:
-            self.log.broken.append(word.span)
+            self.log.lose(word.span)
             return []
         known = source.groups.by_name
         if not dot:
@@ -137,27 +158,28 @@ class _GroupTaker:
             return [block for group, block in named if self.is_free(group, block, word)]
         if name in known:
             return [known[name]] if self.is_free(name, known[name], word) else []
-        self.log.broken.append(word.span)
+        self.log.lose(word.span)
         if name not in source.groups.lost and NAMELESS not in known:
+            if alias not in self.names_of:
+                self.names_of[alias] = KnownNames(f"{alias}.{group}" for group in known)
             self.log.findings.add(
                 "E216",
                 f"`{source.groups.file.source.path}` has no feature group `{name}`",
                 word.span,
                 label="not there",
                 help=[
-                    suggest(word.text, [f"{alias}.{group}" for group in known], word.span),
+                    suggest(word.text, self.names_of[alias], word.span),
                     f"its groups are {quoted(known)}",
                 ],
             )
         return []
 
     def report_no_import(self, word: tree.Word, alias: str) -> None:
-        unsure = alias in words_in((*self.damaged, *self.log.broken)) or NAMELESS in self.imports
-        self.log.broken.append(word.span)
+        unsure = alias in self.damaged_words or alias in self.log.lost_words or NAMELESS in self.imports
+        self.log.lose(word.span)
         if unsure:
             return
-        sources = ((name, entry.groups) for name, entry in self.imports.items() if entry.groups is not None)
-        holders = [f"{name}.{alias}" for name, groups in sources if alias in groups.by_name]
+        holders = self.holders.get(alias, [])
         alias_span = word.span.source.span(word.span.start, word.span.start + len(word.text.partition(".")[0]))
         self.log.findings.add(
             "E216",
@@ -165,7 +187,9 @@ class _GroupTaker:
             word.span,
             label="not known",
             help=[
-                replacement(holders[0], word.span) if len(holders) == 1 else suggest(alias, self.imports, alias_span),
+                replacement(holders[0], word.span)
+                if len(holders) == 1
+                else suggest(alias, self.names_of[""], alias_span),
                 f"the imports are {quoted(self.imports)}"
                 if self.imports
                 else f'write `import {alias} "FILE.aesm"` above',

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 from aesm_dsl.findings.diagnostic import Findings, Help
@@ -47,19 +49,28 @@ class SpecReporter:
 
     def __init__(self, findings: Findings, damaged: tuple[Span, ...]) -> None:
         self.findings = findings
-        self.damaged = damaged
+        self._damaged: dict[int, list[Span]] = {}
+        """The id of a source -> its damaged places in the order of their starts."""
+        for place in sorted(damaged, key=lambda place: place.start):
+            self._damaged.setdefault(id(place.source), []).append(place)
+        self._ends = {source: [*accumulate((p.end for p in places), max)] for source, places in self._damaged.items()}
+        """The id of a source -> for each of its places, where the last one so far ends."""
 
     def is_lost(self, span: Span) -> bool:
         """Whether a place overlaps text that a syntax error damaged; that error has been reported."""
-        return bool(self._damaged_within(span))
+        return next(self._damaged_within(span), None) is not None
 
     def lost_words(self, span: Span) -> set[str]:
         """Returns the words of the damaged text within a place."""
         return {word for damaged in self._damaged_within(span) for word in re.findall(r"\w+", damaged.text)}
 
-    def _damaged_within(self, span: Span) -> list[Span]:
-        same_source = (damaged for damaged in self.damaged if damaged.source is span.source)
-        return [damaged for damaged in same_source if damaged.start < span.end and span.start < damaged.end]
+    def _damaged_within(self, span: Span) -> Iterator[Span]:
+        places, ends = self._damaged.get(id(span.source), []), self._ends.get(id(span.source), [])
+        last = bisect_left(places, span.end, key=lambda place: place.start) - 1
+        while last >= 0 and ends[last] > span.start:
+            if places[last].end > span.start:
+                yield places[last]
+            last -= 1
 
     def report(self, code: str, message: str, span: Span, **details: Any) -> None:
         """Adds a finding, unless its place is damaged; the arguments are those of `Findings.add`."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from aesm_dsl.findings.diagnostic import normalize, suggest
+from aesm_dsl.findings.diagnostic import suggest
 from aesm_dsl.findings.fix import replacement
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.spec import kinds
 from aesm_dsl.spec.call_reader import CallReader
 from aesm_dsl.spec.kinds import WORDS_FOR_NONE, Kind, describe

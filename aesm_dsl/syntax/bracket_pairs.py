@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from aesm_dsl.syntax.text_under_repair import indent, line_end, line_start
+from aesm_dsl.syntax.lines import Lines
 
 MOST_NESTED = 64
 """Deeper nesting of brackets is refused: no spec needs it."""
@@ -13,7 +13,7 @@ MOST_NESTED = 64
 MARK = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|[{}\[\]();\n]')
 """Matches a string, a comment, a bracket, or the end of a statement."""
 
-_SETTING = re.compile(r"^([^\S\n]*)(\w+)[^\S\n]*=", re.MULTILINE)
+_COMMA = re.compile(r"[ \t]*,")
 _NEXT = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+([^\S\n]*)(?=[^\s#])")
 """Matches up to the next line that is neither empty nor a comment; its group is that line's indentation."""
 
@@ -35,11 +35,11 @@ class BracketFault:
     """The closing bracket; for an unclosed opener, the place before which it must have been closed."""
 
 
-def all_paired(text: str, brackets: list[Bracket]) -> bool:
+def all_paired(lines: Lines, brackets: list[Bracket]) -> bool:
     """Whether every bracket has its partner, whatever the indentation."""
-    stack: list[Bracket] = []
+    stack, inside = list[Bracket](), _StatementsInside(lines)
     for start, bracket in brackets:
-        if stack and _statement_inside(text, stack[-1], start) is not None:
+        if stack and inside.first(stack[-1], start) is not None:
             return False
         if bracket in CLOSER:
             stack.append((start, bracket))
@@ -61,32 +61,53 @@ def is_balanced(text: str) -> bool:
     return not stack
 
 
-def _statement_inside(text: str, opener: Bracket, end: int) -> int | None:
-    """Finds a statement in an open list or call: the offset of a setting that is not indented deeper than the opener.
+@dataclass(slots=True)
+class _StatementsInside:
+    """Finds statements in open lists and calls: settings that are not indented deeper than the opener.
 
     A list or call does not contain statements, so it must have been closed before.
     """
-    start, kind = opener
-    if kind == "{" or "\n" not in text[start:end]:
-        return None
-    opener_indent = indent(text, start)
-    settings = _SETTING.finditer(text, start, end)
-    return next((setting.start(2) for setting in settings if len(setting.group(1)) <= opener_indent), None)
+
+    lines: Lines
+    _next: dict[int, int] = field(default_factory=dict)
+    """Offset of an opener -> the index of the next setting to look at; those before it are indented deeper."""
+
+    def first(self, opener: Bracket, end: int) -> int | None:
+        """Returns the offset of the first such statement before `end`, which grows from call to call."""
+        start, kind = opener
+        if kind == "{":
+            return None
+        settings, indent = self.lines.settings, self.lines.indent(start)
+        index = self._next.get(start)
+        if index is None:
+            index = self.lines.first_setting(start)
+        while index < len(settings) and settings[index].end <= end and settings[index].indent > indent:
+            index += 1
+        self._next[start] = index
+        return settings[index].name if index < len(settings) and settings[index].end <= end else None
 
 
-def find_faults(text: str, brackets: list[Bracket]) -> tuple[list[BracketFault], list[tuple[int, int]]]:
+def find_faults(lines: Lines, brackets: list[Bracket], most: int) -> tuple[list[BracketFault], list[tuple[int, int]]]:
     """Finds the brackets without a partner.
+
+    Args:
+        lines: the text.
+        brackets: its brackets.
+        most: stop after more faults than this.
 
     Returns:
         The faults in the order in which they show, and the offsets of opener and closer of every pair of braces.
     """
+    text, inside = lines.text, _StatementsInside(lines)
     stack: list[Bracket] = []
     faults: list[BracketFault] = []
     pairs: list[tuple[int, int]] = []
     open_kinds = dict.fromkeys("{[(", 0)
     for index, closer in enumerate(brackets):
+        if len(faults) > most:
+            return faults, pairs
         start, bracket = closer
-        while stack and (statement := _statement_inside(text, stack[-1], start)) is not None:
+        while stack and (statement := inside.first(stack[-1], start)) is not None:
             open_kinds[stack[-1][1]] -= 1
             faults.append(BracketFault("unclosed", stack.pop(), (statement, "")))
         if bracket in CLOSER:
@@ -97,18 +118,18 @@ def find_faults(text: str, brackets: list[Bracket]) -> tuple[list[BracketFault],
             continue
         kind = {"}": "{", "]": "[", ")": "("}[bracket]
         if not open_kinds[kind]:
-            if stack and stack[-1][1] != "{" and bracket != "}" and not _closed_later(text, brackets, index, stack):
+            if stack and stack[-1][1] != "{" and bracket != "}" and not _closed_later(lines, brackets, index, stack):
                 open_kinds[stack[-1][1]] -= 1
                 faults.append(BracketFault("mismatched", stack.pop(), closer))
             else:
                 faults.append(BracketFault("stray", closer, closer))
             continue
-        if stack[-1][1] not in ("{", kind) and bracket != "}" and _closed_later(text, brackets, index, stack[:-1]):
+        if stack[-1][1] not in ("{", kind) and bracket != "}" and _closed_later(lines, brackets, index, stack[:-1]):
             # The openers around it are closed later, so this bracket is of the wrong kind and none is missing.
             open_kinds[stack[-1][1]] -= 1
             faults.append(BracketFault("mismatched", stack.pop(), closer))
             continue
-        while not _closes(text, stack, start, bracket):
+        while not _closes(lines, stack, start, bracket):
             open_kinds[stack[-1][1]] -= 1
             faults.append(BracketFault("unclosed", stack.pop(), closer))
         open_kinds[kind] -= 1
@@ -120,14 +141,15 @@ def find_faults(text: str, brackets: list[Bracket]) -> tuple[list[BracketFault],
     return faults, pairs
 
 
-def _closed_later(text: str, brackets: list[Bracket], index: int, stack: list[Bracket]) -> bool:
+def _closed_later(lines: Lines, brackets: list[Bracket], index: int, stack: list[Bracket]) -> bool:
     """Whether the lists and calls that are open on the line of a bracket are all closed after it, on the same line."""
-    depth, end = 0, line_end(text, brackets[index][0])
-    line = line_start(text, brackets[index][0])
+    depth, end = 0, lines.end(brackets[index][0])
+    line = lines.start(brackets[index][0])
     left = [opener for opener in stack if opener[0] >= line and opener[1] != "{"]
     if not left:
         return False
-    for start, bracket in brackets[index + 1 :]:
+    for later in range(index + 1, len(brackets)):
+        start, bracket = brackets[later]
         if start > end or not left:
             break
         if bracket in CLOSER:
@@ -141,44 +163,46 @@ def _closed_later(text: str, brackets: list[Bracket], index: int, stack: list[Br
     return not left
 
 
-def blame_earlier_closer(text: str, brackets: list[Bracket], stray: Bracket) -> Bracket:
-    """Returns the bracket to blame for one that closes nothing.
+def first_early_closer(lines: Lines, brackets: list[Bracket], strays: list[Bracket]) -> Bracket | None:
+    """Returns the first bracket that closes too early and leaves one of the strays, on the same line; None without any.
 
-    That is an earlier closing bracket on its line after which a list or call goes on with a comma; else the bracket
-    itself.
+    A list or call goes on with a comma after it.
     """
-    depth = 0
+    last_stray = {lines.start(stray[0]): stray[0] for stray in strays}
+    depths, early = dict.fromkeys(last_stray, 0), dict[int, Bracket]()
     for start, bracket in brackets:
-        if line_start(text, stray[0]) <= start < stray[0] and bracket in "[]()":
-            depth += 1 if bracket in CLOSER else -1
-            if depth == 0 and bracket not in CLOSER and text[start + 1 :].lstrip(" \t").startswith(","):
-                return start, bracket
-    return stray
+        line = lines.start(start)
+        if bracket not in "[]()" or line in early or start >= last_stray.get(line, 0):
+            continue
+        depths[line] += 1 if bracket in CLOSER else -1
+        if depths[line] == 0 and bracket not in CLOSER and _COMMA.match(lines.text, start + 1):
+            early[line] = start, bracket
+    blamed = (early[line] for stray in strays if (line := lines.start(stray[0])) in early and early[line][0] < stray[0])
+    return next(blamed, None)
 
 
-def _closes(text: str, stack: list[Bracket], start: int, bracket: str) -> bool:
+def _closes(lines: Lines, stack: list[Bracket], start: int, bracket: str) -> bool:
     """Whether a closing bracket belongs to the innermost opener: by kind and, for braces, by indentation."""
     opener, kind = stack[-1]
     if CLOSER[kind] != bracket:
         return False
-    if bracket != "}" or text[line_start(text, start) : start].strip():
+    if bracket != "}" or not lines.starts_line(start):
         return True
-    closer_indent = indent(text, start)
-    if closer_indent >= indent(text, opener):
+    closer_indent = lines.indent(start)
+    if closer_indent >= lines.indent(opener):
         return True
-    return not any(kind == "{" and indent(text, other) == closer_indent for other, kind in stack[:-1])
+    return not any(kind == "{" and lines.indent(other) == closer_indent for other, kind in stack[:-1])
 
 
-def cannot_end_block(text: str, opener: int, closer: int) -> bool:
+def cannot_end_block(lines: Lines, opener: int, closer: int) -> bool:
     """Whether a brace on another line than its opener stands where a block cannot end.
 
     It cannot end after other text on the line, at another indentation, or above a line that is indented deeper.
     """
-    line = line_start(text, closer)
-    if opener >= line:
+    if opener >= lines.start(closer):
         return False
-    closer_indent = indent(text, closer)
-    if text[line:closer].strip() or closer_indent != indent(text, opener):
+    closer_indent = lines.indent(closer)
+    if not lines.starts_line(closer) or closer_indent != lines.indent(opener):
         return True
-    below = _NEXT.match(text, line_end(text, closer))
+    below = _NEXT.match(lines.text, lines.end(closer))
     return below is not None and len(below.group(1)) > closer_indent

@@ -11,13 +11,13 @@ from aesm_dsl.syntax.bracket_pairs import (
     MARK,
     MOST_NESTED,
     Bracket,
-    BracketFault,
     all_paired,
-    blame_earlier_closer,
     cannot_end_block,
     find_faults,
+    first_early_closer,
     is_balanced,
 )
+from aesm_dsl.syntax.lines import Lines
 from aesm_dsl.syntax.text_under_repair import TextUnderRepair, content_end, indent, line_end, line_start
 
 MOST_MISTAKES = 50
@@ -41,24 +41,29 @@ def repair_brackets(draft: TextUnderRepair, brackets: list[Bracket], findings: F
         findings: receives E103, E104 and E109.
     """
     text = "".join(draft.cells)
-    if all_paired(text, brackets):
+    lines = Lines(text)
+    if all_paired(lines, brackets):
         return
-    faults, pairs = find_faults(text, brackets)
+    faults, pairs = find_faults(lines, brackets, MOST_MISTAKES)
     while len(faults) <= MOST_MISTAKES and (
         stray := next((fault for fault in faults if fault.kind == "stray" and fault.closer[1] == "}"), None)
     ):
         # The superfluous brace is rarely the last one: blame the first that stands where no block of its depth ends.
         suspects = [
-            closer for opener, closer in pairs if closer < stray.closer[0] and cannot_end_block(text, opener, closer)
+            closer for opener, closer in pairs if closer < stray.closer[0] and cannot_end_block(lines, opener, closer)
         ]
         culprit = (suspects[0] if suspects else stray.closer[0], "}")
         _repair_stray(draft, findings, culprit)
         brackets = [bracket for bracket in brackets if bracket != culprit]
-        faults, pairs = find_faults(text, brackets)
-    while len(faults) <= MOST_MISTAKES and (early := _first_early_closer(text, brackets, faults)) is not None:
+        faults, pairs = find_faults(lines, brackets, MOST_MISTAKES)
+    while len(faults) <= MOST_MISTAKES:
+        strays = [fault.closer for fault in faults if fault.kind == "stray"]
+        early = first_early_closer(lines, brackets, strays)
+        if early is None:
+            break
         _repair_stray(draft, findings, early)
         brackets = [bracket for bracket in brackets if bracket != early]
-        faults, pairs = find_faults(text, brackets)
+        faults, pairs = find_faults(lines, brackets, MOST_MISTAKES)
     # One more than is reported is enough: then the text is given up as a whole, and the rest need no repair.
     for fault in faults[: MOST_MISTAKES + 1]:
         if fault.kind == "deep":
@@ -73,13 +78,6 @@ def repair_brackets(draft: TextUnderRepair, brackets: list[Bracket], findings: F
         # Several faults in one place: no repair is certain, and a wrong one would be reported as a mistake of the user.
         draft.cells = draft.cells[: len(text)]
         draft.lose(0, len(text))
-
-
-def _first_early_closer(text: str, brackets: list[Bracket], faults: list[BracketFault]) -> Bracket | None:
-    """The first bracket that closes too early and leaves a later one stray."""
-    strays = (fault.closer for fault in faults if fault.kind == "stray")
-    blamed = ((stray, blame_earlier_closer(text, brackets, stray)) for stray in strays)
-    return next((culprit for stray, culprit in blamed if culprit != stray), None)
 
 
 def _repair_unclosed(draft: TextUnderRepair, text: str, findings: Findings, opener: Bracket, closer: int) -> None:
@@ -162,7 +160,7 @@ def _lose_statement(draft: TextUnderRepair, text: str, start: int, closer: int) 
     """
     first = max(text.rfind(mark, 0, start) for mark in "{};\n") + 1
     end = next((match.start() for match in MARK.finditer(text, start, closer) if match.group() in ";}\n"), closer)
-    while end < closer and text[end] == "\n" and text[first : content_end(text, end)].endswith(("[", "(", ",")):
+    while end < closer and text[end] == "\n" and text.endswith(("[", "(", ","), first, content_end(text, end)):
         end = min(line_end(text, end + 1), closer)
     last = end
     if end == closer and text[closer : closer + 1] in ("]", ")"):

@@ -25,11 +25,10 @@ FULL_WIDTH = {
 """Maps punctuation of other scripts to the ASCII key that was meant."""
 
 _CONFLICT = re.compile(r"^(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|\Z)[^\n]*", re.MULTILINE)
-_TOKEN = re.compile(
-    r'(?P<string>"(?:[^"\\\n]|\\[^\n])*")|(?P<comment>#[^\n]*)|(?P<open>")|(?P<bracket>[{}\[\]()])|(?P<wide>['
-    + "".join(FULL_WIDTH)
-    + "])"
+_NO_STRING = re.compile(
+    r'(?P<comment>#[^\n]*)|(?P<open>")|(?P<bracket>[{}\[\]()])|(?P<wide>[' + "".join(FULL_WIDTH) + "])"
 )
+_TOKEN = re.compile(r'(?P<string>"(?:[^"\\\n]|\\[^\n])*+")|' + _NO_STRING.pattern)
 _QUOTE = re.compile('["\n' + "".join(wide for wide, key in FULL_WIDTH.items() if key == '"') + "]")
 """Matches what closes a string that opens with a full-width quote, or the end of its line."""
 _WORD = re.compile(r"\w")
@@ -102,15 +101,22 @@ class _Scanner:
         self.source, self.text = draft.source, "".join(draft.cells)
         self.brackets: list[Bracket] = []
         self.full_width: list[int] = []
+        self.no_strings_until = 0
+        self.quotes_after = (0, 0, 0)
+        """An offset, the end of its line, and the number of `"` between the two."""
 
     def scan(self) -> list[Bracket]:
         """Scans the text; returns the brackets outside strings and comments, in order."""
         at = 0
-        while match := _TOKEN.search(self.text, at):
+        while match := (_TOKEN if at >= self.no_strings_until else _NO_STRING).search(self.text, at):
             at = match.end()
             if match.lastgroup == "bracket":
                 self.brackets.append((match.start(), match.group()))
-            elif match.lastgroup == "open" or (match.lastgroup == "string" and self.ends_too_late(match)):
+            elif match.lastgroup == "open":
+                # Each further quote on the line has a backslash before it, so it closes no string and starts none.
+                self.no_strings_until = line_end(self.text, at)
+                at = self.repair_open_string(match.start())
+            elif match.lastgroup == "string" and self.ends_too_late(match):
                 at = self.repair_open_string(match.start())
             elif match.lastgroup == "wide":
                 at = self.repair_full_width(match.start())
@@ -123,10 +129,20 @@ class _Scanner:
 
         That is plain if a word follows without a blank, or if the rest of the line has an odd number of `"`.
         """
-        rest = self.text[string.end() : line_end(self.text, string.end())]
         if not _CLOSED_BY_FULL_WIDTH.match(string.group()):
             return False
-        return bool(_WORD.match(rest)) or rest.count('"') % 2 == 1
+        return bool(_WORD.match(self.text, string.end())) or self.count_quotes_after(string.end()) % 2 == 1
+
+    def count_quotes_after(self, offset: int) -> int:
+        """Counts the `"` from an offset to the end of its line; offsets grow from call to call."""
+        at, end, count = self.quotes_after
+        if not at <= offset <= end or not end:
+            end = line_end(self.text, offset)
+            count = self.text.count('"', offset, end)
+        else:
+            count -= self.text.count('"', at, offset)
+        self.quotes_after = offset, end, count
+        return count
 
     def repair_open_string(self, start: int) -> int:
         """Repairs a string that has no closing `"` on its line; returns the offset at which the scan goes on.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from wcwidth import wcwidth
 
-from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.syntax import tree
 
 WIDEST = 100

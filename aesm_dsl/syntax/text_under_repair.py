@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from aesm_dsl.findings.source import Source, Span
 
-COMMENT = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|(?P<comment>#[^\n]*)')
-"""Matches strings and comments, whichever starts first: a `#` inside a string starts no comment."""
+COMMENT = re.compile(r'"(?:[^"\\\n]|\\[^\n])*+"|"[^#\n]*|(?P<comment>#[^\n]*)')
+"""Matches strings and comments, whichever starts first: a `#` inside a string starts no comment.
+
+If a string is not closed on its line, no other quote on the line starts one either: each has a backslash before it. The
+second form goes past them all, so that the rest of the line is not searched again from every one.
+"""
 
 
 @dataclass(slots=True)

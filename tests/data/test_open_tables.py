@@ -19,7 +19,6 @@ from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import NumberEncoder
 from aesm_dsl.data.open_tables import check_tables, open_table, open_tables
 from aesm_dsl.data.prepare import Prepared, Tables, prepare
-from aesm_dsl.data.reading.checked_rows import CheckedRows
 from aesm_dsl.data.reading.files import find_files
 from aesm_dsl.data.reading.frames import open_frames
 from aesm_dsl.data.store.encoded_table import EncodedTable
@@ -380,8 +379,7 @@ def test_row_weights(tmp_path: Path, locate: Locate) -> None:
 def test_the_column_of_users_is_read_where_rows_are_measured(tmp_path: Path, locate: Locate) -> None:
     write(tmp_path, who=["a", "b", "a", None])
     made = plan(user="who")
-    chunks: list[CheckedRows] = []
-    open_tables(made, [tmp_path], Findings(), locate).check_all(chunks.append, ())
+    chunks = [chunk for _, chunk in open_tables(made, [tmp_path], Findings(), locate).checked("train", None)]
     assert [chunk.rows.frame["who"].to_list() for chunk in chunks] == [["a", "b", "a", None]]
     assert told(tmp_path, locate, plan(user="whom")) == [("E503", "no column `whom` in `train.parquet`", "data.user")]
     findings = Findings()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import CheckedRows, cell_text
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows, cell_text
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.features import FeaturePlan
@@ -37,13 +37,13 @@ class _Cells:
 class ConstantFeatures:
     """A `TableCheck` that compares the cells of every feature over all training rows."""
 
+    parts = TRAINING
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self._rows = plan, locate, 0
         self._cells = {feature.column: _Cells() for feature in plan.reading}
 
     def update(self, chunk: CheckedRows) -> None:
-        if chunk.part != "train":
-            return
         self._rows += len(chunk)
         for column, cells in self._cells.items():
             if not cells.varies:

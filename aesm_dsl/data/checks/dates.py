@@ -12,7 +12,7 @@ import numpy as np
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.constant_features import LEAST_ROWS
 from aesm_dsl.data.checks.date_digits import digits_format
-from aesm_dsl.data.reading.checked_rows import CheckedRows, cell_text
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows, cell_text
 from aesm_dsl.data.reading.timestamps import DateForm, as_timestamps, part_ids
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
@@ -40,13 +40,13 @@ class _Moments:
 class DateParts:
     """A `TableCheck` that looks at the dates of the training rows."""
 
+    parts = TRAINING
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._locate = locate
         self._moments = {feature: _Moments() for feature in plan.reading if feature.kind == "date"}
 
     def update(self, chunk: CheckedRows) -> None:
-        if chunk.part != "train":
-            return
         for feature, seen in self._moments.items():
             column = chunk.rows.frame[feature.column]
             timestamps, _ = as_timestamps(column, DateForm(feature.zone, feature.format))

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
+from aesm_dsl.data.reading.checked_rows import EVERY_PART, CheckedRows, rows_text
 from aesm_dsl.data.reading.hashing import splitmix64
 from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.findings.diagnostic import Findings
@@ -33,6 +33,8 @@ class _File:
 
 class DuplicateFiles:
     """A `TableCheck` that compares a digest of the rows of every file."""
+
+    parts = EVERY_PART
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate

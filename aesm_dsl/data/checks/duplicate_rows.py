@@ -14,7 +14,7 @@ import numpy as np
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.duplicate_files import DuplicateFiles, categories_as_text
 from aesm_dsl.data.checks.time_order import time_columns
-from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
+from aesm_dsl.data.reading.checked_rows import EVERY_PART, CheckedRows, rows_text
 from aesm_dsl.data.reading.hashing import Hashes
 from aesm_dsl.data.reading.storage_types import named
 from aesm_dsl.findings.diagnostic import Findings
@@ -29,6 +29,8 @@ _ALL = 2**64 - 1
 class DuplicateRows:
     """A `TableCheck` that compares the hashes of all rows."""
 
+    parts = EVERY_PART
+
     def __init__(self, plan: Plan, locate: Locate, files: DuplicateFiles) -> None:
         """Makes the check.
 
@@ -41,7 +43,7 @@ class DuplicateRows:
         self._timed = bool(time_columns(plan)) or any(feature.kind == "date" for feature in plan.features)
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._times = np.empty(0, dtype=np.int64)
-        self._limit, self._rows, self._first = _ALL, 0, ""
+        self._limit, self._rows, self._first, self._first_part = _ALL, 0, "", "train"
 
     def update(self, chunk: CheckedRows) -> None:
         if self._user is None or not self._timed or not len(chunk):
@@ -55,6 +57,7 @@ class DuplicateRows:
         known_U = self._hashes[place_U] == hash_U if len(self._hashes) else np.zeros(len(hash_U), dtype=np.bool_)
         if not self._first and (known_U | (times_U > 1)).any():
             self._first = chunk.rows.location(self._first_duplicate(hash_R[row_K], row_K, hash_U[known_U]))
+            self._first_part = chunk.part
         self._times[place_U[known_U]] += times_U[known_U]
         hashes = np.concatenate([self._hashes, hash_U[~known_U]])
         order = np.argsort(hashes, kind="stable")
@@ -73,7 +76,7 @@ class DuplicateRows:
             "W511",
             f"{count} of {self._rows:,} are copies of an earlier row, `{self._user}` and time included; the first is "
             f"{self._first}",
-            self._locate("data.train"),
+            self._locate(f"data.{self._first_part}"),
             label="they count more than once",
             help="remove the copies where the table is made",
         )

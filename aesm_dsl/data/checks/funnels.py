@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
+from aesm_dsl.data.reading.checked_rows import EVERY_PART, BadRows, CheckedRows
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
 
 
 class BrokenFunnels:
     """A `TableCheck` that compares the labels of each task with those of the task that it follows."""
+
+    parts = EVERY_PART
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._tasks, self._locate = plan.tasks.tasks, locate

@@ -6,7 +6,7 @@ Memory: 4 MiB for each embedding table of ids.
 from __future__ import annotations
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows
 from aesm_dsl.data.reading.hashing import hash64
 from aesm_dsl.data.reading.linear_counter import LinearCounter
 from aesm_dsl.data.reading.lists import flatten
@@ -26,14 +26,14 @@ NOTABLE = 0.25
 class IdCollisions:
     """A `TableCheck` that counts the values of every embedding table of ids in the training rows."""
 
+    parts = TRAINING
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._locate = locate
         self._features = [feature for feature in plan.features if feature.kind == "id"]
         self._seen = {feature.table or feature.name: LinearCounter(BITS) for feature in self._features}
 
     def update(self, chunk: CheckedRows) -> None:
-        if chunk.part != "train":
-            return
         for feature in self._features:
             column = chunk.rows.frame[feature.column]
             values = flatten(column, feature.separator)[0] if feature.take else column

@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import CheckedRows, cell_text, rows_text
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows, cell_text, rows_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.plan import UNKNOWN, LevelPlan, Plan
 
 
 class LabelSupport:
     """A `TableCheck` that counts the labels of every task and the rows of every node."""
+
+    parts = TRAINING
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self.rows = plan, locate, 0
@@ -39,6 +41,9 @@ class LabelSupport:
             values = map(str, task.value if isinstance(task.value, tuple) else (task.value,))
             label = f"column `{task.column}`" + (f", {task.rule} {quoted(values)}" if task.rule != "as is" else "")
             helps = "its cells are empty: read the column that holds the labels, or delete the task"
+            if task.where is not None:
+                outer = self._plan.tasks.tasks[task.where].name
+                helps = f"it counts only in rows where `{outer}` happened: its cells are empty there, or there are none"
             place = self._locate(f"tasks.task.{task.name}.label")
             findings.add("W501", message, place, label=label, help=helps if missing == "labels" else "")
         for level in self._levels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.label_separation import SUSPICIOUS, separation
-from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows
 from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.findings.diagnostic import Findings, Related
 from aesm_dsl.plan.plan import Plan
@@ -12,6 +12,8 @@ from aesm_dsl.plan.plan import Plan
 
 class LabelLeaks:
     """A `TableCheck` that measures the AUC of every feature alone."""
+
+    parts = TRAINING
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self.sample = plan, locate, RowSample(plan)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import CheckedRows, rows_text
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows, rows_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import UNKNOWN, Plan
 
@@ -25,11 +25,12 @@ class LeafIndex:
     """Finds each row's leaf. A plan without levels has one leaf, all rows."""
 
     def __init__(self, plan: Plan) -> None:
-        self.names = [plan.leaf_name(leaf) or "all rows" for leaf in plan.leaves]
+        self.leaves = plan.leaves
+        self.names = [plan.leaf_name(leaf) or "all rows" for leaf in self.leaves]
         sizes = [len(level.nodes) for level in plan.levels]
         # The code of a path is its nodes read as the digits of one number, so that codes can be looked up sorted.
         self._steps_L = np.array([int(np.prod(sizes[depth + 1 :])) for depth in range(len(sizes))], dtype=np.int64)
-        codes_N = np.array([int(np.dot(leaf, self._steps_L)) for leaf in plan.leaves], dtype=np.int64)
+        codes_N = np.array([int(np.dot(leaf, self._steps_L)) for leaf in self.leaves], dtype=np.int64)
         self._order_N = np.argsort(codes_N)
         self._codes_N = codes_N[self._order_N]
 
@@ -46,6 +47,8 @@ class LeafIndex:
 class LeafCounts:
     """A `TableCheck` that counts the rows and labels of every leaf."""
 
+    parts = TRAINING
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
         self.index = LeafIndex(plan)
@@ -55,8 +58,6 @@ class LeafCounts:
         self.zeros_NT = np.zeros((leaves, tasks), dtype=np.int64)
 
     def update(self, chunk: CheckedRows) -> None:
-        if chunk.part != "train":
-            return
         leaf_R = self.index.leaf_of(chunk.node_RL)
         known_R = leaf_R != UNKNOWN
         self.rows_N += np.bincount(leaf_R[known_R], minlength=len(self.rows_N))
@@ -95,12 +96,12 @@ class LeafCounts:
         """Reports leaves without rows all of whose nodes have rows; W502 reports a node that has none."""
         reached = [set[int]() for _ in self._plan.levels]
         for leaf in np.flatnonzero(~empty_N):
-            for depth, node in enumerate(self._plan.leaves[leaf]):
+            for depth, node in enumerate(self.index.leaves[leaf]):
                 reached[depth].add(node)
         gaps = [
             leaf
             for leaf in np.flatnonzero(empty_N)
-            if all(node in nodes for node, nodes in zip(self._plan.leaves[leaf], reached, strict=True))
+            if all(node in nodes for node, nodes in zip(self.index.leaves[leaf], reached, strict=True))
         ]
         if gaps:
             level = self._plan.levels[-1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
+from aesm_dsl.data.reading.checked_rows import TRAINING, BadRows, CheckedRows
 from aesm_dsl.data.reading.values import as_numbers
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.plan import Plan
@@ -20,6 +20,8 @@ LARGEST = 1e150
 class NumberRange:
     """A `TableCheck` of the training rows."""
 
+    parts = TRAINING
+
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate
         self._large = {
@@ -28,8 +30,6 @@ class NumberRange:
         self._rows, self._weighted = 0, False
 
     def update(self, chunk: CheckedRows) -> None:
-        if chunk.part != "train":
-            return
         self._rows += len(chunk)
         self._weighted |= bool((chunk.weight_R > 0).any())
         for feature, large in self._large.items():

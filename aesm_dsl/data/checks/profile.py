@@ -18,7 +18,7 @@ from aesm_dsl.data.checks.constant_features import cells_as_text
 from aesm_dsl.data.checks.leaf_similarity import leaf_similarity
 from aesm_dsl.data.checks.leaves import LeafIndex
 from aesm_dsl.data.checks.user_overlap import UserOverlap
-from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.checked_rows import EVERY_PART, TRAINING, CheckedRows, TableCheck
 from aesm_dsl.data.reading.hashing import hash64
 from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.data.reading.values import Mask, is_missing
@@ -29,14 +29,31 @@ FORMAT = 1
 """Version of the profile's JSON form."""
 
 
+class PartRows:
+    """A `TableCheck` that counts the rows of every part, and reports nothing."""
+
+    parts = EVERY_PART
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+
+    def update(self, chunk: CheckedRows) -> None:
+        self.rows[chunk.part] = self.rows.get(chunk.part, 0) + len(chunk)
+
+    def report(self, findings: Findings) -> None:
+        """Adds nothing."""
+
+
 class Profile:
     """The statistics; a `TableCheck` that reports no findings."""
+
+    parts = TRAINING
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._index, self._sample = plan, LeafIndex(plan), RowSample(plan)
         leaves, tasks, features = len(self._index.names), len(plan.tasks.tasks), len(plan.reading)
         sizes = [len(level.nodes) for level in plan.levels]
-        self._rows: dict[str, int] = {}
+        self._part_rows = PartRows()
         self._rows_N = np.zeros(leaves, dtype=np.int64)
         self._known_NTT = np.zeros((leaves, tasks, tasks), dtype=np.int64)
         """Rows in which both tasks have a label; on the diagonal, rows in which the task has one."""
@@ -49,9 +66,13 @@ class Profile:
         self._missing = [np.zeros((size, features), dtype=np.int64) for size in sizes]
         self._users = [UserOverlap(size) for size in sizes]
 
+    @property
+    def checks(self) -> tuple[TableCheck, TableCheck]:
+        """What has to look at the rows: the profile, and a count of every part's rows."""
+        return self, self._part_rows
+
     def update(self, chunk: CheckedRows) -> None:
-        self._rows[chunk.part] = self._rows.get(chunk.part, 0) + len(chunk)
-        if chunk.part != "train" or not len(chunk):
+        if not len(chunk):
             return
         self._sample.update(chunk)
         self._count_labels(chunk)
@@ -92,10 +113,10 @@ class Profile:
         ]
         return {
             "format": FORMAT,
-            "rows": self._rows,
+            "rows": self._part_rows.rows,
             "leaves": leaves,
             "levels": [self._level(index) for index in range(len(plan.levels))],
-            "missing": self._shares(self._missing_F, self._rows.get("train", 0)),
+            "missing": self._shares(self._missing_F, self._part_rows.rows.get("train", 0)),
             "likeness": leaf_similarity(plan, self._sample, self._rows_N.tolist()),
         }
 

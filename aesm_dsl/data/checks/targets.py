@@ -186,23 +186,26 @@ class _Paths:
         self._above, self._level, self._locate = above, level, locate
         self._undeclared: dict[int, tuple[int, str]] = {}
         """Code of an undeclared pair -> how many rows have it, and where the first is."""
-        self._undeclared_PN = np.array(
-            [[p not in node.parents for node in level.nodes] for p in range(len(above.nodes))]
-        )
+        count = len(level.nodes)
+        pairs = [parent * count + child for child, node in enumerate(level.nodes) for parent in node.parents]
+        self._declared = np.array(pairs, dtype=np.int64)
+        """The codes of the declared pairs."""
 
     def undeclared(self, pair_R2: Nodes) -> Mask:
         """Returns the rows whose two nodes are known and whose second node is not under the first."""
-        parent_R, child_R = pair_R2.T
-        undeclared_R: Mask = (pair_R2 != UNKNOWN).all(axis=1) & self._undeclared_PN[parent_R, child_R]
+        undeclared_R: Mask = (pair_R2 != UNKNOWN).all(axis=1) & ~np.isin(self._codes(pair_R2), self._declared)
         return undeclared_R
 
     def read(self, pair_R2: Nodes, rows: TableRows) -> None:
-        code_R = np.where(self.undeclared(pair_R2), pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1], UNKNOWN)
+        code_R = np.where(self.undeclared(pair_R2), self._codes(pair_R2), UNKNOWN)
         codes, firsts, counts = np.unique(code_R, return_index=True, return_counts=True)
         for code, first, count in zip(codes.tolist(), firsts.tolist(), counts.tolist(), strict=True):
             if code != UNKNOWN:
                 before, location = self._undeclared.get(code, (0, rows.location(first)))
                 self._undeclared[code] = before + count, location
+
+    def _codes(self, pair_R2: Nodes) -> Node:
+        return pair_R2[:, 0] * len(self._level.nodes) + pair_R2[:, 1]
 
     @property
     def bad(self) -> bool:

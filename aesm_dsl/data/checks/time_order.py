@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, cell_text, rows_text
+from aesm_dsl.data.reading.checked_rows import EVERY_PART, BadRows, CheckedRows, cell_text, rows_text
 from aesm_dsl.data.reading.order import read_order
 from aesm_dsl.data.reading.values import Numbers, as_text
 from aesm_dsl.findings.diagnostic import Findings
@@ -55,6 +55,8 @@ def time_columns(plan: Plan) -> list[str]:
 
 class TimeOrder:
     """A `TableCheck` that compares the time ranges of the parts. The training rows have to come first."""
+
+    parts = EVERY_PART
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate = plan, locate

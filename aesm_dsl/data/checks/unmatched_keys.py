@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.data.reading.checked_rows import CheckedRows
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows
 from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
@@ -28,6 +28,8 @@ FEW = 0.5
 class UnmatchedKeys:
     """A `TableCheck` that looks up the values of every feature of vectors."""
 
+    parts = TRAINING
+
     def __init__(self, plan: Plan, keys: VectorKeys, locate: Locate) -> None:
         self._locate = locate
         self._features = [
@@ -44,7 +46,7 @@ class UnmatchedKeys:
 
     def update(self, chunk: CheckedRows) -> None:
         for feature in self._features:
-            if chunk.part != "train" or self._checked[feature.name] >= ENOUGH:
+            if self._checked[feature.name] >= ENOUGH:
                 continue
             column = chunk.rows.frame[feature.column]
             text = as_text(flatten(column, feature.separator)[0] if feature.take else column).drop_nulls()

@@ -11,7 +11,7 @@ from aesm_dsl.data.draft.column_names import split_words
 from aesm_dsl.data.draft.network_settings import network_settings, tower_settings
 from aesm_dsl.data.draft.shared_values import is_history
 from aesm_dsl.data.draft.table_draft import LevelGuess, TableDraft, TaskGuess
-from aesm_dsl.findings.diagnostic import normalize
+from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.plan.data import CsvFormat
 from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.spec.data import Csv, Data, Split

@@ -25,8 +25,10 @@ from aesm_dsl.data.encoding.feature_encoders import (
     ValueEncoder,
 )
 from aesm_dsl.data.encoding.learners import Learner, MeanAndDeviation, NumberHistogram, NumberSample, VocabularyCounts
+from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows
 from aesm_dsl.data.reading.hashing import Hashes
 from aesm_dsl.data.reading.lists import flatten
+from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
@@ -81,6 +83,21 @@ class EncoderFitting:
         for learner in self._learners:
             if learner is not None:
                 learner.settle()
+
+
+class FittingPass:
+    """A `TableCheck` that fits encoders in the pass over the rows that checks them, and reports nothing."""
+
+    parts = TRAINING
+
+    def __init__(self, fitting: EncoderFitting) -> None:
+        self._fitting = fitting
+
+    def update(self, chunk: CheckedRows) -> None:
+        self._fitting.update(chunk.rows.frame)
+
+    def report(self, findings: Findings) -> None:
+        """Adds nothing."""
 
 
 def make_encoders(features: Sequence[FeaturePlan], learners: Sequence[Learner | NumberHistogram | None]) -> Encoders:

@@ -21,7 +21,7 @@ from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.number_range import LARGEST
 from aesm_dsl.data.encoding.fitting import new_learner
 from aesm_dsl.data.encoding.learners import MeanAndDeviation, NumberHistogram, NumberSample, VocabularyCounts
-from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows
+from aesm_dsl.data.reading.checked_rows import TRAINING, BadRows, CheckedRows
 from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.files import TableRows, find_files, read_chunks
 from aesm_dsl.data.reading.lists import flatten
@@ -81,6 +81,8 @@ def learn_from_statistics(
 class UnmatchedStatistics:
     """Finds features whose values in the training rows are all unknown to the statistics (E513). A `TableCheck`."""
 
+    parts = TRAINING
+
     def __init__(self, plan: Plan, learners: Mapping[str, StatisticsLearner], locate: Locate) -> None:
         self._locate = locate
         self._unmatched = {
@@ -93,8 +95,6 @@ class UnmatchedStatistics:
         self._first: dict[str, str] = {}
 
     def update(self, chunk: CheckedRows) -> None:
-        if chunk.part != "train":
-            return
         for name, (feature, known) in list(self._unmatched.items()):
             column = chunk.rows.frame[feature.column]
             text = as_text(flatten(column, feature.separator)[0] if feature.take else column).drop_nulls()

@@ -1,10 +1,13 @@
 """`CheckedRows`, a chunk of rows with the plan's nodes, labels and weights, and `TableCheck`, a check over all chunks.
 
+A check says which parts it is about, and `update_checks` shows it the rows of these alone.
+
 Axes: R rows, L levels, T tasks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,14 +49,29 @@ class CheckedRows:
         return CheckedRows(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen], bad_R)
 
 
+TRAINING = frozenset({"train"})
+EVERY_PART = frozenset({"train", "valid", "test"})
+
+
 class TableCheck(Protocol):
-    """A check that looks at every chunk, in order, and reports once what it found in all of them."""
+    """A check that looks at every chunk of its parts, in order, and reports once what it found in all of them."""
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts whose rows it looks at: TRAINING, or EVERY_PART if it compares them or names the row it found."""
 
     def update(self, chunk: CheckedRows) -> None:
-        """Looks at the next chunk."""
+        """Looks at the next chunk of one of its parts."""
 
     def report(self, findings: Findings) -> None:
         """Adds findings, after the last chunk."""
+
+
+def update_checks(checks: Iterable[TableCheck], chunk: CheckedRows) -> None:
+    """Shows a chunk to the checks that look at its part."""
+    for check in checks:
+        if chunk.part in check.parts:
+            check.update(chunk)
 
 
 @dataclass(slots=True)

@@ -37,9 +37,7 @@ class RowSample:
         return [feature for feature in self._plan.features if feature.kind in SINGLE and not feature.take]
 
     def update(self, chunk: CheckedRows) -> None:
-        """Takes rows from the next chunk; only training rows count."""
-        if chunk.part != "train":
-            return
+        """Takes rows from the next chunk of training rows."""
         number_R = np.arange(self._rows_read, self._rows_read + len(chunk), dtype=np.uint64)
         self._rows_read += len(chunk)
         key_R = splitmix64(number_R)

@@ -22,7 +22,7 @@ from aesm_dsl.data.checks.leaks import LabelLeaks
 from aesm_dsl.data.checks.leaves import LeafCounts, LeafIndex
 from aesm_dsl.data.checks.time_order import TimeOrder
 from aesm_dsl.data.open_tables import check_tables
-from aesm_dsl.data.reading.checked_rows import CheckedRows, TableCheck
+from aesm_dsl.data.reading.checked_rows import CheckedRows, TableCheck, update_checks
 from aesm_dsl.data.reading.files import TableRows
 from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.findings.diagnostic import Findings
@@ -55,7 +55,7 @@ def cut(
 def told(survey: TableCheck, chunks: Sequence[CheckedRows]) -> list[tuple[str, str, str]]:
     findings = Findings()
     for chunk in chunks:
-        survey.update(chunk)
+        update_checks([survey], chunk)
     survey.report(findings)
     return [(one.code, one.message, one.span.text if one.span else "") for one in findings]
 

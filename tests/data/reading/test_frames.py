@@ -144,7 +144,7 @@ def test_ids_of_pandas_that_lost_their_digits_are_told() -> None:
     from tests.data.encoding.test_kinds import plan_of
 
     reading = open_table(plan_of("x = id()"), open_frames(frames, "t", found), found, lambda path: None, labels=False)
-    reading.check_all(lambda chunk: None, ())
+    reading.check_all(())
     assert [one.code for one in found] == ["E504"]
     assert "in 4 rows; the first is `1.15" in found.items[0].message
 
