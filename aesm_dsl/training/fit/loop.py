@@ -43,8 +43,9 @@ def fit(
 ) -> FitResult:
     """Trains the network in place, on the device that it is on, as its plan says.
 
-    The same plan, rows and seed give the same weights on a CPU, bit for bit, however often training was stopped on the
-    way. With validation rows and early stopping the network has the weights of the best epoch at the end.
+    The same plan, rows and seed give the same weights on a CPU with as many threads, bit for bit, however often
+    training was stopped on the way. With validation rows and early stopping the network has the weights of the best
+    epoch at the end.
 
     Args:
         network: the network, on its device.
