@@ -16,7 +16,7 @@ from aesm_dsl.cli.output import print_text, say, warn
 from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
-from aesm_dsl.spec.spec_file import read_source
+from aesm_dsl.spec.spec_file import read_source, read_text
 
 
 def fmt(
@@ -75,9 +75,12 @@ def _read(path: Path) -> Source | None:
         findings.add("E110", f"`{path}` is JSON", help="`aesm fmt` formats .aesm files")
     elif path == Path("-"):
         try:
-            source = Source("<stdin>", sys.stdin.buffer.read().decode("utf-8"))
+            source = Source("<stdin>", read_text(sys.stdin.buffer))
         except UnicodeDecodeError as error:
             findings.add("E110", f"standard input is not UTF-8 at byte {error.start}")
+        except OSError as error:
+            help = "`aesm fmt -` formats a spec"
+            findings.add("E110", f"standard input cannot be read: {error.strerror}", help=help)
     else:
         source = read_source(path, findings)
     warn(findings)

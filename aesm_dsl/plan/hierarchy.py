@@ -14,6 +14,7 @@ from itertools import pairwise
 import networkx as nx
 
 from aesm_dsl.findings.diagnostic import Findings, Related, quoted
+from aesm_dsl.plan.plan import MOST_LEAVES
 from aesm_dsl.spec.levels import Level
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.name_rules import TASK_LEVEL
@@ -88,6 +89,8 @@ def build_hierarchy(spec: Spec, findings: Findings) -> Hierarchy | None:
     graph: nx.DiGraph[Vertex] = nx.DiGraph()
     names = tuple(level.name for level in levels)
     graph.graph.update(levels=(*names, TASK_LEVEL), title=spec.title or spec.name)
+    if _too_many_leaves(spec, levels, findings):
+        return None
     above: list[Vertex] = []
     for level in levels:
         vertices: list[Vertex] = []
@@ -137,6 +140,30 @@ def _ordered_levels(spec: Spec, findings: Findings) -> list[Level] | None:
                 help="write `node NAME` for each value of its column",
             )
     return ordered
+
+
+def _too_many_leaves(spec: Spec, levels: list[Level], findings: Findings) -> bool:
+    """Whether there are more paths through the levels than aesm keeps apart (E414)."""
+    paths_to: dict[str, int] = {}
+    for depth, level in enumerate(levels):
+        every = sum(paths_to.values()) if depth else 1
+        paths_to = {
+            node.name: every if node.under is None else sum(paths_to.get(name, 0) for name in node.under)
+            for node in level.nodes
+        }
+        if sum(paths_to.values()) > MOST_LEAVES:
+            findings.add(
+                "E414",
+                f"the levels down to `{level.name}` have {sum(paths_to.values()):,} leaves",
+                spec.places.of(f"level.{level.name}"),
+                label=f"at most {MOST_LEAVES:,} are kept apart",
+                help=[
+                    "make it a feature: a level is for what needs experts of its own",
+                    "write `under = ...` in its nodes, if each lies under a few nodes only",
+                ],
+            )
+            return True
+    return False
 
 
 def _check_level_cycles(spec: Spec, findings: Findings) -> bool:

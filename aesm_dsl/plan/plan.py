@@ -24,6 +24,9 @@ TASKS = "tasks"
 FORMAT = 1
 """Version of the plan's JSON form; a plan of another version is refused."""
 
+MOST_LEAVES = 1_000_000
+"""A hierarchy of more leaves is refused: each has a row in scores, usage and reports."""
+
 PAD = -1
 """Id in the slots of a feature after its last value."""
 MISSING = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aesm_dsl.findings.diagnostic import Findings, suggest
 from aesm_dsl.findings.source import Source
+from aesm_dsl.spec.spec_file import read_text
 from aesm_dsl.syntax import tree
 
 _MOST_FILES = 5000
@@ -64,7 +65,8 @@ def _read_text(path: tree.Text, target: Path, root: Path, findings: Findings) ->
             help = "name a .aesm file"
             findings.add("E213", f"`{shown}` is {noun}", path.span, label="expected a .aesm file", help=help)
             return None
-        return target.read_bytes().decode("utf-8")
+        with target.open("rb") as file:
+            return read_text(file)
     except (FileNotFoundError, NotADirectoryError):
         others = importable_paths(root, resolve_path(path.span.source.path))
         # If files have the same name, one of them is meant, wherever it is.

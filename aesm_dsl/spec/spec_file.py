@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
@@ -14,11 +15,28 @@ if TYPE_CHECKING:
     from aesm_dsl.spec.model import Spec
     from aesm_dsl.syntax.tree import File
 
+MOST_SPEC_BYTES = 16 * 2**20
+"""A larger file is no spec."""
+
+
+def read_text(file: IO[bytes]) -> str:
+    """Returns the text of a spec.
+
+    Raises:
+        OSError: it cannot be read, or is too large.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    content = file.read(MOST_SPEC_BYTES + 1)
+    if len(content) > MOST_SPEC_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {MOST_SPEC_BYTES // 2**20} MiB, which no spec is")
+    return content.decode("utf-8")
+
 
 def read_source(path: str | Path, findings: Findings) -> Source | None:
     """Returns the text of a spec file; None if it cannot be read, which is reported as E110."""
     try:
-        return Source(str(path), Path(path).read_bytes().decode("utf-8"))
+        with Path(path).open("rb") as file:
+            return Source(str(path), read_text(file))
     except FileNotFoundError:
         findings.add("E110", f"no file `{path}`", help="give the path of a .aesm file")
     except IsADirectoryError:
@@ -30,7 +48,8 @@ def read_source(path: str | Path, findings: Findings) -> Source | None:
             help="save it as UTF-8",
         )
     except OSError as error:
-        findings.add("E110", f"`{path}` cannot be read: {error.strerror}")
+        help = "give the path of a .aesm file, and make it readable"
+        findings.add("E110", f"`{path}` cannot be read: {error.strerror}", help=help)
     return None
 
 

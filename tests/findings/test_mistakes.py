@@ -17,7 +17,7 @@ from aesm_dsl.findings.render import render
 from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.load import load
-from aesm_dsl.spec.spec_file import read_source
+from aesm_dsl.spec.spec_file import MOST_SPEC_BYTES, read_source
 from tests.conftest import PROJECT
 
 FOLDER = PROJECT / "tests" / "mistakes"
@@ -100,7 +100,9 @@ def test_every_finding_says_what_to_do() -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "gbk.aesm").write_bytes('aesm = 1\nmodel x "基金" {}\n'.encode("gbk"))
-    for path in (tmp_path / "gbk.aesm", tmp_path / "nothing.aesm", tmp_path):
+    with (tmp_path / "large.aesm").open("wb") as large:
+        large.truncate(MOST_SPEC_BYTES + 1)
+    for path in (*(tmp_path / f"{name}.aesm" for name in ("gbk", "nothing", "large")), tmp_path, Path("/dev/zero")):
         findings = Findings()
         assert read_source(path, findings) is None
         (item,) = findings

@@ -86,6 +86,19 @@ def test_what_cannot_be(tmp_path: Path, levels: str, tasks: str, expected: list[
     assert all(line.startswith("spec.aesm:") for line in lines)
 
 
+def test_leaves_are_counted_before_they_are_made(tmp_path: Path) -> None:
+    """Of many nodes that lie under one each there are few, and of few levels of nodes under all others too many."""
+    page = "".join(f"node p{number}; " for number in range(1001))
+    below = "".join(f"node c{number} {{ under = p{number} }}; " for number in range(1001))
+
+    def said(second: str) -> str:
+        levels = f"level a {{ {page} }}\nlevel b {{ under = a; {second} }}"
+        return told(tmp_path, MODEL.format(levels=levels, tasks="task t"))
+
+    assert said(below) == ""
+    assert "error[E414] the levels down to `b` have 1,002,001 leaves" in said(page)
+
+
 def test_three_mistakes_are_three_located_findings(tmp_path: Path) -> None:
     text = THREE_LEVELS.replace("quantiles: 4", "quantiles: 1").replace("under = page", "under = pge")
     text = text.replace("after = view", "afer = view")

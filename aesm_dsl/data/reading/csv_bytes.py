@@ -31,7 +31,7 @@ def byte_pieces(path: Path, compression: str, size: int = PIECE) -> Iterator[byt
         OSError: the file cannot be read or decompressed.
     """
     if compression == "zlib":
-        yield zlib.decompress(path.read_bytes())
+        yield from _inflated(path)
     elif compression == "zstd":
         # Python has no zstd before 3.14; polars has.
         for frame in pl.scan_lines(path).collect_batches(chunk_size=2**16, maintain_order=True):
@@ -43,6 +43,19 @@ def byte_pieces(path: Path, compression: str, size: int = PIECE) -> Iterator[byt
                     yield piece
         except (EOFError, zlib.error, lzma.LZMAError) as error:
             raise OSError(f"{compression}: {error}") from None
+
+
+def _inflated(path: Path) -> Iterator[bytes]:
+    """The contents of a file that zlib has compressed."""
+    inflater = zlib.decompressobj()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(2**14):  # which becomes 16 MiB at most
+                yield inflater.decompress(piece)
+    except zlib.error as error:
+        raise OSError(f"zlib: {error}") from None
+    if not inflater.eof:
+        raise OSError("zlib: it is cut off")
 
 
 def first_line(path: Path, compression: str) -> bytes:

@@ -13,6 +13,9 @@ from aesm_dsl.data.reading.file_type import first_bytes
 SHOWN = 60
 """Characters of a row that the finding shows."""
 
+LONGEST_CELL = 2**31 - 1
+"""Bytes of a cell; no system has memory for many that are longer."""
+
 
 def too_few_cells(path: Path, lazy: pl.LazyFrame, separator: str, quote: str | None) -> str:
     """Says in words how many rows lack cells, and which is the first.
@@ -35,6 +38,7 @@ def too_few_cells(path: Path, lazy: pl.LazyFrame, separator: str, quote: str | N
         ):
             return ""
         short, first = 0, ""
+        csv.field_size_limit(LONGEST_CELL)  # Python's own, 128 KiB, would end the search
         opened = gzip.open if first_bytes(path).startswith(b"\x1f\x8b") else open
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(

@@ -5,7 +5,6 @@ Each function raises ValueError, and says what is wrong where.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,10 +17,9 @@ from aesm_dsl.data.encoding.feature_encoders import DateEncoder
 from aesm_dsl.data.reading.timestamps import PARTS
 from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.plan.cost import cost
-from aesm_dsl.plan.plan import LayerPlan, Plan
+from aesm_dsl.plan.plan import MOST_LEAVES, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_tables
 
-MOST_LEAVES = 1_000_000
 MOST_EXPERTS = 100_000
 """More than any spec asks for: a larger plan would only fill the memory."""
 
@@ -36,14 +34,16 @@ def check_plan(plan: Plan) -> Plan:
         _positive(where, feature.slots + 1, feature.values + 1, feature.min_count + 1, feature.given + 1)
     if len(set(names)) < len(names):
         raise ValueError("two features have one name")
-    if math.prod(max(1, len(level.nodes)) for level in plan.levels) > MOST_LEAVES:
-        raise ValueError("the levels have too many leaves")
+    leaves_under = [1]  # each node of the level above
     for depth, level in enumerate(plan.levels):
         above = len(plan.levels[depth - 1].nodes) if depth else 0
         if not level.nodes or not all(0 <= parent < above for node in level.nodes for parent in node.parents):
             raise ValueError(f"level `{level.name}` has no nodes, or nodes under others that are not there")
         if depth and not all(node.parents for node in level.nodes):
             raise ValueError(f"level `{level.name}` has nodes under nothing")
+        leaves_under = [sum(leaves_under[parent] for parent in node.parents) or 1 for node in level.nodes]
+        if sum(leaves_under) > MOST_LEAVES:
+            raise ValueError("the levels have too many leaves")
         _positive(f"level `{level.name}`", level.width)
         _check_layers(f"level `{level.name}`", level.layers)
     if not plan.tasks.tasks:

@@ -54,6 +54,10 @@ def told(folder: Path, spec: str = SPEC, /, **files: bytes | str | pl.DataFrame)
             ROWS.encode() + b'1,"a\n,",2,\n4,a\n5,b,,\n\n',
             "2 rows have fewer cells than the header; the first is row 62: `4,a`",
         ),
+        (
+            ROWS.encode() + b"1," + b"x" * 200_000 + b",2,1\n4,a\n",
+            "1 row has fewer cells than the header; the first is row 62: `4,a`",
+        ),
         (b"", "the file is empty"),
     ],
 )

@@ -265,6 +265,17 @@ def test_compression_is_known_by_its_bytes(tmp_path: Path) -> None:
             (tmp_path / name).unlink()
 
 
+def test_what_zlib_has_compressed_is_read_in_pieces(tmp_path: Path) -> None:
+    large, path = b"x" * 10**8, tmp_path / "a.csv"
+    path.write_bytes(zlib.compress(large))
+    pieces = list(byte_pieces(path, "zlib"))
+    assert (sum(map(len, pieces)), max(map(len, pieces)) < 2**25) == (len(large), True)
+    for damaged in (zlib.compress(large)[:-1], zlib.compress(large)[:50] + b"x" * 50, b""):
+        path.write_bytes(damaged)
+        with pytest.raises(OSError, match="zlib"):
+            list(byte_pieces(path, "zlib"))
+
+
 def test_texts_that_are_missing_values(tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     text = TEXT.replace("21,", "NULL,").replace("ulm", "\\N")
