@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,11 @@ class Limits:
     """How much of it is read and dropped."""
     stop_s: float = 0.5
     """How long a connection without a request stays open once the server stops, in seconds."""
+
+    @property
+    def last_answers_s(self) -> int:
+        """How long a server that stops waits for its last answers, in seconds: as long as one may take."""
+        return math.ceil(self.body_s + self.answer_s + self.send_s)
 
     @property
     def refused(self) -> int:

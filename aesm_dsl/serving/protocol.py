@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.findings.diagnostic import did_you_mean, quoted
+from aesm_dsl.findings.printable import shortened
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
@@ -44,9 +45,6 @@ NUMERIC_KINDS = ("number", "value")
 MODEL_VERSION = "1"
 """The version of the model in paths and responses: a server has only one."""
 
-LONGEST_SHOWN = 80
-"""So many characters of a client's text stand in a message."""
-
 
 class RequestError(Exception):
     """A request cannot be answered; the message says why.
@@ -56,7 +54,7 @@ class RequestError(Exception):
     """
 
     def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
+        super().__init__(shortened(message))
         self.status = status
 
 
@@ -109,11 +107,6 @@ def read_request(plan: Plan, body: bytes, most_rows: int, json_bytes: int | None
     return InferenceRequest(identity, pl.DataFrame(list(columns.values())), _outputs(plan, content.get("outputs")))
 
 
-def _shown(text: str) -> str:
-    """A client's text as messages have it: its beginning, and how long it is."""
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
-
-
 def _columns(plan: Plan) -> dict[str, list[FeaturePlan]]:
     """Every column that a row needs, with the features that read it."""
     columns: dict[str, list[FeaturePlan]] = {}
@@ -138,8 +131,7 @@ def _column(tensor: Any, lists: dict[str, bool], binary: bytes, most_rows: int) 
     if not isinstance(name, str):
         raise RequestError("every input has a `name`: its column")
     if name not in lists:
-        guess = did_you_mean(name, lists) if len(name) <= LONGEST_SHOWN else ""
-        raise RequestError(f"no input `{_shown(name)}`; {guess or f'there are {quoted(lists)}'}")
+        raise RequestError(f"no input `{name}`; {did_you_mean(name, lists) or f'there are {quoted(lists)}'}")
     dtype, code = DATATYPES.get(str(tensor.get("datatype")), (None, ""))
     if dtype is None:
         raise RequestError(f"input `{name}`: `datatype` is one of {', '.join(DATATYPES)}")
@@ -153,7 +145,7 @@ def _column(tensor: Any, lists: dict[str, bool], binary: bytes, most_rows: int) 
         raise RequestError(f"input `{name}`: `shape` is [rows], or [rows, values] of lists")
     rows, *width = shape
     if rows > most_rows:
-        raise RequestError(f"{_shown(f'{rows:,}')} rows are more than the {most_rows:,} that a request may have", 413)
+        raise RequestError(f"{rows:,} rows are more than the {most_rows:,} that a request may have", 413)
     if width and width != [1] and not lists[name]:
         raise RequestError(f"input `{name}`: a row has one value, its `shape` is [rows]")
     size = math.prod(shape)
@@ -219,7 +211,7 @@ def _typed_column(name: str, cells: Iterable[Any], dtype: Any, datatype: str) ->
     try:
         if wrong is None:
             return pl.Series(name, cells, dtype=dtype, strict=True)
-        message = f"`{_shown(str(wrong))}`"
+        message = f"`{wrong}`"
     except (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError):
         message = "a value outside its range"
     raise RequestError(f"input `{name}` is {datatype}, which cannot hold {message}")
@@ -234,7 +226,7 @@ def _outputs(plan: Plan, outputs: Any) -> tuple[str, ...]:
     names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
     wrong = [name for name in names if name not in tasks]
     if wrong:
-        raise RequestError(f"no output `{_shown(str(wrong[0]))}`; there are {quoted(tasks)}")
+        raise RequestError(f"no output `{wrong[0]}`; there are {quoted(tasks)}")
     return tuple(task for task in tasks if task in names)
 
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
+SECONDS = 60.0
+"""How often a message that repeats is written."""
+
 MOST_KINDS = 100
 """So many kinds of messages are told apart, so that the memory of them stays small."""
 
@@ -14,7 +17,7 @@ MOST_KINDS = 100
 class RepeatedLogs(logging.Filter):
     """Lets one message of a kind through in so many seconds; the next one tells how many were left out."""
 
-    def __init__(self, seconds: float = 60.0) -> None:
+    def __init__(self, seconds: float = SECONDS) -> None:
         super().__init__()
         self._seconds = seconds
         self._written: dict[tuple[str, type | None], tuple[float, int]] = {}  # when, and how many since then
@@ -36,7 +39,7 @@ class RepeatedLogs(logging.Filter):
 
 
 @contextmanager
-def repeated_once(loggers: Sequence[str], seconds: float = 60.0) -> Iterator[None]:
+def repeated_once(loggers: Sequence[str], seconds: float = SECONDS) -> Iterator[None]:
     """Writes what these loggers repeat once in so many seconds."""
     repeated = RepeatedLogs(seconds)
     for name in loggers:

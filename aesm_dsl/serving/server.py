@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -43,6 +42,9 @@ from aesm_dsl.serving.waiting import WaitingConnections
 from aesm_dsl.version import VERSION
 
 Result = TypeVar("Result")
+
+BACKLOG = 1024
+"""Connections that the system keeps until they are accepted."""
 
 
 class _Metrics:
@@ -178,7 +180,7 @@ class _Service:
         try:
             encoding = request.headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ENCODINGS:
-                raise RequestError(f"`Content-Encoding` is {encoding[:60]!r}; {ENCODED} are read", 415)
+                raise RequestError(f"`Content-Encoding` is `{encoding}`; {ENCODED} are read", 415)
             if int(request.headers.get("content-length", 0)) > self._limits.body_bytes:
                 raise self._too_large()
             await _within(self._limits.body_s, self._receive(request, body), "the body did not come in time", 408)
@@ -271,7 +273,7 @@ def make_server(engine: Engine, limits: Limits) -> uvicorn.Server:
         server_header=False,
         h11_max_incomplete_event_size=limits.header_bytes,
         timeout_keep_alive=cast(int, limits.idle_s),  # seconds; a fraction will do
-        timeout_graceful_shutdown=math.ceil(limits.body_s + limits.answer_s + limits.send_s),
+        timeout_graceful_shutdown=limits.last_answers_s,
     )
     return AcceptingServer(config, limits.connections + limits.refused, waiting)
 
@@ -289,4 +291,4 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)

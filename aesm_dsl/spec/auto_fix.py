@@ -10,7 +10,7 @@ from aesm_dsl.findings.fix import Fix, apply_edits
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.load import load
 
-_MOST, _MOST_BEHIND = 200, 4
+MOST_FIXES, _MOST_BEHIND = 200, 4
 """Most fixes in one go, and most that one of them may uncover; a text that needs more is no spec."""
 
 AppliedFix = tuple[Diagnostic, Fix]
@@ -24,7 +24,7 @@ def apply_certain_fixes(source: Source) -> tuple[Source, list[AppliedFix]]:
     """
     done: list[AppliedFix] = []
     findings = _findings_of(source)
-    while len(done) < _MOST:
+    while len(done) < MOST_FIXES:
         steps = (_fix_one(source, findings, finding) for finding in findings)
         step = next((step for step in steps if step is not None), None)
         if step is None:

@@ -21,6 +21,9 @@ import polars as pl
 PIECE = 2**24
 """Bytes that are looked at together."""
 
+FIRST_LINE = 2**16
+"""Bytes of a first line that are looked at."""
+
 _OPENERS: dict[str, Any] = {"": open, "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
 
 
@@ -59,12 +62,12 @@ def _inflated(path: Path) -> Iterator[bytes]:
 
 
 def first_line(path: Path, compression: str) -> bytes:
-    """Returns the start of a file up to its first line end, at most 64 KiB; empty if it cannot be read."""
+    """Returns the start of a file up to its first line end, at most FIRST_LINE bytes; empty if it cannot be read."""
     try:
-        head = next(byte_pieces(path, compression, 2**16), b"")
+        head = next(byte_pieces(path, compression, FIRST_LINE), b"")
     except (OSError, pl.exceptions.PolarsError):
         return b""  # reported when the file is read
-    return head.partition(b"\n")[0][: 2**16]
+    return head.partition(b"\n")[0][:FIRST_LINE]
 
 
 def wrong_quotes(path: Path, compression: str, separator: str, quote: str) -> tuple[str, bool]:
