@@ -113,16 +113,23 @@ def naming_place(path: Path) -> Iterator[None]:
             raise _os_error(error.errno or _number(error), str(error.strerror or error), path) from error
         # A file that is copied is named first, and its copy second.
         for name in (error.filename, error.filename2):
-            parts = Path(os.fsdecode(name or "")).parts
-            at = next((index for index, part in enumerate(parts) if TEMPORARY.fullmatch(part)), None)
-            if at is not None:
-                raise _os_error(error.errno, str(error.strerror), path.joinpath(*parts[at + 1 :])) from error
+            within = _within_temporary(Path(os.fsdecode(name or "")), path)
+            if within is not None:
+                raise _os_error(error.errno, str(error.strerror), path / within) from error
         raise
     except Exception as error:
         number = _number(error)
         if number is None:
             raise
         raise _os_error(number, str(error), path) from error
+
+
+def _within_temporary(file: Path, place: Path) -> Path | None:
+    """The path of a file within what is written in the place's stead; None if it is not in it."""
+    for above in (file, *file.parents):
+        if above.parent == place.parent and TEMPORARY.fullmatch(above.name):
+            return file.relative_to(above)
+    return None
 
 
 def _os_error(number: int | None, text: str, place: Path) -> OSError:

@@ -171,6 +171,17 @@ def test_a_copy_that_finds_the_disk_full_is_named_and_not_its_original(tmp_path:
     assert caught.value.filename == str(tmp_path / "folder" / "events" / "copy")
 
 
+def test_an_error_in_a_file_of_a_folder_names_both(tmp_path: Path) -> None:
+    """Each is written under a temporary name of its own."""
+    with (
+        pytest.raises(OSError, match="No space") as caught,
+        replaced_folder(tmp_path / "run") as new,
+        replaced(new / "run.json") as file,
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+    assert caught.value.filename == str(tmp_path / "run" / "run.json")
+
+
 def test_an_error_about_another_file_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught, replaced(tmp_path / "scores.csv"):
         (tmp_path / "rows.csv").read_text()
