@@ -7,7 +7,7 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs wheel clients hostile accept clean writers bits
+.PHONY: help demo test check docs wheel clients hostile kills accept clean writers bits
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -58,6 +58,10 @@ clients: $(READY)  ## try the clients and runtimes of docs/serving.md, each in a
 
 hostile: $(READY)  ## a server among hostile clients: the table of docs/serving.md; on Linux
 	ulimit -n 8192 && $(BIN)/python -m tests.hostile
+
+kills: $(READY)    ## kill every command at its operations on files, then fill the disk there; needs strace
+	$(BIN)/python -m tests.kills
+	$(BIN)/python -m tests.kills --full
 
 accept: $(READY)   ## rewrite the golden files from what the code prints now
 	$(BIN)/python -m pytest --accept
