@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -117,7 +118,7 @@ def _some(operations: Sequence[Operation], most: int) -> Sequence[Operation]:
         if len(chosen) >= most:
             break
     step = max(1.0, len(chosen) / most) if operations else 1.0
-    return [chosen[int(number * step)] for number in range(min(most, len(chosen)))] if operations else []
+    return [chosen[int((number + 0.5) * step)] for number in range(min(most, len(chosen)))] if operations else []
 
 
 def _again(place: Place, command: Command, complete: bool, after: State) -> list[str]:
@@ -137,5 +138,5 @@ def _told(ended: Ended, now: State, after: State, messages: set[str]) -> list[st
     messages.add(text)
     if ended.code < 0 or "Traceback" in ended.err or "panicked" in ended.err:
         return [f"traceback: {ended.err.strip()[-300:]}"]
-    named = any(word in text for word in ("/", "`", "."))
-    return [] if text and named and "a file:" not in text else [f"no path: {text}"]
+    named = re.match(r"error: \S+: |error.*`[^`]*`", text) and "error: the system:" not in text
+    return [] if named else [f"no path: {text}"]

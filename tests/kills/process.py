@@ -59,14 +59,21 @@ def why_not() -> str:
 
 
 class Server:
-    """Runs commands, each forked from a process that has loaded the libraries."""
+    """Runs commands, each forked from a process that has loaded the libraries.
+
+    Args:
+        slow: load those too that take seconds, and that few commands need.
+    """
+
+    def __init__(self, *, slow: bool = True) -> None:
+        self._slow = slow
 
     def __enter__(self) -> Self:
         self._scratch = Path(tempfile.mkdtemp(prefix="aesm-kills-"))
         # One thread, and sets in the same order: then a command does the same operations every time.
         alike = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "0"}
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.kills.server"],
+            [sys.executable, "-m", "tests.kills.server", *["--slow"] * self._slow],
             cwd=PROJECT,
             env={**os.environ, **alike},
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A process that has loaded all libraries, and forks a process for every command: `python -m tests.kills.server`.
+"""A process that has loaded all libraries, and forks one for every command: `python -m tests.kills.server --slow`.
 
 Each order is a line of JSON with "words" (the command), "folder", "environment", "out" and "err" (files), and "alike":
 whether temporary files have the same names every time. The answer is the number of the process, which waits until a
@@ -20,6 +20,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -39,16 +40,17 @@ LATE = (
 )
 """What commands load as they run, beside the modules of aesm. Not onnxruntime, which starts threads."""
 
+SLOW = ("aesm_dsl.editor", "aesm_dsl.serving.onnx", "onnx", "optuna", "sqlalchemy", "torch._dynamo", "torch.onnx")
+"""What takes seconds to load, and is needed by few commands."""
 
-def load() -> None:
-    """Loads everything that is installed."""
+
+def load(*, slow: bool) -> None:
+    """Loads everything that is installed; what is SLOW only if asked for."""
     names = [module.name for module in pkgutil.walk_packages(aesm_dsl.__path__, "aesm_dsl.")]
     for name in (*names, *LATE):
-        if not name.endswith("__main__"):
-            try:
+        if not name.endswith("__main__") and (slow or not name.startswith(SLOW)):
+            with suppress(ImportError):
                 importlib.import_module(name)
-            except ImportError:
-                continue
     assert threading.active_count() == 1, "a process with threads is not forked"
     gc.freeze()  # a collection would touch, and so copy, what the processes share
 
@@ -121,7 +123,7 @@ def end(code: int) -> None:
 
 
 if __name__ == "__main__":
-    load()
+    load(slow="--slow" in sys.argv)
     answer(os.getpid())
     if (given := serve()) is not None:
         become(given)

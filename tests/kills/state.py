@@ -41,7 +41,7 @@ def left_by_kill(now: State, before: State, after: State) -> list[str]:
         if not own and old:
             wrong.append(f"lost: {unit}")
         elif own and own not in (old, new):
-            odd = [name for name in own.keys() | new.keys() if own.get(name) != new.get(name)]
+            odd = [name[len(unit) + 1 :] for name in own.keys() | new.keys() if own.get(name) != new.get(name)]
             wrong.append(f"half: {unit} ({', '.join(sorted(odd)[:3])})")
     loose = {name for name in (*now, *before, *after) if not any(name.startswith(f"{unit}/") for unit in units)}
     loose -= {name for name in loose if TEMPORARY.search(name) and name not in after}
