@@ -21,6 +21,8 @@ from aesm_dsl.training.run.reporter import Reporter
 
 LOCAL_TABLES = "or write `tables = local`"
 NO_COMPILE = "or write `compile = none`"
+FIRST_TORCH = (2, 5)
+"""The release of torch for which torchrec 1.0 is built."""
 
 
 def check_preconditions(plan: Plan, device: str, reporter: Reporter) -> torch.device | None:
@@ -140,7 +142,7 @@ def _check_torchrec(plan: Plan, reporter: Reporter) -> None:
         )
         return
     if wrong is not None:
-        reporter.error("E612", wrong[0], "train.tables", help=[wrong[1], LOCAL_TABLES])
+        reporter.error("E612", wrong[0], "train.tables", help=[*wrong[1], LOCAL_TABLES])
         return
     try:
         import_module("torchrec.distributed.embedding")
@@ -162,17 +164,34 @@ def torchrec_versions() -> dict[str, str]:
     raise metadata.PackageNotFoundError("fbgemm-gpu")
 
 
-def torchrec_mismatch(torch_version: str, installed: Mapping[str, str]) -> tuple[str, str] | None:
+def torchrec_mismatch(torch_version: str, installed: Mapping[str, str]) -> tuple[str, list[str]] | None:
     """Which packages do not fit torch, and what to install instead; None if all fit.
 
-    Releases 1.X of torchrec and fbgemm are built for torch 2.(X + 5) alone, which their packages do not declare.
+    Releases 1.X of torchrec and fbgemm are built for torch 2.(X + 5) alone, which their packages do not declare. Nobody
+    knows whether a release newer than those installed exists, so none is named; older ones do exist.
     """
     torch_version = torch_version.partition("+")[0]
-    major, minor = (int(part) for part in torch_version.split(".")[:2])
-    wanted = f"{major - 1}.{minor - 5}"
-    odd = [f"{name} {version}" for name, version in installed.items() if version.split(".")[:2] != wanted.split(".")]
+    here = _release(torch_version)
+    releases = {name: _release(version) for name, version in installed.items()}
+    built_for = {name: (major + 1, minor + 5) for name, (major, minor) in releases.items()}
+    odd = [name for name, release in built_for.items() if release != here]
     if not odd:
         return None
-    names = " ".join(f"{name}=={wanted}.*" for name in installed)
+    helps = []
+    if max(built_for.values()) >= here >= FIRST_TORCH:
+        names = " ".join(f"{name}=={here[0] - 1}.{here[1] - 5}.*" for name in installed)
+        helps.append(f"torch {torch_version} needs `{names}`")
+    for release in dict.fromkeys(built_for[name] for name in odd):
+        names = " and ".join(f"{name} {installed[name]}" for name in odd if built_for[name] == release)
+        fitting = f"{release[0]}.{release[1]}"
+        all_of_one = f': `pip install "torch=={fitting}.*"`' * (len(set(built_for.values())) == 1)
+        helps.append(f"{names} fit{'s' * (' and ' not in names)} torch {fitting}{all_of_one}")
     verb = "does" if len(odd) == 1 else "do"
-    return f"{' and '.join(odd)} {verb} not fit torch {torch_version}", f"torch {torch_version} needs `{names}`"
+    names = " and ".join(f"{name} {installed[name]}" for name in odd)
+    return f"{names} {verb} not fit torch {torch_version}", helps
+
+
+def _release(version: str) -> tuple[int, int]:
+    """The first two numbers of a version."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return major, minor

@@ -152,6 +152,42 @@ def test_versions_that_fit(torch: str, torchrec: str, fbgemm: str, odd: str | No
     assert (found and found[0]) == odd
 
 
+@pytest.mark.parametrize(
+    ("torch", "torchrec", "fbgemm", "helps"),
+    [
+        (
+            "2.15.0+cpu",
+            "1.9.2",
+            "1.9.0",
+            ['torchrec 1.9.2 and fbgemm-gpu 1.9.0 fit torch 2.14: `pip install "torch==2.14.*"`'],
+        ),
+        ("2.15.0", "1.9.2", "1.8.0", ["torchrec 1.9.2 fits torch 2.14", "fbgemm-gpu 1.8.0 fits torch 2.13"]),
+        (
+            "2.13.0",
+            "1.9.2",
+            "1.8.0",
+            ["torch 2.13.0 needs `torchrec==1.8.* fbgemm-gpu==1.8.*`", "torchrec 1.9.2 fits torch 2.14"],
+        ),
+        (
+            "3.0.0",
+            "1.9.2",
+            "1.9.2",
+            ['torchrec 1.9.2 and fbgemm-gpu 1.9.2 fit torch 2.14: `pip install "torch==2.14.*"`'],
+        ),
+        (
+            "2.4.1",
+            "1.9.2",
+            "1.9.2",
+            ['torchrec 1.9.2 and fbgemm-gpu 1.9.2 fit torch 2.14: `pip install "torch==2.14.*"`'],
+        ),
+    ],
+)
+def test_no_release_is_named_that_may_not_exist(torch: str, torchrec: str, fbgemm: str, helps: list[str]) -> None:
+    found = torchrec_mismatch(torch, {"torchrec": torchrec, "fbgemm-gpu": fbgemm})
+    assert found is not None
+    assert found[1] == helps
+
+
 def test_one_process_has_whole_tables(tmp_path: Path) -> None:
     warned: list[str] = []
     more = ["train.tables=sharded", "train.embeddings=sparse", "train.length=1 steps"]
