@@ -10,8 +10,9 @@ MOST = 80
 MOST_OF_A_PATH = 1000
 """The same of a value with a `/` or `\\` in it, which may be a path: those are shown as a whole."""
 
-INVISIBLE = ("Cc", "Cf", "Zl", "Zp")
-"""Unicode categories of invisible characters that may affect a terminal: controls, formats, line separators."""
+INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories of characters that may affect a terminal and are not seen, or that no terminal can show: controls,
+formats, line separators, and surrogates, which stand for the bytes of a file name that is not UTF-8."""
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Bidirectional controls: they make a text look like another one (Trojan Source, CVE-2021-42574)."""

@@ -31,7 +31,7 @@ def test_no_finding_acts_on_a_terminal(form: str) -> None:
     assert [sign for sign in text if not sign.isprintable() and sign != "\n"] == []
 
 
-@pytest.mark.parametrize("sign", [*BIDI, "\x1b", "\x07", "\x08", "\r", "\x9b", "\u2028", "\x00"])
+@pytest.mark.parametrize("sign", [*BIDI, "\x1b", "\x07", "\x08", "\r", "\x9b", "\u2028", "\x00", "\udcff"])
 def test_what_is_printed_acts_on_no_terminal(
     sign: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
