@@ -89,7 +89,8 @@ def main() -> None:
             try:
                 app()
             finally:
-                sys.stdout.flush()
+                if not sys.stdout.closed:  # a language server closes it
+                    sys.stdout.flush()
     except AesmError as error:
         warn(error.findings)
         sys.exit(1)

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from aesm_dsl.findings.printable import printable
+from aesm_dsl.findings.printable import printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,11 +51,11 @@ def print_table(table: Table) -> None:
 
 def _harmless(text: Any) -> Any:
     """The text as a terminal may show it; what is no text (rich has texts with a style) stays."""
-    return printable(text) if isinstance(text, str) else text
+    return printable_lines(text) if isinstance(text, str) else text
 
 
 def say(text: str) -> None:
-    _write(sys.stderr, printable(text) + "\n")
+    _write(sys.stderr, printable_lines(text) + "\n")
 
 
 def warn(findings: Findings) -> None:
@@ -65,12 +65,12 @@ def warn(findings: Findings) -> None:
 
 
 def print_line(text: str) -> None:
-    _write(sys.stdout, printable(text) + "\n")
+    _write(sys.stdout, printable_lines(text) + "\n")
 
 
 def print_text(text: str) -> None:
     """Prints a text that may be piped into a file: only a terminal is spared the characters that would act on it."""
-    _write(sys.stdout, printable(text) if sys.stdout.isatty() else text)
+    _write(sys.stdout, printable_lines(text) if sys.stdout.isatty() else text)
 
 
 def print_json(value: Any) -> None:

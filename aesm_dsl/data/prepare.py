@@ -130,7 +130,7 @@ def prepare(
                     return None
                 if cached:
                     place = locate("data.cache") or locate("data.train")
-                    message = f"the encoded table `{entry}` was damaged, and is made anew"
+                    message = "an encoded table in the cache was damaged, and is made anew"
                     findings.add("W528", message, place, label=cached)
                 cached = read_entry(entry, plan)
             return Prepared(cached.encoders, Tables(**cached.tables), cached.profile, vectors)

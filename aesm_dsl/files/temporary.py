@@ -51,29 +51,33 @@ def temporary(path: Path, *, folder: bool) -> Iterator[Path]:
         OSError: the folder of `path` cannot be written.
     """
     clear_leftovers(path.parent)
-    new, lock = _create(path, folder)
-    try:
-        yield new
-    finally:
-        os.close(lock)
-        remove(new)
-
-
-def _create(path: Path, folder: bool) -> tuple[Path, int]:
-    """A new file or folder, and the descriptor that holds its lock."""
     while True:
-        new = path.with_name(temporary_name(path.name, PARTIAL))
-        if folder:
-            new.mkdir()
+        new, lock = path.with_name(temporary_name(path.name, PARTIAL)), None
         try:
-            lock = os.open(new, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileNotFoundError:
-            if folder:
-                continue  # cleared before it was locked
-            raise
-        if _locked(lock) and new.exists():
-            return new, lock
-        os.close(lock)  # another process takes it for a leftover
+            lock = _create(new, folder)
+            if lock is not None:
+                yield new
+                return
+        finally:  # also if it is interrupted before anything is written
+            if lock is not None:
+                os.close(lock)
+            remove(new)
+
+
+def _create(new: Path, folder: bool) -> int | None:
+    """Makes a file or folder; returns the descriptor that holds its lock, None if another process took it for left."""
+    if folder:
+        new.mkdir()
+    try:
+        lock = os.open(new, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileNotFoundError:
+        if folder:
+            return None
+        raise
+    if _locked(lock) and new.exists():
+        return lock
+    os.close(lock)
+    return None
 
 
 def _locked(descriptor: int) -> bool:

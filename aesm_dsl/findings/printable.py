@@ -21,10 +21,13 @@ _QUOTED = re.compile(r"`([^`]*)`")
 
 
 def printable(text: str) -> str:
-    """Returns the text with a replacement sign for every character that a terminal would act on, line ends apart."""
-    if text.isprintable():
-        return text
-    return "\n".join("".join(map(shown_character, line)) for line in text.split("\n"))
+    """Returns the text with a replacement sign for every character that a terminal would act on, line ends too."""
+    return text if text.isprintable() else "".join(map(shown_character, text))
+
+
+def printable_lines(text: str) -> str:
+    """Returns the same of a text of several lines, whose ends stay."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def shown_character(character: str) -> str:

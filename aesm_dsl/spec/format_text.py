@@ -89,7 +89,7 @@ def _prove(before: tree.File, stated: tree.File, text: str) -> None:
     if stated is not before:
         statements = tuple(statement for statement in statements if not _states_edition(statement))
     for fault, holds in (
-        ("cannot be read any more", not findings.items),
+        ("cannot be read any more", not findings.errors),
         ("says something else", list(map(structure, statements)) == list(map(structure, before.statements))),
         ("lacks comments or has others", list(comment_texts(after)) == list(comment_texts(before))),
         ("is laid out differently once more", format_file(after) == text),

@@ -13,7 +13,7 @@ from rich.table import Table
 from aesm_dsl import AesmError, Spec, check, prepare
 from aesm_dsl.cli import output
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.findings.printable import BIDI, printable, shortened
+from aesm_dsl.findings.printable import BIDI, printable_lines, shortened
 from aesm_dsl.findings.render import FORMATS, render
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.write import write
@@ -55,7 +55,7 @@ def test_what_is_printed_acts_on_no_terminal(
 
 def test_what_people_write_stays() -> None:
     for text in ("基金\tfund\n", "é ñ ü", "👩‍💻", "שלום"):
-        assert printable(text) == text.replace("\t", "    ")
+        assert printable_lines(text) == text.replace("\t", "    ")
 
 
 def test_long_values_are_cut() -> None:

@@ -64,7 +64,7 @@ def test_the_judge_sees_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "E999 lies outside the text" in said
     assert "E107 has no place" in said
     assert "not sound with 0 errors" in judged(spec, "tests.fuzz.judge.compile_loaded", lambda spec, findings: None)
-    assert judged(odd, "aesm_dsl.findings.render._printable", str).splitlines() == [
+    assert judged(odd, "aesm_dsl.findings.render.printable", str).splitlines() == [
         "full prints U+0000",
         "github prints U+0000",
     ]
