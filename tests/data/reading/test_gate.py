@@ -288,7 +288,8 @@ def test_texts_that_are_missing_values(tmp_path: Path) -> None:
     (warning,) = check(tmp_path / "m.aesm", data=True)
     assert (warning.code, warning.message) == (
         "W515",
-        "column `city` holds `\\N` in 30 rows, which is read as a value like any other; the first is in row 1 of `rows/a.csv`",
+        "column `city` holds `\\N` in 30 rows, which is read as a value like any other; "
+        "the first is in row 1 of `rows/a.csv`",
     )
     assert 'null: ["\\\\N"]' in warning.help[0]
     (tmp_path / "rows" / "a.csv").write_text(text)
