@@ -18,6 +18,7 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.training.fit.combine import gradient_weighting
 from aesm_dsl.training.fit.step import Stepper
 from tests.bits.options import OPTIONS, write_world
+from tests.bits.twice import digest
 from tests.conftest import PROJECT
 
 RACING = ("index_put", "put_", "_index_put_impl")
@@ -34,7 +35,7 @@ def test_two_processes_of_two_threads_learn_the_same(spec: Path) -> None:
         [sys.executable, "-m", "tests.bits.twice", str(spec.parent)],
         cwd=PROJECT,
         # Threads that wait for each other on a busy machine sleep, in place of counting: the same in less time.
-        env={**os.environ, "OMP_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2", "OMP_WAIT_POLICY": "passive"},
+        env={**os.environ, "OMP_NUM_THREADS": "2", "POLARS_MAX_THREADS": "3", "OMP_WAIT_POLICY": "passive"},
         capture_output=True,
         text=True,
         check=False,
@@ -42,6 +43,8 @@ def test_two_processes_of_two_threads_learn_the_same(spec: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     first, second = json.loads(done.stdout)
     assert {name for name in first if first[name] != second[name]} == set()
+    encoders = prepare(spec).encoders.to_json()
+    assert first["encoders"] == digest([encoders.encode()]), "with as many threads of polars as there are cores"
 
 
 class Additions(TorchDispatchMode):
