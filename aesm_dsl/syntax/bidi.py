@@ -22,7 +22,7 @@ def report_bidi(source: Source, findings: Findings) -> None:
     others = f", and {len(places) - 1} more such signs follow" if len(places) > 1 else ""
     findings.add(
         "W108",
-        f"U+{code} stands in the text, an invisible sign that changes the order in which it is shown{others}",
+        f"an invisible sign, U+{code}, changes the order in which the text is shown{others}",
         source.span(first.start(), first.end()),
         label=unicodedata.name(first[0]).lower(),
         help=f"remove it; if a value has it, write `\\u{code.lower()}` between its quotes",

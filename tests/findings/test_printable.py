@@ -107,7 +107,7 @@ def test_a_bidirectional_control_is_told() -> None:
         findings = Findings()
         parse(Source("spec.aesm", text), findings)
         (finding,) = [item for item in findings if item.code == "W108"]
-        assert f"U+{ord(sign):04X} stands in the text" in finding.message
+        assert f"sign, U+{ord(sign):04X}, changes the order" in finding.message
         assert "and 1 more such signs follow" in finding.message
         assert finding.span is not None
         assert finding.span.text == sign
