@@ -57,7 +57,7 @@ clients: $(READY)  ## try the clients and runtimes of docs/serving.md, each in a
 	AESM_COMPILED=1 $(BIN)/python -m pytest -n 0 tests/serving/test_score_pt2.py
 
 hostile: $(READY)  ## a server among hostile clients: the table of docs/serving.md; on Linux
-	ulimit -n 8192 && $(BIN)/python -m tests.hostile
+	$(BIN)/python -m tests.hostile
 
 kills: $(READY)    ## kill every command at its operations on files, then fill the disk there; needs strace
 	$(BIN)/python -m tests.kills

@@ -74,7 +74,6 @@ class Batcher:
 
     async def work(self) -> None:
         """Scores what waits, until it is cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
             if self._wait_s and self.waiting_rows < self._batch_rows:
@@ -83,19 +82,27 @@ class Batcher:
             if not taken:
                 continue
             try:
-                batch = join_batches([queued.batch for queued in taken])
-                self._on_batch(batch.rows)
-                scores = await loop.run_in_executor(self._thread, self._score, batch)
+                await self._answer(taken)
             except Exception as error:
-                for queued in taken:
-                    if not queued.scores.done():
-                        queued.scores.set_exception(error)
-                continue
-            start = 0
-            for queued in taken:
-                if not queued.scores.done():
-                    queued.scores.set_result(scores[start : start + queued.batch.rows])
-                start += queued.batch.rows
+                if len(taken) == 1:
+                    _fail(taken[0], error)
+                else:  # the others shall not fail with the one that is to blame
+                    for queued in taken:
+                        try:
+                            await self._answer([queued])
+                        except Exception as own:
+                            _fail(queued, own)
+
+    async def _answer(self, taken: list[_QueuedBatch]) -> None:
+        """Scores batches together, and gives each its scores."""
+        batch = join_batches([queued.batch for queued in taken])
+        self._on_batch(batch.rows)
+        scores = await asyncio.get_running_loop().run_in_executor(self._thread, self._score, batch)
+        start = 0
+        for queued in taken:
+            if not queued.scores.done():
+                queued.scores.set_result(scores[start : start + queued.batch.rows])
+            start += queued.batch.rows
 
     def _take(self) -> list[_QueuedBatch]:
         """Removes the batches that are scored next from the queue, and drops those whose request was given up."""
@@ -110,3 +117,8 @@ class Batcher:
         if not self._queue:
             self._arrived.clear()
         return taken
+
+
+def _fail(queued: _QueuedBatch, error: Exception) -> None:
+    if not queued.scores.done():
+        queued.scores.set_exception(error)

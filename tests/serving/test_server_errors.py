@@ -10,7 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
@@ -60,6 +63,30 @@ def test_a_failure_inside_stays_with_its_request(engine: Engine, rows: pl.DataFr
         assert answers[1][1] == {"error": "the server failed; its log says why"}
         assert counted(port, 'aesm_requests_total{status="500"}') == 1
         assert counted(port, 'aesm_requests_total{status="200"}') == 2
+
+
+def test_a_failure_among_others_is_that_of_its_request_alone(engine: Engine, rows: pl.DataFrame) -> None:
+    free, together = threading.Event(), list[int]()
+
+    def score(batch: Batch) -> Any:
+        free.wait(60)
+        together.append(batch.rows)
+        if batch.rows >= 17:  # the request of 17 rows, alone or with others
+            raise RuntimeError("out of memory")
+        return engine.score(batch)
+
+    odd = Engine("odd", engine.plan, engine.encoders, score)
+    with served(odd, Limits(body_s=120, answer_s=120)) as port, ThreadPoolExecutor(4) as clients:
+        first = clients.submit(ask, port, INFER, body_of(rows.head(1)))
+        while counted(port, "aesm_batch_rows_count") < 1:  # it is being scored, the others wait
+            time.sleep(0.01)
+        others = {count: clients.submit(ask, port, INFER, body_of(rows.head(count))) for count in (2, 3, 17)}
+        while counted(port, "aesm_waiting_rows") < 22:
+            time.sleep(0.01)
+        free.set()
+        assert first.result()[0] == 200
+        assert {count: answer.result()[0] for count, answer in others.items()} == {2: 200, 3: 200, 17: 500}
+    assert together[:2] == [1, 22]
 
 
 def test_other_paths_and_methods_are_told_and_counted(engine: Engine) -> None:
