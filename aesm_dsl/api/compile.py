@@ -75,7 +75,7 @@ def build_from_spec(spec: SpecLike, overrides: Sequence[str] = (), *, arch: str 
     Args:
         spec: a `Spec`, or the path of a spec file.
         overrides: settings that replace those of the file.
-        arch: an architecture other than the spec's: `shared_bottom`, `mmoe`, `ple`, `star`, `esmm`, `single` or `aes`.
+        arch: an architecture other than the spec's: `aes`, or one of docs/architectures.md.
 
     Returns:
         A torch.nn.Module.

@@ -44,6 +44,7 @@ class Architecture(StrEnum):
     star = "star"
     esmm = "esmm"
     single = "single"
+    pepnet = "pepnet"
 
 
 class Picture(StrEnum):

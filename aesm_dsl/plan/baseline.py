@@ -14,7 +14,7 @@ class BaselinePlan:
     """
 
     architecture: str
-    """"shared_bottom", "mmoe", "ple", "star", "esmm" or "single"."""
+    """A name of `spec.baseline.ARCHITECTURES` other than "aes"."""
     leaves: int
     hidden: tuple[int, ...]
     """Widths of the Linear layers below the towers (of each expert in MMoE and PLE); the last is the towers' input."""
@@ -27,9 +27,9 @@ class BaselinePlan:
     repeat: int
     """Layers of experts in PLE."""
     embed: int
-    """Width of the leaf embedding: an input of ESMM, and of STAR's auxiliary network."""
+    """Width of the leaf embedding: an input of ESMM, of STAR's auxiliary network, and of the gates of PEPNet."""
     auxiliary: tuple[int, ...]
-    """Hidden widths of STAR's auxiliary network."""
+    """Hidden widths of STAR's auxiliary network, and of the gates of PEPNet."""
     norm: str
     """Norm after each Linear below the towers: "layer" or "none"."""
     activation: str

@@ -24,6 +24,16 @@ from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tasks import Above, Task
 from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
 
+USED_BY = {
+    "experts": ("mmoe",),
+    "specific": ("ple",),
+    "shared": ("ple",),
+    "repeat": ("ple",),
+    "embed": ("star", "esmm", "pepnet"),
+    "auxiliary": ("star", "pepnet"),
+}
+"""Setting of `baseline`, or the width of the leaf embedding -> the architectures that use it."""
+
 
 def compile_plan(spec: Spec, hierarchy: Hierarchy) -> Plan:
     """Compiles a resolved spec to a plan of the architecture that it names."""
@@ -79,18 +89,21 @@ def _compile_baseline(spec: Spec, aes: Plan) -> Plan:
     block, experts, aes_cost = spec.baseline or BaselineBlock(), spec.tasks.experts, cost(aes).total
     assert block.hidden != "auto"
     embed = auto_width(aes.leaf_count) if spec.embed == "auto" else spec.embed
-    ple, star = spec.architecture == "ple", spec.architecture == "star"
+
+    def used(setting: str) -> bool:
+        return spec.architecture in USED_BY[setting]
+
     baseline = BaselinePlan(
         architecture=spec.architecture,
         leaves=aes.leaf_count,
         hidden=block.hidden,
-        experts=block.experts if spec.architecture == "mmoe" else 0,
-        specific=block.specific if ple else 0,
-        shared=block.shared if ple else 0,
-        repeat=block.repeat if ple else 0,
-        embed=embed if star or spec.architecture == "esmm" else 0,
-        auxiliary=block.auxiliary if star else (),
-        norm="none" if star else block.norm,
+        experts=block.experts if used("experts") else 0,
+        specific=block.specific if used("specific") else 0,
+        shared=block.shared if used("shared") else 0,
+        repeat=block.repeat if used("repeat") else 0,
+        embed=embed if used("embed") else 0,
+        auxiliary=block.auxiliary if used("auxiliary") else (),
+        norm="none" if spec.architecture == "star" else block.norm,
         activation=experts.activation,
         dropout=experts.dropout,
         match=block.match,

@@ -208,6 +208,14 @@ def _baseline_cost(plan: Plan, baseline: BaselinePlan) -> PlanCost:
             return PlanCost(parts, linears((1 + leaves) * tasks, tasks, *towers), features)
         case "single":
             return PlanCost({"bottoms": bottoms(leaves, 1)}, towers_per_leaf_and_task, features)
+        case "pepnet":
+            prior, tower = (width + baseline.embed, *baseline.auxiliary), plan.tasks.tower
+            gates = linears(1, 1, *prior) if baseline.auxiliary else _unselected(0, 0)
+            parts = {"embedding gate": leaf_embedding + gates + linears(1, 1, prior[-1], width)}
+            parts["bottoms"] = bottoms(tasks, tasks)
+            for number, after in enumerate((*baseline.hidden, *tower), start=1):
+                parts[f"gate {number}"] = gates + linears(tasks, tasks, prior[-1], after)
+            return PlanCost(parts, towers_per_leaf_and_task, features)
         case _:
             raise ValueError(f"no architecture {baseline.architecture!r}")
 

@@ -114,6 +114,7 @@ def _report_too_large(spec: Spec, block: BaselineBlock, sized: _Sized, findings:
     help = {
         "mmoe": "write a smaller `experts` in `baseline`",
         "ple": "write a smaller `specific`, `shared` or `repeat` in `baseline`",
+        "pepnet": "write a smaller `auxiliary` in `baseline`, or a smaller `tower` in `tasks`",
         "star": "write a smaller `auxiliary` in `baseline`, or a smaller `tower` in `tasks`",
     }
     findings.add(

@@ -8,7 +8,7 @@ from typing import Annotated
 from aesm_dsl.spec.block_model import BlockModel, setting
 from aesm_dsl.spec.kinds import AutoKind, ChoiceKind, IntegerKind, ListKind
 
-Architecture = typing.Literal["aes", "shared_bottom", "mmoe", "ple", "star", "esmm", "single"]
+Architecture = typing.Literal["aes", "shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet"]
 ARCHITECTURES: tuple[Architecture, ...] = typing.get_args(Architecture)
 
 
@@ -35,7 +35,7 @@ class BaselineBlock(BlockModel):
     )
     repeat: Annotated[int, IntegerKind(1, 64)] = setting("number of expert layers in PLE", 2)
     auxiliary: Annotated[tuple[int, ...], ListKind(IntegerKind(1, 65_536))] = setting(
-        "hidden widths of STAR's auxiliary network", (32,)
+        "hidden widths of STAR's auxiliary network, and of every gate in PEPNet", (32,)
     )
     norm: Annotated[typing.Literal["layer", "none"], ChoiceKind(("layer", "none"))] = setting(
         "normalisation after each Linear below the towers; STAR normalises its input per leaf instead", "layer"

@@ -55,7 +55,7 @@ model bits {
 }
 """
 
-BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single")
+BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet")
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "defaults": (),

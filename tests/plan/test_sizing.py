@@ -84,9 +84,16 @@ def test_costs_are_those_of_the_network_itself(architecture: str, name: str) -> 
     assert counter.get_total_flops() == 64 * (total.selected + mixing(plan))
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("match", ["parameters", "flops"])
-@pytest.mark.parametrize("architecture", BASELINES)
+@pytest.mark.parametrize(
+    ("architecture", "path"),
+    [
+        pytest.param(architecture, path, id=f"{architecture}-{path.stem}")
+        for architecture in BASELINES
+        for path in SPECS
+        if architecture in ("mmoe", "ple") or path.stem in ("census", "fund_search", "hotel")
+    ],
+)
 def test_each_is_as_large_as_the_aes_model(architecture: str, match: str, path: Path) -> None:
     aes = cost(compile_spec(path).plan).total
     warned = Findings()
@@ -143,8 +150,8 @@ def test_only_the_numbers_of_the_architecture_are_in_its_plan() -> None:
         assert plan.baseline is not None
         assert bool(plan.baseline.experts) == (architecture == "mmoe")
         assert bool(plan.baseline.specific and plan.baseline.shared and plan.baseline.repeat) == (architecture == "ple")
-        assert bool(plan.baseline.auxiliary) == (architecture == "star")
-        assert bool(plan.baseline.embed) == (architecture in ("star", "esmm"))
+        assert bool(plan.baseline.auxiliary) == (architecture in ("star", "pepnet"))
+        assert bool(plan.baseline.embed) == (architecture in ("star", "esmm", "pepnet"))
         assert not any(level.layers for level in (*plan.levels, plan.tasks))
 
 

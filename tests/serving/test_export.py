@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import math
@@ -31,6 +32,7 @@ from aesm_dsl.plan.plan import UNKNOWN
 from aesm_dsl.serving import export_modules
 from aesm_dsl.serving.engine import torch_engine
 from aesm_dsl.serving.export_inputs import keyword_inputs, named_inputs
+from aesm_dsl.serving.export_modules import exported_leaf_module, replace_modules, torch_linears
 from aesm_dsl.serving.onnx_model import OPSET, onnx_model
 from aesm_dsl.serving.onnx_placeholders import DOMAIN
 from aesm_dsl.serving.torch_program import export_program
@@ -68,6 +70,9 @@ VARIANTS = {
     "esmm": ["architecture=esmm", "level.scenario.unknown=shared"],
     "single": ["architecture=single"],
 }
+
+RIVALS = ("pepnet",)
+"""Architectures made of the same parts as those of VARIANTS, whose graphs are not exported once more here."""
 
 
 def network(overrides: Sequence[str]) -> AnyNetwork:
@@ -180,6 +185,19 @@ def test_the_program_gives_what_the_network_gives(
         lambda inputs: exported(**{name: torch.from_numpy(array) for name, array in inputs.items()}),
         lambda name: name.replace(".", "_"),
     )
+
+
+@pytest.mark.parametrize("architecture", RIVALS)
+def test_the_exported_form_gives_what_the_network_gives(architecture: str) -> None:
+    eager = network([f"architecture={architecture}", "level.card.unknown=shared"])
+    form = copy.deepcopy(eager)
+    replace_modules(form, lambda module: exported_leaf_module(module, torch_linears))
+    for rows in (0, 1, 100):
+        batch = batch_of(eager, rows, rows)
+        with torch.no_grad():
+            found = np.stack(list(form(batch).probability.values()), axis=1)
+        assert_same(eager, batch, found, scores_of(eager, batch))
+    assert (np.ptp(found, axis=0) > 1e-3).all(), "every row scored alike"
 
 
 @pytest.mark.parametrize("wide", [8, 256])

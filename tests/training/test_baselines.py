@@ -57,7 +57,7 @@ def test_a_run_learns_and_is_the_same_again(world: Path, architecture: str) -> N
     assert architecture == "shared_bottom" or (scored["purchase"] <= scored["click"]).all()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ["aes", "mmoe", "star", "single"])
 def test_sparse_tables_learn_and_are_the_same_again(world: Path, architecture: str) -> None:
     run = run_of(world, architecture, f"{architecture} sparse", "train.embeddings=sparse")
     assert run.info["sparse tables"] == [4, 8]

@@ -14,6 +14,7 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.baselines.esmm import ESMM
 from aesm_dsl.layers.baselines.mmoe import MMoE
+from aesm_dsl.layers.baselines.pepnet import PEPNet
 from aesm_dsl.layers.baselines.ple import PLE
 from aesm_dsl.layers.baselines.shared_bottom import SharedBottom
 from aesm_dsl.layers.baselines.single import Single
@@ -35,6 +36,7 @@ BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "star": STAR,
     "esmm": ESMM,
     "single": Single,
+    "pepnet": PEPNet,
 }
 """Architecture -> its module, which turns x_BD and `SortedRows` into logit_TB."""
 

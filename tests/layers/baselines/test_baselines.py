@@ -217,6 +217,18 @@ def test_a_star_starts_as_the_shared_network_on_every_leaf() -> None:
     torch.testing.assert_close(found, found[:1].expand_as(found))
 
 
+def test_no_gradient_passes_through_the_gates_of_a_pepnet() -> None:
+    plan = make_baseline("pepnet")
+    network, batch = make(plan), visit(plan, 20)
+    rows = network.leaves(batch.node_BL)
+    x_BD = torch.randn(20, plan.width, dtype=torch.float64, requires_grad=True)
+    (through,) = torch.autograd.grad(network.body(x_BD, rows).sum(), x_BD)
+    for gate in (network.body.embedding_gate, *network.body.gates):
+        gate.register_forward_hook(lambda _module, _inputs, delta: delta.detach())
+    (around,) = torch.autograd.grad(network.body(x_BD, rows).sum(), x_BD)
+    assert torch.equal(through, around)
+
+
 def test_it_says_what_it_is() -> None:
     text = repr(BaselineNetwork(make_baseline("ple")))
     assert "Baseline ple of fund: " in text

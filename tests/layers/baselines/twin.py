@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aesm_dsl.layers.baselines.network import BaselineNetwork
-
-Vector = list[float]
+from tests.layers.baselines.loops import Vector, linear, mix, mlp, silu, softmax, tower
 
 
 def logits(network: BaselineNetwork, ids: list[int], leaf: int, moments: tuple[Vector, Vector] | None = None) -> Vector:
@@ -19,8 +18,10 @@ def logits(network: BaselineNetwork, ids: list[int], leaf: int, moments: tuple[V
     state = {name: value.tolist() for name, value in network.state_dict().items()}
     x = _features(network, state, ids, leaf)
     architecture = network.plan.baseline.architecture
-    body: Callable[..., Vector] = {"mmoe": _mmoe, "ple": _ple, "star": _star}.get(architecture, _plain)
-    return body(network, state, x, leaf, moments) if architecture == "star" else body(network, state, x, leaf)
+    if architecture == "star":
+        return _star(network, state, x, leaf, moments)
+    bodies: dict[str, Callable[..., Vector]] = {"mmoe": _mmoe, "ple": _ple, "pepnet": _pepnet}
+    return bodies.get(architecture, _plain)(network, state, x, leaf)
 
 
 def _features(network: BaselineNetwork, state: dict[str, Any], ids: list[int], leaf: int) -> Vector:
@@ -39,19 +40,19 @@ def _plain(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int
     found = []
     for task in range(len(network.plan.tasks.tasks)):
         if architecture == "esmm":
-            h = _mlp(network, state, "body.bottom", 0, task, [*x, *state["body.leaf.weight"][leaf]])
+            h = mlp(network, state, "body.bottom", 0, task, [*x, *state["body.leaf.weight"][leaf]])
         else:
-            h = _mlp(network, state, "body.bottom", leaf if architecture == "single" else 0, 0, x)
-        found.append(_tower(network, state, 0 if architecture == "esmm" else leaf, task, h))
+            h = mlp(network, state, "body.bottom", leaf if architecture == "single" else 0, 0, x)
+        found.append(tower(network, state, 0 if architecture == "esmm" else leaf, task, h))
     return found
 
 
 def _mmoe(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
-    experts = [_mlp(network, state, "body.experts", 0, e, x) for e in range(network.plan.baseline.experts)]
+    experts = [mlp(network, state, "body.experts", 0, e, x) for e in range(network.plan.baseline.experts)]
     found = []
     for task in range(len(network.plan.tasks.tasks)):
-        gate = _softmax(_linear(state, "body.gates", leaf, task, x))
-        found.append(_tower(network, state, leaf, task, _mix(gate, experts)))
+        gate = softmax(linear(state, "body.gates", leaf, task, x))
+        found.append(tower(network, state, leaf, task, mix(gate, experts)))
     return found
 
 
@@ -61,22 +62,22 @@ def _ple(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int) 
     for depth in range(baseline.repeat):
         layer = f"body.layers.{depth}"
         specific = [
-            [_mlp(network, state, f"{layer}.specific", leaf, task * baseline.specific + s, own[task])
+            [mlp(network, state, f"{layer}.specific", leaf, task * baseline.specific + s, own[task])
              for s in range(baseline.specific)]
             for task in range(tasks)
         ]  # fmt: skip
-        common = [_mlp(network, state, f"{layer}.shared", 0, k, shared) for k in range(baseline.shared)]
+        common = [mlp(network, state, f"{layer}.shared", 0, k, shared) for k in range(baseline.shared)]
         mixed = []
         for task in range(tasks):
-            gate = _softmax(_linear(state, f"{layer}.gates", leaf, task, own[task]))
-            mixed.append(_mix(gate, [*specific[task], *common]))
+            gate = softmax(linear(state, f"{layer}.gates", leaf, task, own[task]))
+            mixed.append(mix(gate, [*specific[task], *common]))
         if depth + 1 < baseline.repeat:
-            of_leaf = _linear(state, f"{layer}.gate_specific", leaf, 0, shared)
-            of_all = _linear(state, f"{layer}.gate_shared", 0, 0, shared)
+            of_leaf = linear(state, f"{layer}.gate_specific", leaf, 0, shared)
+            of_all = linear(state, f"{layer}.gate_shared", 0, 0, shared)
             everyone = [expert for of_task in specific for expert in of_task] + common
-            shared = _mix(_softmax([*of_leaf, *of_all]), everyone)
+            shared = mix(softmax([*of_leaf, *of_all]), everyone)
         own = mixed
-    return [_tower(network, state, leaf, task, own[task]) for task in range(tasks)]
+    return [tower(network, state, leaf, task, own[task]) for task in range(tasks)]
 
 
 def _star(
@@ -90,9 +91,9 @@ def _star(
         z.append(scale * (value - moments[0][d]) / math.sqrt(moments[1][d] + 1e-5) + shift)
     h = z
     for depth in range(len(network.plan.baseline.hidden)):
-        h = [_silu(v) for v in _star_linear(state, f"body.bottom.{depth}", leaf, 0, h)]
-    told = _mlp(network, state, "body.auxiliary", 0, 0, [*x, *state["body.leaf.weight"][leaf]], norm=False)
-    auxiliary = _linear(state, "body.auxiliary_head", 0, 0, told)
+        h = [silu(v) for v in _star_linear(state, f"body.bottom.{depth}", leaf, 0, h)]
+    told = mlp(network, state, "body.auxiliary", 0, 0, [*x, *state["body.leaf.weight"][leaf]], norm=False)
+    auxiliary = linear(state, "body.auxiliary_head", 0, 0, told)
     found = []
     for task in range(len(network.plan.tasks.tasks)):
         t = h
@@ -110,44 +111,24 @@ def _star_linear(state: dict[str, Any], name: str, leaf: int, copy: int, h: Vect
     ]
 
 
-def _mlp(
-    network: BaselineNetwork, state: dict[str, Any], name: str, leaf: int, copy: int, h: Vector, *, norm: bool = True
-) -> Vector:
-    depth = 0
-    while f"{name}.linears.{depth}.weight_LGDH" in state:
-        h = _linear(state, f"{name}.linears.{depth}", leaf, copy, h)
-        if norm and network.plan.baseline.norm == "layer":
-            mean = sum(h) / len(h)
-            variance = sum((v - mean) ** 2 for v in h) / len(h)
-            scale = state[f"{name}.norms.{depth}.scale_LGH"][leaf][copy]
-            shift = state[f"{name}.norms.{depth}.shift_LGH"][leaf][copy]
-            h = [(v - mean) / math.sqrt(variance + 1e-5) * a + b for v, a, b in zip(h, scale, shift, strict=True)]
-        h = [_silu(v) for v in h]
-        depth += 1
-    return h
+def _pepnet(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
+    plan, of_leaf = network.plan, state["body.leaf.weight"][leaf]
+    o = [delta * v for delta, v in zip(_gate_unit(state, "body.embedding_gate", 0, [*of_leaf, *x]), x, strict=True)]
+    found = []
+    for task in range(len(plan.tasks.tasks)):
+        h, below = o, len(plan.baseline.hidden)
+        for depth in range(below + len(plan.tasks.tower)):
+            layer = f"body.layers.{depth}"
+            if depth < below:
+                h = mlp(network, state, layer, 0, task, h)
+            else:
+                h = [max(v, 0.0) for v in linear(state, f"{layer}.linears.0", leaf, task, h)]
+            delta = _gate_unit(state, f"body.gates.{depth}", task, [*of_leaf, *o])
+            h = [a * v for a, v in zip(delta, h, strict=True)]
+        found.append(linear(state, "body.head", leaf, task, h)[0])
+    return found
 
 
-def _tower(network: BaselineNetwork, state: dict[str, Any], leaf: int, task: int, h: Vector) -> float:
-    for depth in range(len(network.plan.tasks.tower)):
-        h = [max(v, 0.0) for v in _linear(state, f"body.towers.hidden.linears.{depth}", leaf, task, h)]
-    return _linear(state, "body.towers.head", leaf, task, h)[0]
-
-
-def _linear(state: dict[str, Any], name: str, leaf: int, copy: int, h: Vector) -> Vector:
-    weight, bias = state[f"{name}.weight_LGDH"][leaf][copy], state[f"{name}.bias_LGH"][leaf][copy]
-    return [sum(h[d] * weight[d][k] for d in range(len(h))) + bias[k] for k in range(len(bias))]
-
-
-def _mix(weight: Vector, outputs: list[Vector]) -> Vector:
-    assert len(weight) == len(outputs)
-    return [sum(w * one[f] for w, one in zip(weight, outputs, strict=True)) for f in range(len(outputs[0]))]
-
-
-def _softmax(values: Vector) -> Vector:
-    top = max(values)
-    raised = [math.exp(v - top) for v in values]
-    return [v / sum(raised) for v in raised]
-
-
-def _silu(v: float) -> float:
-    return v / (1 + math.exp(-v))
+def _gate_unit(state: dict[str, Any], name: str, copy: int, prior: Vector) -> Vector:
+    hidden = [max(v, 0.0) for v in linear(state, f"{name}.hidden.linears.0", 0, 0, prior)]
+    return [2 / (1 + math.exp(-v)) for v in linear(state, f"{name}.output", 0, copy, hidden)]
