@@ -118,13 +118,32 @@ class Embedding(nn.Module):
         return f"{len(self.features)} features -> {sum(feature.width for feature in self.features)}"
 
 
-class Context(nn.Module):
-    """The context c of the gates of each level: embeddings of the row's nodes, and of the tasks (method.md eq. 1)."""
+class NodeEmbeddings(nn.Module):
+    """The embedding of the row's node at each level."""
 
-    def __init__(self, levels: tuple[LevelPlan, ...], tasks: TaskLevelPlan) -> None:
+    def __init__(self, levels: tuple[LevelPlan, ...]) -> None:
         super().__init__()
         self.levels = levels
         self.nodes = nn.ModuleList(_table(len(level.nodes) + level.unknown, level.width) for level in levels)
+
+    def of_levels(self, node_BL: Tensor) -> list[Tensor]:
+        """Returns the embeddings of the row's nodes, level by level; arguments and errors are those of `Context`."""
+        if _can_check(node_BL):
+            owners = [(f"level `{level.name}`", "node", len(level.nodes)) for level in self.levels]
+            _check_range(node_BL, owners, [UNKNOWN if level.unknown else 0 for level in self.levels])
+        embeddings: list[Tensor] = []
+        for level, table, node_B in zip(self.levels, self.nodes, node_BL.unbind(1), strict=True):
+            if level.unknown:
+                node_B = torch.where(node_B == UNKNOWN, len(level.nodes), node_B)
+            embeddings.append(table(node_B))
+        return embeddings
+
+
+class Context(NodeEmbeddings):
+    """The context c of the gates of each level: embeddings of the row's nodes, and of the tasks (method.md eq. 1)."""
+
+    def __init__(self, levels: tuple[LevelPlan, ...], tasks: TaskLevelPlan) -> None:
+        super().__init__(levels)
         self.tasks = _table(len(tasks.tasks), tasks.width)
 
     def forward(self, node_BL: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -141,16 +160,11 @@ class Context(nn.Module):
         Raises:
             ValueError: a level does not have a node; names the level. Only on the CPU; elsewhere the lookup fails.
         """
-        if _can_check(node_BL):
-            owners = [(f"level `{level.name}`", "node", len(level.nodes)) for level in self.levels]
-            _check_range(node_BL, owners, [UNKNOWN if level.unknown else 0 for level in self.levels])
         task_TW = self.tasks.weight
         context_BC = task_TW.new_zeros(node_BL.shape[0], 0)
         levels: list[Tensor] = []
-        for level, table, node_B in zip(self.levels, self.nodes, node_BL.unbind(1), strict=True):
-            if level.unknown:
-                node_B = torch.where(node_B == UNKNOWN, len(level.nodes), node_B)
-            context_BC = torch.cat([context_BC, table(node_B)], dim=1)
+        for node_BW in self.of_levels(node_BL):
+            context_BC = torch.cat([context_BC, node_BW], dim=1)
             levels.append(context_BC)
         shape = (node_BL.shape[0], task_TW.shape[0], -1)
         context_BTC = torch.cat([context_BC.unsqueeze(1).expand(shape), task_TW.expand(shape)], dim=2)

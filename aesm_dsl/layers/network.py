@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import AESLayer, Noise
+from aesm_dsl.layers.bottom import bottom_of
 from aesm_dsl.layers.embedding import Context, Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter
 from aesm_dsl.layers.precision import full_precision
@@ -23,7 +24,7 @@ from aesm_dsl.plan.tables import sparse_table_keys
 
 
 class Network(nn.Module):
-    """Computes a `Prediction` for a `Batch`: embedding, the scenario levels top down, the task level, towers, funnel.
+    """Computes a `Prediction` for a `Batch`: embedding, bottom, scenario levels top down, task level, towers, funnel.
 
     Parameters and dropout are drawn from torch's default generator: seed it to get the same network again. Exploration
     is drawn from `noise.generator`, in training only.
@@ -39,6 +40,7 @@ class Network(nn.Module):
         _check_sizes(plan)
         self.plan = plan
         self.embedding = Embedding(plan.features, sparse_table_keys(plan))
+        self.bottom = bottom_of(plan)
         self.context = Context(plan.levels, plan.tasks)
         self.levels = nn.ModuleList(_stack(level.layers) for level in plan.levels)
         self.siblings = Siblings(plan.levels)
@@ -61,6 +63,8 @@ class Network(nn.Module):
                 tower for each leaf).
         """
         h: Tensor = self.embedding(batch.ids_BS, batch.value_BV)
+        if self.bottom is not None:
+            h = self.bottom(h, batch.node_BL)
         context_of_level, context_BTC = self.context(batch.node_BL)
         among_of_level = self.siblings(batch.node_BL)
         selection: dict[str, tuple[Selection, ...]] = {}

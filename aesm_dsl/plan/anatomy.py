@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from aesm_dsl.findings.diagnostic import Findings
+from aesm_dsl.plan.bottom import BottomPlan, field_widths
 from aesm_dsl.plan.features import FeaturePlan
-from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
+from aesm_dsl.plan.plan import TASKS, LayerPlan, LevelPlan, Plan
 from aesm_dsl.plan.tables import table_keys
 
 MEAN = "mean"
@@ -107,11 +108,12 @@ class _Anatomy:
     def parts(self) -> Iterator[Part]:
         yield from self._embedding()
         plan = self.plan
+        if plan.bottom is not None:
+            yield from self._gate(plan.bottom)
         for index, level in enumerate(plan.levels):
             nodes = {f"node {node.name}": 1 for node in level.nodes}
-            rows = Axis("nodes", nodes | ({"unknown": 1} if level.unknown else {}), ("unknown", MEAN))
             owner = f"level {level.name}"
-            yield Part(f"{owner}, embedding", owner, f"context.nodes.{index}.weight", (rows, _units(level.width)))
+            yield Part(f"{owner}, embedding", owner, f"context.nodes.{index}.weight", _node_axes(level))
             self.context[owner] = level.width
             yield from self._layers(owner, f"levels.{index}", level.layers, Axis("nodes", nodes, (MEAN,)))
         tasks = {f"task {task.name}": 1 for task in plan.tasks.tasks}
@@ -120,6 +122,23 @@ class _Anatomy:
         self.context[TASKS] = plan.tasks.width
         yield from self._layers(TASKS, "tasks", plan.tasks.layers, gates)
         yield from self._leaf_towers() if plan.tasks.tower_per == "leaf" else self._towers()
+
+    def _gate(self, bottom: BottomPlan) -> Iterator[Part]:
+        inputs, outputs = self.x, self.x
+        if bottom.gate == "scenario":
+            for index, level in enumerate(self.plan.levels):
+                state = f"bottom.gate.nodes.nodes.{index}.weight"
+                yield Part(f"bottom, level {level.name}", "bottom", state, _node_axes(level))
+            inputs = {f"level {level.name}": level.width for level in self.plan.levels} | self.x
+        elif bottom.gate == "senet":
+            inputs = outputs = {f"feature {one.name}": len(field_widths([one])) for one in self.plan.features}
+        else:
+            return
+        hidden = _units(bottom.gate_widths(self.plan.features, self.plan.node_width)[1])
+        axes = {"0": (hidden, Axis("inputs", inputs)), "2": (Axis("outputs", outputs), hidden)}
+        for layer, (after, before) in axes.items():
+            yield Part(f"bottom, gate {layer} weight", "bottom", f"bottom.gate.factor.{layer}.weight", (after, before))
+            yield Part(f"bottom, gate {layer} bias", "bottom", f"bottom.gate.factor.{layer}.bias", (after,))
 
     def _embedding(self) -> Iterator[Part]:
         next_row: dict[int, int] = {}
@@ -239,6 +258,12 @@ class _Anatomy:
             yield Part(f"{name}, weight", "towers", f"{state}.weight_LGDH", axes)
             yield Part(f"{name}, bias", "towers", f"{state}.bias_LGH", (leaves, tasks, _units(width)))
             before = {"unit": width}
+
+
+def _node_axes(level: LevelPlan) -> tuple[Axis, Axis]:
+    """The axes of a level's node embeddings."""
+    nodes = {f"node {node.name}": 1 for node in level.nodes} | ({"unknown": 1} if level.unknown else {})
+    return Axis("nodes", nodes, ("unknown", MEAN)), _units(level.width)
 
 
 def _units(width: int) -> Axis:

@@ -9,6 +9,7 @@ import codecs
 from dataclasses import replace
 
 from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.bottom import BottomPlan
 from aesm_dsl.plan.cell_text import cell_text
 from aesm_dsl.plan.compile_features import feature_plans, number_form
 from aesm_dsl.plan.cost import cost
@@ -18,6 +19,7 @@ from aesm_dsl.plan.hierarchy import Hierarchy, Vertex
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
 from aesm_dsl.spec.baseline import BaselineBlock
+from aesm_dsl.spec.bottom import BottomBlock, Scenario, SENet
 from aesm_dsl.spec.data import Data, Split
 from aesm_dsl.spec.levels import ExpertsBlock, Level, RunsShared
 from aesm_dsl.spec.model import Spec
@@ -47,7 +49,7 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
     Levels come top down; the context of each level's layers is wider than that of the level above by the width of its
     node embedding.
     """
-    features = feature_plans(spec)
+    features, bottom = feature_plans(spec), _bottom(spec.bottom)
     by_name = {level.name: level for level in spec.levels}
     ordered = [by_name[name] for name in hierarchy.levels[:-1]]
     width, context = sum(feature.width for feature in features), 0
@@ -81,7 +83,18 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
         tasks=_tasks(spec, width, context),
         training=_training(spec.train),
         data=_data(spec.data) if spec.data else None,
+        bottom=bottom,
     )
+
+
+def _bottom(block: BottomBlock | None) -> BottomPlan | None:
+    """The plan of what lies below the experts; None if nothing does."""
+    match block.gate if block else None:
+        case Scenario(hidden=hidden):
+            return BottomPlan("scenario", hidden=hidden)
+        case SENet(reduction=reduction):
+            return BottomPlan("senet", reduction=reduction)
+    return None
 
 
 def _compile_baseline(spec: Spec, aes: Plan) -> Plan:

@@ -9,7 +9,7 @@ Linears a few hundred.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from aesm_dsl.plan.baseline import BaselinePlan
@@ -35,6 +35,9 @@ class Cost:
         return Cost(self.parameters + other.parameters, self.dense + other.dense, self.selected + other.selected)
 
 
+NOTHING = Cost(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class PlanCost:
     """The cost of a plan, divided into levels (or a baseline's parts), towers and features."""
@@ -45,15 +48,29 @@ class PlanCost:
     towers: Cost
     features: Cost
     """Cost of the operations that turn looked-up vectors and numbers into the features' vectors."""
+    bottom: Cost = NOTHING
+    """Cost of what happens to the features' vectors below the experts."""
 
     @property
     def total(self) -> Cost:
-        return sum(self.levels.values(), self.features + self.towers)
+        return sum(self.levels.values(), self.features + self.bottom + self.towers)
 
 
 def cost(plan: Plan) -> PlanCost:
     """Returns the cost of a plan, level by level, or part by part for a baseline."""
-    return _aes_cost(plan) if plan.baseline is None else _baseline_cost(plan, plan.baseline)
+    costs = _aes_cost(plan) if plan.baseline is None else _baseline_cost(plan, plan.baseline)
+    return replace(costs, bottom=_bottom_cost(plan))
+
+
+def _bottom_cost(plan: Plan) -> Cost:
+    """The cost of what lies below the experts; a row runs that of its own leaf, if each leaf has its own."""
+    if plan.bottom is None:
+        return NOTHING
+    copies = plan.baseline.leaves if plan.baseline is not None and plan.baseline.architecture == "single" else 1
+    parameters, flops = plan.bottom.cost(plan.features, plan.node_width)
+    if plan.bottom.gate == "scenario":
+        parameters += sum((len(level.nodes) + level.unknown) * level.width for level in plan.levels)
+    return _unselected(copies * parameters, flops)
 
 
 def _aes_cost(plan: Plan) -> PlanCost:

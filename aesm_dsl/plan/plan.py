@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.bottom import BottomPlan
 from aesm_dsl.plan.data import DataPlan
 from aesm_dsl.plan.features import FeaturePlan, auto_width
 from aesm_dsl.plan.number_form import NumberForm
@@ -173,6 +174,8 @@ class Plan:
     data: DataPlan | None
     baseline: BaselinePlan | None = None
     """The sizes of another architecture than AES; the levels and the tasks then have no layers."""
+    bottom: BottomPlan | None = None
+    """What happens to the features' vectors below the experts; None if nothing does."""
 
     @property
     def reading(self) -> tuple[FeaturePlan, ...]:
@@ -183,6 +186,11 @@ class Plan:
     def width(self) -> int:
         """D of the first layer: the width of all features' vectors, concatenated."""
         return sum(feature.width for feature in self.features)
+
+    @property
+    def node_width(self) -> int:
+        """The width of the node embeddings of all scenario levels together."""
+        return sum(level.width for level in self.levels)
 
     @property
     def slots(self) -> int:
@@ -248,7 +256,10 @@ class Plan:
 
     def to_json(self) -> str:
         """Writes the plan as JSON."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"
+        values = asdict(self)
+        if self.bottom is None:  # versions that know no bottoms can read such a plan
+            del values["bottom"]
+        return json.dumps({"format": FORMAT, **values}, ensure_ascii=False, indent=2) + "\n"
 
     @staticmethod
     def from_json(text: str) -> Plan:

@@ -7,11 +7,12 @@ from typing import Any
 from rich.table import Table
 
 from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.bottom import BottomPlan
 from aesm_dsl.plan.cost import Cost, cost
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.tables import embedding_parameters, embedding_tables
 
-FEATURES, TOWERS, ALL_PARTS = "(features)", "(towers)", "(all)"
+FEATURES, BOTTOM, TOWERS, ALL_PARTS = "(features)", "(bottom)", "(towers)", "(all)"
 """Lines beside those of the levels: no level can have such a name."""
 
 
@@ -38,11 +39,18 @@ def part_table(plan: Plan, baseline: BaselinePlan) -> Table:
         table.add_row(name, width, hidden, *_cost_cells(part))
     if costs.features.parameters:
         table.add_row(FEATURES, "", "", *_cost_cells(costs.features))
+    if plan.bottom is not None:
+        table.add_row(BOTTOM, str(plan.width), bottom_words(plan.bottom), *_cost_cells(costs.bottom))
     table.add_row(TOWERS, str(baseline.output), _widths((*plan.tasks.tower, 1)), *_cost_cells(costs.towers))
     table.add_section()
     table.add_row(ALL_PARTS, "", "", *_cost_cells(costs.total), style="bold")
     table.add_row("AES", "", "", f"{baseline.aes_parameters:,}", f"{baseline.aes_flops:,}")
     return table
+
+
+def bottom_words(bottom: BottomPlan) -> str:
+    """Returns the parts of a bottom, from below, in the words of the language."""
+    return f"gate {bottom.gate}"
 
 
 def size_line(plan: Plan, baseline: BaselinePlan) -> str:

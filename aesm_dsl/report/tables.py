@@ -9,7 +9,7 @@ from rich.table import Table
 from aesm_dsl.plan.cost import Cost, PlanCost, cost, loop_pays_from
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_parameters
-from aesm_dsl.report.baseline import ALL_PARTS, FEATURES, TOWERS, part_table, table_updates_line
+from aesm_dsl.report.baseline import ALL_PARTS, BOTTOM, FEATURES, TOWERS, bottom_words, part_table, table_updates_line
 
 
 def layer_table(plan: Plan) -> Table:
@@ -45,6 +45,10 @@ def layer_table(plan: Plan) -> Table:
     width = str(plan.tasks.layers[-1].output)
     if costs.features.parameters:
         table.add_row(FEATURES, str(len(plan.features)), *[""] * 5, *_cost_cells(costs.features), "")
+    if plan.bottom is not None:
+        table.add_row(
+            BOTTOM, "", "", "", str(plan.width), bottom_words(plan.bottom), "", *_cost_cells(costs.bottom), ""
+        )
     table.add_row(TOWERS, str(plan.towers), "", "", width, tower, "", *_cost_cells(costs.towers), "")
     table.add_section()
     table.add_row(ALL_PARTS, "", "", "", "", "", "", *_cost_cells(costs.total), "", style="bold")
@@ -92,8 +96,9 @@ def _caption(plan: Plan) -> str:
 
 
 def cost_data(costs: PlanCost) -> dict[str, dict[str, int]]:
-    """Returns the costs of the features, every level, the towers and all together, as plain values."""
-    parts = {FEATURES: costs.features, **costs.levels, TOWERS: costs.towers, ALL_PARTS: costs.total}
+    """Returns the costs of the features, the bottom if there is one, every level, the towers and all together."""
+    bottom = {BOTTOM: costs.bottom} if costs.bottom.parameters else {}
+    parts = {FEATURES: costs.features, **bottom, **costs.levels, TOWERS: costs.towers, ALL_PARTS: costs.total}
     return {
         name: {"parameters": part.parameters, "flops_dense": part.dense, "flops_selected": part.selected}
         for name, part in parts.items()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aesm_dsl.layers.baselines.network import LeafEmbeddings
+from aesm_dsl.layers.baselines.network import LeafBottoms, LeafEmbeddings
 from aesm_dsl.layers.baselines.star import PartitionNorm, StarLinears
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows, sort_rows
 from aesm_dsl.layers.stacked_linears import Linears, Norms
@@ -45,6 +45,8 @@ def exported_leaf_module(module: nn.Module, linears: LinearsFactory) -> nn.Modul
         return _PartitionNorm(module)
     if isinstance(module, LeafEmbeddings) and len(module) > 1:
         return _Embeddings(module)
+    if isinstance(module, LeafBottoms) and len(module) > 1:
+        return _Bottoms(module)
     if isinstance(module, Norms) and len(module.scale_LGH) > 1:
         return _Norms(module)
     if isinstance(module, Linears) and len(module.weight_LGDH) > 1:
@@ -154,4 +156,16 @@ class _Embeddings(nn.Module):
 
     def forward(self, ids_BS: Tensor, value_BV: Tensor, rows: SortedRows) -> Tensor:
         x_LBD = torch.stack([embedding(ids_BS, value_BV) for embedding in self.embeddings])
+        return x_LBD[rows.leaf_B, torch.arange(rows.leaf_B.shape[0], device=x_LBD.device)]
+
+
+class _Bottoms(nn.Module):
+    """`LeafBottoms` that runs every row through the bottom of every leaf; each row picks the result of its leaf."""
+
+    def __init__(self, bottoms: LeafBottoms) -> None:
+        super().__init__()
+        self.bottoms = nn.ModuleList(bottoms)
+
+    def forward(self, x_BD: Tensor, node_BL: Tensor, rows: SortedRows) -> Tensor:
+        x_LBD = torch.stack([bottom(x_BD, node_BL) for bottom in self.bottoms])
         return x_LBD[rows.leaf_B, torch.arange(rows.leaf_B.shape[0], device=x_LBD.device)]

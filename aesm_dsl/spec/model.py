@@ -1,9 +1,9 @@
 """`Spec`: a whole model, as the classes of the vocabulary.
 
 Every word of the language is declared once, with its kind, range, unit, default and line of help: here and in
-features.py, levels.py, tasks.py, training.py, baseline.py and data.py. A block is a `BlockModel` (block_model.py) whose
-fields are its settings and inner blocks. Validation, "did you mean", the resolved spec, JSON and its schema, and the
-reference in docs/language.md are derived from these classes.
+features.py, bottom.py, levels.py, tasks.py, training.py, baseline.py and data.py. A block is a `BlockModel`
+(block_model.py) whose fields are its settings and inner blocks. Validation, "did you mean", the resolved spec, JSON and
+its schema, and the reference in docs/language.md are derived from these classes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from aesm_dsl.findings.error import AesmError
 from aesm_dsl.findings.source import Source
 from aesm_dsl.spec.baseline import ARCHITECTURES, Architecture, BaselineBlock
 from aesm_dsl.spec.block_model import BlockModel, Doc, setting
+from aesm_dsl.spec.bottom import BottomBlock
 from aesm_dsl.spec.data import Data
 from aesm_dsl.spec.features import FeatureGroup
 from aesm_dsl.spec.kinds import (
@@ -74,6 +75,7 @@ class Spec(BlockModel):
         exclude=True,
     )
     features: Annotated[tuple[FeatureGroup, ...], BlockKind("features", many=True)] = setting("a group of features", ())
+    bottom: Annotated[BottomBlock | None, BlockKind("bottom")] = setting("what lies below the experts", None)
     baseline: Annotated[BaselineBlock | None, BlockKind("baseline")] = setting("sizes of baselines", None)
     experts: Annotated[ExpertsBlock, BlockKind("experts")] = setting(
         "defaults for the experts of all levels", ExpertsBlock()

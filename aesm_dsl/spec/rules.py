@@ -9,6 +9,7 @@ from aesm_dsl.findings.diagnostic import Findings, Related, quoted
 from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
 from aesm_dsl.spec import data_rules, expert_rules, feature_rules, form_rules, name_rules
+from aesm_dsl.spec.bottom import Scenario
 from aesm_dsl.spec.data import Split
 from aesm_dsl.spec.features import KINDS, column_of
 from aesm_dsl.spec.model import Spec
@@ -242,6 +243,20 @@ def _sharded_tables_are_sparse(context: RuleContext) -> None:
         )
 
 
+def _scenario_gate_has_levels(context: RuleContext) -> None:
+    """A gate of the row's nodes needs a level that has nodes."""
+    spec = context.spec
+    if spec.bottom is None or not isinstance(spec.bottom.gate, Scenario) or spec.levels or context.lost:
+        return
+    context.findings.add(
+        "E307",
+        "`gate = scenario` needs a level: the gate sees the row's nodes",
+        spec.places.of("bottom.gate"),
+        label="there are no levels",
+        help="write `level NAME { node ... }`, or `gate = senet`, which sees the features alone",
+    )
+
+
 RULES: tuple[Callable[[RuleContext], None], ...] = (
     name_rules.references_are_declared,
     name_rules.names_use_one_script,
@@ -261,4 +276,5 @@ RULES: tuple[Callable[[RuleContext], None], ...] = (
     _early_stop_has_rows,
     _gauc_has_users,
     _sharded_tables_are_sparse,
+    _scenario_gate_has_levels,
 )

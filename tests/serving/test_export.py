@@ -67,8 +67,12 @@ VARIANTS = {
     "mmoe": ["architecture=mmoe"],
     "ple": ["architecture=ple", "baseline.repeat=2"],
     "star, unknown nodes": ["architecture=star", "level.card.unknown=shared"],
-    "esmm": ["architecture=esmm", "level.scenario.unknown=shared"],
-    "single": ["architecture=single"],
+    "esmm, a gate of nodes": [
+        "architecture=esmm",
+        "level.scenario.unknown=shared",
+        "bottom.gate=scenario(hidden: 8)",
+    ],
+    "single, a gate of fields": ["architecture=single", "bottom.gate=senet"],
 }
 
 RIVALS = ("pepnet",)

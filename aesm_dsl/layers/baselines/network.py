@@ -19,6 +19,7 @@ from aesm_dsl.layers.baselines.ple import PLE
 from aesm_dsl.layers.baselines.shared_bottom import SharedBottom
 from aesm_dsl.layers.baselines.single import Single
 from aesm_dsl.layers.baselines.star import STAR
+from aesm_dsl.layers.bottom import bottom_of
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows
 from aesm_dsl.layers.precision import full_precision
@@ -51,8 +52,18 @@ class LeafEmbeddings(nn.ModuleList):
         return torch.cat([embedding(ids, values) for embedding, ids, values in parts])
 
 
+class LeafBottoms(nn.ModuleList):
+    """A `Bottom` for each leaf, or one for all leaves."""
+
+    def forward(self, x_BD: Tensor, node_BL: Tensor, rows: SortedRows) -> Tensor:
+        """Returns x_BD after the bottoms; the vectors and nodes are those of rows sorted by leaf."""
+        sizes = rows.sizes if len(self) > 1 else [x_BD.shape[0]]
+        parts = zip(self, x_BD.split_with_sizes(sizes), node_BL.split_with_sizes(sizes), strict=True)
+        return torch.cat([bottom(x, nodes) for bottom, x, nodes in parts])
+
+
 class BaselineNetwork(nn.Module):
-    """Computes a `Prediction` for a `Batch`: embedding, the architecture's body on rows sorted by leaf, funnel.
+    """Computes a `Prediction` for a `Batch`: embedding, bottom, the architecture's body on rows sorted by leaf, funnel.
 
     Parameters and dropout are drawn from torch's default generator.
     """
@@ -71,6 +82,8 @@ class BaselineNetwork(nn.Module):
         single = plan.baseline.architecture == "single"
         copies, sparse = plan.baseline.leaves if single else 1, sparse_table_keys(plan)
         self.embeddings = LeafEmbeddings(Embedding(plan.features, sparse) for _ in range(copies))
+        bottoms = [bottom for bottom in (bottom_of(plan) for _ in range(copies)) if bottom is not None]
+        self.bottoms = LeafBottoms(bottoms) if bottoms else None
         self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
@@ -81,6 +94,8 @@ class BaselineNetwork(nn.Module):
         """
         rows = self.leaves(batch.node_BL)
         x_BD = self.embeddings(batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B], rows)
+        if self.bottoms is not None:
+            x_BD = self.bottoms(x_BD, batch.node_BL[rows.order_B], rows)
         logit_TB: Tensor = self.body(x_BD, rows)
         logits = full_precision(logit_TB).index_select(1, rows.back_B).unbind(0)
         tasks = self.plan.tasks.tasks

@@ -16,6 +16,7 @@ from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import DateEncoder
 from aesm_dsl.data.reading.timestamps import PARTS
 from aesm_dsl.layers.build import AnyNetwork, build_network
+from aesm_dsl.plan.bottom import GATES, BottomPlan
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import MOST_LEAVES, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_tables
@@ -61,7 +62,17 @@ def check_plan(plan: Plan) -> Plan:
                     raise ValueError(f"task `{task.name}` follows itself")
     _positive("tasks", plan.tasks.width, *plan.tasks.tower)
     _check_layers("tasks", plan.tasks.layers)
+    if plan.bottom is not None:
+        _check_bottom(plan, plan.bottom)
     return plan
+
+
+def _check_bottom(plan: Plan, bottom: BottomPlan) -> None:
+    if bottom.gate not in GATES:
+        raise ValueError(f"the bottom has the gate `{bottom.gate}`")
+    if bottom.gate == "senet":
+        _positive("the bottom", bottom.reduction)
+    _positive("the bottom", *bottom.gate_widths(plan.features, plan.node_width))
 
 
 def _check_layers(where: str, layers: Sequence[LayerPlan]) -> None:

@@ -17,6 +17,7 @@ from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.anatomy import anatomy
+from aesm_dsl.plan.bottom import BottomPlan
 from aesm_dsl.plan.evolution import fates
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.spec.model import Spec
@@ -103,6 +104,7 @@ SPECS = [OLD, THREE_LEVELS, *sorted(PROJECT.glob("specs/*.aesm"))]
 SETTINGS = {
     "as it is": {},
     "leaf": {"tasks.tower_per": "leaf"},
+    "a gate of fields": {"bottom.gate": "senet"},
     "batch norm": {"experts.norm": "batch"},
     "no norms": {"experts.norm": "none", "experts.mixture_norm": "none", "experts.residual": "none"},
 }
@@ -121,10 +123,12 @@ def test_every_number_of_the_state_has_its_part(spec: str | Path, settings: str,
     assert covered == {name: tensor.numel() for name, tensor in state.items()}
 
 
+@pytest.mark.parametrize("gate", ["scenario", "senet"])
 @pytest.mark.parametrize("tower_per", ["task", "leaf"])
-def test_the_same_model_in_another_order_says_the_same(tower_per: str) -> None:
+def test_the_same_model_in_another_order_says_the_same(tower_per: str, gate: str) -> None:
     plans = [plan_of(text) for text in (OLD, ELSEWHERE)]
-    old, new = (replace(plan, tasks=replace(plan.tasks, tower_per=tower_per)) for plan in plans)
+    bottom = BottomPlan(gate, hidden=3, reduction=2)
+    old, new = (replace(plan, tasks=replace(plan.tasks, tower_per=tower_per), bottom=bottom) for plan in plans)
     before, after = trained(old), Network(new).eval()
     assert warm_start(after, NONE, before, NONE) == 1.0
     batch = _batch(old, 64)
