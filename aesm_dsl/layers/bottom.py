@@ -1,11 +1,12 @@
 """`Bottom`: what happens to the features' vectors below the experts, in every architecture alike.
 
-Axes: B rows, D width of x, F fields, C width of the node embeddings, H width of a hidden layer, L scenario levels.
+Axes: B rows, D width of x, F fields, C width of the node embeddings, H width of a hidden layer, L scenario levels,
+K factors of a factorisation machine.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ def bottom_of(plan: Plan) -> Bottom | None:
 
 
 class Bottom(nn.Module):
-    """Weights the features' vectors. It starts as if it were not there: every gate starts at 1."""
+    """Weights the features' vectors by a gate, which starts at 1, and multiplies them with each other."""
 
     def __init__(self, plan: Plan, bottom: BottomPlan) -> None:
         super().__init__()
@@ -30,6 +31,11 @@ class Bottom(nn.Module):
             self.gate = ScenarioGate(plan, bottom)
         elif bottom.gate == "senet":
             self.gate = FieldGate(plan, bottom)
+        self.interaction: nn.Module | None = None
+        if bottom.interaction == "dcn_v2":
+            self.interaction = CrossLayers(plan.features_width, bottom)
+        elif bottom.interaction == "fm":
+            self.interaction = PairProducts(plan, bottom)
 
     def forward(self, x_BD: Tensor, node_BL: Tensor) -> Tensor:
         """Returns the input of the experts.
@@ -43,6 +49,8 @@ class Bottom(nn.Module):
         """
         if self.gate is not None:
             x_BD = self.gate(x_BD, node_BL)
+        if self.interaction is not None:
+            x_BD = self.interaction(x_BD)
         return x_BD
 
 
@@ -106,3 +114,64 @@ def _factor(widths: tuple[int, ...]) -> nn.Sequential:
     for start in (first.bias, last.weight, last.bias):
         nn.init.zeros_(start)
     return nn.Sequential(first, nn.ReLU(), last)
+
+
+class CrossLayers(nn.Module):
+    """The low-rank cross layers of DCN-v2 (Wang et al., "DCN V2", WWW 2021, eq. 1 and 2), in its stacked structure.
+
+        x_{l+1} = x_0 * (U_l (V_l x_l) + b_l) + x_l    (elementwise)
+
+    The last x takes the place of the first, below everything else. Nothing is activated between V and U.
+    """
+
+    def __init__(self, width: int, bottom: BottomPlan) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.Linear(width, bottom.rank, bias=False) for _ in range(bottom.layers))
+        ups = [nn.Linear(bottom.rank, width) for _ in range(bottom.layers)]
+        for up in ups:
+            nn.init.zeros_(up.bias)
+        self.up = nn.ModuleList(ups)
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        """Returns the last x_BD."""
+        first_BD = x_BD
+        for down, up in zip(self.down, self.up, strict=True):
+            x_BD = first_BD * up(down(x_BD)) + x_BD
+        return x_BD
+
+
+class PairProducts(nn.Module):
+    """The second-order term of a factorisation machine (Rendle, ICDM 2010), factor by factor, beside x.
+
+        y = [x; sum over f < g of v_f * v_g],  computed as ((sum of v)^2 - sum of v^2) / 2    (elementwise)
+
+    v_f are the numbers of field f, or their product with a matrix of the field if they are not K. The sum of the added
+    numbers is the machine's term; to leave them apart is "bi-interaction" (He and Chua, NFM, SIGIR 2017).
+    """
+
+    def __init__(self, plan: Plan, bottom: BottomPlan) -> None:
+        super().__init__()
+        widths = field_widths(plan.features)
+        starts = [0, *accumulate(widths)]
+        self.factors = bottom.factors
+        self.widths = sorted(set(widths))
+        self.matrices = nn.ParameterDict()
+        for width in self.widths:
+            fields = [start for start, own in zip(starts, widths, strict=False) if own == width]
+            columns = [start + number for start in fields for number in range(width)]
+            self.register_buffer(f"columns_{width}", torch.tensor(columns, dtype=torch.int64), persistent=False)
+            if width != bottom.factors:
+                self.matrices[str(width)] = nn.Parameter(torch.randn(len(fields), width, bottom.factors) * width**-0.5)
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        """Returns x_BD and behind it the products, K numbers more."""
+        total_BK = squares_BK = x_BD.new_zeros(x_BD.shape[0], self.factors)
+        for width in self.widths:
+            columns = self.get_buffer(f"columns_{width}")
+            v_BFK = x_BD.index_select(1, columns).reshape(x_BD.shape[0], len(columns) // width, width)
+            v_FBK = v_BFK.transpose(0, 1)
+            if width != self.factors:
+                v_FBK = torch.matmul(v_FBK, self.matrices[str(width)])
+            total_BK = total_BK + v_FBK.sum(0)
+            squares_BK = squares_BK + v_FBK.square().sum(0)
+        return torch.cat([x_BD, (total_BK.square() - squares_BK) / 2], dim=1)

@@ -110,6 +110,7 @@ class _Anatomy:
         plan = self.plan
         if plan.bottom is not None:
             yield from self._gate(plan.bottom)
+            yield from self._interaction(plan.bottom)
         for index, level in enumerate(plan.levels):
             nodes = {f"node {node.name}": 1 for node in level.nodes}
             owner = f"level {level.name}"
@@ -139,6 +140,26 @@ class _Anatomy:
         for layer, (after, before) in axes.items():
             yield Part(f"bottom, gate {layer} weight", "bottom", f"bottom.gate.factor.{layer}.weight", (after, before))
             yield Part(f"bottom, gate {layer} bias", "bottom", f"bottom.gate.factor.{layer}.bias", (after,))
+
+    def _interaction(self, bottom: BottomPlan) -> Iterator[Part]:
+        """Each product of an interaction that makes x wider is an input of its own."""
+        state = "bottom.interaction"
+        if bottom.interaction == "dcn_v2":
+            x, rank = Axis("inputs", self.x), _units(bottom.rank)
+            for depth in range(bottom.layers):
+                name = f"bottom, cross layer {depth + 1}"
+                yield Part(f"{name}, down", "bottom", f"{state}.down.{depth}.weight", (rank, x))
+                yield Part(f"{name}, up", "bottom", f"{state}.up.{depth}.weight", (x, rank))
+                yield Part(f"{name}, bias", "bottom", f"{state}.up.{depth}.bias", (x,))
+        elif bottom.interaction == "fm":
+            fields: dict[int, dict[str, int]] = {}
+            for feature in self.plan.features:
+                fields.setdefault(feature.embed, {})[f"feature {feature.name}"] = len(field_widths([feature]))
+            for width, of_width in fields.items():
+                if width != bottom.factors:
+                    axes = (Axis("fields", of_width), _units(width), _units(bottom.factors))
+                    yield Part(f"bottom, width {width}", "bottom", f"{state}.matrices.{width}", axes)
+            self.x = {**self.x, "products": bottom.factors}
 
     def _embedding(self) -> Iterator[Part]:
         next_row: dict[int, int] = {}

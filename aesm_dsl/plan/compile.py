@@ -19,7 +19,7 @@ from aesm_dsl.plan.hierarchy import Hierarchy, Vertex
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
 from aesm_dsl.spec.baseline import BaselineBlock
-from aesm_dsl.spec.bottom import BottomBlock, Scenario, SENet
+from aesm_dsl.spec.bottom import FM, BottomBlock, DCNv2, Scenario, SENet
 from aesm_dsl.spec.data import Data, Split
 from aesm_dsl.spec.levels import ExpertsBlock, Level, RunsShared
 from aesm_dsl.spec.model import Spec
@@ -52,7 +52,7 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
     features, bottom = feature_plans(spec), _bottom(spec.bottom)
     by_name = {level.name: level for level in spec.levels}
     ordered = [by_name[name] for name in hierarchy.levels[:-1]]
-    width, context = sum(feature.width for feature in features), 0
+    width, context = sum(feature.width for feature in features) + (bottom.added if bottom else 0), 0
     levels = []
     above: list[Vertex] = []
     for level in ordered:
@@ -89,12 +89,18 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
 
 def _bottom(block: BottomBlock | None) -> BottomPlan | None:
     """The plan of what lies below the experts; None if nothing does."""
+    bottom = BottomPlan()
     match block.gate if block else None:
         case Scenario(hidden=hidden):
-            return BottomPlan("scenario", hidden=hidden)
+            bottom = BottomPlan("scenario", hidden=hidden)
         case SENet(reduction=reduction):
-            return BottomPlan("senet", reduction=reduction)
-    return None
+            bottom = BottomPlan("senet", reduction=reduction)
+    match block.interaction if block else None:
+        case DCNv2(layers=layers, rank=rank):
+            bottom = replace(bottom, interaction="dcn_v2", layers=layers, rank=rank)
+        case FM(width=width):
+            bottom = replace(bottom, interaction="fm", factors=width)
+    return bottom if bottom != BottomPlan() else None
 
 
 def _compile_baseline(spec: Spec, aes: Plan) -> Plan:

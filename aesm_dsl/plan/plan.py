@@ -184,7 +184,12 @@ class Plan:
 
     @property
     def width(self) -> int:
-        """D of the first layer: the width of all features' vectors, concatenated."""
+        """D of the first layer: the width of all features' vectors, concatenated, and of what the bottom adds."""
+        return self.features_width + (self.bottom.added if self.bottom is not None else 0)
+
+    @property
+    def features_width(self) -> int:
+        """The width of all features' vectors, concatenated."""
         return sum(feature.width for feature in self.features)
 
     @property

@@ -40,7 +40,7 @@ def part_table(plan: Plan, baseline: BaselinePlan) -> Table:
     if costs.features.parameters:
         table.add_row(FEATURES, "", "", *_cost_cells(costs.features))
     if plan.bottom is not None:
-        table.add_row(BOTTOM, str(plan.width), bottom_words(plan.bottom), *_cost_cells(costs.bottom))
+        table.add_row(BOTTOM, str(plan.features_width), bottom_words(plan.bottom), *_cost_cells(costs.bottom))
     table.add_row(TOWERS, str(baseline.output), _widths((*plan.tasks.tower, 1)), *_cost_cells(costs.towers))
     table.add_section()
     table.add_row(ALL_PARTS, "", "", *_cost_cells(costs.total), style="bold")
@@ -49,8 +49,10 @@ def part_table(plan: Plan, baseline: BaselinePlan) -> Table:
 
 
 def bottom_words(bottom: BottomPlan) -> str:
-    """Returns the parts of a bottom, from below, in the words of the language."""
-    return f"gate {bottom.gate}"
+    """Returns the parts of a bottom, from below, in words."""
+    interactions = {"dcn_v2": f"{bottom.layers} cross layers", "fm": "products of pairs"}
+    parts = [f"gate {bottom.gate}"] if bottom.gate else []
+    return ", ".join([*parts, *(words for name, words in interactions.items() if name == bottom.interaction)])
 
 
 def size_line(plan: Plan, baseline: BaselinePlan) -> str:

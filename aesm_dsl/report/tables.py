@@ -47,7 +47,7 @@ def layer_table(plan: Plan) -> Table:
         table.add_row(FEATURES, str(len(plan.features)), *[""] * 5, *_cost_cells(costs.features), "")
     if plan.bottom is not None:
         table.add_row(
-            BOTTOM, "", "", "", str(plan.width), bottom_words(plan.bottom), "", *_cost_cells(costs.bottom), ""
+            BOTTOM, "", "", "", str(plan.features_width), bottom_words(plan.bottom), "", *_cost_cells(costs.bottom), ""
         )
     table.add_row(TOWERS, str(plan.towers), "", "", width, tower, "", *_cost_cells(costs.towers), "")
     table.add_section()

@@ -58,7 +58,7 @@ model kinds {
     task buy { after = click }
   }
   experts { repeat = 1; count = 6; hidden = [8] }
-  bottom { gate = scenario(hidden: 8) }
+  bottom { gate = scenario(hidden: 8); interaction = fm(width: 3) }
   train { batch = 64 rows; length = 30 steps; optimizer = adam(rate: 3e-2); seed = 1 }
 }
 """

@@ -48,10 +48,11 @@ SMALL = [
 ]
 
 VARIANTS = {
-    "unknown nodes, siblings": [
+    "unknown nodes, siblings, cross layers": [
         "level.scenario.unknown=shared",
         "level.card.unknown=shared",
         "level.card.experts.compare=siblings",
+        "bottom.interaction=dcn_v2(layers: 2, rank: 3)",
     ],
     "batch norm, relu, a budget, two layers": [
         "experts.repeat=2",
@@ -64,7 +65,7 @@ VARIANTS = {
     "a tower per leaf, and for unknown nodes": ["tasks.tower_per=leaf", "level.card.unknown=shared"],
     "a tower per leaf without a hidden layer": ["tasks.tower_per=leaf", "tasks.tower=[]"],
     "shared_bottom": ["architecture=shared_bottom", "level.scenario.unknown=shared"],
-    "mmoe": ["architecture=mmoe"],
+    "mmoe, a factorisation machine": ["architecture=mmoe", "bottom.interaction=fm(width: 4)"],
     "ple": ["architecture=ple", "baseline.repeat=2"],
     "star, unknown nodes": ["architecture=star", "level.card.unknown=shared"],
     "esmm, a gate of nodes": [

@@ -16,7 +16,7 @@ from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import DateEncoder
 from aesm_dsl.data.reading.timestamps import PARTS
 from aesm_dsl.layers.build import AnyNetwork, build_network
-from aesm_dsl.plan.bottom import GATES, BottomPlan
+from aesm_dsl.plan.bottom import GATES, INTERACTIONS, BottomPlan
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import MOST_LEAVES, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_tables
@@ -73,6 +73,11 @@ def _check_bottom(plan: Plan, bottom: BottomPlan) -> None:
     if bottom.gate == "senet":
         _positive("the bottom", bottom.reduction)
     _positive("the bottom", *bottom.gate_widths(plan.features, plan.node_width))
+    if bottom.interaction not in INTERACTIONS:
+        raise ValueError(f"the bottom has the interaction `{bottom.interaction}`")
+    _positive(
+        "the bottom", *{"dcn_v2": (bottom.layers, bottom.rank), "fm": (bottom.factors,)}.get(bottom.interaction, ())
+    )
 
 
 def _check_layers(where: str, layers: Sequence[LayerPlan]) -> None:

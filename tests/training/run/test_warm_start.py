@@ -104,7 +104,7 @@ SPECS = [OLD, THREE_LEVELS, *sorted(PROJECT.glob("specs/*.aesm"))]
 SETTINGS = {
     "as it is": {},
     "leaf": {"tasks.tower_per": "leaf"},
-    "a gate of fields": {"bottom.gate": "senet"},
+    "a gate of fields": {"bottom.gate": "senet", "bottom.interaction": "fm"},
     "batch norm": {"experts.norm": "batch"},
     "no norms": {"experts.norm": "none", "experts.mixture_norm": "none", "experts.residual": "none"},
 }
@@ -123,12 +123,23 @@ def test_every_number_of_the_state_has_its_part(spec: str | Path, settings: str,
     assert covered == {name: tensor.numel() for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize("gate", ["scenario", "senet"])
+@pytest.mark.parametrize(
+    "bottom",
+    [
+        BottomPlan("scenario", hidden=3, interaction="dcn_v2", layers=2, rank=2),
+        BottomPlan("senet", reduction=2, interaction="fm", factors=4),
+    ],
+    ids=["nodes, cross layers", "fields, pairs"],
+)
 @pytest.mark.parametrize("tower_per", ["task", "leaf"])
-def test_the_same_model_in_another_order_says_the_same(tower_per: str, gate: str) -> None:
+def test_the_same_model_in_another_order_says_the_same(tower_per: str, bottom: BottomPlan) -> None:
     plans = [plan_of(text) for text in (OLD, ELSEWHERE)]
-    bottom = BottomPlan(gate, hidden=3, reduction=2)
-    old, new = (replace(plan, tasks=replace(plan.tasks, tower_per=tower_per), bottom=bottom) for plan in plans)
+    old, new = (
+        replace(plan, tasks=replace(plan.tasks, tower_per=tower_per), bottom=bottom).with_rows(
+            {one.name: one.rows for one in plan.features}
+        )
+        for plan in plans
+    )
     before, after = trained(old), Network(new).eval()
     assert warm_start(after, NONE, before, NONE) == 1.0
     batch = _batch(old, 64)
