@@ -45,6 +45,10 @@ class Architecture(StrEnum):
     esmm = "esmm"
     single = "single"
     pepnet = "pepnet"
+    adatt = "adatt"
+    aitm = "aitm"
+    hinet = "hinet"
+    m3oe = "m3oe"
 
 
 class Picture(StrEnum):

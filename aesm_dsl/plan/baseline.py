@@ -17,17 +17,19 @@ class BaselinePlan:
     """A name of `spec.baseline.ARCHITECTURES` other than "aes"."""
     leaves: int
     hidden: tuple[int, ...]
-    """Widths of the Linear layers below the towers (of each expert in MMoE and PLE); the last is the towers' input."""
+    """Widths of the Linear layers below the towers (or of each expert); the last is the towers' input."""
     experts: int
     """Experts of MMoE."""
     specific: int
-    """Experts of each (leaf, task) in each layer of PLE."""
+    """Experts of each (leaf, task) in each layer of PLE, of each task in each layer of AdaTT, of each leaf and of each
+    task in HiNet."""
     shared: int
-    """Experts of all (leaf, task) together in each layer of PLE."""
+    """Experts of all leaves and tasks together: in each layer of PLE and AdaTT, in both stages of HiNet, in M3oE."""
     repeat: int
-    """Layers of experts in PLE."""
+    """Layers of experts in PLE and AdaTT."""
     embed: int
-    """Width of the leaf embedding: an input of ESMM, of STAR's auxiliary network, and of the gates of PEPNet."""
+    """Width of the leaf embedding: an input of ESMM, of STAR's auxiliary network, of the gates of PEPNet, and of the
+    attention of HiNet."""
     auxiliary: tuple[int, ...]
     """Hidden widths of STAR's auxiliary network, and of the gates of PEPNet."""
     norm: str
@@ -46,3 +48,8 @@ class BaselinePlan:
     def output(self) -> int:
         """Width of the towers' input."""
         return self.hidden[-1]
+
+    @property
+    def extracted_parts(self) -> int:
+        """Vectors of width `output` that HiNet's scenarios extract: shared, of the leaf, and of the others if any."""
+        return 3 if self.leaves > 1 else 2

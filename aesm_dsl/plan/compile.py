@@ -28,10 +28,10 @@ from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
 
 USED_BY = {
     "experts": ("mmoe",),
-    "specific": ("ple",),
-    "shared": ("ple",),
-    "repeat": ("ple",),
-    "embed": ("star", "esmm", "pepnet"),
+    "specific": ("ple", "adatt", "hinet"),
+    "shared": ("ple", "adatt", "hinet", "m3oe"),
+    "repeat": ("ple", "adatt"),
+    "embed": ("star", "esmm", "pepnet", "hinet"),
     "auxiliary": ("star", "pepnet"),
 }
 """Setting of `baseline`, or the width of the leaf embedding -> the architectures that use it."""

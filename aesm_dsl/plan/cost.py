@@ -194,7 +194,7 @@ def _baseline_cost(plan: Plan, baseline: BaselinePlan) -> PlanCost:
         return _unselected(copies * parameters, runs * flops)
 
     towers_per_leaf_and_task = linears(leaves * tasks, tasks, *towers)
-    leaf_embedding = _unselected(leaves * baseline.embed, 0)
+    leaf_embedding, none = _unselected(leaves * baseline.embed, 0), _unselected(0, 0)
     match baseline.architecture:
         case "shared_bottom":
             return PlanCost({"bottom": bottoms(1, 1)}, towers_per_leaf_and_task, features)
@@ -225,9 +225,51 @@ def _baseline_cost(plan: Plan, baseline: BaselinePlan) -> PlanCost:
             return PlanCost(parts, linears((1 + leaves) * tasks, tasks, *towers), features)
         case "single":
             return PlanCost({"bottoms": bottoms(leaves, 1)}, towers_per_leaf_and_task, features)
+        case "adatt":
+            specific, shared = baseline.specific, baseline.shared
+            native = leaves * tasks * specific * (specific > 1)
+            native_shared = shared * (shared > 1)
+            everyone, layers = tasks * specific + shared, {}
+            for depth in range(baseline.repeat):
+                input_width = baseline.output if depth else width
+                layer = bottoms(everyone, everyone, input_width) + _unselected(native, 0)
+                layer += linears(leaves * tasks, tasks, input_width, everyone)
+                if depth + 1 < baseline.repeat:  # the fusion of the shared unit, for the layer above
+                    layer += linears(1, 1, input_width, everyone) + _unselected(native_shared, 0)
+                layers[f"layer {depth + 1}"] = layer
+            return PlanCost(layers, towers_per_leaf_and_task, features)
+        case "aitm":
+            following = sum(task.after is not None for task in plan.tasks.tasks)
+            square = (baseline.output, baseline.output)
+            # What is passed on, and three projections of each of two vectors.
+            transfers = linears(following, following, *square) + linears(3 * following, 6 * following, *square)
+            parts = {"bottoms": bottoms(tasks, tasks)} | ({"transfers": transfers} if following else {})
+            return PlanCost(parts, towers_per_leaf_and_task, features)
+        case "hinet":
+            extracted = baseline.extracted_parts * baseline.output
+            parts = {"scenario experts": none}
+            for networks, count in ((1, baseline.shared), (leaves, baseline.specific)):
+                parts["scenario experts"] += bottoms(networks * count, networks * count)
+                parts["scenario experts"] += linears(networks, networks, width, count) if count > 1 else none
+            if leaves > 1:
+                parts["attention"] = leaf_embedding + linears(1, 1, baseline.embed, leaves)
+            experts = tasks * baseline.specific + baseline.shared
+            parts["task experts"] = bottoms(experts, experts, extracted)
+            parts["gates"] = linears(leaves * tasks, tasks, extracted, baseline.specific + baseline.shared)
+            return PlanCost(parts, towers_per_leaf_and_task, features)
+        case "m3oe":
+            first, common, experts = baseline.hidden[0], baseline.shared, baseline.shared + leaves + tasks
+            weights = leaves * (leaves > 1) + tasks * (tasks > 1) + 2 * leaves * tasks
+            parts = {
+                "domain representation": linears(2 + leaves, 2, width, first) + _unselected(2 * norm * first, 0),
+                "experts": bottoms(experts, experts, first),
+                "gates": linears(leaves * tasks, tasks, first, common) if common > 1 else none,
+                "fusion": _unselected(weights, 0),
+            }
+            return PlanCost(parts, towers_per_leaf_and_task, features)
         case "pepnet":
             prior, tower = (width + baseline.embed, *baseline.auxiliary), plan.tasks.tower
-            gates = linears(1, 1, *prior) if baseline.auxiliary else _unselected(0, 0)
+            gates = linears(1, 1, *prior)
             parts = {"embedding gate": leaf_embedding + gates + linears(1, 1, prior[-1], width)}
             parts["bottoms"] = bottoms(tasks, tasks)
             for number, after in enumerate((*baseline.hidden, *tower), start=1):

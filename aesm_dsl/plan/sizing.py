@@ -113,6 +113,9 @@ def _report_too_large(spec: Spec, block: BaselineBlock, sized: _Sized, findings:
     unit = "parameters" if block.match == "parameters" else "FLOPs a row"
     help = {
         "mmoe": "write a smaller `experts` in `baseline`",
+        "adatt": "write a smaller `specific`, `shared` or `repeat` in `baseline`",
+        "hinet": "write a smaller `specific` or `shared` in `baseline`",
+        "m3oe": "write a smaller `shared` in `baseline`",
         "ple": "write a smaller `specific`, `shared` or `repeat` in `baseline`",
         "pepnet": "write a smaller `auxiliary` in `baseline`, or a smaller `tower` in `tasks`",
         "star": "write a smaller `auxiliary` in `baseline`, or a smaller `tower` in `tasks`",

@@ -28,15 +28,10 @@ def part_table(plan: Plan, baseline: BaselinePlan) -> Table:
     table.add_column("part")
     for name in ("input", "widths", "parameters", "FLOPs per row"):
         table.add_column(name, justify="right")
-    first = next(name for name in costs.levels if name in ("bottom", "bottoms", "experts", "layer 1"))
     for name, part in costs.levels.items():
-        width, hidden = ("", "")
-        if name == first:
-            inputs = plan.width + (baseline.embed if baseline.architecture == "esmm" else 0)
-            width, hidden = str(inputs), _widths(baseline.hidden)
-        elif name.startswith("layer "):
-            width, hidden = str(baseline.output), _widths(baseline.hidden)
-        table.add_row(name, width, hidden, *_cost_cells(part))
+        inputs = _input_width(plan, baseline, name)
+        widths = (str(inputs), _widths(baseline.hidden)) if inputs else ("", "")
+        table.add_row(name, *widths, *_cost_cells(part))
     if costs.features.parameters:
         table.add_row(FEATURES, "", "", *_cost_cells(costs.features))
     if plan.bottom is not None:
@@ -88,6 +83,19 @@ def size_data(plan: Plan, baseline: BaselinePlan) -> dict[str, Any]:
         "aes_parameters": baseline.aes_parameters,
         "aes_flops": baseline.aes_flops,
     }
+
+
+def _input_width(plan: Plan, baseline: BaselinePlan, part: str) -> int | None:
+    """The input width of the layers `hidden`, if it is them that this part of the baseline has."""
+    match part:
+        case "bottom" | "bottoms" | "layer 1" | "scenario experts":
+            return plan.width + (baseline.embed if baseline.architecture == "esmm" else 0)
+        case "experts":
+            return baseline.hidden[0] if baseline.architecture == "m3oe" else plan.width
+        case "task experts":
+            return baseline.extracted_parts * baseline.output
+        case _:
+            return baseline.output if part.startswith("layer ") else None
 
 
 def _compared(size: int, unit: str, aes_size: int) -> str:

@@ -8,7 +8,9 @@ from typing import Annotated
 from aesm_dsl.spec.block_model import BlockModel, setting
 from aesm_dsl.spec.kinds import AutoKind, ChoiceKind, IntegerKind, ListKind
 
-Architecture = typing.Literal["aes", "shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet"]
+Architecture = typing.Literal[
+    "aes", "shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe"
+]
 ARCHITECTURES: tuple[Architecture, ...] = typing.get_args(Architecture)
 
 
@@ -22,18 +24,20 @@ class BaselineBlock(BlockModel):
     )
     hidden: Annotated[tuple[int, ...] | typing.Literal["auto"], AutoKind(ListKind(IntegerKind(1, 65_536), least=1))] = (
         setting(
-            "widths of the layers below the towers (of each expert in MMoE and PLE); the last is the towers' input",
+            "widths of the layers below the towers (or of each expert); the last is the towers' input",
             "auto",
         )
     )
     experts: Annotated[int, IntegerKind(1, 4096)] = setting("number of experts in MMoE", 8)
     specific: Annotated[int, IntegerKind(1, 4096)] = setting(
-        "specific experts of each task in each leaf, in each layer of PLE", 1
+        "experts of each task in each leaf in each layer of PLE, of each task in each layer of AdaTT, of each leaf "
+        "and of each task in HiNet",
+        1,
     )
     shared: Annotated[int, IntegerKind(1, 4096)] = setting(
-        "experts shared by all leaves and tasks, in each layer of PLE", 4
+        "experts shared by all leaves and tasks, in each layer of PLE and AdaTT, in both stages of HiNet, in M3oE", 4
     )
-    repeat: Annotated[int, IntegerKind(1, 64)] = setting("number of expert layers in PLE", 2)
+    repeat: Annotated[int, IntegerKind(1, 64)] = setting("number of expert layers in PLE and AdaTT", 2)
     auxiliary: Annotated[tuple[int, ...], ListKind(IntegerKind(1, 65_536))] = setting(
         "hidden widths of STAR's auxiliary network, and of every gate in PEPNet", (32,)
     )

@@ -55,7 +55,7 @@ model bits {
 }
 """
 
-BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet")
+BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe")
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "defaults": (),

@@ -61,6 +61,15 @@ def mixing(plan: Plan) -> int:
         of_tasks = tasks * (baseline.specific + baseline.shared) * baseline.repeat
         of_shared = (tasks * baseline.specific + baseline.shared) * (baseline.repeat - 1)
         return 2 * (of_tasks + of_shared) * baseline.output
+    if baseline.architecture == "adatt":
+        everyone = tasks * baseline.specific + baseline.shared
+        return 2 * (tasks * baseline.repeat + baseline.repeat - 1) * everyone * baseline.output
+    if baseline.architecture == "hinet":
+        sub_experts = baseline.shared + baseline.leaves * baseline.specific
+        others = baseline.leaves if baseline.leaves > 1 else 0
+        return 2 * (sub_experts + others + tasks * (baseline.specific + baseline.shared)) * baseline.output
+    if baseline.architecture == "m3oe":
+        return 2 * tasks * baseline.shared * baseline.output
     return 0
 
 
@@ -149,9 +158,11 @@ def test_only_the_numbers_of_the_architecture_are_in_its_plan() -> None:
         plan = compile_spec(Spec.parse(THREE_LEVELS), arch=architecture).plan
         assert plan.baseline is not None
         assert bool(plan.baseline.experts) == (architecture == "mmoe")
-        assert bool(plan.baseline.specific and plan.baseline.shared and plan.baseline.repeat) == (architecture == "ple")
+        assert bool(plan.baseline.specific) == (architecture in ("ple", "adatt", "hinet"))
+        assert bool(plan.baseline.shared) == (architecture in ("ple", "adatt", "hinet", "m3oe"))
+        assert bool(plan.baseline.repeat) == (architecture in ("ple", "adatt"))
         assert bool(plan.baseline.auxiliary) == (architecture in ("star", "pepnet"))
-        assert bool(plan.baseline.embed) == (architecture in ("star", "esmm", "pepnet"))
+        assert bool(plan.baseline.embed) == (architecture in ("star", "esmm", "pepnet", "hinet"))
         assert not any(level.layers for level in (*plan.levels, plan.tasks))
 
 

@@ -76,7 +76,7 @@ VARIANTS = {
     "single, a gate of fields": ["architecture=single", "bottom.gate=senet"],
 }
 
-RIVALS = ("pepnet",)
+RIVALS = ("pepnet", "adatt", "aitm", "hinet", "m3oe")
 """Architectures made of the same parts as those of VARIANTS, whose graphs are not exported once more here."""
 
 

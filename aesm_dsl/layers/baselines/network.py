@@ -12,7 +12,11 @@ from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
+from aesm_dsl.layers.baselines.adatt import AdaTT
+from aesm_dsl.layers.baselines.aitm import AITM
 from aesm_dsl.layers.baselines.esmm import ESMM
+from aesm_dsl.layers.baselines.hinet import HiNet
+from aesm_dsl.layers.baselines.m3oe import M3oE
 from aesm_dsl.layers.baselines.mmoe import MMoE
 from aesm_dsl.layers.baselines.pepnet import PEPNet
 from aesm_dsl.layers.baselines.ple import PLE
@@ -38,6 +42,10 @@ BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "esmm": ESMM,
     "single": Single,
     "pepnet": PEPNet,
+    "adatt": AdaTT,
+    "aitm": AITM,
+    "hinet": HiNet,
+    "m3oe": M3oE,
 }
 """Architecture -> its module, which turns x_BD and `SortedRows` into logit_TB."""
 

@@ -17,14 +17,17 @@ def mlp(
     while f"{name}.linears.{depth}.weight_LGDH" in state:
         h = linear(state, f"{name}.linears.{depth}", leaf, copy, h)
         if norm and network.plan.baseline.norm == "layer":
-            mean = sum(h) / len(h)
-            variance = sum((v - mean) ** 2 for v in h) / len(h)
-            scale = state[f"{name}.norms.{depth}.scale_LGH"][leaf][copy]
-            shift = state[f"{name}.norms.{depth}.shift_LGH"][leaf][copy]
-            h = [(v - mean) / math.sqrt(variance + 1e-5) * a + b for v, a, b in zip(h, scale, shift, strict=True)]
+            h = layer_norm(state, f"{name}.norms.{depth}", leaf, copy, h)
         h = [silu(v) for v in h]
         depth += 1
     return h
+
+
+def layer_norm(state: dict[str, Any], name: str, leaf: int, copy: int, h: Vector) -> Vector:
+    mean = sum(h) / len(h)
+    variance = sum((v - mean) ** 2 for v in h) / len(h)
+    scale, shift = state[f"{name}.scale_LGH"][leaf][copy], state[f"{name}.shift_LGH"][leaf][copy]
+    return [(v - mean) / math.sqrt(variance + 1e-5) * a + b for v, a, b in zip(h, scale, shift, strict=True)]
 
 
 def tower(network: BaselineNetwork, state: dict[str, Any], leaf: int, task: int, h: Vector) -> float:
@@ -50,4 +53,8 @@ def softmax(values: Vector) -> Vector:
 
 
 def silu(v: float) -> float:
-    return v / (1 + math.exp(-v))
+    return v * sigmoid(v)
+
+
+def sigmoid(v: float) -> float:
+    return 1 / (1 + math.exp(-v))

@@ -11,7 +11,7 @@ from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import NodePlan, Plan, TaskPlan
 from tests.layers.plans import FUNNEL, make_batch, make_plan
 
-BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet")
+BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe")
 
 BASELINE = BaselinePlan(
     architecture="mmoe",

@@ -11,7 +11,7 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.baselines.network import BODIES, BaselineNetwork
 from aesm_dsl.layers.build import build_network
 from aesm_dsl.layers.network import Network
-from aesm_dsl.plan.plan import UNKNOWN, Plan
+from aesm_dsl.plan.plan import UNKNOWN, Plan, TaskPlan
 from aesm_dsl.spec.baseline import ARCHITECTURES
 from aesm_dsl.training.fit.loss import loss
 from tests.layers.baselines import twin
@@ -69,6 +69,37 @@ def test_equals_the_plain_twin(architecture: str, levels: tuple[tuple[str, int],
 def test_ple_with_any_counts_equals_the_plain_twin(specific: int, shared: int, repeat: int) -> None:
     plan = make_baseline("ple", (("entry", 2),), specific=specific, shared=shared, repeat=repeat)
     network, batch = make(plan), visit(plan, 5)
+    for row, leaf in enumerate(leaves_of(plan, batch)):
+        expected = torch.tensor(twin.logits(network, batch.ids_BS[row].tolist(), leaf), dtype=torch.float64)
+        torch.testing.assert_close(logit_of(network, batch)[row], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("specific", "shared", "repeat"), [(1, 1, 2), (2, 1, 1)])
+def test_adatt_with_any_counts_equals_the_plain_twin(specific: int, shared: int, repeat: int) -> None:
+    plan = make_baseline("adatt", (("entry", 2),), specific=specific, shared=shared, repeat=repeat)
+    network, batch = make(plan), visit(plan, 5)
+    for row, leaf in enumerate(leaves_of(plan, batch)):
+        expected = torch.tensor(twin.logits(network, batch.ids_BS[row].tolist(), leaf), dtype=torch.float64)
+        torch.testing.assert_close(logit_of(network, batch)[row], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("architecture", ["hinet", "m3oe"])
+@pytest.mark.parametrize(("levels", "tasks"), [((), ALONE), ((("entry", 2),), FUNNEL)], ids=["alone", "two leaves"])
+def test_experts_without_company_need_no_gate(
+    architecture: str, levels: tuple[tuple[str, int], ...], tasks: tuple[TaskPlan, ...]
+) -> None:
+    plan = make_baseline(architecture, levels, tasks, specific=1, shared=1, norm="none")
+    network, batch = make(plan), visit(plan, 4)
+    for row, leaf in enumerate(leaves_of(plan, batch)):
+        expected = torch.tensor(twin.logits(network, batch.ids_BS[row].tolist(), leaf), dtype=torch.float64)
+        torch.testing.assert_close(logit_of(network, batch)[row], expected, rtol=1e-10, atol=1e-10)
+
+
+def test_aitm_passes_on_what_each_task_follows_in_any_order() -> None:
+    tasks = (task("pay", after=2), task("click"), task("cart", after=1), task("like"), task("share", after=1))
+    plan = make_baseline("aitm", (("entry", 2),), tasks=tasks)
+    network, batch = make(plan), visit(plan, 5)
+    assert sorted(network.body.transfers) == ["0", "2", "4"]
     for row, leaf in enumerate(leaves_of(plan, batch)):
         expected = torch.tensor(twin.logits(network, batch.ids_BS[row].tolist(), leaf), dtype=torch.float64)
         torch.testing.assert_close(logit_of(network, batch)[row], expected, rtol=1e-10, atol=1e-10)
