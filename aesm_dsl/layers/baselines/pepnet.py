@@ -76,6 +76,9 @@ class GateUnit(nn.Module):
         super().__init__()
         self.hidden = MLPs(1, 1, widths, activation="relu", dropout=0.0)
         self.output = Linears(1, copies, widths[-1], after)
+        # Embeddings start small: a bias that does not start at 0 would decide alone which units of the ReLU ever run.
+        for linear in (*self.hidden.linears, self.output):
+            nn.init.zeros_(linear.bias_LGH)
 
     def forward(self, prior_BP: Tensor, rows: SortedRows) -> Tensor:
         """Returns delta_TBH."""
