@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aesm_dsl.spec.baseline import LEAF_FEATURE
+
 
 @dataclass(frozen=True, slots=True)
 class BaselinePlan:
@@ -28,8 +30,8 @@ class BaselinePlan:
     repeat: int
     """Layers of experts in PLE and AdaTT."""
     embed: int
-    """Width of the leaf embedding: an input of ESMM, of STAR's auxiliary network, of the gates of PEPNet, and of the
-    attention of HiNet."""
+    """Width of the leaf embedding: the leaf as a feature, if that is asked for; an input of ESMM, of STAR's auxiliary
+    network, of the gates of PEPNet and of the attention of HiNet."""
     auxiliary: tuple[int, ...]
     """Hidden widths of STAR's auxiliary network, and of the gates of PEPNet."""
     norm: str
@@ -48,6 +50,15 @@ class BaselinePlan:
     def output(self) -> int:
         """Width of the towers' input."""
         return self.hidden[-1]
+
+    @property
+    def leaf_feature(self) -> bool:
+        """Whether the leaf's embedding stands beside x, in an architecture that has no other use for it."""
+        return self.embed > 0 and self.architecture in LEAF_FEATURE
+
+    def input_width(self, width: int) -> int:
+        """Returns the width of the body's input, for this width of x."""
+        return width + (self.embed if self.leaf_feature else 0)
 
     @property
     def extracted_parts(self) -> int:

@@ -18,7 +18,7 @@ from aesm_dsl.plan.features import auto_width
 from aesm_dsl.plan.hierarchy import Hierarchy, Vertex
 from aesm_dsl.plan.plan import LayerPlan, LevelPlan, NodePlan, Plan, TaskLevelPlan, TaskPlan
 from aesm_dsl.plan.training import NoisePlan, TrainingPlan
-from aesm_dsl.spec.baseline import BaselineBlock
+from aesm_dsl.spec.baseline import LEAF_FEATURE, BaselineBlock
 from aesm_dsl.spec.bottom import FM, BottomBlock, DCNv2, Scenario, SENet
 from aesm_dsl.spec.data import Data, Split
 from aesm_dsl.spec.levels import ExpertsBlock, Level, RunsShared
@@ -112,6 +112,7 @@ def _compile_baseline(spec: Spec, aes: Plan) -> Plan:
     def used(setting: str) -> bool:
         return spec.architecture in USED_BY[setting]
 
+    leaf_feature = block.leaf_feature and spec.architecture in LEAF_FEATURE
     baseline = BaselinePlan(
         architecture=spec.architecture,
         leaves=aes.leaf_count,
@@ -120,7 +121,7 @@ def _compile_baseline(spec: Spec, aes: Plan) -> Plan:
         specific=block.specific if used("specific") else 0,
         shared=block.shared if used("shared") else 0,
         repeat=block.repeat if used("repeat") else 0,
-        embed=embed if used("embed") else 0,
+        embed=embed if used("embed") or leaf_feature else 0,
         auxiliary=block.auxiliary if used("auxiliary") else (),
         norm="none" if spec.architecture == "star" else block.norm,
         activation=experts.activation,

@@ -58,7 +58,11 @@ class PlanCost:
 
 def cost(plan: Plan) -> PlanCost:
     """Returns the cost of a plan, level by level, or part by part for a baseline."""
-    costs = _aes_cost(plan) if plan.baseline is None else _baseline_cost(plan, plan.baseline)
+    baseline = plan.baseline
+    costs = _aes_cost(plan) if baseline is None else _baseline_cost(plan, baseline)
+    if baseline is not None and baseline.leaf_feature:
+        leaf = _unselected(baseline.leaves * baseline.embed, 0)
+        costs = replace(costs, levels={"leaf embedding": leaf, **costs.levels})
     return replace(costs, bottom=_bottom_cost(plan))
 
 
@@ -180,7 +184,7 @@ def _expert_start(device: str) -> float:
 
 def _baseline_cost(plan: Plan, baseline: BaselinePlan) -> PlanCost:
     """The cost of a baseline. A row runs only the parts of its own leaf, so the FLOPs count one leaf, not all."""
-    leaves, tasks, width = baseline.leaves, len(plan.tasks.tasks), plan.width
+    leaves, tasks, width = baseline.leaves, len(plan.tasks.tasks), baseline.input_width(plan.width)
     features = features_cost(plan.features, leaves if baseline.architecture == "single" else 1)
     towers = (baseline.output, *plan.tasks.tower, 1)
     norm = baseline.norm != "none"

@@ -89,9 +89,10 @@ def _input_width(plan: Plan, baseline: BaselinePlan, part: str) -> int | None:
     """The input width of the layers `hidden`, if it is them that this part of the baseline has."""
     match part:
         case "bottom" | "bottoms" | "layer 1" | "scenario experts":
-            return plan.width + (baseline.embed if baseline.architecture == "esmm" else 0)
+            inputs = baseline.input_width(plan.width)
+            return inputs + (baseline.embed if baseline.architecture == "esmm" else 0)
         case "experts":
-            return baseline.hidden[0] if baseline.architecture == "m3oe" else plan.width
+            return baseline.hidden[0] if baseline.architecture == "m3oe" else baseline.input_width(plan.width)
         case "task experts":
             return baseline.extracted_parts * baseline.output
         case _:

@@ -6,12 +6,14 @@ import typing
 from typing import Annotated
 
 from aesm_dsl.spec.block_model import BlockModel, setting
-from aesm_dsl.spec.kinds import AutoKind, ChoiceKind, IntegerKind, ListKind
+from aesm_dsl.spec.kinds import AutoKind, ChoiceKind, IntegerKind, ListKind, SwitchKind
 
 Architecture = typing.Literal[
     "aes", "shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe"
 ]
 ARCHITECTURES: tuple[Architecture, ...] = typing.get_args(Architecture)
+LEAF_FEATURE: tuple[Architecture, ...] = ("shared_bottom", "mmoe", "ple", "adatt", "aitm")
+"""The architectures that can have the leaf as a feature: what they share sees no leaf otherwise."""
 
 
 class BaselineBlock(BlockModel):
@@ -43,4 +45,8 @@ class BaselineBlock(BlockModel):
     )
     norm: Annotated[typing.Literal["layer", "none"], ChoiceKind(("layer", "none"))] = setting(
         "normalisation after each Linear below the towers; STAR normalises its input per leaf instead", "layer"
+    )
+    leaf_feature: Annotated[bool, SwitchKind()] = setting(
+        "whether the leaf is one more feature, of width `embed`: in `shared_bottom`, `mmoe`, `ple`, `adatt` and `aitm`",
+        False,
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aesm_dsl.findings.diagnostic import Findings, Related, quoted
 from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
-from aesm_dsl.spec import data_rules, expert_rules, feature_rules, form_rules, name_rules
+from aesm_dsl.spec import baseline_rules, data_rules, expert_rules, feature_rules, form_rules, name_rules
 from aesm_dsl.spec.bottom import Scenario
 from aesm_dsl.spec.data import Split
 from aesm_dsl.spec.features import KINDS, column_of
@@ -269,6 +269,7 @@ RULES: tuple[Callable[[RuleContext], None], ...] = (
     expert_rules.budget_keeps_best_experts,
     expert_rules.unknown_nodes_have_experts,
     _joint_has_effect,
+    baseline_rules.leaf_feature_has_effect,
     _splits_are_complete,
     form_rules.labels_and_splits_have_forms,
     data_rules.csv_format_can_be_read,

@@ -15,7 +15,7 @@ from aesm_dsl.plan.compiled import Compiled, compile_loaded
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.plan.tables import embedding_parameters
-from aesm_dsl.spec.baseline import ARCHITECTURES, BaselineBlock
+from aesm_dsl.spec.baseline import ARCHITECTURES, LEAF_FEATURE, BaselineBlock
 from tests.conftest import PROJECT
 from tests.layers.baselines.plans import visit
 from tests.plan.test_plan import SPECS
@@ -115,6 +115,19 @@ def test_each_is_as_large_as_the_aes_model(architecture: str, match: str, path: 
     assert not warned.items
     wide, last = baseline.hidden
     assert wide / 4 <= last <= 2 * wide
+
+
+@pytest.mark.parametrize("architecture", LEAF_FEATURE)
+def test_the_leaf_as_a_feature_is_part_of_the_cost(architecture: str) -> None:
+    spec = Spec.parse(THREE_LEVELS).model_copy(update={"baseline": BaselineBlock(leaf_feature=True)})
+    plan = compile_spec(spec, arch=architecture).plan
+    assert plan.baseline is not None
+    assert plan.baseline.embed > 0
+    network = build_from_spec(spec, arch=architecture)
+    tables = embedding_parameters(plan)
+    assert cost(plan).total.parameters == sum(one.numel() for one in network.parameters()) - tables
+    assert cost(plan).total.parameters == pytest.approx(plan.baseline.aes_parameters, rel=0.05)
+    assert cost(plan).levels["leaf embedding"].parameters == plan.leaf_count * plan.baseline.embed
 
 
 def test_what_cannot_be_as_large_is_told_with_figures() -> None:

@@ -22,7 +22,7 @@ class AdaTT(nn.Module):
 
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
-        inputs = [plan.width, *[baseline.output] * (baseline.repeat - 1)]
+        inputs = [baseline.input_width(plan.width), *[baseline.output] * (baseline.repeat - 1)]
         self.layers = nn.ModuleList(
             AdaTTLayer(plan, baseline, before, last=depth == baseline.repeat - 1) for depth, before in enumerate(inputs)
         )

@@ -29,7 +29,7 @@ class AITM(nn.Module):
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
         self.after = [task.after for task in plan.tasks.tasks]
-        self.bottoms = bottom_mlps(plan.width, baseline, copies=len(self.after))
+        self.bottoms = bottom_mlps(baseline.input_width(plan.width), baseline, copies=len(self.after))
         self.transfers = nn.ModuleDict(
             {str(task): Transfer(baseline) for task, after in enumerate(self.after) if after is not None}
         )

@@ -23,9 +23,9 @@ class MMoE(nn.Module):
 
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
-        leaves, tasks = baseline.leaves, len(plan.tasks.tasks)
-        self.experts = bottom_mlps(plan.width, baseline, copies=baseline.experts)
-        self.gates = Linears(leaves, tasks, plan.width, baseline.experts)
+        leaves, tasks, width = baseline.leaves, len(plan.tasks.tasks), baseline.input_width(plan.width)
+        self.experts = bottom_mlps(width, baseline, copies=baseline.experts)
+        self.gates = Linears(leaves, tasks, width, baseline.experts)
         self.towers = Towers(plan, leaves, baseline.output)
 
     def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:

@@ -24,7 +24,7 @@ from aesm_dsl.layers.baselines.shared_bottom import SharedBottom
 from aesm_dsl.layers.baselines.single import Single
 from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.bottom import bottom_of
-from aesm_dsl.layers.embedding import Embedding
+from aesm_dsl.layers.embedding import START_STD, Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows
 from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.prediction import Prediction
@@ -92,6 +92,10 @@ class BaselineNetwork(nn.Module):
         self.embeddings = LeafEmbeddings(Embedding(plan.features, sparse) for _ in range(copies))
         bottoms = [bottom for bottom in (bottom_of(plan) for _ in range(copies)) if bottom is not None]
         self.bottoms = LeafBottoms(bottoms) if bottoms else None
+        self.leaf: nn.Embedding | None = None
+        if plan.baseline.leaf_feature:
+            self.leaf = nn.Embedding(plan.baseline.leaves, plan.baseline.embed)
+            nn.init.normal_(self.leaf.weight, std=START_STD)
         self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
@@ -104,6 +108,8 @@ class BaselineNetwork(nn.Module):
         x_BD = self.embeddings(batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B], rows)
         if self.bottoms is not None:
             x_BD = self.bottoms(x_BD, batch.node_BL[rows.order_B], rows)
+        if self.leaf is not None:
+            x_BD = torch.cat([x_BD, self.leaf(rows.leaf_B)], dim=1)
         logit_TB: Tensor = self.body(x_BD, rows)
         logits = full_precision(logit_TB).index_select(1, rows.back_B).unbind(0)
         tasks = self.plan.tasks.tasks

@@ -21,7 +21,7 @@ class SharedBottom(nn.Module):
 
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
-        self.bottom = bottom_mlps(plan.width, baseline)
+        self.bottom = bottom_mlps(baseline.input_width(plan.width), baseline)
         self.towers = Towers(plan, baseline.leaves, baseline.output)
 
     def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import NodePlan, Plan, TaskPlan
+from aesm_dsl.spec.baseline import LEAF_FEATURE
 from tests.layers.plans import FUNNEL, make_batch, make_plan
 
 BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe")
@@ -48,6 +49,8 @@ def make_baseline(
         second = plan.levels[1]
         nodes = (*second.nodes[:-1], NodePlan("odd", "odd", ("odd",), (0,)))
         plan = replace(plan, levels=(plan.levels[0], replace(second, nodes=nodes), *plan.levels[2:]))
+    if architecture in LEAF_FEATURE:  # only on request
+        changes = {"embed": 0, **changes}
     baseline = replace(BASELINE, architecture=architecture, leaves=len(plan.leaves), **changes)  # type: ignore[arg-type]
     return replace(plan, baseline=baseline)
 

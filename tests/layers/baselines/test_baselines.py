@@ -12,7 +12,7 @@ from aesm_dsl.layers.baselines.network import BODIES, BaselineNetwork
 from aesm_dsl.layers.build import build_network
 from aesm_dsl.layers.network import Network
 from aesm_dsl.plan.plan import UNKNOWN, Plan, TaskPlan
-from aesm_dsl.spec.baseline import ARCHITECTURES
+from aesm_dsl.spec.baseline import ARCHITECTURES, LEAF_FEATURE
 from aesm_dsl.training.fit.loss import loss
 from tests.layers.baselines import twin
 from tests.layers.baselines.plans import BASELINES, make_baseline, visit
@@ -93,6 +93,17 @@ def test_experts_without_company_need_no_gate(
     for row, leaf in enumerate(leaves_of(plan, batch)):
         expected = torch.tensor(twin.logits(network, batch.ids_BS[row].tolist(), leaf), dtype=torch.float64)
         torch.testing.assert_close(logit_of(network, batch)[row], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("architecture", LEAF_FEATURE)
+def test_the_leaf_as_a_feature_is_one_more_input(architecture: str) -> None:
+    plan = make_baseline(architecture, (("entry", 3),), embed=2)
+    network, batch = make(plan), visit(plan, 6)
+    for row, leaf in enumerate(leaves_of(plan, batch)):
+        expected = torch.tensor(twin.logits(network, batch.ids_BS[row].tolist(), leaf), dtype=torch.float64)
+        torch.testing.assert_close(logit_of(network, batch)[row], expected, rtol=1e-10, atol=1e-10)
+    logit_of(network, batch).sum().backward()
+    assert network.leaf.weight.grad.abs().sum(dim=1).min() > 0
 
 
 def test_aitm_passes_on_what_each_task_follows_in_any_order() -> None:

@@ -17,6 +17,8 @@ def logits(network: BaselineNetwork, ids: list[int], leaf: int, moments: tuple[V
     """
     state = {name: value.tolist() for name, value in network.state_dict().items()}
     x = _features(network, state, ids, leaf)
+    if "leaf.weight" in state:
+        x = [*x, *state["leaf.weight"][leaf]]
     architecture = network.plan.baseline.architecture
     if architecture == "star":
         return _star(network, state, x, leaf, moments)
