@@ -98,7 +98,7 @@ def test_runs_and_tables(folder: Path) -> None:
 def test_codes_and_rivals(folder: Path) -> None:
     assert "E203" in offered(folder, "aesm", "explain", "E20")
     assert all(code.startswith("E20") for code in offered(folder, "aesm", "explain", "E20"))
-    assert offered(folder, "aesm", "compare", "fund.aesm", "--with", "m") == ["mmoe"]
+    assert offered(folder, "aesm", "compare", "fund.aesm", "--with", "mm") == ["mmoe"]
     assert offered(folder, "aesm", "compare", "fund.aesm", "--with", "star,s") == [
         "star,shared_bottom",
         "star,single",
