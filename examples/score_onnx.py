@@ -21,6 +21,7 @@ import onnxruntime
 MISSING, OOV, PAD, UNKNOWN, LARGEST = 0, 1, -1, -1, 3.4028235e38  # LARGEST of float32
 PARTS = {"hour": 24, "weekday": 7, "day": 31, "month": 12}
 WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
+NUMBERS = ("value", "piecewise")  # the kinds whose inputs are numbers, not ids
 
 
 def text_of(value):
@@ -147,6 +148,9 @@ def value_slots(feature, value):
     kind = feature["kind"]
     if kind == "value":
         return [scaled(number_of(value, feature["form"]), feature)]
+    if kind == "piecewise":
+        number, edges = number_of(value, feature["form"]), feature["edges"]
+        return [np.interp(number, edges, range(len(edges))) if math.isfinite(number) else math.nan]
     if kind == "number":
         number = number_of(value, feature["form"])
         return [MISSING if math.isnan(number) else bucket_of(number, feature) + 1]
@@ -202,7 +206,7 @@ class Scorer:
         inputs, above = {}, [UNKNOWN] * len(rows)
         for feature in self.features:
             slots = [row_slots(feature, row) for row in rows]
-            inputs[feature["input"]] = np.array(slots, dtype=np.float32 if feature["kind"] == "value" else np.int64)
+            inputs[feature["input"]] = np.array(slots, dtype=np.float32 if feature["kind"] in NUMBERS else np.int64)
         for level in self.levels:
             values = [row[level["column"]] for row in rows]
             nodes = [level["index"].get(text_of(value), level["unknown"]) for value in values]

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from aesm_dsl.layers.no_compile import no_compile
-from aesm_dsl.layers.pooling import NumberVectors, Pool
+from aesm_dsl.layers.numbers import NumberVectors
+from aesm_dsl.layers.pooling import Pool
 from aesm_dsl.layers.pretrained_vectors import PretrainedVectors
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
@@ -58,8 +59,8 @@ class Embedding(nn.Module):
                 owner = next(feature for feature in with_ids if feature.name == key)
                 self.tables.append(PretrainedVectors(owner, START_STD, sparse=key in sparse))
         self.pools = nn.ModuleList(Pool(feature, START_STD) for feature in features if feature.pool)
-        number_widths = [feature.width for feature in features if feature.values]
-        self.numbers = NumberVectors(number_widths, START_STD) if number_widths else None
+        numbers = [feature for feature in features if feature.values]
+        self.numbers = NumberVectors(numbers, START_STD) if numbers else None
         self.parts, self.counts = _parts(features, keys)
         of_slot = [feature for feature in with_ids for _ in range(feature.slots)]
         # Known from the plan, so they are not saved with the weights of a run.

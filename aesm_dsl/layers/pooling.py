@@ -1,6 +1,6 @@
-"""`Pool`: the vectors of a list -> one vector; `NumberVectors`: numbers -> vectors.
+"""`Pool`: the vectors of a list -> one vector.
 
-Axes: B rows, S slots of one list, V values, W width of a vector, N widths of all numbers.
+Axes: B rows, S slots of one list, W width of a vector.
 """
 
 from __future__ import annotations
@@ -59,30 +59,3 @@ class Pool(nn.Module):
             score_BS = score_BS.masked_fill(~real_BS, torch.finfo(score_BS.dtype).min)
             weight_BS = score_BS.softmax(1).to(vector_BSW.dtype) * weight_BS
         return weight_BS
-
-
-class NumberVectors(nn.Module):
-    """vector_BN: value * slope + start of every feature that is used as a number, concatenated.
-
-    A missing number has a learnt vector of its own.
-    """
-
-    place_N: Tensor
-    """For each of the N columns, the number that it belongs to."""
-
-    def __init__(self, widths: list[int], start_std: float) -> None:
-        super().__init__()
-        self.slope, self.start, self.missing = (nn.Parameter(torch.randn(sum(widths)) * start_std) for _ in range(3))
-        place_V = torch.arange(len(widths))
-        repeats_V = torch.tensor(widths)
-        # With its size, it can also be made on the device `meta`, where there are only shapes.
-        place_N = place_V.repeat_interleave(repeats_V, output_size=sum(widths))
-        self.register_buffer("place_N", place_N, persistent=False)
-
-    def forward(self, value_BV: Tensor) -> Tensor:
-        """Returns vector_BN; `value_BV` are scaled numbers, NaN if missing."""
-        value_BN = value_BV.index_select(1, self.place_N)
-        present_BN = ~value_BN.isnan()
-        # With 0 in place of NaN: the gradient of torch.where through an unused NaN would be NaN.
-        vector_BN = torch.addcmul(self.start, value_BN.nan_to_num(0.0), self.slope)
-        return torch.where(present_BN, vector_BN, self.missing)

@@ -9,63 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.bottom import BottomPlan, field_widths
-from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.features import FeaturePlan, NumberEncoding
+from aesm_dsl.plan.parts import MEAN, Axis, Part
 from aesm_dsl.plan.plan import TASKS, LayerPlan, LevelPlan, Plan
 from aesm_dsl.plan.tables import table_keys
-
-MEAN = "mean"
-"""In `Axis.start`: a new index starts as the mean over the whole old axis."""
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """An axis of a tensor, divided into named runs of neighbouring indices; a run's indices differ only by number."""
-
-    kind: str
-    """What the indices stand for, in words: "nodes", "experts", "inputs", ..."""
-    runs: Mapping[str, int]
-    """Maps the name of each run to its length, in order."""
-    start: tuple[str, ...] = ()
-    """Where a new index takes its initial value from: the first of these runs that the old axis has, or MEAN. If empty,
-    it starts untrained."""
-
-    @property
-    def size(self) -> int:
-        return sum(self.runs.values())
-
-    def starts(self) -> dict[str, int]:
-        """Maps the name of each run to its first index."""
-        return dict(zip(self.runs, accumulate(self.runs.values(), initial=0), strict=False))
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A tensor of the state, or consecutive rows of one."""
-
-    name: str
-    """Its name, which does not depend on its position in the network."""
-    owner: str
-    """What it belongs to for a reader: a feature, a level, a layer of a level, a task."""
-    state: str
-    """Its key in the network's `state_dict`."""
-    axes: tuple[Axis, ...]
-    """Its axes; their sizes are its shape, or the shape it is viewed as."""
-    first: int = 0
-    """Index of its first row in a table that several features share."""
-    from_file: bool = False
-    """Whether its values come from a file and are not trained; such a part is not carried over."""
-
-    @property
-    def numel(self) -> int:
-        count = 1
-        for axis in self.axes:
-            count *= axis.size
-        return count
-
 
 Vocabularies = Mapping[str, Sequence[str]]
 """Maps each feature whose vocabulary was fitted to the values of the vocabulary, in order."""
@@ -182,10 +132,26 @@ class _Anatomy:
                     yield Part(f"{owner}, turn", owner, f"{state}.turn", (_units(width), _units(width)))
                     yield Part(f"{owner}, age", owner, f"{state}.age", (Axis("places", {"place": feature.slots}),))
                 pools += 1
-        numbers = {f"feature {feature.name}": feature.width for feature in self.plan.features if feature.values}
+        values = [feature for feature in self.plan.features if feature.values]
+        numbers = {f"feature {feature.name}": feature.width for feature in values if feature.encoding is None}
         if numbers:
             for name in ("slope", "start", "missing"):
                 yield Part(f"numbers, {name}", "numbers", f"embedding.numbers.{name}", (Axis("numbers", numbers),))
+        for index, feature in enumerate(feature for feature in values if feature.encoding is not None):
+            assert feature.encoding is not None
+            yield from self._encoded_number(feature, feature.encoding, f"embedding.numbers.encoded.{index}")
+
+    def _encoded_number(self, feature: FeaturePlan, encoding: NumberEncoding, state: str) -> Iterator[Part]:
+        owner, size = f"feature {feature.name}", encoding.size
+        terms = {f"{size} bins": size}
+        if encoding.kind == "periodic":
+            terms = {"sine": size, "cosine": size}
+            frequencies = Axis("frequencies", {"frequency": size})
+            yield Part(f"{owner}, frequencies", owner, f"{state}.frequency_K", (frequencies,))
+        axes = (_units(feature.width), Axis("terms", terms))
+        yield Part(f"{owner}, {encoding.kind} weight", owner, f"{state}.linear.weight", axes)
+        for name, key in (("bias", "linear.bias"), ("missing", "missing")):
+            yield Part(f"{owner}, {encoding.kind} {name}", owner, f"{state}.{key}", (_units(feature.width),))
 
     def _vectors(self, feature: FeaturePlan, owner: str, state: str) -> Iterator[Part]:
         keys = self.vocabularies.get(feature.name, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aesm_dsl.plan.features import FeaturePlan, auto_width
+from aesm_dsl.plan.features import FeaturePlan, NumberEncoding, auto_width
 from aesm_dsl.plan.number_form import NumberForm
 from aesm_dsl.spec.features import (
     CategoryFeature,
@@ -14,6 +14,8 @@ from aesm_dsl.spec.features import (
     IdFeature,
     ListFeature,
     NumberFeature,
+    Periodic,
+    Piecewise,
     SameFeature,
     SequenceFeature,
     VectorsFeature,
@@ -92,6 +94,13 @@ def _plan(
             return FeaturePlan(name, column, group, "category", limit + 2, width_for(limit + 2), count, auto=auto)
         case IdFeature(buckets=buckets):
             return FeaturePlan(name, column, group, "id", buckets + 1, width_for(buckets + 1))
+        case NumberFeature(encoding=encoding) if encoding is not None:
+            coded = _number_encoding(encoding)
+            scale = "piecewise" if coded.kind == "piecewise" else feature.scale or "standard"
+            form, width = number_form(feature), width_for(0)
+            return FeaturePlan(
+                name, column, group, "value", 0, width, slots=0, values=1, scale=scale, form=form, encoding=coded
+            )
         case NumberFeature(scale=None, quantiles=quantiles):
             rows = (quantiles or DEFAULT_QUANTILES) + 1
             return FeaturePlan(name, column, group, "number", rows, width_for(rows), form=number_form(feature))
@@ -105,6 +114,14 @@ def _plan(
             return FeaturePlan(
                 name, column, group, "date", rows, width, slots=slots, parts=parts, zone=zone, format=written
             )
+
+
+def _number_encoding(encoding: Piecewise | Periodic) -> NumberEncoding:
+    match encoding:
+        case Piecewise(bins=bins):
+            return NumberEncoding("piecewise", bins)
+        case Periodic(frequencies=frequencies, sigma=sigma):
+            return NumberEncoding("periodic", frequencies, sigma)
 
 
 def number_form(arguments: NumberFeature | Above) -> NumberForm | None:

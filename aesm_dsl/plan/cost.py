@@ -107,10 +107,15 @@ def features_cost(features: Sequence[FeaturePlan], copies: int = 1) -> Cost:
 def _feature_cost(feature: FeaturePlan) -> tuple[int, int]:
     """Returns parameters and FLOPs per row of a feature, without its table.
 
-    A number has a slope, a start and a vector for missing values. A list has a vector for the empty list, and the
-    parameters of attention. Vectors from a file have vectors for the missing and the unknown key, and a projection.
+    A number has a slope and a start, or the frequencies and the Linear of its encoding, and a vector for missing
+    values. A list has a vector for the empty list, and the parameters of attention. Vectors from a file have vectors
+    for the missing and the unknown key, and a projection.
     """
     width, slots = feature.embed, feature.slots
+    if feature.encoding is not None:
+        size, periodic = feature.encoding.size, feature.encoding.kind == "periodic"
+        inputs = 2 * size if periodic else size
+        return periodic * size + (inputs + 2) * width, periodic * size + 2 * inputs * width
     if feature.values:
         return 3 * width, 2 * width
     parameters = flops = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aesm_dsl.plan.anatomy import Part
+from aesm_dsl.plan.parts import Part
 
 SHOWN = 6
 """How many names of one kind a line lists."""

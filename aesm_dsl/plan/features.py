@@ -22,6 +22,18 @@ def auto_width(rows: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberEncoding:
+    """How a number itself becomes a vector, if it is not multiplied with one."""
+
+    kind: str
+    """"piecewise": by its place among bins; "periodic": by sines and cosines."""
+    size: int
+    """The number of bins, or of frequencies."""
+    sigma: float = 0.0
+    """The standard deviation of the frequencies at the start."""
+
+
+@dataclass(frozen=True, slots=True)
 class FeaturePlan:
     """One feature: how its column becomes ids, and the embedding table in which the ids are looked up."""
 
@@ -60,7 +72,7 @@ class FeaturePlan:
     pool: str = ""
     """How a list's vectors are combined: "mean", "sum", "max" or "attention". If empty, slots are concatenated."""
     scale: str = ""
-    """For kind "value": "standard", "log" or "none"."""
+    """For kind "value": "standard", "log" or "none"; or "piecewise", the place among bins, 0 to their number."""
     parts: tuple[str, ...] = ()
     """For a date: "hour", "weekday", "day" or "month", one for each slot."""
     zone: str = ""
@@ -83,6 +95,8 @@ class FeaturePlan:
     """For vectors, whether training changes them."""
     auto: bool = False
     """Whether fitting sets the width, by the rows of the table."""
+    encoding: NumberEncoding | None = None
+    """For kind "value", how the number becomes a vector; None if it is multiplied with one."""
 
     @property
     def embed(self) -> int:

@@ -262,8 +262,12 @@ class Plan:
     def to_json(self) -> str:
         """Writes the plan as JSON."""
         values = asdict(self)
-        if self.bottom is None:  # versions that know no bottoms can read such a plan
+        # What a plan does not have is not written, so that versions that do not know it can read the plan.
+        if self.bottom is None:
             del values["bottom"]
+        for feature in values["features"]:
+            if feature["encoding"] is None:
+                del feature["encoding"]
         return json.dumps({"format": FORMAT, **values}, ensure_ascii=False, indent=2) + "\n"
 
     @staticmethod

@@ -15,6 +15,8 @@ from aesm_dsl.spec.features import (
     IdFeature,
     ListFeature,
     NumberFeature,
+    Periodic,
+    Piecewise,
     SameFeature,
     SequenceFeature,
     VectorsFeature,
@@ -52,6 +54,13 @@ def _check_feature(context: RuleContext, path: str, name: str, feature: FeatureD
     elif isinstance(feature, ListFeature | SequenceFeature) and isinstance(feature.of, NumberFeature):
         form_rules.check_number_form(context, f"{path}.of", feature.of)
     match feature:
+        case NumberFeature(encoding=encoding, quantiles=int()) if encoding is not None:
+            words = "`encoding` and `quantiles`"
+            help = "delete `quantiles`" if isinstance(encoding, Periodic) else "write `piecewise(bins: ...)`"
+            context.report_conflict(words, f"{path}.encoding", f"{path}.quantiles", help)
+        case NumberFeature(encoding=Piecewise(), scale=str()):
+            words, help = "`encoding: piecewise` and `scale`", "delete `scale`: places among bins have none"
+            context.report_conflict(words, f"{path}.encoding", f"{path}.scale", help)
         case NumberFeature(scale=scale, quantiles=quantiles) if scale is not None and quantiles is not None:
             words = "`scale` and `quantiles`"
             context.report_conflict(words, f"{path}.scale", f"{path}.quantiles", "delete one of them")
@@ -77,11 +86,11 @@ def _check_values_of_list(context: RuleContext, path: str, name: str, feature: L
             label="not needed",
             help=f"write `column` beside `of`: `{call}`",
         )
-    if isinstance(values, NumberFeature) and values.scale is not None:
+    if not isinstance(values, str) and (word := _word_for_itself(values)):
         findings.add(
             "E308",
-            f"the numbers of `{name}` have no `scale`",
-            places.keys.get(f"{path}.of.scale") or places.of(f"{path}.of"),
+            f"the numbers of `{name}` have no `{word}`",
+            places.keys.get(f"{path}.of.{word}") or places.of(f"{path}.of"),
             label="not pooled as they are",
             help=[
                 f"write `{feature.call}(of: number(quantiles: ...))`: a vector for every bucket is pooled",
@@ -121,14 +130,21 @@ def _check_shared_table(context: RuleContext, path: str, name: str, of: str, fea
 
 
 def _describe(feature: FeatureDefinition) -> str:
-    scaled = isinstance(feature, NumberFeature) and feature.scale is not None
-    return f"`{feature.call}`" + (" with a `scale`" if scaled else "")
+    word = _word_for_itself(feature)
+    return f"`{feature.call}`" + (f" with {'an' if word == 'encoding' else 'a'} `{word}`" if word else "")
+
+
+def _word_for_itself(feature: FeatureDefinition) -> str:
+    """The argument that says that a number itself is used, not its bucket; "" if none does."""
+    if isinstance(feature, NumberFeature):
+        return "encoding" if feature.encoding is not None else "scale" if feature.scale is not None else ""
+    return ""
 
 
 def _has_table(feature: FeatureDefinition) -> bool:
     """Whether other features can share its embedding table."""
     return isinstance(feature, CategoryFeature | IdFeature | VectorsFeature) or (
-        isinstance(feature, NumberFeature) and feature.scale is None
+        isinstance(feature, NumberFeature) and not _word_for_itself(feature)
     )
 
 
@@ -153,13 +169,13 @@ def _check_cross(context: RuleContext, path: str, name: str, feature: CrossFeatu
         elif again:
             _report_given_twice(context, part, f"the feature `{of}`")
         elif of not in fitting:
-            number = isinstance(features.by_name[of], NumberFeature)
+            word = _word_for_itself(features.by_name[of])
             context.findings.add(
                 "E220",
                 f"`{name}` cannot be made of `{of}`",
                 context.spec.places.of(part),
                 label=f"`{of}` is a {_describe(features.by_name[of])}",
-                help=[f"write `quantiles` in place of `scale` in `{of}`" if number else "", known],
+                help=[f"write `quantiles` in place of `{word}` in `{of}`" if word else "", known],
             )
 
 

@@ -18,6 +18,7 @@ from aesm_dsl.spec.kinds import (
     MembersKind,
     NameKind,
     OptionalKind,
+    RealKind,
     ReferenceKind,
     TextKind,
 )
@@ -57,9 +58,26 @@ class IdFeature(BlockModel):
     buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
 
 
+class Piecewise(BlockModel):
+    """Piecewise linear encoding: the number's place among bins with equally many training rows each, as how much of
+    every bin lies below it. Numbers beyond those of the training rows count as the least or greatest of them."""
+
+    call: typing.Literal["piecewise"]
+    bins: Annotated[int, IntegerKind(1, 1024)] = setting("number of bins", 16)
+
+
+class Periodic(BlockModel):
+    """Sines and cosines of the scaled number, with learnt frequencies, then a ReLU of a linear map."""
+
+    call: typing.Literal["periodic"]
+    frequencies: Annotated[int, IntegerKind(1, 1024)] = setting("number of frequencies", 16)
+    sigma: Annotated[float, RealKind(open=True)] = setting("standard deviation of the frequencies at the start", 0.1)
+
+
 class NumberFeature(BlockModel):
     """A number, cut into buckets with equally many training rows, each with an embedding. With `scale`, it is the
-    scaled number times a learnt vector, plus another one. Missing values have a vector of their own."""
+    scaled number times a learnt vector, plus another one; with `encoding`, a learnt function of it. Missing values have
+    a vector of their own."""
 
     call: typing.Literal["number"]
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
@@ -75,6 +93,14 @@ class NumberFeature(BlockModel):
             "result to -10...10; `log` does the same with sign(x) log(1 + |x|); `none` leaves it as it is",
             None,
         )
+    )
+    encoding: Annotated[
+        Annotated[Piecewise | Periodic, Field(discriminator="call")] | None,
+        OptionalKind(CallKind((Piecewise, Periodic))),
+    ] = setting(
+        "encode the number itself: by its place among bins (`piecewise`), or by sines and cosines (`periodic`), of "
+        "`scale: standard` if no other is written",
+        None,
     )
     decimal: Sign = DECIMAL
     thousands: Sign = THOUSANDS

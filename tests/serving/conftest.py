@@ -25,6 +25,8 @@ model kinds {
     age    = number(quantiles: 8)
     income = number(scale: log)
     score  = number(scale: none)
+    earned = number(column: income, encoding: piecewise(bins: 5))
+    years  = number(column: age, encoding: periodic(frequencies: 3))
     seen   = date(parts: [hour, weekday, day, month], zone: "Asia/Shanghai")
     born   = date(parts: month)
     tags   = list(of: category(), most: 3, separator: "|")

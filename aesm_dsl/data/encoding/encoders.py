@@ -22,6 +22,7 @@ from aesm_dsl.data.encoding.feature_encoders import (
     IdEncoder,
     ListEncoder,
     NumberEncoder,
+    PiecewiseEncoder,
     SharedEncoder,
     ValueEncoder,
 )
@@ -37,6 +38,7 @@ KINDS: dict[type[Encoder], str] = {
     IdEncoder: "id",
     NumberEncoder: "number",
     ValueEncoder: "value",
+    PiecewiseEncoder: "piecewise",
     DateEncoder: "date",
     SharedEncoder: "shared",
     ListEncoder: "list",
@@ -70,7 +72,7 @@ class Encoders:
         for encoder in self.encoders:
             own_RS = ids[encoder.name] = ids_RS[:, s : s + encoder.slots]
             s += encoder.slots
-            if isinstance(encoder, ValueEncoder):
+            if isinstance(encoder, ValueEncoder | PiecewiseEncoder):
                 value_RV[:, v] = encoder.values(frame[encoder.column])
                 v += 1
             elif not isinstance(encoder, CrossEncoder):

@@ -129,6 +129,33 @@ class ValueEncoder:
         return np.where(np.isfinite(small), small, np.float32(np.nan))
 
 
+@dataclass(frozen=True, slots=True)
+class PiecewiseEncoder:
+    """The place of a number among bins: k at the lower edge of bin k, k + 1/2 in its middle; NaN if missing.
+
+    Numbers below the first edge are at 0, those above the last one at the number of bins.
+    """
+
+    name: str
+    column: str
+    edges: tuple[float, ...]
+    """The edges of the bins, ascending; one more than there are bins."""
+    form: NumberForm | None = None
+
+    @property
+    def rows(self) -> int:
+        return 0
+
+    @property
+    def slots(self) -> int:
+        return 0
+
+    def values(self, column: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        """Returns the places, (R,)."""
+        values, places = rescale(as_numbers(column, self.form)[0], "none"), np.arange(len(self.edges))
+        return np.interp(values, self.edges, places).astype(np.float32)
+
+
 def rescale(values: Numbers, scale: str) -> Numbers:
     """Returns the numbers whose mean and deviation a `scale` uses: of "log" sign(x) log(1 + |x|); NaN if not finite."""
     values = np.where(np.isfinite(values), values, np.nan)
@@ -261,6 +288,7 @@ Encoder = (
     | IdEncoder
     | NumberEncoder
     | ValueEncoder
+    | PiecewiseEncoder
     | DateEncoder
     | SharedEncoder
     | ListEncoder

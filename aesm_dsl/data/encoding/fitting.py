@@ -20,6 +20,7 @@ from aesm_dsl.data.encoding.feature_encoders import (
     IdEncoder,
     ListEncoder,
     NumberEncoder,
+    PiecewiseEncoder,
     SharedEncoder,
     SingleIdEncoder,
     ValueEncoder,
@@ -130,6 +131,8 @@ def new_learner(feature: FeaturePlan) -> Learner | None:
             return VocabularyCounts(max(VOCABULARY, 4 * feature.rows))
         case "number":
             return NumberSample(feature.form)
+        case "value" if feature.scale == "piecewise":
+            return NumberSample(feature.form)
         case "value" if feature.scale != "none":
             return MeanAndDeviation(feature.scale, feature.form)
         case "id" | "date" | "value" | "cross" | "vectors":
@@ -158,6 +161,8 @@ def _own_encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None
         case VocabularyCounts():
             frequent = learner.ranked().filter(pl.col("rows") >= feature.min_count)
             return CategoryEncoder(name, column, tuple(frequent["value"].head(max(feature.rows - 2, 0)).to_list()))
+        case NumberSample() | NumberHistogram() if feature.encoding is not None:
+            return PiecewiseEncoder(name, column, learner.edges(feature.encoding.size), feature.form)
         case NumberSample() | NumberHistogram():
             edges = learner.boundaries(feature.rows - 1)
             return NumberEncoder(name, column, feature.rows, edges.narrow, edges.wide, feature.form)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.encoding.feature_encoders import rescale
-from aesm_dsl.data.encoding.quantiles import Boundaries, cut_counts, quantile_boundaries
+from aesm_dsl.data.encoding.quantiles import Boundaries, bin_edges, cut_counts, quantile_boundaries
 from aesm_dsl.data.reading.hashing import Hashes, splitmix64
 from aesm_dsl.data.reading.values import Numbers, as_numbers, as_text
 from aesm_dsl.plan.number_form import NumberForm
@@ -76,6 +76,10 @@ class NumberSample:
         """Returns the boundaries of quantile buckets."""
         return quantile_boundaries(self._values, buckets)
 
+    def edges(self, bins: int) -> tuple[float, ...]:
+        """Returns the edges of bins for piecewise linear encoding."""
+        return bin_edges(*np.unique(self._values, return_counts=True), bins)
+
     def learn(self, column: pl.Series, number_R: Hashes) -> None:
         values, _ = as_numbers(column, self._form)
         keys = splitmix64(number_R)
@@ -119,6 +123,10 @@ class NumberHistogram:
     def boundaries(self, buckets: int) -> Boundaries:
         """Returns the boundaries of quantile buckets."""
         return cut_counts(self._values, self._rows, buckets)
+
+    def edges(self, bins: int) -> tuple[float, ...]:
+        """Returns the edges of bins for piecewise linear encoding."""
+        return bin_edges(self._values, self._rows, bins)
 
     def add(self, counted: pl.DataFrame) -> None:
         """Takes counts from elsewhere: the columns `value` and `count`."""

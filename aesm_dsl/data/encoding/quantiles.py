@@ -70,6 +70,27 @@ def cut_counts(distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int
     return _boundaries([(float(distinct[end]), float(distinct[end + 1])) for end in ends])
 
 
+def bin_edges(distinct: Numbers, counts: np.ndarray[tuple[int], np.dtype[np.int64]], bins: int) -> tuple[float, ...]:
+    """Returns the distinct ones of `bins` + 1 quantiles, ascending: from the least value to the greatest.
+
+    There are at least two edges, also if all values are the same, or there are none.
+
+    Args:
+        distinct: ascending distinct values.
+        counts: the number of rows of each.
+        bins: the most bins.
+    """
+    if not len(distinct):
+        return 0.0, 1.0
+    below = np.cumsum(counts)
+    ranks = np.linspace(0, int(below[-1]) - 1, bins + 1).round()
+    edges = np.unique(distinct[np.searchsorted(below, ranks, side="right")]).tolist()
+    if len(edges) > 1:
+        return tuple(edges)
+    only, above = edges[0], edges[0] + max(1.0, abs(edges[0]))
+    return (only, above) if np.isfinite(above) else (only / 2, only)
+
+
 def _boundaries(neighbours: list[tuple[float, float]]) -> Boundaries:
     """A boundary from the smaller of two neighbours on and below the larger: halfway, as float32 if that is between."""
     narrow, wide = [], []

@@ -18,6 +18,7 @@ from aesm_dsl.data.reading.timestamps import PARTS
 from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.plan.bottom import GATES, INTERACTIONS, BottomPlan
 from aesm_dsl.plan.cost import cost
+from aesm_dsl.plan.features import FeaturePlan, NumberEncoding
 from aesm_dsl.plan.plan import MOST_LEAVES, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_tables
 
@@ -32,6 +33,8 @@ def check_plan(plan: Plan) -> Plan:
         where = f"features `{feature.name}`"
         _known(where, [name for name in (feature.table, *feature.crossed) if name], names)
         _positive(where, feature.width, feature.rows if feature.slots else 1, feature.slots + feature.values)
+        if feature.encoding is not None:
+            _check_encoding(where, feature, feature.encoding)
         _positive(where, feature.slots + 1, feature.values + 1, feature.min_count + 1, feature.given + 1)
     if len(set(names)) < len(names):
         raise ValueError("two features have one name")
@@ -65,6 +68,12 @@ def check_plan(plan: Plan) -> Plan:
     if plan.bottom is not None:
         _check_bottom(plan, plan.bottom)
     return plan
+
+
+def _check_encoding(where: str, feature: FeaturePlan, encoding: NumberEncoding) -> None:
+    if encoding.kind not in ("piecewise", "periodic") or feature.slots:
+        raise ValueError(f"{where} has the encoding `{encoding.kind}`")
+    _positive(where, encoding.size)
 
 
 def _check_bottom(plan: Plan, bottom: BottomPlan) -> None:

@@ -13,8 +13,9 @@ from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.layers.network import Network
-from aesm_dsl.plan.anatomy import MEAN, Axis, Part, anatomy, report_no_anatomy
+from aesm_dsl.plan.anatomy import anatomy, report_no_anatomy
 from aesm_dsl.plan.evolution import count_carried
+from aesm_dsl.plan.parts import MEAN, Axis, Part
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.run.folder import Run
 

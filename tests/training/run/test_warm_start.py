@@ -34,6 +34,8 @@ model shop {
     price = number(quantiles: 4)
     brand = category(limit: 6)
     size = number(scale: log, embed: 3)
+    height = number(encoding: piecewise(bins: 3))
+    length = number(encoding: periodic(frequencies: 3))
     seller = id(buckets: 9, embed: 6)
   }
   features past {
@@ -70,6 +72,8 @@ model shop {
   features item {
     seller = id(buckets: 9, embed: 6)
     size = number(scale: log, embed: 3)
+    height = number(encoding: piecewise(bins: 3))
+    length = number(encoding: periodic(frequencies: 3))
     brand = category(limit: 6)
     price = number(quantiles: 4)
   }
@@ -94,7 +98,7 @@ def trained(plan: Plan) -> Network:
     return network
 
 
-MORE = {"text": 3, "both": 21}
+MORE = {"text": 3, "both": 21, "height": 0, "length": 0}
 NONE = Encoders(())
 """No vocabulary is fitted: values are told apart by their row."""
 
