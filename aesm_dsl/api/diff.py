@@ -88,7 +88,7 @@ def _read(what: SpecLike | Run) -> tuple[str, Spec, Plan]:
 
 def _fitted(plan: Plan, like: Plan) -> Plan:
     """The plan with the fitted sizes of another, for features that are of the same kind in both."""
-    fitted = {(feature.name, feature.kind): feature for feature in like.features if feature.kind in FITTED_KINDS}
-    features = [fitted.get((feature.name, feature.kind), feature) for feature in plan.features]
+    fitted = {(feature.name, feature.kind): feature for feature in like.all_features if feature.kind in FITTED_KINDS}
+    features = [fitted.get((feature.name, feature.kind), feature) for feature in plan.all_features]
     rows = {feature.name: feature.rows for feature in features}
     return plan.with_rows(rows, {feature.name: feature.given for feature in features})

@@ -12,16 +12,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from aesm_dsl.data.checks.columns import (
+from aesm_dsl.data.checks.column_uses import (
     ANYTHING,
     ColumnUse,
     FailedUses,
-    Locate,
-    NumberCheck,
-    check_columns,
     column_uses,
     split_column_uses,
 )
+from aesm_dsl.data.checks.columns import Locate, NumberCheck, check_columns
 from aesm_dsl.data.checks.constant_features import ConstantFeatures
 from aesm_dsl.data.checks.dates import DateParts
 from aesm_dsl.data.checks.duplicate_files import DuplicateFiles
@@ -73,9 +71,16 @@ class TableReader:
         """
         self.plan, self.files, self._findings, self._locate, self._labels = plan, files, findings, locate, labels
         self._failed = FailedUses()
-        wanted = column_uses(plan, labels) + [ColumnUse("", column, "the result", ANYTHING) for column in keep]
-        self._wanted = {part: wanted + (split_column_uses(plan) if part == "train" else []) for part in files}
+        result = [ColumnUse("", column, "the result", ANYTHING) for column in keep]
+        self._wanted = {part: self._uses(part) + result for part in files}
+        self._of_training = [feature.column for feature in plan.training_features if feature.column]
         check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._failed)
+
+    def _uses(self, part: str) -> list[ColumnUse]:
+        """What the columns of a part are used for; what is known in training only is read in training rows alone."""
+        train = part == "train"
+        uses = column_uses(self.plan, self._labels, training=train)
+        return uses + (split_column_uses(self.plan) if train else [])
 
     @property
     def user(self) -> str | None:
@@ -102,7 +107,7 @@ class TableReader:
         columns = [use.column for use in self._wanted[part]] + time_columns(self.plan)
         before, count = len(self._findings.errors), 0
         for rows in self._rows(part, columns):
-            chunk = target.read(rows)
+            chunk = target.read(rows.with_empty(self._of_training))
             count += len(chunk)
             if report:
                 bad_R = numbers.update(chunk)

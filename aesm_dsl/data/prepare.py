@@ -217,8 +217,8 @@ def _fit(
     splits = reader.check_all(checks)
     if splits is None or len(findings.errors) > before:
         return None
-    learners = None if known is None else [known.get(feature.name) for feature in plan.features]
-    encoders = fitting.finish() if learners is None else make_encoders(plan.features, learners)
+    learners = None if known is None else [known.get(feature.name) for feature in plan.all_features]
+    encoders = fitting.finish() if learners is None else make_encoders(plan.all_features, learners)
     return FirstPass(encoders.with_keys(keys), splits, profile.summary())
 
 

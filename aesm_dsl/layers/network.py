@@ -16,6 +16,7 @@ from aesm_dsl.layers.leaf_rows import LeafSorter
 from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import LossSums, Selection
+from aesm_dsl.layers.shallow_tower import ShallowTower, served_inputs
 from aesm_dsl.layers.siblings import Siblings
 from aesm_dsl.layers.stacked_linears import Towers
 from aesm_dsl.layers.tower import Tower, funnel
@@ -54,6 +55,7 @@ class Network(nn.Module):
             self.towers = nn.ModuleList(
                 Tower(_output(plan), tasks.tower, tasks.tower_activation, tasks.tower_dropout) for _ in tasks.tasks
             )
+        self.shallow_tower = ShallowTower(plan) if plan.training_features else None
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
         """Predicts all tasks for the rows of a batch.
@@ -62,7 +64,7 @@ class Network(nn.Module):
             ValueError: an id or node is outside its table (on the CPU), or a row is on no path of the hierarchy (with a
                 tower for each leaf).
         """
-        h: Tensor = self.embedding(batch.ids_BS, batch.value_BV)
+        h: Tensor = self.embedding(*served_inputs(self.plan, batch))
         if self.bottom is not None:
             h = self.bottom(h, batch.node_BL)
         context_of_level, context_BTC = self.context(batch.node_BL)
@@ -83,6 +85,9 @@ class Network(nn.Module):
         # Without task layers the towers share one input.
         h_BTD = h if h.dim() == 3 else h.unsqueeze(1).expand(-1, len(tasks), -1)
         logits = [full_precision(logit_B) for logit_B in self._logits(h_BTD, batch.node_BL)]
+        if self.shallow_tower is not None and self.training:
+            logit_BT = torch.stack(logits, dim=1)
+            logits = list((logit_BT + self.shallow_tower(batch, logit_BT.detach())).unbind(1))
         yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]
         return Prediction(

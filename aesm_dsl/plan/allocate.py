@@ -63,7 +63,8 @@ def allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec
 
 def _fill_feature_widths(spec: Spec) -> tuple[Spec, Reasons]:
     """Fills the `embed` of every feature whose table's rows the spec alone decides."""
-    plans, reasons = {plan.name: plan for plan in feature_plans(spec)}, Reasons()
+    both = (*feature_plans(spec), *feature_plans(spec, training_only=True))
+    plans, reasons = {plan.name: plan for plan in both}, Reasons()
 
     def fill(path: str, name: str, feature: FeatureDefinition) -> FeatureDefinition:
         inner = feature.of if isinstance(feature, ListFeature | SequenceFeature) else None

@@ -84,6 +84,7 @@ def compile_aes(spec: Spec, hierarchy: Hierarchy) -> Plan:
         training=_training(spec.train),
         data=_data(spec.data) if spec.data else None,
         bottom=bottom,
+        training_features=feature_plans(spec, training_only=True),
     )
 
 

@@ -32,13 +32,14 @@ PART_ROWS = {"hour": 25, "weekday": 8, "day": 32, "month": 13}
 """Rows of the embedding table for each part of a date; one of them is for a missing date."""
 
 
-def feature_plans(spec: Spec) -> tuple[FeaturePlan, ...]:
-    """Returns the plans of all features, in the order of the spec."""
+def feature_plans(spec: Spec, *, training_only: bool = False) -> tuple[FeaturePlan, ...]:
+    """Returns the plans of all features that are known when rows are scored, or of those `training_only`, in order."""
     features = {name: feature for group in spec.features for name, feature in group.members.items()}
     return tuple(
         _plan(spec, group.name, name, feature, features)
         for group in spec.features
         for name, feature in group.members.items()
+        if feature.training_only == training_only
     )
 
 

@@ -176,11 +176,18 @@ class Plan:
     """The sizes of another architecture than AES; the levels and the tasks then have no layers."""
     bottom: BottomPlan | None = None
     """What happens to the features' vectors below the experts; None if nothing does."""
+    training_features: tuple[FeaturePlan, ...] = ()
+    """The features known in training only: no part of x, their ids and numbers stand behind those of `features`."""
+
+    @property
+    def all_features(self) -> tuple[FeaturePlan, ...]:
+        """All features, in the order of a training batch's ids and numbers."""
+        return (*self.features, *self.training_features)
 
     @property
     def reading(self) -> tuple[FeaturePlan, ...]:
         """The features that read a column of their own: all but crosses."""
-        return tuple(feature for feature in self.features if feature.column)
+        return tuple(feature for feature in self.all_features if feature.column)
 
     @property
     def width(self) -> int:
@@ -199,12 +206,12 @@ class Plan:
 
     @property
     def slots(self) -> int:
-        """S, the number of id columns of all features."""
+        """S, the number of id columns of all features but those known in training only."""
         return sum(feature.slots for feature in self.features)
 
     @property
     def values(self) -> int:
-        """V, the number of columns of numbers of all features."""
+        """V, the number of columns of numbers of all features but those known in training only."""
         return sum(feature.values for feature in self.features)
 
     @property
@@ -253,7 +260,11 @@ class Plan:
             given = (vector_widths or {}).get(owner, feature.given)
             return replace(feature, rows=rows[owner], width=width, given=given)
 
-        plan = replace(self, features=tuple(map(fitted, self.features)))
+        plan = replace(
+            self,
+            features=tuple(map(fitted, self.features)),
+            training_features=tuple(map(fitted, self.training_features)),
+        )
         if self.levels:
             top, *others = self.levels
             return replace(plan, levels=(replace(top, layers=_with_input(top.layers, plan.width)), *others))
@@ -261,14 +272,12 @@ class Plan:
 
     def to_json(self) -> str:
         """Writes the plan as JSON."""
-        values = asdict(self)
-        # What a plan does not have is not written, so that versions that do not know it can read the plan.
-        if self.bottom is None:
-            del values["bottom"]
-        for feature in values["features"]:
-            if feature["encoding"] is None:
-                del feature["encoding"]
-        return json.dumps({"format": FORMAT, **values}, ensure_ascii=False, indent=2) + "\n"
+        values = {"format": FORMAT, **asdict(self)}
+        for part in (values, *values["features"], *values["training_features"]):
+            for name in {"bottom", "training_features", "encoding"} & part.keys():
+                if not part[name]:  # versions that do not know it can read such a plan
+                    del part[name]
+        return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
     @staticmethod
     def from_json(text: str) -> Plan:
@@ -278,8 +287,7 @@ class Plan:
             ValueError: the format has another version, or a field is not of its type.
         """
         values: dict[str, Any] = json.loads(text)
-        version = values.pop("format", None)
-        if version != FORMAT:
+        if (version := values.pop("format", None)) != FORMAT:
             raise ValueError(f"plan format {version}, this version reads format {FORMAT}")
         return read_json(Plan, json.dumps(values))
 

@@ -121,7 +121,14 @@ def _caption(plan: Plan, baseline: BaselinePlan) -> str:
         f"{table_updates_line(plan)}\n"
         f"{_count(baseline.leaves, 'leaf', 'leaves')}, {_count(len(plan.tasks.tasks), 'task', 'tasks')}.\n"
         f"{size_line(plan, baseline)}."
+        f"{training_line(plan)}"
     )
+
+
+def training_line(plan: Plan) -> str:
+    """The features that are known in training only, on a line of their own; empty if there are none."""
+    names = ", ".join(f"`{feature.name}`" for feature in plan.training_features)
+    return f"\nKnown in training only, and not counted here: {names}." if names else ""
 
 
 def _count(number: int, singular: str, plural: str) -> str:

@@ -8,7 +8,7 @@ from aesm_dsl.plan.tables import colliding_share
 
 def hashed_ids_text(plan: Plan) -> str:
     """Returns a line for each hashed feature; empty if the plan hashes nothing. No data is read for it."""
-    features = [feature for feature in plan.features if feature.kind == "id" and not feature.table]
+    features = [feature for feature in plan.all_features if feature.kind == "id" and not feature.table]
     if not features:
         return ""
     lines = ["Hashed ids, and how many of their values share an embedding with another:"]

@@ -9,7 +9,16 @@ from rich.table import Table
 from aesm_dsl.plan.cost import Cost, PlanCost, cost, loop_pays_from
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
 from aesm_dsl.plan.tables import embedding_parameters
-from aesm_dsl.report.baseline import ALL_PARTS, BOTTOM, FEATURES, TOWERS, bottom_words, part_table, table_updates_line
+from aesm_dsl.report.baseline import (
+    ALL_PARTS,
+    BOTTOM,
+    FEATURES,
+    TOWERS,
+    bottom_words,
+    part_table,
+    table_updates_line,
+    training_line,
+)
 
 
 def layer_table(plan: Plan) -> Table:
@@ -92,6 +101,7 @@ def _caption(plan: Plan) -> str:
         f"{table_updates_line(plan)}\n"
         "K: specific + shared experts that a row runs. FLOPs are per row; selected is an upper bound.\n"
         "sparse from: with at least so many rows in a batch, a CPU runs only the selected experts."
+        f"{training_line(plan)}"
     )
 
 

@@ -63,7 +63,8 @@ class Engine:
 
 def _no_rows(plan: Plan) -> Batch:
     nodes = torch.zeros(0, len(plan.levels), dtype=torch.int64)
-    ids, values = torch.zeros(0, plan.slots, dtype=torch.int64), torch.zeros(0, plan.values)
+    ids = torch.zeros(0, sum(feature.slots for feature in plan.all_features), dtype=torch.int64)
+    values = torch.zeros(0, sum(feature.values for feature in plan.all_features))
     return Batch(ids, values, nodes, torch.zeros(0, len(plan.tasks.tasks)), torch.zeros(0))
 
 
@@ -139,7 +140,7 @@ def _fits(run: Run, model: Path, findings: Findings) -> bool:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         message = f"`{description}` is no description of an exported model"
     else:
-        if not wrong and features == feature_descriptions(run.encoders):
+        if not wrong and features == feature_descriptions(run):
             return True
         message = f"`{model}` was exported from another run than `{run.folder}`"
         if wrong:

@@ -131,9 +131,7 @@ def _description(run: Run, form: str, file: str, model: bytes, data: dict[str, s
             }
             for each in inputs
         ],
-        "features": [
-            {"input": names["feature", feature["name"]], **feature} for feature in feature_descriptions(run.encoders)
-        ],
+        "features": [{"input": names["feature", feature["name"]], **feature} for feature in feature_descriptions(run)],
         "levels": [{"input": names["level", level.name], **_level(level)} for level in plan.levels],
         "outputs": [{"name": task.name, "label": task.label} for task in plan.tasks.tasks],
     }
@@ -144,9 +142,10 @@ def _name(each: ModelInput, form: str) -> str:
     return each.argument if form == "pt2" else each.name
 
 
-def feature_descriptions(encoders: Encoders) -> list[dict[str, Any]]:
-    """Returns the encoder of each feature, as plain values."""
-    features: list[dict[str, Any]] = json.loads(encoders.to_json())["features"]
+def feature_descriptions(run: Run) -> list[dict[str, Any]]:
+    """Returns the encoder of each feature of the model, as plain values."""
+    served = Encoders(run.encoders.encoders[: len(run.plan.features)])
+    features: list[dict[str, Any]] = json.loads(served.to_json())["features"]
     return features
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.layers.shallow_tower import served_inputs
 from aesm_dsl.plan.plan import PAD, UNKNOWN, Plan
 
 OUTSIDE = torch.iinfo(torch.int64).max
@@ -90,8 +91,9 @@ def keyword_inputs(plan: Plan, batch: Batch) -> dict[str, Tensor]:
 def _values(plan: Plan, batch: Batch) -> Iterator[tuple[ModelInput, Tensor]]:
     """Every input, with its part of the batch."""
     inputs = model_inputs(plan)
-    ids = iter(batch.ids_BS.split_with_sizes([each.slots or 1 for each in inputs if each.takes_ids], dim=1))
-    values = iter(batch.value_BV.split_with_sizes([each.slots or 1 for each in inputs if each.takes_numbers], dim=1))
+    ids_BS, value_BV = served_inputs(plan, batch)
+    ids = iter(ids_BS.split_with_sizes([each.slots or 1 for each in inputs if each.takes_ids], dim=1))
+    values = iter(value_BV.split_with_sizes([each.slots or 1 for each in inputs if each.takes_numbers], dim=1))
     nodes = iter(batch.node_BL.unbind(1))
     for each in inputs:
         yield each, next(ids if each.takes_ids else values if each.takes_numbers else nodes)

@@ -45,6 +45,7 @@ def onnx_model(network: AnyNetwork) -> tuple[onnx.ModelProto, Weights]:
     """
     plan = network.plan
     exported = copy.deepcopy(network).eval()
+    exported.shallow_tower = None
     replace_modules(exported, _placeholder)
     served = NamedInputNetwork(exported)
     # Several rows: torch.export takes a size of 1 for a constant.

@@ -24,6 +24,7 @@ def export_program(network: AnyNetwork) -> torch.export.ExportedProgram:
     The network must be on the CPU; it is not changed. Warnings and log messages of torch are not shown.
     """
     exported = copy.deepcopy(network).eval()
+    exported.shallow_tower = None
     replace_modules(exported, lambda module: exported_leaf_module(module, torch_linears))
     # Several rows: torch.export takes a size of 1 for a constant.
     inputs = example_inputs(network.plan, rows=4)

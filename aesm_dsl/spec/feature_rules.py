@@ -72,6 +72,45 @@ def _check_feature(context: RuleContext, path: str, name: str, feature: FeatureD
             _check_shared_table(context, f"{path}.of", name, of, features)
         case ListFeature() | SequenceFeature():
             _check_values_of_list(context, path, name, feature)
+    _check_training_only(context, path, name, feature, features)
+
+
+def _check_training_only(
+    context: RuleContext, path: str, name: str, feature: FeatureDefinition, features: Features
+) -> None:
+    """Reports a feature that is known in training only where what it is made of is not, or the other way round (E308).
+
+    Only a cross may be known in training only though its parts are not: it needs their ids, not their tables.
+    """
+    of = getattr(feature, "of", ())
+    parts = {f"{path}.of": of} if isinstance(of, str) else {f"{path}.of.{place}": part for place, part in enumerate(of)}
+    for place, part in parts.items() if isinstance(of, str | tuple) else ():
+        other = features.by_name.get(part)
+        if other is None or other.training_only == feature.training_only:
+            continue
+        if other.training_only:
+            context.findings.add(
+                "E308",
+                f"`{part}` is known in training only, but `{name}` is made of it",
+                context.spec.places.of(place),
+                label="not known when the model is asked",
+                help=f"write `training_only: true` in `{name}` too, or make it of other features",
+                second=_training_only_place(context, part),
+            )
+        elif not isinstance(feature, CrossFeature):
+            context.findings.add(
+                "E308",
+                f"`{name}` is known in training only, and cannot share the table of `{part}`",
+                context.spec.places.of(place),
+                label="its table is the network's",
+                help=f"give `{name}` a kind of its own",
+                second=_training_only_place(context, name),
+            )
+
+
+def _training_only_place(context: RuleContext, name: str) -> Related | None:
+    group = next(group.name for group in context.spec.features if name in group.members)
+    return Related.at(context.span_of_key(f"features.{group}.{name}.training_only"), "in training only")
 
 
 def _check_values_of_list(context: RuleContext, path: str, name: str, feature: ListFeature | SequenceFeature) -> None:
@@ -85,6 +124,15 @@ def _check_values_of_list(context: RuleContext, path: str, name: str, feature: L
             places.keys.get(f"{path}.of.column"),
             label="not needed",
             help=f"write `column` beside `of`: `{call}`",
+        )
+    if not isinstance(values, str) and values.training_only:
+        call = f"{feature.call}(of: {values.call}(...), training_only: true)"
+        findings.add(
+            "E308",
+            f"the values of `{name}` are known wherever `{name}` is",
+            places.keys.get(f"{path}.of.training_only"),
+            label="not needed",
+            help=f"write `training_only` beside `of`: `{call}`",
         )
     if not isinstance(values, str) and (word := _word_for_itself(values)):
         findings.add(

@@ -20,6 +20,7 @@ from aesm_dsl.spec.kinds import (
     OptionalKind,
     RealKind,
     ReferenceKind,
+    SwitchKind,
     TextKind,
 )
 from aesm_dsl.spec.number_form import DECIMAL, PERCENT, STRIP, THOUSANDS, Sign, Signs, Switch
@@ -27,6 +28,12 @@ from aesm_dsl.spec.number_form import DECIMAL, PERCENT, STRIP, THOUSANDS, Sign, 
 _COLUMN = OptionalKind(NameKind("a column"))
 _EMBED = OptionalKind(AutoKind(IntegerKind(1, 4096)))
 _Embed = int | typing.Literal["auto"] | None
+_TrainingOnly = Annotated[bool, SwitchKind()]
+_TRAINING_ONLY = setting(
+    "the feature is known in training only, such as the position at which a row was shown: it adds to the logits "
+    "there; evaluation and serving do without it, and without its column",
+    False,
+)
 
 
 class CategoryFeature(BlockModel):
@@ -44,6 +51,7 @@ class CategoryFeature(BlockModel):
     limit: Annotated[int, IntegerKind(1, 100_000_000)] = setting(
         "largest number of values in the vocabulary; the most frequent ones are taken", 10_000
     )
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 class IdFeature(BlockModel):
@@ -56,6 +64,7 @@ class IdFeature(BlockModel):
         "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
     buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 class Piecewise(BlockModel):
@@ -106,6 +115,7 @@ class NumberFeature(BlockModel):
     thousands: Sign = THOUSANDS
     strip: Signs = STRIP
     percent: Switch = PERCENT
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 FORMAT = TextKind('a format in quotes (such as `"%d/%m/%Y"`)')
@@ -133,6 +143,7 @@ class DateFeature(BlockModel):
     format: Annotated[str | None, OptionalKind(FORMAT)] = setting(
         "how dates are written, in the signs of `strptime`", None
     )
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 class SameFeature(BlockModel):
@@ -141,6 +152,7 @@ class SameFeature(BlockModel):
     call: typing.Literal["same"]
     of: Annotated[str, ReferenceKind("feature")] = setting("the feature whose encoding and embedding table it uses")
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 class CrossFeature(BlockModel):
@@ -153,6 +165,7 @@ class CrossFeature(BlockModel):
         "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
     buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 class VectorsFeature(BlockModel):
@@ -178,6 +191,7 @@ class VectorsFeature(BlockModel):
         "width to which a trained matrix projects the vectors, if theirs is another; by default the model's `embed`",
         None,
     )
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 _OF = EitherKind((CallKind((IdFeature, CategoryFeature, NumberFeature)), ReferenceKind("feature")))
@@ -199,6 +213,7 @@ class ListFeature(BlockModel):
     )
     most: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the first ones", 20)
     separator: Annotated[str | None, _SEPARATOR] = setting("separator of the values in a column of text", None)
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 class SequenceFeature(BlockModel):
@@ -219,6 +234,7 @@ class SequenceFeature(BlockModel):
     )
     last: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the last ones", 20)
     separator: Annotated[str | None, _SEPARATOR] = setting("separator of the values in a column of text", None)
+    training_only: _TrainingOnly = _TRAINING_ONLY
 
 
 KINDS: tuple[type[BlockModel], ...] = (

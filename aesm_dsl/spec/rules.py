@@ -74,6 +74,14 @@ def _has_features_and_tasks(context: RuleContext) -> None:
             help="write `features GROUP { NAME = category() }`; kinds are "
             + quoted((kind.call_name() for kind in KINDS), 9),
         )
+    elif all(feature.training_only for group in spec.features for feature in group.members.values()):
+        context.findings.add(
+            "E409",
+            "all features of the model are known in training only",
+            spec.places.of(""),
+            label="nothing to score a row by",
+            help="delete `training_only` where a feature is known when the model is asked",
+        )
     if not spec.tasks.tasks:
         context.findings.add(
             "E406",

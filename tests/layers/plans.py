@@ -92,7 +92,7 @@ def make_batch(plan: Plan, rows: int, seed: int = 0) -> Batch:
 
     nodes = [column(len(level.nodes)) for level in plan.levels]
     return Batch(
-        ids_BS=torch.stack([column(one.rows) for one in plan.features], 1),
+        ids_BS=torch.stack([column(one.rows) for one in plan.all_features if one.slots], 1),
         value_BV=torch.randn(rows, plan.values, generator=draw),
         node_BL=torch.stack(nodes, 1) if nodes else torch.zeros(rows, 0, dtype=torch.int64),
         label_BT=torch.stack([column(2) for _ in plan.tasks.tasks], 1).float(),

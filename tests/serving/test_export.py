@@ -99,7 +99,7 @@ def network(overrides: Sequence[str]) -> AnyNetwork:
 
 def batch_of(network: AnyNetwork, rows: int, seed: int) -> Batch:
     plan, chance = network.plan, torch.Generator().manual_seed(seed)
-    ids = [torch.randint(0, one.rows, (rows, 1), generator=chance) for one in plan.features]
+    ids = [torch.randint(0, one.rows, (rows, 1), generator=chance) for one in plan.all_features]
     leaves = torch.tensor(plan.leaves)
     node_BL = leaves[torch.randint(0, len(leaves), (rows,), generator=chance)]
     hidden_BL = torch.rand(node_BL.shape, generator=chance) < 0.2

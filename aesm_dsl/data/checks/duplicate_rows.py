@@ -40,7 +40,7 @@ class DuplicateRows:
             files: the check that reports whole files; if it found any, their rows are not reported again.
         """
         self._locate, self._files, self._user = locate, files, plan.data.user if plan.data is not None else None
-        self._timed = bool(time_columns(plan)) or any(feature.kind == "date" for feature in plan.features)
+        self._timed = bool(time_columns(plan)) or any(feature.kind == "date" for feature in plan.all_features)
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._times = np.empty(0, dtype=np.int64)
         self._limit, self._rows, self._first, self._first_part = _ALL, 0, "", "train"

@@ -30,7 +30,7 @@ class IdCollisions:
 
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._locate = locate
-        self._features = [feature for feature in plan.features if feature.kind == "id"]
+        self._features = [feature for feature in plan.all_features if feature.kind == "id"]
         self._seen = {feature.table or feature.name: LinearCounter(BITS) for feature in self._features}
 
     def update(self, chunk: CheckedRows) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.checks.columns import FailedUses, Locate
+from aesm_dsl.data.checks.column_uses import FailedUses
+from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.labels import LabelReader
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, Floats, Nodes, rows_text
 from aesm_dsl.data.reading.files import TableRows

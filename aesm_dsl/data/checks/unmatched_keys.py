@@ -34,11 +34,11 @@ class UnmatchedKeys:
         self._locate = locate
         self._features = [
             feature
-            for feature in plan.features
+            for feature in plan.all_features
             if feature.kind == "vectors" and (feature.table or feature.name) in keys
         ]
         self._keys = {name: pl.Series(own, dtype=pl.String) for name, own in keys.items()}
-        self._files = {feature.name: feature.file for feature in plan.features}
+        self._files = {feature.name: feature.file for feature in plan.all_features}
         self._checked = {feature.name: 0 for feature in self._features}
         self._matched = dict(self._checked)
         self._unmatched: dict[str, str] = {}

@@ -50,8 +50,8 @@ class EncoderFitting:
             first_row: the number of the first row among all training rows. Parts of the rows can be read by several
                 fittings and merged; if each part starts at a multiple of BLOCK, the result is that of one fitting.
         """
-        self._features = plan.features
-        self._learners = [new_learner(feature) for feature in plan.features]
+        self._features = plan.all_features
+        self._learners = [new_learner(feature) for feature in self._features]
         self._row = first_row
 
     def update(self, frame: pl.DataFrame) -> None:

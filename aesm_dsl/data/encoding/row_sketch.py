@@ -34,7 +34,7 @@ _ALL = 2**64 - 1
 
 
 def row_hashes(plan: Plan, chunk: CheckedRows, encoded: Sequence[npt.NDArray[Any]]) -> Hashes:
-    """Returns the hash of each row.
+    """Returns the hash of each row. What is known in training only does not count: other tables lack it.
 
     Args:
         plan: says which columns hold numbers.
@@ -42,7 +42,9 @@ def row_hashes(plan: Plan, chunk: CheckedRows, encoded: Sequence[npt.NDArray[Any
         encoded: ids, values and user numbers of the rows, (R, ...) each.
     """
     frame = chunk.rows.frame
-    numbers = [as_numbers(frame[one.column])[0] for one in plan.reading if one.kind == "number" and not one.take]
+    numbers = [as_numbers(frame[one.column])[0] for one in plan.features if one.kind == "number" and not one.take]
+    ids_RS, value_RV, user_RU = encoded
+    encoded = ids_RS[:, : plan.slots], value_RV[:, : plan.values], user_RU
     parts = [*encoded, chunk.node_RL, chunk.label_RT, *(column[:, None] for column in numbers)]
     hash_R: Hashes = np.zeros(len(chunk), np.uint64)
     for part in parts:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.checks.columns import FailedUses, Locate
+from aesm_dsl.data.checks.column_uses import FailedUses
+from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.time_order import FORMAT_HELP, report_unordered
 from aesm_dsl.data.encoding.value_counts import OrderedCounts
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, rows_text

@@ -62,7 +62,7 @@ def learn_from_statistics(
 
     Adds E502, E503 and E513.
     """
-    features = {feature.name: feature for feature in plan.features}
+    features = {feature.name: feature for feature in plan.all_features}
     learners = {name: learner for name, feature in features.items() if (learner := _learner(feature)) is not None}
     columns = ["feature", *dict.fromkeys(column for learner in learners.values() for column in COLUMNS[type(learner)])]
     if not learners or _report_missing(columns, files, findings, locate):
@@ -87,7 +87,7 @@ class UnmatchedStatistics:
         self._locate = locate
         self._unmatched = {
             feature.name: (feature, learner.counted["value"])
-            for feature in plan.features
+            for feature in plan.all_features
             if isinstance(learner := learners.get(feature.name), VocabularyCounts)
         }
         """Features without a match so far, and the values that the statistics know."""

@@ -46,7 +46,7 @@ class VectorTable:
 def read_vectors(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> dict[str, VectorTable]:
     """Returns the vectors of every feature that has a file of them, without those that have errors."""
     tables = {}
-    for feature in plan.features:
+    for feature in plan.all_features:
         if feature.file and not feature.table:
             before = len(findings.errors)
             path = f"features.{feature.group}.{feature.name}"

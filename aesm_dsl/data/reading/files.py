@@ -6,8 +6,8 @@ URL (`remote`). Folders called `name=value` on the path of a file add a column t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,11 @@ class TableRows:
         """Returns the rows where `chosen` is true, in their order."""
         number_R = np.arange(self.start, self.start + len(self)) if self.number_R is None else self.number_R
         return TableRows(self.frame.filter(pl.Series(chosen)), self.file, self.start, self.first, number_R[chosen])
+
+    def with_empty(self, columns: Iterable[str]) -> TableRows:
+        """Returns the rows with the columns of these names that they lack, without values."""
+        lacking = [pl.Series(name, [None] * len(self), pl.Null) for name in columns if name not in self.frame.columns]
+        return replace(self, frame=self.frame.with_columns(lacking)) if lacking else self
 
 
 def find_files(

@@ -49,7 +49,7 @@ def entry_key(plan: Plan, files: Mapping[str, Sequence[DataFile]]) -> str:
     decides = {
         "format": [FORMAT, VERSION],
         "files": {part: [_version_of(file) for file in own] for part, own in files.items()},
-        "features": [asdict(feature) for feature in plan.features],
+        "features": [asdict(feature) for feature in plan.all_features],
         "levels": [
             [level.name, level.column, level.unknown, [asdict(node) for node in level.nodes]] for level in plan.levels
         ],

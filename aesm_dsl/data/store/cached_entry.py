@@ -75,7 +75,7 @@ def read_entry(entry: Path, plan: Plan) -> CachedEntry:
         ValueError, RowsLostError and others: its parts are not those of the plan.
     """
     encoders = Encoders.from_json((entry / ENCODERS).read_text(encoding="utf-8"))
-    if [encoder.name for encoder in encoders.encoders] != [feature.name for feature in plan.features]:
+    if [encoder.name for encoder in encoders.encoders] != [feature.name for feature in plan.all_features]:
         raise ValueError(f"`{ENCODERS}`: they are not those of the plan's features")
     findings = read_json(tuple[StoredFinding, ...], (entry / FINDINGS).read_text(encoding="utf-8"))
     profile = json.loads((entry / PROFILE).read_text(encoding="utf-8"))
@@ -93,8 +93,8 @@ def _check_shapes(storage: FolderStorage, plan: Plan, part: str) -> None:
     """Raises ValueError if the arrays of a part are not of the plan's widths, types and one number of rows."""
     user = plan.data is not None and plan.data.user is not None
     widths = {
-        "ids": (plan.slots,),
-        "value": (plan.values,),
+        "ids": (sum(feature.slots for feature in plan.all_features),),
+        "value": (sum(feature.values for feature in plan.all_features),),
         "node": (len(plan.levels),),
         "label": (len(plan.tasks.tasks),),
         "weight": (),

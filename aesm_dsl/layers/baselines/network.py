@@ -28,6 +28,7 @@ from aesm_dsl.layers.embedding import START_STD, Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows
 from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.prediction import Prediction
+from aesm_dsl.layers.shallow_tower import ShallowTower, served_inputs
 from aesm_dsl.layers.tower import funnel
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.cost import cost
@@ -97,6 +98,7 @@ class BaselineNetwork(nn.Module):
             self.leaf = nn.Embedding(plan.baseline.leaves, plan.baseline.embed)
             nn.init.normal_(self.leaf.weight, std=START_STD)
         self.body = BODIES[plan.baseline.architecture](plan, plan.baseline)
+        self.shallow_tower = ShallowTower(plan) if plan.training_features else None
 
     def forward(self, batch: Batch, noise: Noise | None = None) -> Prediction:
         """Predicts all tasks for the rows of a batch. `noise` is ignored: no gate selects.
@@ -105,13 +107,17 @@ class BaselineNetwork(nn.Module):
             ValueError: an id is outside its table (as in `Embedding`), or a row is on no path of the hierarchy.
         """
         rows = self.leaves(batch.node_BL)
-        x_BD = self.embeddings(batch.ids_BS[rows.order_B], batch.value_BV[rows.order_B], rows)
+        ids_BS, value_BV = served_inputs(self.plan, batch)
+        x_BD = self.embeddings(ids_BS[rows.order_B], value_BV[rows.order_B], rows)
         if self.bottoms is not None:
             x_BD = self.bottoms(x_BD, batch.node_BL[rows.order_B], rows)
         if self.leaf is not None:
             x_BD = torch.cat([x_BD, self.leaf(rows.leaf_B)], dim=1)
         logit_TB: Tensor = self.body(x_BD, rows)
-        logits = full_precision(logit_TB).index_select(1, rows.back_B).unbind(0)
+        logit_TB = full_precision(logit_TB).index_select(1, rows.back_B)
+        if self.shallow_tower is not None and self.training:
+            logit_TB = logit_TB + self.shallow_tower(batch, logit_TB.detach().T).T
+        logits = logit_TB.unbind(0)
         tasks = self.plan.tasks.tasks
         yes, no = funnel(logits, [task.factor for task in tasks])
         names = [task.name for task in tasks]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.layers.no_compile import no_compile
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.distributed.shards import own_optimizer_state, own_state, whole_optimizer_state, whole_state
 from aesm_dsl.training.fit.average import WeightAverage
@@ -58,6 +59,8 @@ class Stepper:
         self.groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         self.parameters: list[nn.Parameter] = [parameter for group in self.groups for parameter in group["params"]]
         self.average = None if training.ema_decay is None else WeightAverage(network, training.ema_decay)
+        if network.shallow_tower is not None and processes.world_size > 1:
+            network.shallow_tower.sum_of_processes = no_compile(processes.sum)
         # ReduceLROnPlateau sets the learning rate of an optimizer. It gets one of its own, whose rate is our factor.
         self.lowered = torch.optim.SGD([torch.zeros(1)], lr=1.0)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau

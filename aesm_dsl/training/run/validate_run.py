@@ -28,8 +28,8 @@ MOST_EXPERTS = 100_000
 
 def check_plan(plan: Plan) -> Plan:
     """Returns the plan if all of its numbers can be used."""
-    names = [feature.name for feature in plan.features]
-    for feature in plan.features:
+    names = [feature.name for feature in plan.all_features]
+    for feature in plan.all_features:
         where = f"features `{feature.name}`"
         _known(where, [name for name in (feature.table, *feature.crossed) if name], names)
         _positive(where, feature.width, feature.rows if feature.slots else 1, feature.slots + feature.values)
@@ -111,9 +111,9 @@ def _known(where: str, names: Sequence[str], known: Sequence[str]) -> None:
 
 def check_encoders(encoders: Encoders, plan: Plan) -> Encoders:
     """Returns the encoders if they are those of the plan's features."""
-    if [encoder.name for encoder in encoders.encoders] != [feature.name for feature in plan.features]:
+    if [encoder.name for encoder in encoders.encoders] != [feature.name for feature in plan.all_features]:
         raise ValueError("they are not those of the plan's features")
-    for encoder, feature in zip(encoders.encoders, plan.features, strict=True):
+    for encoder, feature in zip(encoders.encoders, plan.all_features, strict=True):
         if encoder.rows != (feature.rows if feature.slots else 0) or encoder.slots != feature.slots:
             raise ValueError(f"`{encoder.name}` gives other ids than the plan has")
         if getattr(encoder, "column", "") != feature.column:

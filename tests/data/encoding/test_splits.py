@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aesm_dsl.data.checks.columns import FailedUses, Locate
+from aesm_dsl.data.checks.column_uses import FailedUses
+from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.encoding import value_counts
 from aesm_dsl.data.encoding.splits import Splits
 from aesm_dsl.data.reading.checked_rows import CheckedRows

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from aesm_dsl.data.checks.columns import ColumnUse, FailedUses, check_columns
+from aesm_dsl.data.checks.column_uses import ColumnUse, FailedUses
+from aesm_dsl.data.checks.columns import check_columns
 from aesm_dsl.data.reading.convert_frame import to_polars
 from aesm_dsl.data.reading.files import read_chunks
 from aesm_dsl.data.reading.frames import open_frames

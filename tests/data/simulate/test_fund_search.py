@@ -19,6 +19,7 @@ COLUMNS = [
     "entry", "card", "user_id", "age", "city", "risk", "assets",
     "fund_id", "fund_type", "yield_1y", "fee", "fund_risk", "match", "position",
     "hour", "day", "is_click", "is_buy", "truth_click", "truth_purchase",
+    "truth_click_anywhere", "truth_purchase_anywhere",
 ]
 # fmt: on
 
@@ -60,10 +61,10 @@ def test_the_last_days_are_the_test_rows(tmp_path: Path) -> None:
     train, test = pl.read_parquet(world.train), pl.read_parquet(world.test)
     assert (train["day"].max(), test["day"].min()) == (23, 24)
     assert (train.height, test.height) == (24_000, 6_000)
-    assert pl.concat([train, test]).equals(simulate(30_000, 7))
+    assert pl.concat([train, test]).equals(simulate(30_000, 7, 24))
     truth = json.loads(world.truth.read_text(encoding="utf-8"))
     assert truth["bayes_auc"] == world.bayes_auc
-    assert world.bayes_auc["click"] == auc(test["truth_click"].to_numpy(), test["is_click"].to_numpy())
+    assert world.bayes_auc["click"] == auc(test["truth_click_anywhere"].to_numpy(), test["is_click"].to_numpy())
     assert [leaf["share"] for leaf in truth["leaves"]] == [leaf.share for leaf in LEAVES]
 
 
@@ -99,6 +100,27 @@ def test_the_truth_is_calibrated_in_every_leaf(frame: pl.DataFrame, leaf: Leaf) 
             p = half[truth].to_numpy()
             deviation = np.sqrt((p * (1 - p)).sum())
             assert abs(half[drawn].sum() - p.sum()) < 4 * deviation
+
+
+def test_before_the_test_days_the_position_says_what_a_ranker_liked(frame: pl.DataFrame) -> None:
+    shown = frame.with_columns(rows=pl.len().over("fund_id"), depth=pl.col("position").log())
+    ranked, random = shown.filter(pl.col("day") < 24), shown.filter(pl.col("day") >= 24)
+    for column in ("match", "rows"):
+        assert ranked.select(pl.corr("depth", column, method="spearman")).item() < -0.25
+        assert abs(random.select(pl.corr("depth", column, method="spearman")).item()) < 0.02
+    assert ranked["is_click"].mean() == pytest.approx(random["is_click"].mean(), abs=0.01)
+
+
+def test_the_truth_anywhere_is_the_mean_over_random_positions(frame: pl.DataFrame) -> None:
+    random = frame.filter(pl.col("day") >= 24)
+    for leaf in LEAVES[:3]:
+        own = random.filter(entry=leaf.entry, card=leaf.card)
+        for label, truth in (("is_click", "truth_click_anywhere"), ("is_buy", "truth_purchase_anywhere")):
+            p = own[truth].to_numpy()
+            assert abs(own[label].sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
+    top, low = random.filter(position=1), random.filter(position=20)
+    assert top["truth_click"].mean() > 1.3 * top["truth_click_anywhere"].mean()  # type: ignore[operator]
+    assert low["truth_click"].mean() < 0.7 * low["truth_click_anywhere"].mean()  # type: ignore[operator]
 
 
 def test_groups_disagree() -> None:

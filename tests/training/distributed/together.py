@@ -27,7 +27,7 @@ from aesm_dsl.training.fit.combine import GradientWeighting
 from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.run.stop_signals import StoppedError
 from aesm_dsl.training.train import new_network
-from tests.layers.plans import LAYER, TRAINING, make_batch, make_plan, stir
+from tests.layers.plans import LAYER, TRAINING, feature, make_batch, make_plan, stir
 from tests.training.run.test_resume import SMALL
 
 CPU = torch.device("cpu")
@@ -44,7 +44,9 @@ def plans() -> dict[str, tuple[Plan, GradientWeighting | None]]:
         "lazy adam": (replace(quiet, sparse_from=0.0, weights="uncertainty", ema_decay=0.9), None),
         "combined": (replace(quiet, sparse_from=0.0, combine="aligned_mtl"), _by_size),
     }
-    return {name: (replace(plan, training=training), weighting) for name, (training, weighting) in many.items()}
+    found = {name: (replace(plan, training=training), weighting) for name, (training, weighting) in many.items()}
+    shown = replace(plan, training=many["sgd"][0], training_features=(feature("position", 5, 3),))
+    return found | {"known in training only": (shown, None)}
 
 
 def _by_size(gram_TT: torch.Tensor) -> torch.Tensor:
