@@ -49,6 +49,7 @@ class Architecture(StrEnum):
     aitm = "aitm"
     hinet = "hinet"
     m3oe = "m3oe"
+    cross_stitch = "cross_stitch"
 
 
 class Picture(StrEnum):

@@ -237,32 +237,33 @@ def _baseline_cost(plan: Plan, baseline: BaselinePlan) -> PlanCost:
         case "adatt":
             specific, shared = baseline.specific, baseline.shared
             native = leaves * tasks * specific * (specific > 1)
-            native_shared = shared * (shared > 1)
             everyone, layers = tasks * specific + shared, {}
             for depth in range(baseline.repeat):
                 input_width = baseline.output if depth else width
                 layer = bottoms(everyone, everyone, input_width) + _unselected(native, 0)
                 layer += linears(leaves * tasks, tasks, input_width, everyone)
                 if depth + 1 < baseline.repeat:  # the fusion of the shared unit, for the layer above
-                    layer += linears(1, 1, input_width, everyone) + _unselected(native_shared, 0)
+                    layer += linears(1, 1, input_width, everyone) + _unselected(shared * (shared > 1), 0)
                 layers[f"layer {depth + 1}"] = layer
             return PlanCost(layers, towers_per_leaf_and_task, features)
         case "aitm":
             following = sum(task.after is not None for task in plan.tasks.tasks)
-            square = (baseline.output, baseline.output)
-            # What is passed on, and three projections of each of two vectors.
-            transfers = linears(following, following, *square) + linears(3 * following, 6 * following, *square)
+            # Of equal widths: what is passed on, and three projections of each of two vectors.
+            transfers = linears(4 * following, 7 * following, baseline.output, baseline.output)
             parts = {"bottoms": bottoms(tasks, tasks)} | ({"transfers": transfers} if following else {})
             return PlanCost(parts, towers_per_leaf_and_task, features)
+        case "cross_stitch":
+            units = len(baseline.hidden) * leaves * tasks**2 * (tasks > 1)
+            parts = {"bottoms": bottoms(tasks, tasks) + _unselected(units, 0)}
+            return PlanCost(parts, towers_per_leaf_and_task, features)
         case "hinet":
-            extracted = baseline.extracted_parts * baseline.output
+            extracted, experts = baseline.extracted_parts * baseline.output, tasks * baseline.specific + baseline.shared
             parts = {"scenario experts": none}
             for networks, count in ((1, baseline.shared), (leaves, baseline.specific)):
                 parts["scenario experts"] += bottoms(networks * count, networks * count)
                 parts["scenario experts"] += linears(networks, networks, width, count) if count > 1 else none
             if leaves > 1:
                 parts["attention"] = leaf_embedding + linears(1, 1, baseline.embed, leaves)
-            experts = tasks * baseline.specific + baseline.shared
             parts["task experts"] = bottoms(experts, experts, extracted)
             parts["gates"] = linears(leaves * tasks, tasks, extracted, baseline.specific + baseline.shared)
             return PlanCost(parts, towers_per_leaf_and_task, features)

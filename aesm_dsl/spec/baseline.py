@@ -9,10 +9,22 @@ from aesm_dsl.spec.block_model import BlockModel, setting
 from aesm_dsl.spec.kinds import AutoKind, ChoiceKind, IntegerKind, ListKind, SwitchKind
 
 Architecture = typing.Literal[
-    "aes", "shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe"
+    "aes",
+    "shared_bottom",
+    "mmoe",
+    "ple",
+    "star",
+    "esmm",
+    "single",
+    "pepnet",
+    "adatt",
+    "aitm",
+    "hinet",
+    "m3oe",
+    "cross_stitch",
 ]
 ARCHITECTURES: tuple[Architecture, ...] = typing.get_args(Architecture)
-LEAF_FEATURE: tuple[Architecture, ...] = ("shared_bottom", "mmoe", "ple", "adatt", "aitm")
+LEAF_FEATURE: tuple[Architecture, ...] = ("shared_bottom", "mmoe", "ple", "adatt", "aitm", "cross_stitch")
 """The architectures that can have the leaf as a feature: what they share sees no leaf otherwise."""
 
 
@@ -47,6 +59,7 @@ class BaselineBlock(BlockModel):
         "normalisation after each Linear below the towers; STAR normalises its input per leaf instead", "layer"
     )
     leaf_feature: Annotated[bool, SwitchKind()] = setting(
-        "whether the leaf is one more feature, of width `embed`: in `shared_bottom`, `mmoe`, `ple`, `adatt` and `aitm`",
+        "whether the leaf is one more feature, of width `embed`: in `shared_bottom`, `mmoe`, `ple`, `adatt`, `aitm` "
+        "and `cross_stitch`",
         False,
     )

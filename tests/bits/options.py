@@ -55,7 +55,20 @@ model bits {
 }
 """
 
-BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe")
+BASELINES = (
+    "shared_bottom",
+    "mmoe",
+    "ple",
+    "star",
+    "esmm",
+    "single",
+    "pepnet",
+    "adatt",
+    "aitm",
+    "hinet",
+    "m3oe",
+    "cross_stitch",
+)
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "defaults": (),

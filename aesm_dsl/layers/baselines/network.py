@@ -14,6 +14,7 @@ from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.baselines.adatt import AdaTT
 from aesm_dsl.layers.baselines.aitm import AITM
+from aesm_dsl.layers.baselines.cross_stitch import CrossStitch
 from aesm_dsl.layers.baselines.esmm import ESMM
 from aesm_dsl.layers.baselines.hinet import HiNet
 from aesm_dsl.layers.baselines.m3oe import M3oE
@@ -47,6 +48,7 @@ BODIES: dict[str, Callable[[Plan, BaselinePlan], nn.Module]] = {
     "aitm": AITM,
     "hinet": HiNet,
     "m3oe": M3oE,
+    "cross_stitch": CrossStitch,
 }
 """Architecture -> its module, which turns x_BD and `SortedRows` into logit_TB."""
 

@@ -12,7 +12,20 @@ from aesm_dsl.plan.plan import NodePlan, Plan, TaskPlan
 from aesm_dsl.spec.baseline import LEAF_FEATURE
 from tests.layers.plans import FUNNEL, make_batch, make_plan
 
-BASELINES = ("shared_bottom", "mmoe", "ple", "star", "esmm", "single", "pepnet", "adatt", "aitm", "hinet", "m3oe")
+BASELINES = (
+    "shared_bottom",
+    "mmoe",
+    "ple",
+    "star",
+    "esmm",
+    "single",
+    "pepnet",
+    "adatt",
+    "aitm",
+    "hinet",
+    "m3oe",
+    "cross_stitch",
+)
 
 BASELINE = BaselinePlan(
     architecture="mmoe",

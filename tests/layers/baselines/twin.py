@@ -30,6 +30,7 @@ def logits(network: BaselineNetwork, ids: list[int], leaf: int, moments: tuple[V
         "aitm": _aitm,
         "hinet": _hinet,
         "m3oe": _m3oe,
+        "cross_stitch": _cross_stitch,
     }
     return bodies.get(architecture, _plain)(network, state, x, leaf)
 
@@ -248,3 +249,13 @@ def _m3oe(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int)
 def _own_and_others(experts: list[Vector], own: int, logit: float) -> Vector:
     share = sigmoid(logit)
     return mix([share if e == own else (1 - share) / (len(experts) - 1) for e in range(len(experts))], experts)
+
+
+def _cross_stitch(network: BaselineNetwork, state: dict[str, Any], x: Vector, leaf: int) -> Vector:
+    tasks = range(len(network.plan.tasks.tasks))
+    h = [x for _ in tasks]
+    for depth in range(len(network.plan.baseline.hidden)):
+        h = [mlp(network, state, f"body.layers.{depth}", 0, task, h[task]) for task in tasks]
+        if len(tasks) > 1:
+            h = [mix(state[f"body.units.{depth}.weight_LTU"][leaf][task], h) for task in tasks]
+    return [tower(network, state, leaf, task, h[task]) for task in tasks]
