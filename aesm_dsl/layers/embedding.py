@@ -16,6 +16,7 @@ from aesm_dsl.layers.no_compile import no_compile
 from aesm_dsl.layers.numbers import NumberVectors
 from aesm_dsl.layers.pooling import Pool
 from aesm_dsl.layers.pretrained_vectors import PretrainedVectors
+from aesm_dsl.layers.transformer import TransformerPool
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
 from aesm_dsl.plan.tables import TableKey, table_key, table_keys
@@ -58,7 +59,11 @@ class Embedding(nn.Module):
             else:
                 owner = next(feature for feature in with_ids if feature.name == key)
                 self.tables.append(PretrainedVectors(owner, START_STD, sparse=key in sparse))
-        self.pools = nn.ModuleList(Pool(feature, START_STD) for feature in features if feature.pool)
+        self.pools = nn.ModuleList(
+            (TransformerPool if feature.pool == "transformer" else Pool)(feature, START_STD)
+            for feature in features
+            if feature.pool
+        )
         numbers = [feature for feature in features if feature.values]
         self.numbers = NumberVectors(numbers, START_STD) if numbers else None
         self.parts, self.counts = _parts(features, keys)
@@ -192,7 +197,7 @@ class _Part:
     slot: int
     """The first slot of its ids."""
     query: int | None
-    """The column of the lookup's result that holds the query vector of attention."""
+    """The column of the lookup's result that holds the query vector of attention, or a transformer's candidate."""
 
 
 def _parts(features: Sequence[FeaturePlan], keys: list[TableKey]) -> tuple[list[_Part], list[int]]:
@@ -216,7 +221,7 @@ def _parts(features: Sequence[FeaturePlan], keys: list[TableKey]) -> tuple[list[
         else:
             number = stop
     for index, part in enumerate(parts):
-        if part.feature is not None and part.feature.pool == "attention":
+        if part.feature is not None and part.feature.pool in ("attention", "transformer") and part.feature.table:
             parts[index] = replace(part, query=starts[part.feature.table])
     return parts, counts
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from aesm_dsl.plan.baseline import BaselinePlan
+from aesm_dsl.plan.feature_cost import feature_cost
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
 
@@ -100,35 +101,8 @@ def features_cost(features: Sequence[FeaturePlan], copies: int = 1) -> Cost:
         features: the features of the plan.
         copies: copies of the embedding in the network; a row runs one of them.
     """
-    costs = [_feature_cost(feature) for feature in features]
+    costs = [feature_cost(feature) for feature in features]
     return _unselected(copies * sum(parameters for parameters, _ in costs), sum(flops for _, flops in costs))
-
-
-def _feature_cost(feature: FeaturePlan) -> tuple[int, int]:
-    """Returns parameters and FLOPs per row of a feature, without its table.
-
-    A number has a slope and a start, or the frequencies and the Linear of its encoding, and a vector for missing
-    values. A list has a vector for the empty list, and the parameters of attention. Vectors from a file have vectors
-    for the missing and the unknown key, and a projection.
-    """
-    width, slots = feature.embed, feature.slots
-    if feature.encoding is not None:
-        size, periodic = feature.encoding.size, feature.encoding.kind == "periodic"
-        inputs = 2 * size if periodic else size
-        return periodic * size + (inputs + 2) * width, periodic * size + 2 * inputs * width
-    if feature.values:
-        return 3 * width, 2 * width
-    parameters = flops = 0
-    if feature.pool:
-        parameters, flops = width, 2 * slots * width
-    if feature.pool == "attention":
-        parameters, flops = parameters + width**2 + slots, flops + 2 * width**2 + 2 * slots * width
-    if feature.kind == "vectors":
-        projection = feature.given * width if feature.given != width else 0
-        # A feature that uses the table of another one uses its vectors and projection too.
-        own_parameters = 2 * width + projection if not feature.table else 0
-        parameters, flops = parameters + own_parameters, flops + 2 * slots * projection
-    return parameters, flops
 
 
 def layer_cost(layer: LayerPlan, gates: int = 1, inputs: int = 1) -> Cost:

@@ -10,6 +10,10 @@ STEP = 4
 """Automatic widths are multiples of this, so that more features have equal widths and share one lookup."""
 
 
+TRANSFORMER_HIDDEN = 4
+"""Width of the hidden layer of a transformer block, in widths of its vectors."""
+
+
 def auto_width(rows: int) -> int:
     """Returns the fourth root of a table's rows, rounded up to a multiple of 4: 4 up to 256 rows, 32 for a million.
 
@@ -70,7 +74,8 @@ class FeaturePlan:
     separator: str = ""
     """The separator of values in a list that is written as text."""
     pool: str = ""
-    """How a list's vectors are combined: "mean", "sum", "max" or "attention". If empty, slots are concatenated."""
+    """How a list's vectors are combined: "mean", "sum", "max", "attention" or "transformer". If empty, slots are
+    concatenated."""
     scale: str = ""
     """For kind "value": "standard", "log" or "none"; or "piecewise", the place among bins, 0 to their number."""
     parts: tuple[str, ...] = ()
@@ -97,6 +102,11 @@ class FeaturePlan:
     """Whether fitting sets the width, by the rows of the table."""
     encoding: NumberEncoding | None = None
     """For kind "value", how the number becomes a vector; None if it is multiplied with one."""
+
+    @property
+    def places(self) -> int:
+        """For a transformer, its places: the slots, and one for the candidate, if there is one."""
+        return self.slots + bool(self.table)
 
     @property
     def embed(self) -> int:

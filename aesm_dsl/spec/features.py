@@ -226,10 +226,12 @@ class SequenceFeature(BlockModel):
     )
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     pool: Annotated[
-        typing.Literal["mean", "sum", "max", "attention"], ChoiceKind(("mean", "sum", "max", "attention"))
+        typing.Literal["mean", "sum", "max", "attention", "transformer"],
+        ChoiceKind(("mean", "sum", "max", "attention", "transformer")),
     ] = setting(
         "how the embeddings of its values are pooled; for `attention` the query is the row's value of the feature "
-        "`of`, times a learnt matrix",
+        "`of`, times a learnt matrix; `transformer` is the mean of what a transformer block makes of them, and of the "
+        "row's value of the feature `of`, if `of` is one",
         "mean",
     )
     last: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the last ones", 20)

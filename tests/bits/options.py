@@ -91,6 +91,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "adamw, average": ("train.optimizer=adamw(rate: 1e-2)", "train.average=ema", "train.schedule=plateau"),
     "pcgrad": ("train.combine=pcgrad", "train.weights=uncertainty"),
     "aligned_mtl": ("train.combine=aligned_mtl", "train.embeddings=sparse"),
+    "a gate of nodes, cross layers": ("bottom.gate=scenario", "bottom.interaction=dcn_v2"),
+    "a gate of fields, products of pairs": ("bottom.gate=senet", "bottom.interaction=fm"),
+    "numbers by bins": ("features.item.fee=number(encoding: piecewise)",),
+    "numbers by waves": ("features.item.fee=number(encoding: periodic)",),
     "balance": ("train.balance=0.1", "train.noise=constant(sigma: 1, into: mixture)"),
     **{
         name: (f"architecture={name}", "baseline.hidden=[32, 16]", "experts.dropout=10%", "tasks.tower_dropout=10%")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.layers.embedding import Embedding
+from aesm_dsl.layers.transformer import TransformerPool
 from aesm_dsl.plan.cost import cost, features_cost
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.tables import embedding_parameters
@@ -164,3 +165,56 @@ def test_low_precision_runs() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         x_BD = embedding(IDS_BS, VALUE_BV)
     torch.testing.assert_close(x_BD.float(), embedding(IDS_BS, VALUE_BV), atol=0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize(("table", "width"), [("fund", 8), ("", 3)])
+def test_a_transformer_is_what_its_equations_say(table: str, width: int) -> None:
+    """One row, one head and one place at a time; a candidate stands first, if the table is a feature's."""
+    torch.manual_seed(0)
+    pool = TransformerPool(replace(listed("seen", "transformer", 3, table), width=width), 1.0).double()
+    for one in pool.parameters():
+        one.data.normal_()
+    vector_BSW, query_BW = torch.randn(4, 3, width).double(), torch.randn(4, width).double() if table else None
+    real_BS = torch.tensor([[1, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]]).bool()
+    got_BW = pool(vector_BSW, real_BS, query_BW)
+    heads, size = pool.heads, width // pool.heads
+    assert heads == (2 if width == 8 else 1)
+    for row in range(4):
+        known = [vector + pool.place_PW[k + bool(table)] for k, vector in enumerate(vector_BSW[row]) if real_BS[row, k]]
+        if not known:
+            torch.testing.assert_close(got_BW[row], pool.empty)
+            continue
+        h = [*([query_BW[row] + pool.place_PW[0]] if query_BW is not None else []), *known]
+        parts = [(pool.mix.weight @ pool.norm(one) + pool.mix.bias).split(width) for one in h]
+        after = []
+        for own, (query, _, _) in zip(h, parts, strict=True):
+            told = []
+            for head in range(heads):
+                cut = slice(head * size, (head + 1) * size)
+                weight = torch.stack([query[cut] @ key[cut] / size**0.5 for _, key, _ in parts]).softmax(0)
+                told.append(sum(w * value[cut] for w, (_, _, value) in zip(weight, parts, strict=True)))
+            own = own + pool.mixed.weight @ torch.cat(told) + pool.mixed.bias
+            hidden = (pool.up.weight @ pool.second_norm(own) + pool.up.bias).clamp(min=0)
+            after.append(own + pool.down.weight @ hidden + pool.down.bias)
+        torch.testing.assert_close(got_BW[row], sum(after) / len(after))
+    got_BW.sum().backward()
+    assert all(one.grad is not None and one.grad.isfinite().all() for one in pool.parameters())
+
+
+@pytest.mark.parametrize("table", ["fund", ""])
+def test_what_a_transformer_costs(table: str) -> None:
+    """The four maps of attention and the two of the layer on each place, and each place with each."""
+    sequence, places = listed("seen", "transformer", 3, table), 3 + bool(table)
+    found = features_cost((sequence,))
+    assert found.parameters == sum(one.numel() for one in TransformerPool(sequence, 1.0).parameters())
+    assert found.selected == places * 2 * (4 * 4 * 4 + 2 * 4 * 16) + 2 * (2 * places * places * 4) + 2 * places * 4
+    x_BD = Embedding((FUND, sequence))(IDS_BS[:, [3, 0, 1, 2]], VALUE_BV[:, :0])
+    assert x_BD.shape == (3, 8)
+
+
+def test_a_graph_has_a_transformer() -> None:
+    pool = TransformerPool(listed("seen", "transformer", 3, "fund"), 1.0).eval()
+    given = (torch.randn(4, 3, 4), torch.tensor([[1, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]]).bool(), torch.randn(4, 4))
+    rows = {0: torch.export.Dim("rows", min=1)}
+    graph = torch.export.export(pool, given, dynamic_shapes=(rows, rows, rows)).module()
+    torch.testing.assert_close(graph(*(one[1:3] for one in given)), pool(*(one[1:3] for one in given)))

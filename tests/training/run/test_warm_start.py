@@ -41,6 +41,7 @@ model shop {
   features past {
     seen = list(of: category(limit: 5), most: 3, separator: "|")
     bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
+    kept = sequence(of: seller, last: 3, pool: transformer, separator: "|")
     day = date(parts: [weekday, month])
   }
   features more {
@@ -67,6 +68,7 @@ model shop {
   features past {
     day = date(parts: [weekday, month])
     bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
+    kept = sequence(of: seller, last: 3, pool: transformer, separator: "|")
     seen = list(of: category(limit: 5), most: 3, separator: "|")
   }
   features item {
