@@ -7,7 +7,7 @@ DEMO   ?= runs/demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs wheel clients hostile kills accept clean writers bits
+.PHONY: help demo test check docs wheel clients hostile kills accept clean writers bits sweeps
 
 help:     ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -68,6 +68,10 @@ accept: $(READY)   ## rewrite the golden files from what the code prints now
 
 bits: $(READY)     ## train by every option with 1, 2 and 3 threads, twice: the same bits, in half an hour or more
 	$(BIN)/python -m tests.bits
+
+sweeps: $(READY)   ## try every planted mistake, and export every architecture under names of every kind
+	AESM_SWEEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/findings/test_independent_mistakes.py tests/serving/test_export.py tests/serving/test_export_names.py
+	$(BIN)/python -m tests.fuzz
 
 clean:    ## remove the environment, the runs and the caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

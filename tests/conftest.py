@@ -27,6 +27,9 @@ os.environ.pop("COLUMNS", None)
 _GIVEN = os.environ.setdefault("AESM_TESTS_DATA", os.environ.pop("AESM_DATA", ""))
 REAL_DATA = Path(_GIVEN or PROJECT.parent / "shared" / "data")
 
+SWEEP = "AESM_SWEEP" in os.environ
+"""Whether every combination is tried, as `make sweeps` does, or only what differs most."""
+
 # Caches are the tests' own, those of the processes that they start too.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="aesm-tests-cache-")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)

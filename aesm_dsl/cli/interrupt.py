@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from aesm_dsl.files.temporary import remove_own
+
 IMPORT_SYSTEM = "<frozen importlib"
 """How the file names of Python's own import system begin, in frames."""
 
@@ -34,6 +36,7 @@ def ends_while_loading() -> Iterator[None]:
 def _interrupted(number: int, frame: FrameType | None) -> None:
     while frame is not None:
         if frame.f_code.co_filename.startswith(IMPORT_SYSTEM):
+            remove_own()
             sys.stderr.write("interrupted; nothing was written\n")
             sys.stderr.flush()
             # Not sys.exit: that is an exception too, which whoever imports may swallow.

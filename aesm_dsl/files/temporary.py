@@ -33,6 +33,9 @@ LONGEST_NAME = 200
 ABANDONED_SECONDS = 86_400
 """Age at which a temporary file counts as left behind where files cannot be locked."""
 
+_own: set[Path] = set()
+"""What this process writes now."""
+
 
 def temporary_name(name: str, ending: str) -> str:
     """Returns a new name for what is written in the place of `name`, or moved away from it."""
@@ -53,6 +56,7 @@ def temporary(path: Path, *, folder: bool) -> Iterator[Path]:
     clear_leftovers(path.parent)
     while True:
         new, lock = path.with_name(temporary_name(path.name, PARTIAL)), None
+        _own.add(new)
         try:
             lock = _create(new, folder)
             if lock is not None:
@@ -62,6 +66,13 @@ def temporary(path: Path, *, folder: bool) -> Iterator[Path]:
             if lock is not None:
                 os.close(lock)
             remove(new)
+            _own.discard(new)
+
+
+def remove_own() -> None:
+    """Removes what this process is writing: for an end at once, after which no block ends."""
+    for path in list(_own):
+        remove(path)
 
 
 def _create(new: Path, folder: bool) -> int | None:

@@ -1,4 +1,4 @@
-"""Ctrl-C while a library that swallows it is being loaded."""
+"""Ctrl-C while a library that swallows it is being loaded, also in the middle of a file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ except BaseException:
 """
 
 COMMAND = """
-from aesm_dsl.cli.interrupt import ends_while_loading
+from pathlib import Path
 
-with ends_while_loading():
+from aesm_dsl.cli.interrupt import ends_while_loading
+from aesm_dsl.files.whole import replaced
+
+with ends_while_loading(), replaced(Path("scores.csv")) as new:
+    new.write_text("a part")
     import greedy
 print("went on", flush=True)
 """
@@ -45,6 +49,8 @@ def test_it_ends_at_once_though_the_library_swallows_it(tmp_path: Path) -> None:
     assert running.returncode == 130
     assert out == ""
     assert err == "interrupted; nothing was written\n"
+    left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
+    assert left == {"command.py", "greedy.py"}, "a part of what it wrote is left"
 
 
 def test_elsewhere_it_is_a_keyboard_interrupt_and_the_handler_is_put_back() -> None:

@@ -15,7 +15,7 @@ from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.import_file import resolve_path
 from aesm_dsl.spec.load import load
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, SWEEP
 from tests.invented import Invent
 from tests.planted import Planted, independent, plant, plants
 from tests.worlds import THREE_LEVELS
@@ -96,19 +96,19 @@ def test_many_kinds_of_mistakes_are_planted() -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_one_mistake_gives_one_finding(name: str) -> None:
-    """Every fourth of them; the property tests below draw from all."""
-    for one in PLANTS[name][::4]:
+    """Every twelfth of them here, each in a sweep; the property tests below draw from all."""
+    for one in PLANTS[name][:: 1 if SWEEP else 12]:
         check(SPECS[name], [one])
 
 
 @given(st.sampled_from(sorted(SPECS)), st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=600 if SWEEP else 60)
 def test_many_mistakes_give_as_many_findings(name: str, random: Random) -> None:
     check(SPECS[name], choose(PLANTS[name], random, 8))
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@settings(max_examples=400 if SWEEP else 40)
 def test_many_mistakes_in_an_imported_file_give_as_many_findings(random: Random) -> None:
     """Each in that file, at its line, and nothing at the spec that imports it."""
     chosen = choose(plants(SHARED), random, 6)
@@ -124,7 +124,7 @@ def test_many_mistakes_in_an_imported_file_give_as_many_findings(random: Random)
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=600 if SWEEP else 60)
 def test_many_mistakes_in_a_spec_of_any_shape_give_as_many_findings(random: Random) -> None:
     lines = Invent(random).lines
     assert not told("\n".join(lines)).items

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import pickle
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import polars as pl
 import pytest
+from filelock import FileLock
 
-from aesm_dsl import Spec, train
+from aesm_dsl import Spec, load_run, train
 from aesm_dsl.cli.main import app
+from aesm_dsl.layers.build import AnyNetwork
+from aesm_dsl.serving import onnx_model as onnx_module
+from aesm_dsl.serving.onnx_weights import Weights
 from aesm_dsl.training.run.folder import Run
 from tests.conftest import PROJECT
 
@@ -117,16 +126,47 @@ def table_of(rows: int, seed: int) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def kinds(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    # Gates that have moved away from each other: of two experts that are equal but for rounding either may be taken.
-    folder = tmp_path_factory.mktemp("kinds") / "run"
-    return train(Spec.parse(KINDS), folder, data=table_of(1500, 1), device="cpu")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all of xdist's processes, for what is made once."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def exported(kinds: Run) -> Path:
+def kinds(common: Path) -> Run:
+    # Gates that have moved away from each other: of two experts that are equal but for rounding either may be taken.
+    folder = common / "kinds"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            train(Spec.parse(KINDS), folder, data=table_of(1500, 1), device="cpu")
+    return load_run(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_graph_once(common: Path) -> Iterator[None]:
+    """`aesm export` takes the graph of a network that it has exported before; torch makes one in half a minute."""
+    export = onnx_module.onnx_model
+
+    def remembered(network: AnyNetwork) -> tuple[onnx.ModelProto, Weights]:
+        state = [(name, tensor.numpy().tobytes()) for name, tensor in network.state_dict().items()]
+        digest = hashlib.sha256(pickle.dumps((network.plan.to_json(), state))).hexdigest()
+        kept = common / f"{digest}.pickle"
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                model, weights = export(network)
+                kept.write_bytes(pickle.dumps((model.SerializeToString(), weights)))
+        content, weights = pickle.loads(kept.read_bytes())
+        return onnx.ModelProto.FromString(content), weights
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_module, "onnx_model", remembered)
+        yield
+
+
+@pytest.fixture(scope="session")
+def exported(kinds: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model's file, written from the command line."""
-    path = kinds.folder.parent / "model.onnx"
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
     app(["export", str(kinds.folder), "--to", "onnx", "-o", str(path)], standalone_mode=False)
     return path
 
