@@ -76,7 +76,7 @@ VARIANTS = {
     "single, a gate of fields": ["architecture=single", "bottom.gate=senet"],
 }
 
-RIVALS = ("pepnet", "adatt", "aitm", "hinet", "m3oe")
+RIVALS = ("pepnet", "adatt", "aitm", "hinet", "m3oe", "cross_stitch")
 """Architectures made of the same parts as those of VARIANTS, whose graphs are exported in sweeps only."""
 
 OFTEN = (
