@@ -53,6 +53,7 @@ model kinds {
   features item {
     item   = id(buckets: 40)
     viewed = sequence(of: item, last: 4, pool: attention)
+    walked = sequence(of: item, column: viewed, last: 3, pool: transformer)
   }
   level entry {
     node home
