@@ -66,6 +66,6 @@ def user_numbers(chunk: CheckedRows, user: str | None) -> npt.NDArray[np.int64]:
     """Returns the hash of each row's user, NOBODY if the user is missing: int64 (R, 1), or (R, 0) without a column."""
     if user is None:
         return np.zeros((len(chunk), 0), np.int64)
-    hashes_R, missing_R = hash64(chunk.rows.frame[user])
+    hashes_R, missing_R = hash64(chunk.as_read.frame[user])
     # NOBODY is 0: a user whose hash is 0 gets the next number.
     return np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64)[:, None]

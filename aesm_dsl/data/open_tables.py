@@ -31,6 +31,7 @@ from aesm_dsl.data.checks.leaks import LabelLeaks
 from aesm_dsl.data.checks.leaves import LeafCounts
 from aesm_dsl.data.checks.missing_words import MissingWords
 from aesm_dsl.data.checks.number_range import NumberRange
+from aesm_dsl.data.checks.own_columns import OwnColumns
 from aesm_dsl.data.checks.targets import TargetReader
 from aesm_dsl.data.checks.time_order import TimeOrder, time_columns
 from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
@@ -42,6 +43,7 @@ from aesm_dsl.data.reading.data_file import DataFile
 from aesm_dsl.data.reading.files import TableRows, find_files, read_chunks
 from aesm_dsl.findings.diagnostic import Findings, quoted
 from aesm_dsl.plan.data import DataPlan
+from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 
 
@@ -76,6 +78,9 @@ class TableReader:
         self._of_training = [feature.column for feature in plan.training_features if feature.column]
         check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._failed)
 
+    def _features(self, part: str) -> tuple[FeaturePlan, ...]:
+        return self.plan.all_features if part == "train" else self.plan.features
+
     def _uses(self, part: str) -> list[ColumnUse]:
         """What the columns of a part are used for; what is known in training only is read in training rows alone."""
         train = part == "train"
@@ -106,8 +111,9 @@ class TableReader:
         numbers = NumberCheck(part, self._wanted[part], self._locate, self._failed)
         columns = [use.column for use in self._wanted[part]] + time_columns(self.plan)
         before, count = len(self._findings.errors), 0
-        for rows in self._rows(part, columns):
-            chunk = target.read(rows.with_empty(self._of_training))
+        own = OwnColumns(self.plan, self._features(part), self._locate)
+        for rows in self._rows(part, columns, own.columns):
+            chunk = own.blank(target.read(rows.with_empty([*own.columns, *self._of_training])), rows)
             count += len(chunk)
             if report:
                 bad_R = numbers.update(chunk)
@@ -121,6 +127,7 @@ class TableReader:
         if not count and known and len(self._findings.errors) == before:
             names = quoted((file.name for file in self.files[part]), 3)
             self._findings.add("E505", f"no rows in {names}", self._locate(f"data.{part}"), label="no rows")
+        own.report(self._findings)
         numbers.report(self._findings)
         target.report(self._findings)
 
@@ -165,8 +172,9 @@ class TableReader:
             MissingWords(plan, locate),
         )
 
-    def _rows(self, part: str, columns: Sequence[str]) -> Iterator[TableRows]:
-        return read_chunks(self.files[part], columns, self._locate(f"data.{part}"), self._findings)
+    def _rows(self, part: str, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[TableRows]:
+        span = self._locate(f"data.{part}")
+        return read_chunks(self.files[part], columns, span, self._findings, optional=optional)
 
 
 def open_tables(plan: Plan, roots: Sequence[Path], findings: Findings, locate: Locate) -> TableReader:

@@ -54,7 +54,7 @@ class NameUse:
     noun: str
     name: str
     within: str
-    """The level that has the node; for other nouns what uses the name."""
+    """The level that has the node, empty if any may; for other nouns what uses the name."""
     span: Span
 
 
@@ -121,7 +121,8 @@ def own_setting(statement: tree.Statement, word: str) -> tree.Setting | None:
 def _same(declared: Declaration, referred: NameUse) -> bool:
     if referred.noun == GROUP:
         return False  # in another file
-    within = referred.noun != NODE or declared.within == referred.within
+    # A feature's nodes may be of any level.
+    within = referred.noun != NODE or referred.within in ("", declared.within)
     return within and (declared.noun, declared.name) == (referred.noun, referred.name)
 
 
@@ -131,6 +132,8 @@ class _Around:
 
     enclosing: str = ""
     """Name of the level or group that the block is, or is part of."""
+    noun: str = ""
+    """Which of them it is."""
     above: str = ""
     """Name of the level above it."""
 
@@ -143,11 +146,11 @@ class _Collector:
     def block(self, model: type[BlockModel], block: tree.Block, path: str, around: _Around) -> None:
         """Collects the names of a block and of the blocks in it; `path` ends with a dot."""
         known = model.kinds()
-        members = next((kind for kind in known.values() if isinstance(kind, MembersKind)), None)
         for statement in block.statements:
             if isinstance(statement, tree.Setting):
                 word = normalize(statement.key.text)
-                kind = members.of if members else known.get(word)
+                members = known.get(model.members_word(word) or "")
+                kind = members.of if isinstance(members, MembersKind) else known.get(word)
                 if members:
                     span = statement.key.span
                     self.declared.append(Declaration(FEATURE, word, around.enclosing, f"{path}{word}", span, statement))
@@ -160,7 +163,7 @@ class _Collector:
                     step = f"{step}{name}."
                     span = statement.name.span
                     self.declared.append(Declaration(noun, name, around.enclosing, step[:-1], span, statement))
-                    inner = _Around(name, _under(statement) if noun == LEVEL else around.above)
+                    inner = _Around(name, noun, _under(statement) if noun == LEVEL else around.above)
                 self.block(child_model(model, model.field_of(kind.kind)), statement, step, inner)
 
     def _uses(self, kind: Kind, value: tree.Value, around: _Around) -> None:
@@ -169,7 +172,18 @@ class _Collector:
                 self.used.extend(_imported(name))
             else:
                 within = around.above if noun == NODE else around.enclosing
+                if noun == NODE and around.noun == GROUP:
+                    self.used.extend(_node_of_any_level(name))
+                    continue
                 self.used.append(NameUse(noun, normalize(name.text), within, name.span))
+
+
+def _node_of_any_level(word: tree.Word) -> list[NameUse]:
+    """The node of `only: wealth`, and the level of `only: card.wealth`."""
+    level, dot, name = word.text.rpartition(".")
+    start, source = word.span.start, word.span.source
+    node = NameUse(NODE, normalize(name), normalize(level), source.span(start + len(level) + len(dot), word.span.end))
+    return [NameUse(LEVEL, normalize(level), "", source.span(start, start + len(level))), node] if dot else [node]
 
 
 def _imported(word: tree.Word) -> list[NameUse]:

@@ -43,8 +43,8 @@ def _inside_the_model(blocks: tuple[BlockHead, ...]) -> tuple[BlockHead, ...]:
 def setting_kind(model: type[BlockModel], word: str) -> Kind | None:
     """Returns the kind of a setting's value; in a block with names of the user's own, that of all of them."""
     known = model.kinds()
-    members = next((kind for kind in known.values() if isinstance(kind, MembersKind)), None)
-    kind = members.of if members else known.get(normalize(word))
+    members = known.get(model.members_word(normalize(word)) or "")
+    kind = members.of if isinstance(members, MembersKind) else known.get(normalize(word))
     return None if isinstance(kind, BlockKind | MembersKind) else kind
 
 

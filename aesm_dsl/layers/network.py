@@ -13,6 +13,7 @@ from aesm_dsl.layers.aes import AESLayer, Noise
 from aesm_dsl.layers.bottom import bottom_of
 from aesm_dsl.layers.embedding import Context, Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter
+from aesm_dsl.layers.node_features import node_features
 from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.selection import LossSums, Selection
@@ -41,6 +42,7 @@ class Network(nn.Module):
         _check_sizes(plan)
         self.plan = plan
         self.embedding = Embedding(plan.features, sparse_table_keys(plan))
+        self.node_features = node_features(plan.levels, plan.features)
         self.bottom = bottom_of(plan)
         self.context = Context(plan.levels, plan.tasks)
         self.levels = nn.ModuleList(_stack(level.layers) for level in plan.levels)
@@ -65,6 +67,8 @@ class Network(nn.Module):
                 tower for each leaf).
         """
         h: Tensor = self.embedding(*served_inputs(self.plan, batch))
+        if self.node_features is not None:
+            h = self.node_features(h, batch.node_BL)
         if self.bottom is not None:
             h = self.bottom(h, batch.node_BL)
         context_of_level, context_BTC = self.context(batch.node_BL)

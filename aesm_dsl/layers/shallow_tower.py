@@ -14,6 +14,7 @@ from torch.nn import functional
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter
+from aesm_dsl.layers.node_features import node_features
 from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.plan.plan import Plan
 
@@ -40,6 +41,7 @@ class ShallowTower(nn.Module):
         super().__init__()
         self.slots, self.values = plan.slots, plan.values
         self.embedding = Embedding(plan.training_features)
+        self.node_features = node_features(plan.levels, plan.training_features)
         self.leaves = LeafSorter(plan)
         tasks, width = len(plan.tasks.tasks), sum(feature.width for feature in plan.training_features)
         self.weight_TD = nn.Parameter(torch.empty(tasks, width).uniform_(-(width**-0.5), width**-0.5))
@@ -58,6 +60,8 @@ class ShallowTower(nn.Module):
             ValueError: an id is outside its table (as in `Embedding`).
         """
         vector_BD = self.embedding(batch.ids_BS[:, self.slots :], batch.value_BV[:, self.values :])
+        if self.node_features is not None:
+            vector_BD = self.node_features(vector_BD, batch.node_BL)
         leaf_B = self.leaves.leaf(batch.node_BL)
         of_leaf_BTD = functional.embedding(leaf_B, self.weight_LTD.flatten(1)).view(-1, *self.weight_TD.shape)
         own_BT = full_precision(((self.weight_TD + of_leaf_BTD) * vector_BD.unsqueeze(1)).sum(-1))

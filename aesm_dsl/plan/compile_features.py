@@ -20,6 +20,7 @@ from aesm_dsl.spec.features import (
     SequenceFeature,
     VectorsFeature,
     column_of,
+    only_of,
 )
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.tasks import Above
@@ -36,11 +37,17 @@ def feature_plans(spec: Spec, *, training_only: bool = False) -> tuple[FeaturePl
     """Returns the plans of all features that are known when rows are scored, or of those `training_only`, in order."""
     features = {name: feature for group in spec.features for name, feature in group.members.items()}
     return tuple(
-        _plan(spec, group.name, name, feature, features)
+        replace(_plan(spec, group.name, name, feature, features), only=_only(spec, only_of(group, feature)))
         for group in spec.features
         for name, feature in group.members.items()
         if feature.training_only == training_only
     )
+
+
+def _only(spec: Spec, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The nodes with these names, with their levels."""
+    nodes = [(level.name, node.name) for level in spec.levels for node in level.nodes]
+    return tuple(dict.fromkeys(one for name in names for one in nodes if name in (one[1], ".".join(one))))
 
 
 def _plan(

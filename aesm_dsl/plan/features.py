@@ -102,6 +102,8 @@ class FeaturePlan:
     """Whether fitting sets the width, by the rows of the table."""
     encoding: NumberEncoding | None = None
     """For kind "value", how the number becomes a vector; None if it is multiplied with one."""
+    only: tuple[tuple[str, str], ...] = ()
+    """The (level, node) whose rows have the feature; empty if all rows have it. Elsewhere its part of x is 0."""
 
     @property
     def places(self) -> int:

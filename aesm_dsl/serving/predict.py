@@ -151,9 +151,9 @@ class Scores:
             self.broken += int(broken_R.sum())
         scores = pl.DataFrame(columns).with_columns(pl.all().fill_nan(None)).rename(self.columns)
         if self.on_bad_row == "skip" or good is chunk:
-            return pl.concat([good.rows.frame.select(named(self.keep)), scores], how="horizontal")
+            return pl.concat([good.as_read.frame.select(named(self.keep)), scores], how="horizontal")
         # The index of each row's scores among those of the good rows; a null index gives null scores.
         index = pl.Series(np.where(bad_R, 0, np.cumsum(~bad_R) - 1)).set(pl.Series(bad_R), None)
         return pl.concat(
-            [chunk.rows.frame.select(named(self.keep)), scores.select(pl.all().gather(index))], how="horizontal"
+            [chunk.as_read.frame.select(named(self.keep)), scores.select(pl.all().gather(index))], how="horizontal"
         )

@@ -46,6 +46,13 @@ class BlockModel(BaseModel):
         return by_word
 
     @classmethod
+    def members_word(cls, word: str) -> str | None:
+        """Returns the word of the members, in a block whose names the user chooses; None for its own settings."""
+        known = cls.kinds()
+        members = next((name for name, kind in known.items() if isinstance(kind, MembersKind)), None)
+        return members if isinstance(known.get(word), MembersKind | None) else None
+
+    @classmethod
     @functools.cache
     def field_of(cls, word: str) -> str:
         """Returns the name of the field for a word of the language.

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from aesm_dsl.spec.block_model import BlockModel, Doc, setting
+from aesm_dsl.spec.feature_rows import ONLY, TRAINING_ONLY, Only, TrainingOnly
 from aesm_dsl.spec.kinds import (
     AutoKind,
     CallKind,
@@ -20,7 +21,6 @@ from aesm_dsl.spec.kinds import (
     OptionalKind,
     RealKind,
     ReferenceKind,
-    SwitchKind,
     TextKind,
 )
 from aesm_dsl.spec.number_form import DECIMAL, PERCENT, STRIP, THOUSANDS, Sign, Signs, Switch
@@ -28,12 +28,6 @@ from aesm_dsl.spec.number_form import DECIMAL, PERCENT, STRIP, THOUSANDS, Sign, 
 _COLUMN = OptionalKind(NameKind("a column"))
 _EMBED = OptionalKind(AutoKind(IntegerKind(1, 4096)))
 _Embed = int | typing.Literal["auto"] | None
-_TrainingOnly = Annotated[bool, SwitchKind()]
-_TRAINING_ONLY = setting(
-    "the feature is known in training only, such as the position at which a row was shown: it adds to the logits "
-    "there; evaluation and serving do without it, and without its column",
-    False,
-)
 
 
 class CategoryFeature(BlockModel):
@@ -51,7 +45,8 @@ class CategoryFeature(BlockModel):
     limit: Annotated[int, IntegerKind(1, 100_000_000)] = setting(
         "largest number of values in the vocabulary; the most frequent ones are taken", 10_000
     )
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 class IdFeature(BlockModel):
@@ -64,7 +59,8 @@ class IdFeature(BlockModel):
         "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
     buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 class Piecewise(BlockModel):
@@ -115,7 +111,8 @@ class NumberFeature(BlockModel):
     thousands: Sign = THOUSANDS
     strip: Signs = STRIP
     percent: Switch = PERCENT
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 FORMAT = TextKind('a format in quotes (such as `"%d/%m/%Y"`)')
@@ -143,7 +140,8 @@ class DateFeature(BlockModel):
     format: Annotated[str | None, OptionalKind(FORMAT)] = setting(
         "how dates are written, in the signs of `strptime`", None
     )
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 class SameFeature(BlockModel):
@@ -152,7 +150,8 @@ class SameFeature(BlockModel):
     call: typing.Literal["same"]
     of: Annotated[str, ReferenceKind("feature")] = setting("the feature whose encoding and embedding table it uses")
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 class CrossFeature(BlockModel):
@@ -165,7 +164,8 @@ class CrossFeature(BlockModel):
         "width of the embedding, or `auto` by the rows of its table; by default the model's `embed`", None
     )
     buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 class VectorsFeature(BlockModel):
@@ -191,7 +191,8 @@ class VectorsFeature(BlockModel):
         "width to which a trained matrix projects the vectors, if theirs is another; by default the model's `embed`",
         None,
     )
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 _OF = EitherKind((CallKind((IdFeature, CategoryFeature, NumberFeature)), ReferenceKind("feature")))
@@ -213,7 +214,8 @@ class ListFeature(BlockModel):
     )
     most: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the first ones", 20)
     separator: Annotated[str | None, _SEPARATOR] = setting("separator of the values in a column of text", None)
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 class SequenceFeature(BlockModel):
@@ -236,7 +238,8 @@ class SequenceFeature(BlockModel):
     )
     last: Annotated[int, IntegerKind(1, 10_000)] = setting("largest number of values that are used, the last ones", 20)
     separator: Annotated[str | None, _SEPARATOR] = setting("separator of the values in a column of text", None)
-    training_only: _TrainingOnly = _TRAINING_ONLY
+    only: Only = ONLY
+    training_only: TrainingOnly = TRAINING_ONLY
 
 
 KINDS: tuple[type[BlockModel], ...] = (
@@ -266,6 +269,11 @@ FeatureDefinition = Annotated[
 ]
 
 
+def only_of(group: FeatureGroup, feature: FeatureDefinition) -> tuple[str, ...]:
+    """Returns the nodes whose rows have a feature, as written; empty if all rows have it."""
+    return (feature.only if feature.only is not None else group.only) or ()
+
+
 def column_of(name: str, feature: FeatureDefinition) -> str:
     """Returns the column that a feature reads; empty for a cross."""
     return "" if isinstance(feature, CrossFeature) else feature.column or name
@@ -277,6 +285,11 @@ class FeatureGroup(BlockModel):
     name: str
     title: str | None = None
     doc: Doc = ""
+    only: Only = setting(
+        "the nodes whose rows have the features of the group, of any level; by default all rows have them; a feature's "
+        "own `only` takes its place",
+        None,
+    )
     members: Annotated[dict[str, FeatureDefinition], MembersKind(CallKind(KINDS))] = setting(
         "the features, by name", {}
     )

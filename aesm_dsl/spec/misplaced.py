@@ -90,7 +90,7 @@ def _help_for_setting(setting: tree.Setting, kinds: dict[str, Any]) -> list[Help
     blocks = {name: kind for name, kind in kinds.items() if isinstance(kind, BlockKind)}
     if isinstance(kind, BlockKind):
         return [f"`{word}` is a block: write `{word} {'NAME ' * kind.many}{{ ... }}`"]
-    if not settings and not blocks:
+    if any(isinstance(kind, MembersKind) for kind in kinds.values()):
         return [location_help(word), "write `NAME = category()` for each feature; nothing else stands here"]
     if isinstance(setting.value, tree.Call) and "features" in kinds and not location_help(word):
         return [f"a feature stands in a group: write `features NAME {{ {setting.span.text} }}`"]

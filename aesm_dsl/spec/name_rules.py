@@ -36,7 +36,7 @@ class _Declared:
             if thing.title is not None:
                 self.by_label.setdefault(_as_label(thing.title), thing)
 
-    def check(self, context: RuleContext, path: str, name: str, own: str = "") -> None:
+    def check(self, context: RuleContext, path: str, name: str, own: str = "", *, span: Span | None = None) -> None:
         """Reports E203 if a name is not declared, unless it may be declared in text that could not be read.
 
         Args:
@@ -44,6 +44,7 @@ class _Declared:
             path: path of the setting that holds the name.
             name: the name.
             own: name of the thing that refers, which is not suggested.
+            span: the place of the name, if it is a part of the setting's value.
         """
         places = context.spec.places
         unsure = name in context.lost or NAMELESS in self.names or places.is_broken(path)
@@ -57,7 +58,7 @@ class _Declared:
             known = f"the {self.kind}s{where} are {quoted(others)}{more}"
         else:
             known = f"the only {self.kind}{where} is `{others[0]}`" if others else f"no {self.kind} is declared"
-        span, meant = places.of(path), self.by_label.get(_as_label(name))
+        span, meant = span or places.of(path), self.by_label.get(_as_label(name))
         context.findings.add(
             "E203",
             f"no {self.kind} called `{name}`" + (f" in level `{self.level}`" if self.level else ""),
@@ -105,6 +106,49 @@ def references_are_declared(context: RuleContext) -> None:
         for word, name in (("after", task.after), ("where", task.where)):
             if name is not None:
                 tasks.check(context, f"tasks.task.{task.name}.{word}", name, task.name)
+
+
+def nodes_of_features_are_declared(context: RuleContext) -> None:
+    """Reports nodes of features that no level declares (E203), or several levels (E221)."""
+    spec = context.spec
+    for group in spec.features:
+        of_group = [(f"features.{group.name}.only", group.only)]
+        for name, feature in group.members.items():
+            of_group.append((f"features.{group.name}.{name}.only", feature.only))
+        for path, only in of_group:
+            for position, node in enumerate(only or ()):
+                item = f"{path}.{position}"
+                _check_node(context, item if item in spec.places.values else path, node)
+
+
+def _check_node(context: RuleContext, path: str, name: str) -> None:
+    """Reports a node of any level, `wealth` or `card.wealth`, that is not declared, or not by one level alone."""
+    levels = context.spec.levels
+    level_name, dot, node_name = name.rpartition(".")
+    if dot:
+        span, end = context.spec.places.of(path), len(level_name)
+        level = next((level for level in levels if level.name == level_name), None)
+        if level is None:
+            _Declared("level", levels).check(context, path, level_name, span=_part(span, 0, end))
+        else:
+            here = _part(span, end + 1, len(name))
+            _Declared("node", level.nodes, level.name).check(context, path, node_name, span=here)
+        return
+    having = [level.name for level in levels if name in {node.name for node in level.nodes}]
+    if not having:
+        _Declared("node", [node for level in levels for node in level.nodes]).check(context, path, name)
+    elif len(having) > 1:
+        context.findings.add(
+            "E221",
+            f"{len(having)} levels have a node `{name}`",
+            context.spec.places.of(path),
+            label="which of them is meant is not said",
+            help=f"write {' or '.join(f'`{level}.{name}`' for level in having[:SHOWN])}",
+        )
+
+
+def _part(span: Span | None, start: int, end: int) -> Span | None:
+    return None if span is None else span.source.span(span.start + start, span.start + end)
 
 
 def names_use_one_script(context: RuleContext) -> None:

@@ -168,10 +168,9 @@ class _SpecReader:
     def _read_setting(self, reading: _BlockReading, setting: tree.Setting) -> None:
         model, kinds, word = reading.model, reading.model.kinds(), normalize(setting.key.text)
         path = join_path(reading.path, word)
-        members_word, members = next(
-            ((name, kind) for name, kind in kinds.items() if isinstance(kind, MembersKind)), ("", None)
-        )
-        kind = members.of if members else kinds.get(word)
+        members_word = model.members_word(word) or ""
+        members = kinds.get(members_word)
+        kind = members.of if isinstance(members, MembersKind) else kinds.get(word)
         if kind is None or isinstance(kind, BlockKind | MembersKind):
             report_unknown_setting(self.reporter, setting, kinds, reading.block)
             self._excuse_similar(reading, word)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aesm_dsl.findings.diagnostic import Findings, Related, quoted
 from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
-from aesm_dsl.spec import baseline_rules, data_rules, expert_rules, feature_rules, form_rules, name_rules
+from aesm_dsl.spec import baseline_rules, data_rules, expert_rules, feature_rules, form_rules, name_rules, only_rules
 from aesm_dsl.spec.bottom import Scenario
 from aesm_dsl.spec.data import Split
 from aesm_dsl.spec.features import KINDS, column_of
@@ -267,9 +267,11 @@ def _scenario_gate_has_levels(context: RuleContext) -> None:
 
 RULES: tuple[Callable[[RuleContext], None], ...] = (
     name_rules.references_are_declared,
+    name_rules.nodes_of_features_are_declared,
     name_rules.names_use_one_script,
     name_rules.feature_names_are_unique,
     feature_rules.features_are_consistent,
+    only_rules.features_of_nodes_are_consistent,
     _values_mean_one_node,
     name_rules.no_level_is_called_tasks,
     _has_features_and_tasks,

@@ -12,6 +12,7 @@ from aesm_dsl.editor.names import NODE, collect_names
 from aesm_dsl.editor.rename import CannotRenameError, renamable, rename
 from aesm_dsl.findings.fix import apply_edits
 from aesm_dsl.findings.source import Source
+from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
 from tests.conftest import PROJECT
 from tests.editor.texts import SHOP, at, changed
@@ -72,11 +73,40 @@ model m {
     assert declared.within == "a"
 
 
+def test_the_nodes_of_a_feature_are_renamed_with_them() -> None:
+    text = """\
+aesm = 1
+model m {
+  features f { a = category; b = category(only: [card.x, y]) }
+  features g { only = y; c = category }
+  level page { node x; node y }
+  level card { under = page; node x; node z }
+  tasks { task t }
+}
+"""
+    before = analyse(Source("m.aesm", text))
+    assert not before.findings
+    found = {(one.noun, one.name, one.within) for one in collect_names(before.file).referred}
+    assert {(NODE, "x", "card"), (NODE, "y", ""), ("level", "card", "")} <= found
+    for place, expected in (
+        (text.index("node x; node z") + 5, ["only: [card.new, y]", "only = y"]),
+        (text.index("node y") + 5, ["only: [card.x, new]", "only = new"]),
+        (text.index("level card") + 6, ["only: [new.x, y]", "only = y"]),
+    ):
+        renamed = apply_edits(text, rename(before, place, "new"))
+        assert all(one in renamed for one in expected), renamed
+
+
+def nameless(features: tuple[FeaturePlan, ...]) -> tuple[FeaturePlan, ...]:
+    return tuple(replace(one, name="", group="", only=tuple(("", "") for _ in one.only)) for one in features)
+
+
 def same_but_for_names(plan: Plan) -> Plan:
     """The plan with every name taken out that a rename may change."""
     return replace(
         plan,
-        features=tuple(replace(one, name="", group="") for one in plan.features),
+        features=nameless(plan.features),
+        training_features=nameless(plan.training_features),
         levels=tuple(
             replace(level, name="", nodes=tuple(replace(node, name="") for node in level.nodes))
             for level in plan.levels

@@ -34,6 +34,8 @@ class ColumnUse:
     """How numbers are written as text; None if as in the language."""
     separator: str = ""
     """Separator of lists that are written as text."""
+    optional: bool = False
+    """Whether a file may lack the column: `OwnColumns` says when it may not."""
 
     @property
     def single(self) -> str:
@@ -73,6 +75,7 @@ def column_uses(plan: Plan, labels: bool, *, training: bool = False) -> list[Col
             DateForm(feature.zone, feature.format),
             feature.form,
             feature.separator,
+            optional=bool(feature.only),
         )
         for feature in (plan.all_features if training else plan.features)
         if feature.column

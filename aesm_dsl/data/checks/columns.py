@@ -60,7 +60,7 @@ def check_columns(
     for part, (files, wanted) in described.items():
         for use in wanted:
             without = [file for file in files if use.column not in file.schema]
-            if without:
+            if without and not use.optional:
                 failed.add(part, use)
                 owners, files_without = missing.setdefault(use.column, ([], []))
                 owners.extend([use] if use not in owners else [])

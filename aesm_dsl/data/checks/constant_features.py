@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from aesm_dsl.data.checks.columns import Locate
+from aesm_dsl.data.checks.own_columns import has_feature
 from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows, cell_text
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.findings.diagnostic import Findings, quoted
@@ -42,12 +43,16 @@ class ConstantFeatures:
     def __init__(self, plan: Plan, locate: Locate) -> None:
         self._plan, self._locate, self._rows = plan, locate, 0
         self._cells = {feature.column: _Cells() for feature in plan.reading}
+        self._only = {feature.column: feature for feature in plan.reading}
 
     def update(self, chunk: CheckedRows) -> None:
         self._rows += len(chunk)
         for column, cells in self._cells.items():
             if not cells.varies:
-                values = cells_as_text(chunk.rows.frame[column]).unique()
+                values = cells_as_text(chunk.rows.frame[column])
+                if self._only[column].only:
+                    values = values.filter(pl.Series(has_feature(self._plan, self._only[column], chunk.node_RL)))
+                values = values.unique()
                 cells.missing |= values.null_count() > 0
                 cells.values.update(values.drop_nulls().head(2).to_list())
 

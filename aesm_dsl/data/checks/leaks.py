@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import polars as pl
+
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.label_separation import SUSPICIOUS, separation
+from aesm_dsl.data.checks.own_columns import has_feature
 from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows
 from aesm_dsl.data.reading.sample import RowSample
 from aesm_dsl.findings.diagnostic import Findings, Related
@@ -35,10 +39,12 @@ def _report(plan: Plan, sample: RowSample, findings: Findings, locate: Locate) -
         if feature.column in labels or not rows.height:
             continue
         by_value = feature.kind in ("number", "value")
-        column = rows[f"value {feature.name}" if by_value else f"text {feature.name}"]
+        node_RL = rows.select(f"node {level.name}" for level in plan.levels).to_numpy()
+        has_R = has_feature(plan, feature, node_RL) if feature.only else np.ones(rows.height, np.bool_)
+        column = rows[f"value {feature.name}" if by_value else f"text {feature.name}"].filter(pl.Series(has_R))
         suspicious = []
         for task in plan.tasks.tasks:
-            auc = separation(column, rows[f"label {task.name}"].to_numpy(), by_value=by_value)
+            auc = separation(column, rows[f"label {task.name}"].to_numpy()[has_R], by_value=by_value)
             if auc is not None and auc > SUSPICIOUS:
                 suspicious.append((auc, task.name))
         if suspicious:
@@ -46,7 +52,7 @@ def _report(plan: Plan, sample: RowSample, findings: Findings, locate: Locate) -
             others = [name for _, name in suspicious if name != task_name]
             findings.add(
                 "W506",
-                f"column `{feature.column}` alone predicts task `{task_name}`: AUC {auc:.4f} in {rows.height:,} "
+                f"column `{feature.column}` alone predicts task `{task_name}`: AUC {auc:.4f} in {len(column):,} "
                 "training rows",
                 locate(f"features.{feature.group}.{feature.name}"),
                 label="a leak, if it is not known before the prediction is asked for",

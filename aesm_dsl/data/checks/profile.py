@@ -17,6 +17,7 @@ import polars as pl
 from aesm_dsl.data.checks.constant_features import cells_as_text
 from aesm_dsl.data.checks.leaf_similarity import leaf_similarity
 from aesm_dsl.data.checks.leaves import LeafIndex
+from aesm_dsl.data.checks.own_columns import has_feature
 from aesm_dsl.data.checks.user_overlap import UserOverlap
 from aesm_dsl.data.reading.checked_rows import EVERY_PART, TRAINING, CheckedRows, TableCheck
 from aesm_dsl.data.reading.hashing import hash64
@@ -76,10 +77,15 @@ class Profile:
             return
         self._sample.update(chunk)
         self._count_labels(chunk)
-        missing_RF = np.column_stack([_missing(chunk.rows.frame[feature.column]) for feature in self._plan.reading])
+        missing_RF = np.column_stack(
+            [
+                _missing(chunk.rows.frame[feature.column]) & has_feature(self._plan, feature, chunk.node_RL)
+                for feature in self._plan.reading
+            ]
+        )
         self._missing_F += missing_RF.sum(axis=0)
         user = self._plan.data.user if self._plan.data is not None else None
-        hashes, nobody_R = hash64(chunk.rows.frame[user]) if user is not None else (None, None)
+        hashes, nobody_R = hash64(chunk.as_read.frame[user]) if user is not None else (None, None)
         for level in range(len(self._plan.levels)):
             node_R = chunk.node_RL[:, level]
             for node in np.unique(node_R[node_R != UNKNOWN]).tolist():

@@ -70,9 +70,9 @@ class TimeOrder:
     def update(self, chunk: CheckedRows) -> None:
         for rule in _time_rules(self._plan):
             column = rule.column or ""
-            if column not in chunk.rows.frame.columns or not len(chunk):
+            if column not in chunk.as_read.frame.columns or not len(chunk):
                 continue
-            cells = chunk.rows.frame[column]
+            cells = chunk.as_read.frame[column]
             order = read_order(cells, rule.format)
             if order.dated or rule.format:
                 self._dated.add(column)
@@ -80,7 +80,7 @@ class TimeOrder:
                 ("number", order.number_R, order.no_number_R),
                 ("date", order.date_R, order.no_date_R),
             ):
-                self._unordered.setdefault((chunk.part, column, kind), BadRows()).add(chunk.rows, column, bad_R)
+                self._unordered.setdefault((chunk.part, column, kind), BadRows()).add(chunk.as_read, column, bad_R)
                 values = np.array(key_R.cast(pl.Float64).to_numpy(), dtype=np.float64)
                 if not np.isnan(values).all():
                     self._widen((chunk.part, column, kind), values, chunk)
@@ -88,13 +88,13 @@ class TimeOrder:
     def _widen(self, key: tuple[str, str, str], values: Numbers, chunk: CheckedRows) -> None:
         """Adds the values of a chunk to a range."""
         _, column, kind = key
-        cells, span = chunk.rows.frame[column], self._ranges.setdefault(key, _Range())
+        cells, span = chunk.as_read.frame[column], self._ranges.setdefault(key, _Range())
         train = self._ranges.get(("train", column, kind))
         span.early += int((values < train.high).sum()) if train is not None else 0
         least, most = int(np.nanargmin(values)), int(np.nanargmax(values))
         if values[least] < span.low:
             cell = cell_text(as_text(cells)[least])
-            span.low, span.first = float(values[least]), f"{cell} in {chunk.rows.location(least)}"
+            span.low, span.first = float(values[least]), f"{cell} in {chunk.as_read.location(least)}"
         if values[most] > span.high:
             span.high, span.last = float(values[most]), cell_text(as_text(cells)[most])
 

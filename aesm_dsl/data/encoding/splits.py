@@ -67,7 +67,7 @@ class Splits:
 
     def divide(self, chunk: CheckedRows) -> Iterator[CheckedRows]:
         """Yields the chunk's rows by part, the training rows first; parts without a row are left out."""
-        masks = list(self._masks(chunk.rows, self._splits))
+        masks = list(self._masks(chunk.as_read, self._splits))
         left = ~np.logical_or.reduce([np.zeros(len(chunk), dtype=np.bool_), *masks])
         for part, mask in zip(("train", *self.parts), (left, *masks), strict=True):
             if mask.any():

@@ -38,15 +38,23 @@ class CheckedRows:
     """1 if the plan names no weight or no labels are read."""
     bad_R: Mask | None = None
     """Rows that cannot be scored: their node, their path, or a cell that has to be a number or a date is wrong."""
+    whole: TableRows | None = None
+    """The rows as they were read, if cells of `rows` are blank because their rows do not have a feature."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def as_read(self) -> TableRows:
+        """The rows as they were read."""
+        return self.rows if self.whole is None else self.whole
 
     def take(self, chosen: Mask, part: str) -> CheckedRows:
         """Returns the rows where `chosen` is true, in their order, as rows of `part`."""
         rows = self.rows.take(chosen)
         bad_R = None if self.bad_R is None else self.bad_R[chosen]
-        return CheckedRows(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen], bad_R)
+        whole = None if self.whole is None else self.whole.take(chosen)
+        return CheckedRows(part, rows, self.node_RL[chosen], self.label_RT[chosen], self.weight_R[chosen], bad_R, whole)
 
 
 TRAINING = frozenset({"train"})

@@ -120,6 +120,8 @@ def read_chunks(
     span: Span | None,
     findings: Findings,
     rows: int = CHUNK_ROWS,
+    *,
+    optional: Sequence[str] = (),
 ) -> Iterator[TableRows]:
     """Yields all rows of the files in order, in chunks of at most `rows` rows, each from one file.
 
@@ -132,13 +134,15 @@ def read_chunks(
         span: the table's place in the spec.
         findings: takes the errors.
         rows: most rows of a chunk.
+        optional: columns to read from those files that have them.
     """
     shared = [name for name in files[0].schema if all(name in file.schema for file in files)]
     wanted = [name for name in shared if columns is None or name in columns]
     first = 0
     for file in files:
         start = 0
-        frames = read_frames(file, wanted, rows)
+        own = [name for name in optional if name in file.schema and name not in wanted]
+        frames = read_frames(file, [*wanted, *own], rows)
         while (
             frame := read_or_report(lambda: next(frames, None), file.path, file.name, span, findings)  # noqa: B023
         ) is not None:

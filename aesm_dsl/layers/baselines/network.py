@@ -27,6 +27,7 @@ from aesm_dsl.layers.baselines.star import STAR
 from aesm_dsl.layers.bottom import bottom_of
 from aesm_dsl.layers.embedding import START_STD, Embedding
 from aesm_dsl.layers.leaf_rows import LeafSorter, SortedRows
+from aesm_dsl.layers.node_features import node_features
 from aesm_dsl.layers.precision import full_precision
 from aesm_dsl.layers.prediction import Prediction
 from aesm_dsl.layers.shallow_tower import ShallowTower, served_inputs
@@ -93,6 +94,7 @@ class BaselineNetwork(nn.Module):
         single = plan.baseline.architecture == "single"
         copies, sparse = plan.baseline.leaves if single else 1, sparse_table_keys(plan)
         self.embeddings = LeafEmbeddings(Embedding(plan.features, sparse) for _ in range(copies))
+        self.node_features = node_features(plan.levels, plan.features)
         bottoms = [bottom for bottom in (bottom_of(plan) for _ in range(copies)) if bottom is not None]
         self.bottoms = LeafBottoms(bottoms) if bottoms else None
         self.leaf: nn.Embedding | None = None
@@ -111,6 +113,8 @@ class BaselineNetwork(nn.Module):
         rows = self.leaves(batch.node_BL)
         ids_BS, value_BV = served_inputs(self.plan, batch)
         x_BD = self.embeddings(ids_BS[rows.order_B], value_BV[rows.order_B], rows)
+        if self.node_features is not None:
+            x_BD = self.node_features(x_BD, batch.node_BL[rows.order_B])
         if self.bottoms is not None:
             x_BD = self.bottoms(x_BD, batch.node_BL[rows.order_B], rows)
         if self.leaf is not None:
