@@ -2,6 +2,7 @@
 
     python bench/quality.py groups      [-o DIR] [--worlds 12]    AES against every rival in worlds with a known truth
     python bench/quality.py choices     [-o DIR] [--worlds 4]     one setting at a time, in other worlds than these
+    python bench/quality.py defaults    [-o DIR]                  what the defaults are worth, on four tables
     python bench/quality.py SPEC.aesm   [-o DIR] [--seeds 5]      AES against every rival on a spec's own tables
     python bench/quality.py all         [-o DIR]                  all of it: worlds, fund search, hotels, census twice
 
@@ -25,7 +26,7 @@ from rich.table import Table
 
 from aesm_dsl import compare, load_run, predict, train
 from aesm_dsl.api.compare import RIVALS, Finished
-from aesm_dsl.api.simulate import world_spec
+from aesm_dsl.api.simulate import simulate, world_spec
 from aesm_dsl.data.simulate.groups import draw_truth, write_groups
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison
@@ -94,9 +95,21 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """Names of choices, and their overrides of specs/groups.aesm. The folders of kept runs have these names."""
 
 
+TABLES = {"many ids": "1e-3", "fund search": "3e-3", "hidden groups": "3e-3", "hotel": "1e-3"}
+"""The tables on which defaults are tried, and the learning rates of their specs."""
+
+DEFAULTS: dict[str, tuple[str, ...]] = {
+    "the specs as they are": (),
+    "no decay of embeddings": ("train.optimizer=adam(rate: {rate}, embeddings_decay: 0)",),
+    "constant rate": ("train.schedule=constant",),
+    "dropout 10 %": ("experts.dropout=10%", "tasks.tower_dropout=10%"),
+}
+"""Names of choices, and their overrides of the specs of TABLES."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", help="`groups`, `choices`, specs, or `all`")
+    parser.add_argument("what", nargs="+", help="`groups`, `choices`, `defaults`, specs, or `all`")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/quality"))
     parser.add_argument("--worlds", type=int)
     parser.add_argument("--seeds", type=int, default=5)
@@ -104,13 +117,15 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="PATH=VALUE")
     options = parser.parse_args()
     console, rivals = Console(width=150), options.rivals.split(",")
-    all_parts = [("groups", []), ("choices", []), *((spec, overrides) for spec, overrides in SPECS)]
+    all_parts = [("groups", []), ("choices", []), ("defaults", []), *((spec, overrides) for spec, overrides in SPECS)]
     parts = all_parts if options.what == ["all"] else [(part, options.overrides) for part in options.what]
     for part, overrides in parts:
         if part == "groups":
             console.print(groups(options.out, options.worlds or 12, rivals))
         elif part == "choices":
             console.print(choices(options.out, options.worlds or 4))
+        elif part == "defaults":
+            console.print(defaults(options.out))
         else:
             for table in comparison_tables(compare_spec(part, overrides, options.out, rivals, options.seeds)):
                 console.print(table)
@@ -200,6 +215,40 @@ def choices(out: Path, worlds: int) -> Table:
         recovery_cell = recovered(runs, seeds) if runs[0].plan.baseline is None else ""
         table.add_row(name, f"{np.mean(auc(runs)):.4f}", f"{np.mean(auc(runs, SMALL)):.4f}", recovery_cell)
     return table
+
+
+def defaults(out: Path) -> Table:
+    """Trains a shared bottom and AES with one default changed at a time, on tables that no other table here uses."""
+    specs = {"many ids": simulated(out, "many_ids"), "fund search": simulated(out, "fund_search")}
+    specs |= {"hidden groups": world(out, CHOSEN_FROM), "hotel": Path("specs/hotel.aesm")}
+    table = Table(
+        title="One default at a time: best validation AUC of an epoch (test AUC), means of the tasks",
+        title_justify="left",
+    )
+    for name in ("", "architecture", *TABLES):
+        table.add_column(name)
+    for name, overrides in DEFAULTS.items():
+        for arch in ("shared_bottom", "aes"):
+            cells = []
+            for which, rate in TABLES.items():
+                folder = out / "defaults" / "-".join([*name.split(), arch, *which.split()])
+                if not (folder / "run.json").is_file():
+                    own = [override.replace("{rate}", rate) for override in overrides]
+                    train(specs[which], folder, arch=arch, device="cpu", overrides=own)
+                    sys.stderr.write(f"{name}, {arch}, {which}\n")
+                run = load_run(folder)
+                best = max(epoch.valid_mean_auc or 0.0 for epoch in run.history)
+                cells.append(f"{best:.4f} ({auc([run])[0]:.4f})")
+            table.add_row(name, arch, *cells)
+    return table
+
+
+def simulated(out: Path, name: str) -> Path:
+    """Returns the spec of a simulated world with 200,000 rows; makes its tables if they are missing."""
+    spec = out / name / f"{name}.aesm"
+    if not spec.is_file():
+        simulate(name, out / name, rows=200_000, seed=CHOSEN_FROM)
+    return spec
 
 
 def world(out: Path, seed: int) -> Path:

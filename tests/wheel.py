@@ -26,7 +26,9 @@ from tests.conftest import PROJECT
 from tests.documents import blocks, write_spec
 
 PACKAGE = PROJECT / "aesm_dsl"
-ADDED = {f"aesm_dsl/api/{world}.aesm": PROJECT / "specs" / f"{world}.aesm" for world in ("fund_search", "groups")}
+ADDED = {
+    f"aesm_dsl/api/{world}.aesm": PROJECT / "specs" / f"{world}.aesm" for world in ("fund_search", "groups", "many_ids")
+}
 """Files that the wheel has in another place than the project."""
 
 EXTRAS = ("draw",)

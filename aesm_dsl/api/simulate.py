@@ -10,7 +10,7 @@ from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.error import AesmError
 
-WORLDS = ("fund_search", "groups")
+WORLDS = ("fund_search", "groups", "many_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ def simulate(world: str, folder: str | Path, *, rows: int, seed: int = 1, overwr
     """Writes a world's train.parquet, test.parquet and truth.json, and the spec that reads them.
 
     Args:
-        world: "fund_search", a fund search; or "groups", scenarios in hidden groups that a network ought to find.
+        world: "fund_search", a fund search; "groups", scenarios in hidden groups that a network ought to find;
+            "many_ids", a shop with large vocabularies and few rows for each id.
         folder: where the files go.
         rows: how many rows, training and test rows together.
         seed: seed of the world.
@@ -50,6 +51,11 @@ def simulate(world: str, folder: str | Path, *, rows: int, seed: int = 1, overwr
 
         groups = write_groups(folder, rows, seed)
         files, bayes_auc = [groups.train, groups.test, groups.truth], {"hit": groups.bayes_auc}
+    elif world == "many_ids":
+        from aesm_dsl.data.simulate.many_ids import write_shop
+
+        shop = write_shop(folder, rows, seed)
+        files, bayes_auc = [shop.train, shop.test, shop.truth], shop.bayes_auc
     else:
         from aesm_dsl.data.simulate.fund_search import write_world
 

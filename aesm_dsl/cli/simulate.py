@@ -15,12 +15,16 @@ from aesm_dsl.cli.output import say
 class WorldName(StrEnum):
     fund_search = "fund_search"
     groups = "groups"
+    many_ids = "many_ids"
 
 
 def simulate(
     world: Annotated[
         WorldName,
-        typer.Option("--world", help="A fund search, or scenarios in hidden groups that a network ought to find."),
+        typer.Option(
+            "--world",
+            help="A fund search; scenarios in hidden groups that a network ought to find; or a shop with many ids.",
+        ),
     ] = WorldName.fund_search,
     out: Annotated[
         Path | None,

@@ -6,6 +6,7 @@ C width of a context, W width of one table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,8 @@ from aesm_dsl.plan.tables import TableKey, table_key, table_keys
 
 START_STD = 0.05
 """Standard deviation of new embeddings: small, so that a value seen in few rows says little until it has learnt a
-vector, but not so small that the first Linear's bias dominates what the features say."""
+vector, but not so small that the first Linear's bias dominates what the features say. `_start_std` makes it smaller in
+large tables."""
 
 
 class Embedding(nn.Module):
@@ -49,13 +51,17 @@ class Embedding(nn.Module):
         offsets = {}
         self.tables, self.sparse = nn.ModuleList(), [key in sparse for key in keys]
         for key in keys:
-            rows = 0
+            rows, std_of_rows = 0, list[Tensor]()
             for feature in with_ids:
                 if table_key(feature) == key and not feature.table:
                     offsets[feature.name] = rows
                     rows += feature.rows
+                    std_of_rows.append(torch.full((feature.rows, 1), _start_std(feature.rows)))
             if isinstance(key, int):
-                self.tables.append(_table(rows, key, sparse=key in sparse))
+                table = nn.Embedding(rows, key, sparse=key in sparse)
+                with torch.no_grad():
+                    table.weight.normal_().mul_(torch.cat(std_of_rows))
+                self.tables.append(table)
             else:
                 owner = next(feature for feature in with_ids if feature.name == key)
                 self.tables.append(PretrainedVectors(owner, START_STD, sparse=key in sparse))
@@ -177,8 +183,17 @@ class Context(NodeEmbeddings):
         return levels, context_BTC
 
 
-def _table(rows: int, width: int, *, sparse: bool = False) -> nn.Embedding:
-    table = nn.Embedding(rows, width, sparse=sparse)
+def _start_std(rows: int) -> float:
+    """The standard deviation of new embeddings of a feature with so many rows.
+
+    That of uniform(-1 / sqrt(rows), 1 / sqrt(rows)), as in DLRM (Naumov et al. 2019), but at most START_STD: the more
+    values a feature has, the fewer training rows each of them has to forget what it began with.
+    """
+    return min(START_STD, 1 / math.sqrt(3 * rows))
+
+
+def _table(rows: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(rows, width)
     nn.init.normal_(table.weight, std=START_STD)
     return table
 

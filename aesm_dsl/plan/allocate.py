@@ -9,6 +9,8 @@
               levels, with which the whole network stays within the budget; if even 8 is too wide, automatic counts
               are halved first, down to 4.
   embeddings  sparse(from: 16), but dense if there is weight decay.
+  embeddings_decay
+              `weight_decay`; if Adam has none, 10 over the rows of a batch, at most 0.02.
   embed       The fourth root of the table's rows (`features.auto_width`); for a level and the tasks, of the number of
               nodes. If the training rows decide how many rows a feature's table has, its `embed` stays `auto` until
               they are known, and whatever is computed before that uses the upper bound of the rows.
@@ -31,7 +33,7 @@ from aesm_dsl.spec.features import DateFeature, FeatureDefinition, ListFeature, 
 from aesm_dsl.spec.levels import ExpertsBlock
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.name_rules import TASK_LEVEL
-from aesm_dsl.spec.training import Dense, Sparse
+from aesm_dsl.spec.training import Adam, Dense, Sparse
 
 FEWEST_EXPERTS, MOST_EXPERTS = 8, 64
 NARROWEST, WIDEST = 32, 256
@@ -41,6 +43,11 @@ FEWEST_IN_BUDGET = 4
 LARGE_TABLE = 16
 """Rows of an embedding table, per id that a batch looks up in it, from which on sparse updates (only of the rows that
 were looked up) are clearly cheaper. Both kinds of updates cost the same at two to eight rows (bench/embeddings.py)."""
+
+DECAY_OF_A_ROW, MOST_DECAY = 10, 0.02
+"""Weight decay of the embeddings, times the rows of a batch: a batch's loss is a mean, so one row of it counts
+1 / rows, and the decay is to weigh the same against it whatever the batch's size. At most MOST_DECAY, since values that
+every batch holds do not need more in small batches. `python bench/quality.py defaults` shows what it is worth."""
 
 Reasons = dict[str, str]
 """Maps the path of a setting that was `auto` or left out to the reason for its value."""
@@ -56,9 +63,10 @@ def allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec
     """
     spec, names = _fill_names(spec, hierarchy)
     spec, tables = _fill_embeddings(spec)
+    spec, decay = _fill_embeddings_decay(spec)
     spec, widths = _fill_feature_widths(spec)
     resolved, numbers = _fill_experts_within_budget(spec, hierarchy, findings)
-    return resolved, names | tables | widths | numbers
+    return resolved, names | tables | decay | widths | numbers
 
 
 def _fill_feature_widths(spec: Spec) -> tuple[Spec, Reasons]:
@@ -102,6 +110,16 @@ def _fill_embeddings(spec: Spec) -> tuple[Spec, Reasons]:
         embeddings, reason = Dense(call="dense"), "weight decay is to reach all rows"
     train = spec.train.model_copy(update={"embeddings": embeddings})
     return spec.model_copy(update={"train": train}), {"train.embeddings": f"auto: {reason}"}
+
+
+def _fill_embeddings_decay(spec: Spec) -> tuple[Spec, Reasons]:
+    optimizer = spec.train.optimizer
+    if not isinstance(optimizer, Adam) or optimizer.embeddings_decay != "auto" or optimizer.weight_decay:
+        return spec, {}
+    decay = min(float(f"{DECAY_OF_A_ROW / spec.train.batch:.3g}"), MOST_DECAY)
+    train = spec.train.model_copy(update={"optimizer": optimizer.model_copy(update={"embeddings_decay": decay})})
+    reason = f"`embeddings_decay` auto: {DECAY_OF_A_ROW} over the rows of a batch, at most {MOST_DECAY}"
+    return spec.model_copy(update={"train": train}), {"train.optimizer": reason}
 
 
 def _fill_names(spec: Spec, hierarchy: Hierarchy) -> tuple[Spec, Reasons]:

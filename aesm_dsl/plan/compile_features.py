@@ -36,18 +36,28 @@ PART_ROWS = {"hour": 25, "weekday": 8, "day": 32, "month": 13}
 def feature_plans(spec: Spec, *, training_only: bool = False) -> tuple[FeaturePlan, ...]:
     """Returns the plans of all features that are known when rows are scored, or of those `training_only`, in order."""
     features = {name: feature for group in spec.features for name, feature in group.members.items()}
+    nodes = _nodes(spec)
     return tuple(
-        replace(_plan(spec, group.name, name, feature, features), only=_only(spec, only_of(group, feature)))
+        replace(_plan(spec, group.name, name, feature, features), only=_only(nodes, only_of(group, feature)))
         for group in spec.features
         for name, feature in group.members.items()
         if feature.training_only == training_only
     )
 
 
-def _only(spec: Spec, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def _nodes(spec: Spec) -> dict[str, list[tuple[str, str]]]:
+    """The nodes that a name, alone or after its level's, may mean, each with its level."""
+    nodes: dict[str, list[tuple[str, str]]] = {}
+    for level in spec.levels:
+        for node in level.nodes:
+            for name in (node.name, f"{level.name}.{node.name}"):
+                nodes.setdefault(name, []).append((level.name, node.name))
+    return nodes
+
+
+def _only(nodes: dict[str, list[tuple[str, str]]], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """The nodes with these names, with their levels."""
-    nodes = [(level.name, node.name) for level in spec.levels for node in level.nodes]
-    return tuple(dict.fromkeys(one for name in names for one in nodes if name in (one[1], ".".join(one))))
+    return tuple(dict.fromkeys(one for name in names for one in nodes.get(name, ())))
 
 
 def _plan(

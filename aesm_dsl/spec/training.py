@@ -27,7 +27,9 @@ class Adam(BlockModel):
     rate: Annotated[float, RealKind(open=True)] = setting("learning rate at the peak of the schedule", 1e-3)
     weight_decay: Annotated[float, RealKind()] = setting("weight decay", 0.0)
     embeddings_decay: Annotated[float | typing.Literal["auto"], AutoKind(RealKind())] = setting(
-        "weight decay of the embedding tables; `auto` is `weight_decay`", "auto"
+        "weight decay of the embedding tables; `auto` is `weight_decay`, or if that is 0, 10 over the rows of a batch "
+        "and at most 0.02",
+        "auto",
     )
 
 

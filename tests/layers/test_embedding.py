@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.layers.embedding import Context, Embedding
+from aesm_dsl.layers.embedding import START_STD, Context, Embedding
 from aesm_dsl.plan.features import FeaturePlan
 from tests.layers.plans import FEATURES, feature, make_batch, make_plan
 
@@ -49,8 +49,10 @@ def test_missing_values_are_trained_like_any_other() -> None:
     assert embedding.tables[0].weight.grad[0].tolist() == [1.0, 1.0]
 
 
-def test_starts_small() -> None:
-    assert 0.01 <= Embedding((feature("a", 5000, 4),)).tables[0].weight.std() <= 0.06
+def test_starts_small_and_smaller_with_many_values() -> None:
+    table_RW = Embedding((feature("few", 100, 64), feature("many", 5000, 64))).tables[0].weight.detach()
+    assert float(table_RW[:100].std()) == pytest.approx(START_STD, rel=0.1)
+    assert float(table_RW[100:].std()) == pytest.approx((3 * 5000) ** -0.5, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -118,13 +118,13 @@ class SimulatedFunds:
 def draw_users(chance: np.random.Generator) -> SimulatedUsers:
     """Draws the users. Half of the variance of a user's factors comes from the city, half is personal; it is 1 each."""
     age = np.clip(np.rint(chance.normal(38, 11, USERS)), 18, 80).astype(np.int64)
-    city = chance.choice(len(CITIES), USERS, p=_zipf(len(CITIES), 0.7))
+    city = chance.choice(len(CITIES), USERS, p=zipf(len(CITIES), 0.7))
     risk = np.clip(np.rint(3.6 - 0.025 * age + chance.normal(0, 1, USERS)), 1, 5).astype(np.int64)
     assets = np.exp(10.2 + 0.015 * (age - 38) + chance.normal(0, 1.2, USERS))
     factor = np.sqrt(0.5) * (chance.normal(size=(len(CITIES), LATENT))[city] + chance.normal(size=(USERS, LATENT)))
     # Ids beyond 2^32, as real ones are: stored as float32 they would merge users.
     ids = 88_000_000_000 + chance.permutation(USERS * 7)[:USERS]
-    return SimulatedUsers(ids, age, city, risk, assets, factor, _zipf(USERS, 0.8))
+    return SimulatedUsers(ids, age, city, risk, assets, factor, zipf(USERS, 0.8))
 
 
 def draw_funds(chance: np.random.Generator) -> SimulatedFunds:
@@ -135,10 +135,10 @@ def draw_funds(chance: np.random.Generator) -> SimulatedFunds:
     risk = np.clip(np.take(TYPE_RISK, kind) + chance.integers(-1, 2, FUNDS), 1, 5)
     factor = np.sqrt(0.5) * (chance.normal(size=(len(TYPES), LATENT))[kind] + chance.normal(size=(FUNDS, LATENT)))
     ids = chance.permutation(100_000)[:FUNDS]
-    return SimulatedFunds(ids, kind, yields.round(4), fee.round(4), risk, factor, _zipf(FUNDS, 0.9))
+    return SimulatedFunds(ids, kind, yields.round(4), fee.round(4), risk, factor, zipf(FUNDS, 0.9))
 
 
-def _zipf(count: int, power: float) -> Array:
+def zipf(count: int, power: float) -> Array:
     """Probabilities of `count` things: rank to the power -`power`, normalised."""
     weight = np.arange(1, count + 1, dtype=np.float64) ** -power
     return np.asarray(weight / weight.sum())
