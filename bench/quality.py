@@ -102,7 +102,6 @@ DEFAULTS: dict[str, tuple[str, ...]] = {
     "the specs as they are": (),
     "no decay of embeddings": ("train.optimizer=adam(rate: {rate}, embeddings_decay: 0)",),
     "constant rate": ("train.schedule=constant",),
-    "dropout 10 %": ("experts.dropout=10%", "tasks.tower_dropout=10%"),
 }
 """Names of choices, and their overrides of the specs of TABLES."""
 

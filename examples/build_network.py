@@ -24,9 +24,7 @@ generator = torch.Generator().manual_seed(0)
 batch = Batch(
     ids_BS=torch.stack([torch.randint(feature.rows, (ROWS,), generator=generator) for feature in plan.features], dim=1),
     value_BV=torch.randn(ROWS, plan.values, generator=generator),
-    node_BL=torch.stack(
-        [torch.randint(len(level.nodes), (ROWS,), generator=generator) for level in plan.levels], dim=1
-    ),
+    node_BL=torch.tensor(plan.leaves)[torch.randint(len(plan.leaves), (ROWS,), generator=generator)],
     label_BT=torch.full((ROWS, len(plan.tasks.tasks)), torch.nan),
     weight_B=torch.ones(ROWS),
 )

@@ -56,8 +56,10 @@ class _Anatomy:
         self.context = {}
 
     def parts(self) -> Iterator[Part]:
-        yield from self._embedding()
         plan = self.plan
+        yield from self._embedding(plan.features, "embedding")
+        if plan.training_features:
+            yield from self._shallow_tower()
         if plan.bottom is not None:
             yield from self._gate(plan.bottom)
             yield from self._interaction(plan.bottom)
@@ -111,22 +113,30 @@ class _Anatomy:
                     yield Part(f"bottom, width {width}", "bottom", f"{state}.matrices.{width}", axes)
             self.x = {**self.x, "products": bottom.factors}
 
-    def _embedding(self) -> Iterator[Part]:
+    def _shallow_tower(self) -> Iterator[Part]:
+        features, owner = self.plan.training_features, "shallow tower"
+        yield from self._embedding(features, "shallow_tower.embedding", "shallow ")
+        inputs = Axis("inputs", {f"feature {feature.name}": feature.width for feature in features})
+        leaves, tasks = self._leaves_and_tasks()
+        yield Part(f"{owner}, weight", owner, "shallow_tower.weight_TD", (tasks, inputs))
+        yield Part(f"{owner}, weight of leaves", owner, "shallow_tower.weight_LTD", (leaves, tasks, inputs))
+
+    def _embedding(self, features: tuple[FeaturePlan, ...], root: str, of: str = "") -> Iterator[Part]:
         next_row: dict[int, int] = {}
-        keys = table_keys(feature for feature in self.plan.features if feature.slots)
+        keys = table_keys(feature for feature in features if feature.slots)
         pools = 0
-        for feature in self.plan.features:
+        for feature in features:
             owner, width = f"feature {feature.name}", feature.width
             if feature.kind == "vectors" and not feature.table:
-                yield from self._vectors(feature, owner, f"embedding.tables.{keys.index(feature.name)}")
+                yield from self._vectors(feature, owner, f"{root}.tables.{keys.index(feature.name)}")
             elif feature.slots and not feature.table:
-                state = f"embedding.tables.{keys.index(feature.embed)}.weight"
+                state = f"{root}.tables.{keys.index(feature.embed)}.weight"
                 axes = (self._rows(feature), _units(feature.embed))
                 first = next_row.get(feature.embed, 0)
                 yield Part(f"{owner}, table", owner, state, axes, first)
                 next_row[feature.embed] = first + feature.rows
             if feature.pool:
-                state = f"embedding.pools.{pools}"
+                state = f"{root}.pools.{pools}"
                 yield Part(f"{owner}, empty", owner, f"{state}.empty", (_units(width),))
                 if feature.pool == "attention":
                     yield Part(f"{owner}, turn", owner, f"{state}.turn", (_units(width), _units(width)))
@@ -134,14 +144,14 @@ class _Anatomy:
                 if feature.pool == "transformer":
                     yield from self._transformer(feature, owner, state)
                 pools += 1
-        values = [feature for feature in self.plan.features if feature.values]
+        values = [feature for feature in features if feature.values]
         numbers = {f"feature {feature.name}": feature.width for feature in values if feature.encoding is None}
         if numbers:
             for name in ("slope", "start", "missing"):
-                yield Part(f"numbers, {name}", "numbers", f"embedding.numbers.{name}", (Axis("numbers", numbers),))
+                yield Part(f"{of}numbers, {name}", "numbers", f"{root}.numbers.{name}", (Axis("numbers", numbers),))
         for index, feature in enumerate(feature for feature in values if feature.encoding is not None):
             assert feature.encoding is not None
-            yield from self._encoded_number(feature, feature.encoding, f"embedding.numbers.encoded.{index}")
+            yield from self._encoded_number(feature, feature.encoding, f"{root}.numbers.encoded.{index}")
 
     def _transformer(self, feature: FeaturePlan, owner: str, state: str) -> Iterator[Part]:
         width, hidden = _units(feature.width), _units(TRANSFORMER_HIDDEN * feature.width)
@@ -250,11 +260,7 @@ class _Anatomy:
                 before = {"unit": width}
 
     def _leaf_towers(self) -> Iterator[Part]:
-        plan = self.plan
-        named = [f"leaf {plan.leaf_name(path)}" for path in plan.leaves]
-        unknown = {"unknown": 1} if plan.leaf_count > len(named) else {}
-        leaves = Axis("leaves", dict.fromkeys(named, 1) | unknown, ("unknown",))
-        tasks = Axis("tasks", {f"task {task.name}": 1 for task in plan.tasks.tasks})
+        plan, (leaves, tasks) = self.plan, self._leaves_and_tasks()
         before = self.x
         for depth, width in enumerate((*plan.tasks.tower, 1)):
             last = depth == len(plan.tasks.tower)
@@ -264,6 +270,12 @@ class _Anatomy:
             yield Part(f"{name}, weight", "towers", f"{state}.weight_LGDH", axes)
             yield Part(f"{name}, bias", "towers", f"{state}.bias_LGH", (leaves, tasks, _units(width)))
             before = {"unit": width}
+
+    def _leaves_and_tasks(self) -> tuple[Axis, Axis]:
+        named = [f"leaf {self.plan.leaf_name(path)}" for path in self.plan.leaves]
+        unknown = {"unknown": 1} if self.plan.leaf_count > len(named) else {}
+        leaves = Axis("leaves", dict.fromkeys(named, 1) | unknown, ("unknown",))
+        return leaves, Axis("tasks", {f"task {task.name}": 1 for task in self.plan.tasks.tasks})
 
 
 def _node_axes(level: LevelPlan) -> tuple[Axis, Axis]:

@@ -21,6 +21,8 @@ HELP = ("put it back as it was", "`--overwrite` without `--resume` starts over")
 def report_changes(before: str, now: Compiled, folder: Path, findings: Findings) -> None:
     """Reports E608 for every setting of the resolved spec that differs from the text `before`.
 
+    Values that follow from other settings are not told beside those.
+
     Args:
         before: the resolved spec with which the training in `folder` began.
         now: the spec with which it is to go on.
@@ -32,10 +34,10 @@ def report_changes(before: str, now: Compiled, folder: Path, findings: Findings)
     except AesmError:
         findings.add("E608", f"the spec in `{folder}` cannot be read by this version", help=HELP[1])
         return
-    for change in changes(old, Spec.parse(now.resolved())):
+    found = [change for change in changes(old, Spec.parse(now.resolved())) if change.path not in MAY_CHANGE]
+    written = [change for change in found if change.path not in now.reasons]
+    for change in written or found:
         path = change.path
-        if path in MAY_CHANGE:
-            continue
         if change.was is None or change.now is None:
             state = "is new" if change.was is None else "is gone"
             message = f"`{path}` {state} since the training in `{folder}` began"

@@ -136,7 +136,7 @@ def test_finished_runs_are_kept_and_more_may_be_asked_for(world: Path, found: Co
 
 def test_each_architecture_chooses_its_settings_on_validation_rows(world: Path, tmp_path: Path) -> None:
     """Six choices; the first learns nothing, so that somebody is to choose another."""
-    tries = [f"train.optimizer=adam(rate: {rate})" for rate in ("1e-9", "3e-3", "1e-2")]
+    tries = [f"train.optimizer=adam(rate: {rate})" for rate in ("1e-9", "3e-3", "3e-2")]
     tries[1:1] = ["train.average=none", "train.average=ema(decay: 0.5)"]
     given = {"rivals": ["mmoe"], "seeds": 2, "jobs": 1, "device": "cpu", "overrides": SMALL, "tries": tries}
     seen: list[Finished] = []

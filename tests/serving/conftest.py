@@ -34,8 +34,6 @@ model kinds {
     age    = number(quantiles: 8)
     income = number(scale: log)
     score  = number(scale: none)
-    earned = number(column: income, encoding: piecewise(bins: 5))
-    years  = number(column: age, encoding: periodic(frequencies: 3))
     seen   = date(parts: [hour, weekday, day, month], zone: "Asia/Shanghai")
     born   = date(parts: month)
     tags   = list(of: category(), most: 3, separator: "|")
@@ -49,6 +47,8 @@ model kinds {
     hour   = date(parts: [hour, day, month])
     steps  = list(of: number(quantiles: 4, decimal: ","), separator: ";")
     both   = cross(of: [price, joined], buckets: 30)
+    earned = number(column: income, encoding: piecewise(bins: 5))
+    years  = number(column: age, encoding: periodic(frequencies: 3))
   }
   features item {
     item   = id(buckets: 40)

@@ -65,7 +65,9 @@ class M3oE(nn.Module):
         expert_LBF: Tensor = self.domain(z_1BH, rows)
         if self.domain_share_L1 is None:
             return expert_LBF
-        own_BF = expert_LBF[leaf_B, torch.arange(leaf_B.shape[0], device=leaf_B.device)]
+        # Not an index: the gradient of an embedding is added up in the same order with any number of threads.
+        row_B = leaf_B * leaf_B.shape[0] + torch.arange(leaf_B.shape[0], device=leaf_B.device)
+        own_BF = functional.embedding(row_B, expert_LBF.flatten(0, 1))
         share_B1 = functional.embedding(leaf_B, self.domain_share_L1).sigmoid()
         return _own_and_others(expert_LBF, own_BF.unsqueeze(0), share_B1)
 

@@ -45,7 +45,7 @@ def test_shared_tables_learn_what_whole_ones_learn(found: dict[str, Any], name: 
     assert seen["rows"] == [[[1, 1], [4, 8], [15, 29]], [[0, 1], [4, 8], [14, 29]]], "own rows, of all"
     for ours, theirs in zip(seen["together"], seen["alone"], strict=True):
         assert ours == pytest.approx(theirs, abs=1e-9)
-    assert max(seen["apart"].values()) < 1e-7
+    assert max(seen["apart"].values()) < 1e-6
     assert seen["the same weights"]
     assert seen["comes back"]
 
