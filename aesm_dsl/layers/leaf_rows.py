@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from aesm_dsl.plan.plan import UNKNOWN, Plan
 
@@ -25,6 +26,20 @@ class SortedRows:
     """int64; the leaf of each sorted row, an index into `Plan.leaves`."""
     sizes: list[int]
     """Number of rows of each leaf; empty in an exported graph, which cannot know them."""
+
+    # Both look up rows of an embedding, not an index: its gradient is added up in the same order with any number of
+    # threads.
+
+    def own(self, value_LBF: Tensor) -> Tensor:
+        """Returns (B, F): of the values that every leaf has for every sorted row, those of the row's leaf."""
+        rows = self.leaf_B.shape[0]
+        row_B = self.leaf_B * rows + torch.arange(rows, device=self.leaf_B.device)
+        return functional.embedding(row_B, value_LBF.flatten(0, 1))
+
+    def weights(self, weight_LGS: Tensor) -> Tensor:
+        """Returns (G, S, B, 1): the weights of each sorted row's leaf, to be multiplied with vectors (G, S, B, F)."""
+        weight_BX = functional.embedding(self.leaf_B, weight_LGS.flatten(1))
+        return weight_BX.T.reshape(*weight_LGS.shape[1:], self.leaf_B.shape[0], 1)
 
 
 def sort_rows(leaf_B: Tensor) -> SortedRows:

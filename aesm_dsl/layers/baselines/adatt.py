@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.layers.precision import full_precision
@@ -91,7 +90,7 @@ class NativeFusion(nn.Module):
 
     def __init__(self, leaves: int, units: int, count: int) -> None:
         super().__init__()
-        self.count, self.units, self.leaves = count, units, leaves
+        self.count, self.leaves = count, leaves
         if count > 1:
             self.weight_LGS = nn.Parameter(torch.full((leaves, units, count), 1 / count))
 
@@ -99,10 +98,6 @@ class NativeFusion(nn.Module):
         """Returns the sum for each unit, (G, B, F)."""
         if self.count == 1:
             return native_GSBF.squeeze(1)
-        if self.leaves == 1:
-            weight_GSB1 = self.weight_LGS.squeeze(0)[..., None, None]
-        else:
-            # Not an index: the gradient of an embedding is added up in the same order with any number of threads.
-            weight_BX = functional.embedding(rows.leaf_B, self.weight_LGS.flatten(1))
-            weight_GSB1 = weight_BX.T.reshape(self.units, self.count, rows.leaf_B.shape[0], 1)
+        one_leaf = self.leaves == 1
+        weight_GSB1 = self.weight_LGS.squeeze(0)[..., None, None] if one_leaf else rows.weights(self.weight_LGS)
         return (weight_GSB1 * native_GSBF).sum(dim=1)

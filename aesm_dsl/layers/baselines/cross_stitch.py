@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.layers.stacked_linears import MLPs, Towers
@@ -59,7 +58,4 @@ class CrossStitchUnit(nn.Module):
 
     def forward(self, h_UBH: Tensor, rows: SortedRows) -> Tensor:
         """Returns h'_TBH."""
-        # Not an index: the gradient of an embedding is added up in the same order with any number of threads.
-        weight_BX = functional.embedding(rows.leaf_B, self.weight_LTU.flatten(1))
-        tasks, count = h_UBH.shape[0], h_UBH.shape[1]
-        return (weight_BX.T.reshape(tasks, tasks, count, 1) * h_UBH).sum(dim=1)
+        return (rows.weights(self.weight_LTU) * h_UBH).sum(dim=1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from aesm_dsl.layers.embedding import START_STD
 from aesm_dsl.layers.leaf_rows import SortedRows
@@ -72,9 +71,7 @@ class ScenarioExtraction(nn.Module):
         if len(specific_LBF) == 1:
             return torch.cat([shared_1BF, specific_LBF], dim=-1)
         leaf_B = rows.leaf_B
-        # Not an index: the gradient of an embedding is added up in the same order with any number of threads.
-        row_B = leaf_B * leaf_B.shape[0] + torch.arange(leaf_B.shape[0], device=leaf_B.device)
-        own_BF = functional.embedding(row_B, specific_LBF.flatten(0, 1))
+        own_BF = rows.own(specific_LBF)
         logit_BL = full_precision(self.attention(self.leaf(leaf_B).unsqueeze(0), rows)).squeeze(0)
         own_BL = leaf_B.unsqueeze(1) == torch.arange(logit_BL.shape[1], device=leaf_B.device)
         weight_BL = logit_BL.masked_fill(own_BL, -torch.inf).softmax(dim=-1)

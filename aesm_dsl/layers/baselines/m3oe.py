@@ -34,7 +34,6 @@ class M3oE(nn.Module):
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
         super().__init__()
         leaves, tasks, width = baseline.leaves, len(plan.tasks.tasks), baseline.hidden[0]
-        self.tasks = tasks
         self.representation = DomainRepresentation(plan.width, baseline)
         self.common = bottom_mlps(width, baseline, copies=baseline.shared)
         self.domain = bottom_mlps(width, baseline, copies=leaves)
@@ -52,24 +51,18 @@ class M3oE(nn.Module):
         if self.gates is not None:
             weight_TBK = full_precision(self.gates(z_1BH, rows)).softmax(dim=-1)
             common_TBF = torch.einsum("tbk,kbf->tbf", weight_TBK, common_TBF)
-        # Not an index: the gradient of an embedding is added up in the same order with any number of threads.
-        balance_BX = functional.embedding(rows.leaf_B, self.balance_LGT.flatten(1)).sigmoid()
-        domain_TB1, task_TB1 = balance_BX.T.reshape(2, self.tasks, balance_BX.shape[0], 1).unbind(0)
+        domain_TB1, task_TB1 = rows.weights(self.balance_LGT).sigmoid().unbind(0)
         fused_TBF = common_TBF + domain_TB1 * self._of_domain(z_1BH, rows) + task_TB1 * self._of_tasks(z_1BH, rows)
         logit_TB: Tensor = self.towers(fused_TBF, rows)
         return logit_TB
 
     def _of_domain(self, z_1BH: Tensor, rows: SortedRows) -> Tensor:
         """The row's leaf and the others, (1, B, F)."""
-        leaf_B = rows.leaf_B
         expert_LBF: Tensor = self.domain(z_1BH, rows)
         if self.domain_share_L1 is None:
             return expert_LBF
-        # Not an index: the gradient of an embedding is added up in the same order with any number of threads.
-        row_B = leaf_B * leaf_B.shape[0] + torch.arange(leaf_B.shape[0], device=leaf_B.device)
-        own_BF = functional.embedding(row_B, expert_LBF.flatten(0, 1))
-        share_B1 = functional.embedding(leaf_B, self.domain_share_L1).sigmoid()
-        return _own_and_others(expert_LBF, own_BF.unsqueeze(0), share_B1)
+        share_B1 = functional.embedding(rows.leaf_B, self.domain_share_L1).sigmoid()
+        return _own_and_others(expert_LBF, rows.own(expert_LBF).unsqueeze(0), share_B1)
 
     def _of_tasks(self, z_1BH: Tensor, rows: SortedRows) -> Tensor:
         """Each task and the others, (T, B, F)."""

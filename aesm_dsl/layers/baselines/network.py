@@ -112,11 +112,12 @@ class BaselineNetwork(nn.Module):
         """
         rows = self.leaves(batch.node_BL)
         ids_BS, value_BV = served_inputs(self.plan, batch)
+        node_BL = batch.node_BL[rows.order_B]
         x_BD = self.embeddings(ids_BS[rows.order_B], value_BV[rows.order_B], rows)
         if self.node_features is not None:
-            x_BD = self.node_features(x_BD, batch.node_BL[rows.order_B])
+            x_BD = self.node_features(x_BD, node_BL)
         if self.bottoms is not None:
-            x_BD = self.bottoms(x_BD, batch.node_BL[rows.order_B], rows)
+            x_BD = self.bottoms(x_BD, node_BL, rows)
         if self.leaf is not None:
             x_BD = torch.cat([x_BD, self.leaf(rows.leaf_B)], dim=1)
         logit_TB: Tensor = self.body(x_BD, rows)
