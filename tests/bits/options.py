@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tests.layers.baselines.plans import BASELINES
+
 ROWS = 10_000
 
 SPEC = """aesm = 1
@@ -54,21 +56,6 @@ model bits {
   }
 }
 """
-
-BASELINES = (
-    "shared_bottom",
-    "mmoe",
-    "ple",
-    "star",
-    "esmm",
-    "single",
-    "pepnet",
-    "adatt",
-    "aitm",
-    "hinet",
-    "m3oe",
-    "cross_stitch",
-)
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "defaults": (),

@@ -67,7 +67,7 @@ HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 9, 11, 12, 11, 10, 10, 11, 11, 10, 9, 9, 11, 14
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The files that `write_world` wrote."""
+    """The files of a world with tasks, whose truth is known."""
 
     train: Path
     test: Path

@@ -111,11 +111,7 @@ def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) ->
     Raises:
         ValueError: one of the tables would have no rows.
     """
-    frame = simulate_groups(rows, seed)
-    tested = round(test_share * rows)
-    if not 0 < tested < rows:
-        raise ValueError(f"{rows} rows with a test share of {test_share} leave a table without rows")
-    train, test = frame.head(rows - tested), frame.tail(tested)
+    train, test = last_rows(simulate_groups(rows, seed), test_share)
     folder.mkdir(parents=True, exist_ok=True)
     best = rank_auc(test["truth"].to_numpy(), test["is_hit"].to_numpy())
     world = GroupWorld(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", best)
@@ -128,6 +124,18 @@ def write_groups(folder: Path, rows: int, seed: int, test_share: float = 0.2) ->
     written = {"world": "groups", "rows": rows, "seed": seed, "bayes_auc": best, "scenarios": scenarios}
     write_files(world.truth, written, {world.test: test, world.train: train})
     return world
+
+
+def last_rows(frame: pl.DataFrame, share: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Returns the training rows, and the last `share` of the rows for the test.
+
+    Raises:
+        ValueError: one of the tables would have no rows.
+    """
+    tested = round(share * frame.height)
+    if not 0 < tested < frame.height:
+        raise ValueError(f"{frame.height} rows with a test share of {share} leave a table without rows")
+    return frame.head(frame.height - tested), frame.tail(tested)
 
 
 def _signals(x_RX: Array, f_RC: Array) -> Array:

@@ -8,10 +8,10 @@ of the item, each with mean near 0 and variance near 1:
   seller         a normal(0, 1) number of the item's seller; a seller has about eight items
   zip            a normal(0, 1) number of the user's zip code; about eight users live in one
   kind           a normal(0, 1) number of each pair of an age group and a kind of item
-  taste          sum_k TASTE[place][k] u_k v_k / sqrt(LATENT); half of a factor's variance is the zip's or the kind's
+  taste          sum_k taste[place][k] u_k v_k / sqrt(LATENT); half of a factor's variance is the zip's or the kind's
 
-  truth_click          = sigmoid(click bias of the place + sum CLICK[place] * signals)
-  P(order | click)     = sigmoid(order bias of the place + sum ORDER[place] * signals)
+  truth_click          = sigmoid(click bias of the place + sum click[place] * signals)
+  P(order | click)     = sigmoid(order bias of the place + sum order[place] * signals)
   truth_order          = truth_click * P(order | click)
 
 is_click and is_order are drawn from these; is_order is 0 wherever is_click is 0. All of it is made up.
@@ -27,8 +27,9 @@ import numpy as np
 import polars as pl
 
 from aesm_dsl.data.rank_auc import rank_auc
-from aesm_dsl.data.simulate.fund_search import write_files
+from aesm_dsl.data.simulate.fund_search import World, write_files
 from aesm_dsl.data.simulate.fund_world import Array, Whole, zipf
+from aesm_dsl.data.simulate.groups import last_rows
 
 USERS, ITEMS, SELLERS, ZIPS, KINDS, LATENT = 12_000, 6_000, 750, 1_500, 40, 6
 AGES = ("under_25", "from_25", "from_35", "from_45", "from_55")
@@ -83,17 +84,6 @@ PLACES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShopWorld:
-    """The files that `write_shop` wrote."""
-
-    train: Path
-    test: Path
-    truth: Path
-    bayes_auc: dict[str, float | None]
-    """Task -> AUC of the true probability on the test rows, which a model can exceed only by chance."""
-
-
 def simulate_shop(rows: int, seed: int) -> pl.DataFrame:
     """Returns `rows` rows with truth_click and truth_order.
 
@@ -104,7 +94,8 @@ def simulate_shop(rows: int, seed: int) -> pl.DataFrame:
     seller_I, kind_I = known.integers(0, SELLERS, ITEMS), known.integers(0, KINDS, ITEMS)
     user_UK = _factors(known, zip_U, ZIPS)
     item_IK = _factors(known, kind_I, KINDS)
-    effect = {name: known.normal(size=size) for name, size in _SIZES.items()}
+    sizes = {"user": USERS, "item": ITEMS, "seller": SELLERS, "zip": ZIPS}
+    effect = {name: known.normal(size=size) for name, size in sizes.items()}
     pair_AC = known.normal(size=(len(AGES), KINDS))
 
     place_R = chance.choice(len(PLACES), rows, p=[place.share for place in PLACES])
@@ -143,7 +134,7 @@ def simulate_shop(rows: int, seed: int) -> pl.DataFrame:
     )
 
 
-def write_shop(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> ShopWorld:
+def write_shop(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> World:
     """Writes train.parquet, test.parquet (the last `test_share` of the rows) and truth.json.
 
     Makes the folder if it is missing. Each file appears complete or not at all; the same arguments give identical
@@ -152,14 +143,10 @@ def write_shop(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> S
     Raises:
         ValueError: one of the tables would have no rows.
     """
-    tested = round(test_share * rows)
-    if not 0 < tested < rows:
-        raise ValueError(f"{rows} rows with a test share of {test_share} leave a table without rows")
-    frame = simulate_shop(rows, seed)
-    train, test = frame.head(rows - tested), frame.tail(tested)
+    train, test = last_rows(simulate_shop(rows, seed), test_share)
     best = _bayes_auc(test)
     folder.mkdir(parents=True, exist_ok=True)
-    world = ShopWorld(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", best)
+    world = World(folder / "train.parquet", folder / "test.parquet", folder / "truth.json", best)
     places = [
         {"place": place.name, "share": place.share, "bayes_auc": _bayes_auc(test.filter(place=place.name))}
         for place in PLACES
@@ -167,9 +154,6 @@ def write_shop(folder: Path, rows: int, seed: int, test_share: float = 0.2) -> S
     truth = {"world": "many_ids", "rows": rows, "seed": seed, "bayes_auc": best, "places": places}
     write_files(world.truth, truth, {world.test: test, world.train: train})
     return world
-
-
-_SIZES = {"user": USERS, "item": ITEMS, "seller": SELLERS, "zip": ZIPS}
 
 
 def _factors(chance: np.random.Generator, group: Whole, groups: int) -> Array:

@@ -9,31 +9,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from aesm_dsl.layers.baselines.expert_layers import ExpertLayers
 from aesm_dsl.layers.leaf_rows import SortedRows
 from aesm_dsl.layers.precision import full_precision
-from aesm_dsl.layers.stacked_linears import Linears, Towers, bottom_mlps
+from aesm_dsl.layers.stacked_linears import Linears, bottom_mlps
 from aesm_dsl.plan.baseline import BaselinePlan
 from aesm_dsl.plan.plan import Plan
 
 
-class AdaTT(nn.Module):
+class AdaTT(ExpertLayers):
     """Layers of units, one for each task and one that all share; a tower for each (leaf, task)."""
 
     def __init__(self, plan: Plan, baseline: BaselinePlan) -> None:
-        super().__init__()
-        inputs = [baseline.input_width(plan.width), *[baseline.output] * (baseline.repeat - 1)]
-        self.layers = nn.ModuleList(
-            AdaTTLayer(plan, baseline, before, last=depth == baseline.repeat - 1) for depth, before in enumerate(inputs)
-        )
-        self.towers = Towers(plan, baseline.leaves, baseline.output)
-
-    def forward(self, x_BD: Tensor, rows: SortedRows) -> Tensor:
-        """Returns logit_TB of rows sorted by leaf."""
-        h = shared = x_BD.unsqueeze(0)
-        for layer in self.layers:
-            h, shared = layer(h, shared, rows)
-        logit_TB: Tensor = self.towers(h, rows)
-        return logit_TB
+        super().__init__(AdaTTLayer, plan, baseline)
 
 
 class AdaTTLayer(nn.Module):
