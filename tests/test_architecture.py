@@ -41,7 +41,7 @@ ROOMS = (
 
 INNER_ROOMS = {
     "data": ("reading", "checks", "encoding", "store", "draft", "simulate"),
-    "training": ("distributed", "sharing", "metrics", "run", "fit"),
+    "training": ("distributed", "sharing", "metrics", "run", "fit", "outside"),
 }
 """Rooms within a room, in the order in which they may import each other. The modules beside them import all of them."""
 
@@ -62,6 +62,8 @@ LIBRARIES = {
     "fsspec": ("data",),
     "safetensors": ("training",),
     "scipy": ("training",),
+    "sklearn": ("training",),
+    "lightgbm": ("training",),
     "polars": ("data", "training", "report", "serving", "api"),
     "jinja2": ("report",),
     "markupsafe": ("report",),

@@ -64,14 +64,16 @@ def unfinished(trials: Sequence[Trial], overwrite: bool) -> list[Trial]:
         elif _resolved(trial) != (trial.folder / "spec.aesm").read_text(encoding="utf-8"):
             left.append(trial)
             if not overwrite:
-                findings.add(
-                    "E601",
-                    f"`{trial.folder}` is a run of another spec, or of other settings",
-                    help=["`--overwrite` trains it again", "`-o` names another folder"],
-                )
+                refuse_other_spec(trial.folder, findings)
     if findings.errors:
         raise AesmError(findings)
     return left
+
+
+def refuse_other_spec(folder: Path, findings: Findings) -> None:
+    """Adds E601 for a folder that holds the run of another spec."""
+    message = f"`{folder}` is a run of another spec, or of other settings"
+    findings.add("E601", message, help=["`--overwrite` trains it again", "`-o` names another folder"])
 
 
 def need_validation(compiled: Compiled) -> None:

@@ -45,6 +45,12 @@ class Tables:
     valid: EncodedTable | None = None
     test: EncodedTable | None = None
 
+    @property
+    def measured(self) -> tuple[str, EncodedTable]:
+        """The rows that a model is measured on: the test rows; without any the validation rows, else all."""
+        parts = {"test": self.test, "valid": self.valid, "train": self.train}
+        return next((name, table) for name, table in parts.items() if table is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:

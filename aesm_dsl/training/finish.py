@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from aesm_dsl.data.prepare import Prepared, Tables
-from aesm_dsl.data.store.encoded_table import EncodedTable
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.tables import sparse_table_keys
@@ -52,7 +51,7 @@ def finish(
         processes: the processes that trained together. Every one must call this.
     """
     plan, tables = network.plan, prepared.tables
-    part, measured = _measured(tables)
+    part, measured = tables.measured
     with OutputMeter(network) as outputs:
         predictions = predict_table(network, measured, device, processes)
     broken = BrokenScores()
@@ -88,14 +87,6 @@ def finish(
         info,
         prepared.profile,
     )
-
-
-def _measured(tables: Tables) -> tuple[str, EncodedTable]:
-    if tables.test is not None:
-        return "test", tables.test
-    if tables.valid is not None:
-        return "valid", tables.valid
-    return "train", tables.train
 
 
 def _lengths(tables: Tables) -> dict[str, int]:
