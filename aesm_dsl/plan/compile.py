@@ -23,6 +23,7 @@ from aesm_dsl.spec.bottom import FM, BottomBlock, DCNv2, Scenario, SENet
 from aesm_dsl.spec.data import Data, Split
 from aesm_dsl.spec.levels import ExpertsBlock, Level, RunsShared
 from aesm_dsl.spec.model import Spec
+from aesm_dsl.spec.task_weights import DWA, FAMO, GradNorm
 from aesm_dsl.spec.tasks import Above, Task
 from aesm_dsl.spec.training import SGD, Anneal, Constant, Plateau, Sparse, Train
 
@@ -220,6 +221,7 @@ def _training(train: Train) -> TrainingPlan:
         case None:
             noise = NoisePlan("constant", 0.0, 1.0, False)
     unit, checkpoint, optimizer, schedule = train.length.unit, train.checkpoint, train.optimizer, train.schedule
+    weights = train.weights
     return TrainingPlan(
         optimizer=train.optimizer.call,
         rate=train.optimizer.rate,
@@ -235,7 +237,11 @@ def _training(train: Train) -> TrainingPlan:
         shared_loss=train.shared_loss,
         seed=train.seed,
         balance=train.balance,
-        weights=train.weights,
+        weights=weights.call,
+        weights_rate=weights.rate if isinstance(weights, GradNorm | FAMO) else 0.025,
+        weights_decay=weights.decay if isinstance(weights, FAMO) else 0.0,
+        weights_alpha=weights.alpha if isinstance(weights, GradNorm) else 1.5,
+        weights_temperature=weights.temperature if isinstance(weights, DWA) else 2.0,
         sparse_from=train.embeddings.least if isinstance(train.embeddings, Sparse) else None,
         sharded=train.tables == "sharded",
         combine=train.combine,

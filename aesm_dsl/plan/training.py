@@ -42,7 +42,16 @@ class TrainingPlan:
     balance: float = 0.0
     """Weight of the load-balancing loss L_balance."""
     weights: str = "fixed"
-    """Weight of a task's loss: "fixed" is the task's own, "uncertainty" multiplies it by exp(-s) with a learnt s."""
+    """Weight of a task's loss: "fixed" is the task's own; "uncertainty", "gradnorm", "dwa" and "famo" multiply it by a
+    factor that training finds."""
+    weights_rate: float = 0.025
+    """Learning rate of the factors of "gradnorm" and "famo"."""
+    weights_decay: float = 0.0
+    """Weight decay of the factors' logits of "famo"."""
+    weights_alpha: float = 1.5
+    """How much longer "gradnorm" makes the gradient of a task that learns slowly: the exponent of how slowly."""
+    weights_temperature: float = 2.0
+    """Temperature of the softmax of "dwa"."""
     sparse_from: float | None = None
     """Embedding tables with at least this many rows per id that a batch looks up in them get sparse updates: a step
     changes only the rows that were looked up. None: a step changes all rows of all tables."""
@@ -72,7 +81,7 @@ class TrainingPlan:
     """Decay of the exponential moving average of the weights, which is evaluated and saved; None: the weights
     themselves are."""
     combine: str = "sum"
-    """How the tasks' gradients are combined: "sum", "pcgrad" or "aligned_mtl"."""
+    """How the tasks' gradients are combined: "sum", or the name of a method."""
     precision: str = "float32"
     """Type of a step's large matrix products: "float32" or "bf16"."""
     compile: str | None = None

@@ -18,6 +18,7 @@ from aesm_dsl.spec.kinds import (
     RealKind,
     ShareKind,
 )
+from aesm_dsl.spec.task_weights import COMBINE, DWA, FAMO, Fixed, GradNorm, Uncertainty
 
 
 class Adam(BlockModel):
@@ -184,9 +185,6 @@ class Sparse(BlockModel):
     )
 
 
-COMBINE = ("sum", "pcgrad", "aligned_mtl")
-
-
 class Train(BlockModel):
     """How the network is trained."""
 
@@ -217,9 +215,14 @@ class Train(BlockModel):
     balance: Annotated[float, RealKind()] = setting(
         "weight of the balance loss, which keeps all experts of a layer in use, over all its gates together", 0.0
     )
-    weights: Annotated[typing.Literal["fixed", "uncertainty"], ChoiceKind(("fixed", "uncertainty"))] = setting(
-        "weights of the tasks' losses: each task's `weight`, or with `uncertainty` that times a learnt factor",
-        "fixed",
+    weights: Annotated[
+        Fixed | Uncertainty | GradNorm | DWA | FAMO,
+        CallKind((Fixed, Uncertainty, GradNorm, DWA, FAMO)),
+        Field(discriminator="call"),
+    ] = setting(
+        "weights of the tasks' losses: each task's `weight`, or with all but `fixed` that times a factor that training "
+        "finds",
+        Fixed(call="fixed"),
     )
     embeddings: Annotated[
         Annotated[Dense | Sparse, Field(discriminator="call")] | typing.Literal["auto"],
@@ -233,7 +236,23 @@ class Train(BlockModel):
         "part of the rows in each process (extra `torchrec`)",
         "local",
     )
-    combine: Annotated[typing.Literal["sum", "pcgrad", "aligned_mtl"], ChoiceKind(COMBINE)] = setting(
+    combine: Annotated[
+        typing.Literal[
+            "sum",
+            "pcgrad",
+            "gradvac",
+            "upgrad",
+            "dualproj",
+            "config",
+            "aligned_mtl",
+            "mgda",
+            "imtl_g",
+            "fairgrad",
+            "graddrop",
+            "random",
+        ],
+        ChoiceKind(COMBINE),
+    ] = setting(
         "how the tasks' gradients are combined: their `sum`, or a method against conflicts (extra `gradients`)",
         "sum",
     )

@@ -29,7 +29,7 @@ from aesm_dsl.training.distributed.process_group import join_group
 from aesm_dsl.training.distributed.shards import report_unsharded, shard_tables
 from aesm_dsl.training.evaluate import IN_MEMORY
 from aesm_dsl.training.finish import finish
-from aesm_dsl.training.fit.combine import GradientWeighting, gradient_weighting
+from aesm_dsl.training.fit.gradient_weighting import GradientWeighting, gradient_weighting
 from aesm_dsl.training.fit.loop import fit
 from aesm_dsl.training.fit.loss_meter import DivergedError
 from aesm_dsl.training.job import Job
@@ -231,4 +231,5 @@ def _summary(result: FitResult) -> dict[str, Any]:
     """What run.json says about the training."""
     summary = {"steps": result.steps, "best step": result.best_step, "stopped early": result.stopped_early}
     best = next(epoch for epoch in result.history if epoch.step == result.best_step)
-    return {**summary, "log variances": best.log_variances} if best.log_variances else summary
+    learnt = {"log variances": best.log_variances, "loss factors": best.loss_factors}
+    return {**summary, **{name: of_task for name, of_task in learnt.items() if of_task}}

@@ -377,10 +377,20 @@ def test_a_sample_space_counts_in_losses_and_metrics(world: Path, tmp_path: Path
     assert abs(mean - share) < abs(mean - test["is_buy"].mean())  # type: ignore[operator, arg-type]
 
 
-@pytest.mark.parametrize("arch", ["aes", "mmoe"])
-def test_learnt_weights_of_tasks_are_kept_with_the_run(world: Path, tmp_path: Path, arch: str) -> None:
+def test_factors_of_losses_are_kept_with_the_run(world: Path, tmp_path: Path) -> None:
+    overrides = [*SMALL, "train.weights=famo(rate: 0.1)", "train.combine=upgrad"]
+    run = train(world / "fund_search.aesm", tmp_path / "run", arch="mmoe", device="cpu", overrides=overrides)
+    found = load_run(run.folder)
+    best = next(epoch for epoch in found.history if epoch.step == found.info["best step"])
+    assert found.info["loss factors"] == best.loss_factors
+    assert sum(best.loss_factors.values()) == pytest.approx(2)
+    assert abs(best.loss_factors["purchase"] - 1) > 0.1
+    assert all(epoch.log_variances == {} for epoch in found.history)
+
+
+def test_learnt_weights_of_tasks_are_kept_with_the_run(world: Path, tmp_path: Path) -> None:
     overrides = [*SMALL, "train.weights=uncertainty"]
-    run = train(world / "fund_search.aesm", tmp_path / "run", arch=arch, device="cpu", overrides=overrides)
+    run = train(world / "fund_search.aesm", tmp_path / "run", device="cpu", overrides=overrides)
     found = load_run(run.folder)
     best = next(epoch for epoch in found.history if epoch.step == found.info["best step"])
     assert found.info["log variances"] == best.log_variances

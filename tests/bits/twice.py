@@ -19,7 +19,7 @@ from aesm_dsl import prepare
 from aesm_dsl.api.prepare import Ready
 from aesm_dsl.data.prepare import Tables
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.training.fit.combine import gradient_weighting
+from aesm_dsl.training.fit.gradient_weighting import gradient_weighting
 from aesm_dsl.training.fit.loop import fit
 
 COMBINED: dict[str, tuple[str, ...]] = {

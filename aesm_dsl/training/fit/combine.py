@@ -1,50 +1,20 @@
-"""Gradients of several tasks -> one: their sum, or what a method makes of them that resolves conflicts (torchjd).
+"""Gradients of several tasks -> one: their sum, or what a method makes of them that resolves conflicts.
 
-A method looks at the inner products of the tasks' gradients only, and answers with one weight per task.
 Axes: T tasks, P parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from aesm_dsl.data.checks.columns import Locate
-from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.sharded_embedding import OwnRows
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from aesm_dsl.training.fit.gradient_weighting import GradientWeighting, SignDrop
 from aesm_dsl.training.fit.loss import Loss
-
-GradientWeighting = Callable[[Tensor], Tensor]
-"""gram_TT, the inner products of the tasks' gradients -> weight_T."""
-
-
-def gradient_weighting(name: str, findings: Findings, locate: Locate) -> GradientWeighting | None:
-    """Returns how a method weighs gradients; None for "sum", and after adding E607 because torchjd is not installed.
-
-    Args:
-        name: "sum", "pcgrad" (Yu et al., NeurIPS 2020) or "aligned_mtl" (Senushkin et al., CVPR 2023).
-    """
-    if name == "sum":
-        return None
-    try:
-        from torchjd import aggregation
-    except ImportError:
-        findings.add(
-            "E607",
-            f"`combine = {name}` needs torchjd, which is not installed",
-            locate("train.combine"),
-            help=['`pip install "aesm-dsl[gradients]"`', "or write `combine = sum`"],
-        )
-        return None
-    if name == "pcgrad":
-        return aggregation.PCGradWeighting()
-    aligned = aggregation.AlignedMTLWeighting()
-    # Its weights are those of a mean of the losses, but the auxiliary losses are weighed against their sum.
-    return lambda gram_TT: len(gram_TT) * aligned(gram_TT)
 
 
 def backward(
@@ -52,10 +22,11 @@ def backward(
     parameters: Sequence[nn.Parameter],
     weighting: GradientWeighting | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
+    watch: Callable[[Tensor], None] | None = None,
 ) -> None:
     """Puts the gradient of the total into the `grad`, which held none, of every parameter that it depends on.
 
-    With a weighting the gradients of all tasks are held at once: T times the memory of one.
+    With a weighting, or somebody who watches, the gradients of all tasks are held at once: T times the memory of one.
 
     Args:
         losses: the losses of this process's rows.
@@ -65,8 +36,9 @@ def backward(
             alone reaches (its tower, or its slice of a stack of towers) has that task's gradient, and auxiliary losses
             are added as they are.
         processes: processes whose losses are parts of one: the gradient is that of their sum.
+        watch: is told the inner products of the tasks' gradients over what tasks share (T, T).
     """
-    if weighting is None:
+    if weighting is None and watch is None:
         losses.total.backward()  # type: ignore[no-untyped-call]
         summed = processes.sum_gradients([parameter.grad for parameter in parameters], parameters)
         for parameter, gradient in zip(parameters, summed, strict=True):
@@ -80,13 +52,26 @@ def backward(
     tasks = [part.stack[:-1] for part in parts]
     shared = [(stack != 0).sum(dim=0) > 1 for stack in tasks]
     flat = [(stack * both).flatten(1) for stack, both in zip(tasks, shared, strict=True)]
-    # A method may draw random numbers: the first process draws for all.
     alone = [isinstance(parameter, OwnRows) for parameter, _ in reached]
-    weight_T = processes.broadcast(weighting(_gram(flat, alone, processes)))
-    for (parameter, _), part, both in zip(reached, parts, shared, strict=True):
+    gram_TT = _gram(flat, alone, processes)
+    if watch is not None:
+        watch(gram_TT)
+    settled = _settled(tasks, gram_TT, weighting, processes)
+    for (parameter, _), part, both, own in zip(reached, parts, shared, settled, strict=True):
         stack, auxiliary = part.stack[:-1], part.stack[-1]
-        settled = torch.where(both, torch.tensordot(weight_T, stack, dims=1), stack.sum(dim=0))
-        parameter.grad = part.whole(settled + auxiliary)
+        parameter.grad = part.whole(torch.where(both, own, stack.sum(dim=0)) + auxiliary)
+
+
+def _settled(
+    tasks: Sequence[Tensor], gram_TT: Tensor, weighting: GradientWeighting | None, processes: ProcessGroup
+) -> Iterator[Tensor]:
+    """What the tasks' gradients become, for every parameter. A method may draw: the first process draws for all."""
+    if isinstance(weighting, SignDrop):
+        seed = int(processes.broadcast(torch.randint(2**31, (1,))))
+        yield from (weighting.combine(stack, seed + place) for place, stack in enumerate(tasks))
+        return
+    weight_T = torch.ones_like(gram_TT[0]) if weighting is None else processes.broadcast(weighting(gram_TT))
+    yield from (torch.tensordot(weight_T, stack, dims=1) for stack in tasks)
 
 
 def _gram(flat: Sequence[Tensor], alone: Sequence[bool], processes: ProcessGroup) -> Tensor:

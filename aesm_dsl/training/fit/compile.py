@@ -41,8 +41,9 @@ def step_of(training: TrainingPlan, device: torch.device) -> Iterator[None]:
     from torch._dynamo import config as tracing
     from torch._functorch import config as graphs
 
-    # To combine gradients, one graph is asked for the gradients of one task after the other: its buffers must live on.
-    buffers = graphs.patch(donated_buffer=training.combine == "sum")
+    # To combine or compare gradients, a graph is asked for those of one task after the other: its buffers must live on.
+    once = training.combine == "sum" and training.weights != "gradnorm"
+    buffers = graphs.patch(donated_buffer=once)
     with buffers, tracing.patch(recompile_limit=RECOMPILE_LIMIT), _deterministic(device.type == "cpu"):
         yield
 

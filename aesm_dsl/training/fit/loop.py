@@ -12,7 +12,7 @@ from aesm_dsl.data.prepare import Tables
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.training.distributed.shards import own_state, whole_state
-from aesm_dsl.training.fit.combine import GradientWeighting
+from aesm_dsl.training.fit.gradient_weighting import GradientWeighting
 from aesm_dsl.training.fit.loss_meter import LOOK_EVERY_STEPS, LossMeter
 from aesm_dsl.training.fit.step import Stepper, own_seed
 from aesm_dsl.training.metrics.predictions import measure, predict_table
@@ -172,8 +172,11 @@ class _Training:
                 health(predictions.usage, self.gradients.shares()),
                 self.stepper.log_variances(),
                 None if scores is None else mean(scores, "mean_gauc"),
+                self.stepper.loss_factors(),
             )
         )
+        if self.stepper.factors is not None:
+            self.stepper.factors.end_epoch()
         self.reporter.epoch_ended(fitted.history[-1])
         self.reporter.phase("training")
         if value is None or training.patience_epochs is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,11 @@ class Loss:
     def total(self) -> Tensor:
         """The loss that training minimises."""
         return torch.stack([self.auxiliary, *self.weighted.values()]).sum()
+
+    def times(self, factor_T: Tensor) -> Loss:
+        """Returns the losses where each task's counts so many times as much."""
+        pairs = zip(self.weighted.items(), factor_T.unbind(), strict=True)
+        return replace(self, weighted={name: factor * value for (name, value), factor in pairs})
 
 
 def loss(

@@ -14,12 +14,15 @@ from aesm_dsl.layers.no_compile import no_compile
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from aesm_dsl.training.distributed.shards import own_optimizer_state, own_state, whole_optimizer_state, whole_state
 from aesm_dsl.training.fit.average import WeightAverage
-from aesm_dsl.training.fit.combine import GradientWeighting, backward
+from aesm_dsl.training.fit.combine import backward
 from aesm_dsl.training.fit.compile import step_of, stepping
+from aesm_dsl.training.fit.gradient_weighting import GradientWeighting, Vaccine
 from aesm_dsl.training.fit.hide_nodes import hide_nodes
 from aesm_dsl.training.fit.loss import loss
 from aesm_dsl.training.fit.optimizer import clip, optimizers
+from aesm_dsl.training.fit.repeat import Repeat
 from aesm_dsl.training.fit.schedule import factor, sigma
+from aesm_dsl.training.fit.task_factors import task_factors
 
 
 def own_seed(seed: int, processes: ProcessGroup) -> int:
@@ -52,9 +55,11 @@ class Stepper:
         self.optimizers = optimizers(network, training)
         self.run = stepping(network)
         self.log_variance_T: nn.Parameter | None = None
+        zeros_T = next(network.parameters()).detach().new_zeros(len(plan.tasks.tasks), device=device)
+        self.factors = task_factors(training, zeros_T)
+        self.norm_T: Tensor | None = None
         if training.weights == "uncertainty":
-            like = next(network.parameters())
-            self.log_variance_T = nn.Parameter(like.new_zeros(len(plan.tasks.tasks), device=device))
+            self.log_variance_T = nn.Parameter(zeros_T)
             self.optimizers[0].add_param_group({"params": [self.log_variance_T], "weight_decay": 0.0})
         self.groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         self.parameters: list[nn.Parameter] = [parameter for group in self.groups for parameter in group["params"]]
@@ -92,11 +97,16 @@ class Stepper:
         )
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
+        repeat = Repeat(self.network, self.noise) if self.plan.training.weights == "famo" else None
         with step_of(self.plan.training, self.device):
             with autocast:
                 prediction = self.run(batch, noise)
             losses = loss(prediction, batch, self.plan, self.log_variance_T, self.processes)
-            backward(losses, self.parameters, self.weighting, self.processes)
+            loss_T = self.processes.sum(torch.stack(list(losses.task.values())).detach())
+            if self.factors is not None:
+                losses = losses.times(self.factors.of_batch(loss_T))
+            watch = self._measure if self.plan.training.weights == "gradnorm" else None
+            backward(losses, self.parameters, self.weighting, self.processes, watch)
         if self.plan.training.clip is not None:
             clip(self.parameters, self.plan.training.clip, self.processes)
         for optimizer in self.optimizers:
@@ -104,7 +114,19 @@ class Stepper:
         if self.average is not None:
             self.average.update_parameters(self.network)
         self.rows += batch.rows * self.processes.world_size
-        return self.processes.sum(torch.stack(list(losses.task.values())).detach())
+        if self.factors is not None:
+            later_T = None
+            if repeat is not None:
+                with repeat, autocast, torch.no_grad():
+                    later = loss(self.network(batch, noise), batch, self.plan, None, self.processes)
+                later_T = self.processes.sum(torch.stack(list(later.task.values())))
+            self.factors.learn(loss_T, self.norm_T, later_T)
+        return loss_T
+
+    def _measure(self, gram_TT: Tensor) -> None:
+        """Keeps the lengths of the tasks' gradients, without the tasks' own weights."""
+        weight_T = gram_TT.new_tensor([task.weight for task in self.plan.tasks.tasks])
+        self.norm_T = gram_TT.diagonal().sqrt() / weight_T
 
     def state_dict(self) -> dict[str, Any]:
         """Returns everything that the following steps depend on: weights, optimizer state, average, random states.
@@ -127,6 +149,8 @@ class Stepper:
             "plateau": self.plateau.state_dict(),
             "lowered": self.lowered.param_groups[0]["lr"],
             "log variances": None if self.log_variance_T is None else self.log_variance_T.detach(),
+            "factors": None if self.factors is None else self.factors.state_dict(),
+            "weighting": self.weighting.state_dict() if isinstance(self.weighting, Vaccine) else None,
             "rows": self.rows,
             "chance": self.processes.gather_objects(chance),
         }
@@ -149,6 +173,10 @@ class Stepper:
         self.lowered.param_groups[0]["lr"] = state["lowered"]
         if self.log_variance_T is not None:
             self.log_variance_T.data.copy_(state["log variances"])
+        if self.factors is not None:
+            self.factors.load_state_dict(state["factors"])
+        if isinstance(self.weighting, Vaccine):
+            self.weighting.restore(state["weighting"])
         self.rows = state["rows"]
         chance = state["chance"][self.processes.rank]
         self.noise.set_state(chance["noise"])
@@ -158,7 +186,11 @@ class Stepper:
 
     def log_variances(self) -> dict[str, float]:
         """Returns for every task the s that was learnt so far; empty if the tasks' weights are fixed."""
-        if self.log_variance_T is None:
-            return {}
-        names = [task.name for task in self.plan.tasks.tasks]
-        return dict(zip(names, self.log_variance_T.tolist(), strict=True))
+        return {} if self.log_variance_T is None else self._by_task(self.log_variance_T)
+
+    def loss_factors(self) -> dict[str, float]:
+        """Returns for every task what its loss counted in the last step, beside its weight; empty if that is fixed."""
+        return {} if self.factors is None else self._by_task(self.factors.factor_T)
+
+    def _by_task(self, value_T: Tensor) -> dict[str, float]:
+        return dict(zip([task.name for task in self.plan.tasks.tasks], value_T.tolist(), strict=True))

@@ -43,6 +43,9 @@ class Epoch:
     weights are fixed."""
     valid_mean_gauc: float | None = None
     """None if the spec names no column of users."""
+    loss_factors: dict[str, float] = field(default_factory=dict)
+    """For every task what its loss counted beside its weight, in the epoch's last step, with `weights = gradnorm`,
+    `dwa` or `famo`; empty without."""
 
     def to_data(self) -> dict[str, Any]:
         """Returns a dictionary for JSON, which `from_data` reads back."""

@@ -45,6 +45,7 @@ class RunInfo:
     stopped_early: bool
     warm_start: dict[str, str | float] | None = None
     log_variances: dict[str, float] | None = None
+    loss_factors: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,8 @@ def check_history(epochs: Iterable[Epoch], plan: Plan) -> tuple[Epoch, ...]:
         where = f"epoch {epoch.epoch}"
         if before is not None and (epoch.epoch <= before.epoch or epoch.step < before.step):
             raise ValueError(f"{where} comes after epoch {before.epoch}")
-        if not (set(epoch.train_losses) | set(epoch.valid_losses) | set(epoch.log_variances)) <= tasks:
+        of_tasks = (epoch.train_losses, epoch.valid_losses, epoch.log_variances, epoch.loss_factors)
+        if not set().union(*of_tasks) <= tasks:
             raise ValueError(f"{where} has losses of other tasks than the plan")
         _in_range(where, [epoch.epoch, epoch.step, epoch.seconds], None)
         _in_range(where, [epoch.valid_mean_auc, epoch.valid_mean_gauc], 1)

@@ -38,7 +38,7 @@ from aesm_dsl.training.distributed.shards import (
     whole_optimizer_state,
     whole_state,
 )
-from aesm_dsl.training.fit.combine import GradientWeighting
+from aesm_dsl.training.fit.gradient_weighting import GradientWeighting
 from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.metrics import predictions
 from aesm_dsl.training.run.stop_signals import StoppedError

@@ -61,7 +61,9 @@ def found(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["sgd", "sparse", "lazy adam", "combined", "known in training only"])
+@pytest.mark.parametrize(
+    "name", ["sgd", "sparse", "lazy adam", "combined", "gradnorm", "famo", "known in training only"]
+)
 def test_two_processes_learn_what_one_learns(found: dict[str, Any], name: str) -> None:
     seen = found["steps"][name]
     for ours, theirs in zip(seen["together"], seen["alone"], strict=True):

@@ -23,7 +23,7 @@ from aesm_dsl.layers.aes import AESLayer
 from aesm_dsl.layers.build import AnyNetwork
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, join_group
-from aesm_dsl.training.fit.combine import GradientWeighting
+from aesm_dsl.training.fit.gradient_weighting import GradientWeighting, SignDrop
 from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.run.stop_signals import StoppedError
 from aesm_dsl.training.train import new_network
@@ -43,6 +43,8 @@ def plans() -> dict[str, tuple[Plan, GradientWeighting | None]]:
         "sparse": (replace(quiet, sparse_from=0.0, optimizer="sgd", clip=0.1), None),
         "lazy adam": (replace(quiet, sparse_from=0.0, weights="uncertainty", ema_decay=0.9), None),
         "combined": (replace(quiet, sparse_from=0.0, combine="aligned_mtl"), _by_size),
+        "gradnorm": (replace(quiet, weights="gradnorm", combine="graddrop"), SignDrop(_smaller)),
+        "famo": (replace(quiet, weights="famo"), None),
     }
     found = {name: (replace(plan, training=training), weighting) for name, (training, weighting) in many.items()}
     shown = replace(plan, training=many["sgd"][0], training_features=(feature("position", 5, 3),))
@@ -52,6 +54,11 @@ def plans() -> dict[str, tuple[Plan, GradientWeighting | None]]:
 def _by_size(gram_TT: torch.Tensor) -> torch.Tensor:
     """Weighs gradients by their lengths, as no sum does."""
     return 1 / (1 + gram_TT.diagonal().sqrt())
+
+
+def _smaller(gradient_TP: torch.Tensor) -> torch.Tensor:
+    """As GradDrop draws: from the seed that it is given."""
+    return gradient_TP.sum(dim=0) * torch.rand(gradient_TP.shape[1])
 
 
 def batches(plan: Plan) -> list[Batch]:
@@ -76,6 +83,7 @@ def learn(
     for layer in network.modules():
         if isinstance(layer, AESLayer):
             layer.gate.weight.data.mul_(3)
+    torch.manual_seed(processes.rank)
     stepper = Stepper(network, CPU, weighting, processes)
     losses = [stepper.step(batch, place / STEPS).tolist() for place, batch in enumerate(given)]
     return losses, stepper.measured

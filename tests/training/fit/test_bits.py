@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from aesm_dsl import prepare
 from aesm_dsl.findings.diagnostic import Findings
-from aesm_dsl.training.fit.combine import gradient_weighting
+from aesm_dsl.training.fit.gradient_weighting import gradient_weighting
 from aesm_dsl.training.fit.step import Stepper
 from tests.bits.options import OPTIONS, write_world
 from tests.bits.twice import digest

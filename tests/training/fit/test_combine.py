@@ -17,7 +17,8 @@ from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.layers.aes import Noise
 from aesm_dsl.layers.build import AnyNetwork, build_network
-from aesm_dsl.training.fit.combine import GradientWeighting, backward, gradient_weighting, gradients
+from aesm_dsl.training.fit.combine import backward, gradients
+from aesm_dsl.training.fit.gradient_weighting import GradientWeighting, gradient_weighting
 from aesm_dsl.training.fit.loop import fit
 from aesm_dsl.training.fit.loss import Loss, loss
 from tests.layers.baselines.plans import BASELINES, make_baseline, visit
