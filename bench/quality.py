@@ -34,6 +34,7 @@ from aesm_dsl.training.metrics.auc import auc as exact_auc
 from aesm_dsl.training.metrics.group_recovery import recovery
 from aesm_dsl.training.metrics.scores import ALL
 from aesm_dsl.training.metrics.t_test import MeanOfRuns, mean_of_runs
+from aesm_dsl.training.outside.outside_run import load_outside_run
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.sharing.sharing_matrix import mean_matrix
 
@@ -155,6 +156,8 @@ def groups(out: Path, worlds: int, rivals: Sequence[str]) -> Table:
         )
         for name, (path,) in comparison.runs.items():
             runs.setdefault(name, []).append(load_run(comparison.folder / path))
+        for name, (path,) in comparison.outside.items():
+            runs.setdefault(name, []).append(load_outside_run(comparison.folder / path))
     title = f"{worlds} worlds of hidden groups: AUC on the test rows"
     table = _table(title, f"p: paired t-test over the {worlds} worlds.")
     for name in ("all rows", "AES minus", "p", "small", "AES minus", "p", "recovery: layers, mean"):

@@ -2,6 +2,7 @@
 
 DIR/runs/ARCHITECTURE-SEED         one run folder each; a folder that holds the run of the same resolved spec is kept
 DIR/runs/ARCHITECTURE-CHOICE-SEED  the same if settings are searched: choice 1, 2, ...
+DIR/runs/MODEL-SEED                a model from outside, `logistic` or `lightgbm`
 DIR/compare.json                   the comparison, once all runs are there
 """
 
@@ -15,18 +16,20 @@ from typing import TYPE_CHECKING
 
 from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.api.load_run import load_run
+from aesm_dsl.api.outside import OutsideTrials, check_outside
 from aesm_dsl.api.trials import Trial, need_validation, train_all, unfinished
 from aesm_dsl.files.whole import write_text
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.findings.error import AesmError
 from aesm_dsl.plan.data import SplitPlan
 from aesm_dsl.plan.plan import Plan
-from aesm_dsl.spec.baseline import ARCHITECTURES
+from aesm_dsl.spec.baseline import ARCHITECTURES, OUTSIDE_MODELS
 from aesm_dsl.training.distributed.launch import refuse_many
 
 if TYPE_CHECKING:
     from aesm_dsl.training.compare import Comparison
     from aesm_dsl.training.metrics.paired_rows_test import RowTest
+    from aesm_dsl.training.outside.outside_run import OutsideRun
     from aesm_dsl.training.run.folder import Run
 
 UNIFIED = "aes"
@@ -74,7 +77,7 @@ def compare(
     Args:
         spec: the path of a spec file.
         out: the folder; None for `runs/NAME-compare`.
-        rivals: architectures to compare AES with.
+        rivals: architectures to compare AES with, and models from outside (OUTSIDE_MODELS): "logistic", "lightgbm".
         seeds: how many: the spec's own and the ones that follow it.
         jobs: runs at a time, each in a process with its share of the cores; None for as many as there are cores, one on
             a GPU.
@@ -84,7 +87,8 @@ def compare(
         tries: overrides for each architecture to choose from: those of one path are alternatives, those of different
             paths are combined. Each choice is trained with the first seed; the one with the best mean AUC on the
             validation rows is trained with the other seeds too, and compared. AES chooses first: settings of its
-            experts are then the same for all rivals, which are as large as the AES that was chosen.
+            experts are then the same for all rivals, which are as large as the AES that was chosen. Models from outside
+            choose settings of their own, always by the validation rows.
         warn: called with the warnings about the spec.
         watch: called after every run.
 
@@ -93,9 +97,11 @@ def compare(
         ValueError: `seeds` or `jobs` is below 1.
     """
     from aesm_dsl.training.compare import comparison
+    from aesm_dsl.training.metrics.scores import mean
 
-    names = (UNIFIED, *dict.fromkeys(rivals))
-    _check_arguments(names, seeds, jobs)
+    _check_arguments((UNIFIED, *rivals), seeds, jobs)
+    names = (UNIFIED, *dict.fromkeys(name for name in rivals if name not in OUTSIDE_MODELS))
+    outside = [name for name in OUTSIDE_MODELS if name in rivals]
     choices = _choices(tries)
     compiled = [
         compile_spec(spec, overrides=(*overrides, *choice), arch=name, warn=warn)
@@ -104,6 +110,7 @@ def compare(
     ]
     first = compiled[0]
     refuse_many("compare", first.spec.places.of(""))
+    check_outside(first, outside)
     if tries:
         need_validation(first)
     folder = Path(out) if out is not None else Path("runs") / f"{first.spec.name}-compare"
@@ -112,7 +119,10 @@ def compare(
     alike = [_sized(choice, ()) for choice in choices]
     rival_choices = [number for number, choice in enumerate(alike) if alike.index(choice) == number]
     rivals_count = len(names) - 1
-    total, done = len(choices) + rivals_count * len(rival_choices) + len(names) * (seeds - 1), 0
+    base = compile_spec(spec, overrides=(*overrides, f"train.seed={start}"), arch=UNIFIED) if outside else first
+    of_outside = OutsideTrials(base, folder / "runs", outside, range(start, start + seeds), overwrite)
+    total = len(choices) + rivals_count * len(rival_choices) + len(names) * (seeds - 1)
+    total, done = total + sum(map(len, of_outside.folders.values())), 0
     chosen, choosing = dict.fromkeys(names, 0), bool(tries)
 
     def trial(name: str, choice: int, seed: int) -> Trial:
@@ -135,6 +145,12 @@ def compare(
         shown = _valid_auc(trial) if choosing else mean_auc
         watch(Finished(done, total, trial.architecture, trial.seed, shown, choosing))
 
+    def fitted(run: OutsideRun) -> None:
+        nonlocal done
+        done += 1
+        watch(Finished(done, total, run.model, run.seed, mean(run.scores, "mean_auc"), False))
+
+    of_outside.unfitted()  # a folder of another spec is refused before anything is trained
     if tries:
         of_unified = [trial(UNIFIED, choice, start) for choice in range(len(choices))]
         train_missing(of_unified)
@@ -147,12 +163,15 @@ def compare(
     in_order = [trial for same_seed in zip(*every.values(), strict=True) for trial in same_seed]
     # The first seed of every architecture was trained to choose its settings.
     train_missing(in_order[len(names) if tries else 0 :])
+    done += sum(map(len, of_outside.folders.values())) - len(of_outside.unfitted())
+    from_outside = of_outside.fitted(fitted)
     runs = {name: [load_run(trial.folder) for trial in trials] for name, trials in every.items()}
     of_chosen = choices[chosen[UNIFIED]]
     settings = {
         name: _sized(choices[which], of_chosen) if name != UNIFIED else of_chosen for name, which in chosen.items()
     }
-    result = comparison(runs, folder, _by_rows(runs, device), settings)
+    by_rows = _by_rows(runs, from_outside, device)
+    result = comparison(runs, folder, by_rows, settings, from_outside)
     write_text(folder / "compare.json", result.to_json())
     return result
 
@@ -197,7 +216,9 @@ def _same_rows(plan: Plan, seed: int) -> tuple[str, ...]:
     )
 
 
-def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[tuple[str, str], RowTest]]:
+def _by_rows(
+    runs: Mapping[str, Sequence[Run]], from_outside: Mapping[str, Sequence[OutsideRun]], device: str
+) -> dict[str, dict[tuple[str, str], RowTest]]:
     """For every rival the tests of AES against it, on the rows both were measured on; none if the rows are gone."""
     from aesm_dsl.training.evaluate import predict_measured_rows
     from aesm_dsl.training.metrics.paired_rows_test import ranked_rows, row_tests
@@ -207,6 +228,8 @@ def _by_rows(runs: Mapping[str, Sequence[Run]], device: str) -> dict[str, dict[t
         predictions = [predict_measured_rows(run, device, Findings()) for run in of_name]
         rows = [prediction.rows for prediction in predictions if prediction is not None]
         ranked[name] = ranked_rows(of_name[0].plan, rows) if len(rows) == len(of_name) else None
+    for name, models in from_outside.items():
+        ranked[name] = ranked_rows(runs[UNIFIED][0].plan, [model.rows for model in models])
     unified = ranked.pop(UNIFIED)
     if unified is None:
         return {}
@@ -218,8 +241,9 @@ def _check_arguments(names: Sequence[str], seeds: int, jobs: int | None) -> None
         raise ValueError(f"{seeds} seeds and {jobs} jobs, expected at least one")
     findings = Findings()
     for name in names:
-        if name not in ARCHITECTURES:
-            known = quoted(RIVALS)
-            findings.add("E302", f"no architecture `{name}`", help=[did_you_mean(name, RIVALS), f"there are {known}"])
+        if name not in (*ARCHITECTURES, *OUTSIDE_MODELS):
+            known = (*RIVALS, *OUTSIDE_MODELS)
+            help = [did_you_mean(name, known), f"there are {quoted(known, len(known))}"]
+            findings.add("E302", f"no architecture `{name}`, and no model from outside", help=help)
     if findings.errors:
         raise AesmError(findings)

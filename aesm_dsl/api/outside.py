@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def outside_runs(
     compiled = compile_spec(spec, overrides=overrides)
     check_outside(compiled, models)
     start = compiled.plan.training.seed
-    return fit_missing(compiled, Path(folder), models, range(start, start + seeds), overwrite=overwrite, watch=watch)
+    return OutsideTrials(compiled, Path(folder), models, range(start, start + seeds), overwrite).fitted(watch)
 
 
 def check_outside(compiled: Compiled, models: Sequence[str]) -> None:
@@ -73,101 +74,79 @@ def check_outside(compiled: Compiled, models: Sequence[str]) -> None:
             raise refusal(compiled, f"`{model}` needs {package}, which cannot be loaded", installed) from error
 
 
-def unfitted(
-    compiled: Compiled, folder: Path, models: Sequence[str], seeds: Sequence[int], *, overwrite: bool
-) -> list[Path]:
-    """Returns the folders of the models that are still to be fitted.
+@dataclass(frozen=True, slots=True)
+class OutsideTrials:
+    """Models from outside to fit, each in a folder MODEL-SEED; one folder if there is no chance in the model."""
 
-    Raises:
-        AesmError: a folder holds the model of another spec, and `overwrite` is False (E601).
-    """
-    return [
-        path
-        for paths in _folders(folder, models, seeds).values()
-        for path in paths
-        if not _kept(path, compiled, overwrite)
-    ]
+    compiled: Compiled
+    folder: Path
+    models: Sequence[str]
+    seeds: Sequence[int]
+    overwrite: bool = False
+    """Fit again what was fitted for another spec, instead of refusing it."""
 
+    @property
+    def folders(self) -> dict[str, list[Path]]:
+        """Model -> its folders, in the order of the seeds."""
+        from aesm_dsl.training.outside.outside_run import WITHOUT_CHANCE
 
-def fit_missing(
-    compiled: Compiled,
-    folder: Path,
-    models: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    overwrite: bool,
-    watch: Callable[[OutsideRun], None],
-) -> dict[str, tuple[OutsideRun, ...]]:
-    """Returns the models of every seed, and fits those that their folders do not hold; see `outside_runs`."""
-    from aesm_dsl.training.outside.outside_run import save_outside_run
+        return {
+            model: [
+                self.folder / f"{model}-{seed}" for seed in (self.seeds[:1] if model in WITHOUT_CHANCE else self.seeds)
+            ]
+            for model in self.models
+        }
 
-    result: dict[str, tuple[OutsideRun, ...]] = {}
-    for model, paths in _folders(folder, models, seeds).items():
-        of_model: list[OutsideRun] = []
-        rows = _Rows(compiled, model)
-        for path, seed in zip(paths, seeds, strict=False):
-            run = _kept(path, compiled, overwrite)
-            if run is None:
-                chosen = of_model[0].settings if of_model else ()
-                run = rows.fitted(path, seed, chosen)
-                save_outside_run(run)
-                watch(run)
-            of_model.append(run)
-        result[model] = tuple(of_model * len(seeds) if len(of_model) < len(seeds) else of_model)
-    return result
+    def unfitted(self) -> list[Path]:
+        """Returns the folders of the models that are still to be fitted.
 
+        Raises:
+            AesmError: a folder holds the model of another spec, and `overwrite` is False (E601).
+        """
+        return [path for paths in self.folders.values() for path in paths if self._kept(path) is None]
 
-class _Rows:
-    """The rows of a spec for one model, encoded once a first model is fitted."""
+    def fitted(self, watch: Callable[[OutsideRun], None]) -> dict[str, tuple[OutsideRun, ...]]:
+        """Returns the models of every seed, and fits those that their folders do not hold; see `outside_runs`."""
+        from aesm_dsl.training.outside.outside_run import fit_outside, save_outside_run
 
-    def __init__(self, compiled: Compiled, model: str) -> None:
-        self._compiled, self._model = compiled, model
-        self._read: tuple[Prepared, Plan] | None = None
+        result: dict[str, tuple[OutsideRun, ...]] = {}
+        for model, paths in self.folders.items():
+            of_model: list[OutsideRun] = []
+            read: tuple[Plan, Prepared] | None = None
+            for path, seed in zip(paths, self.seeds, strict=False):
+                run = self._kept(path)
+                if run is None:
+                    read = read or self._prepared(model)
+                    chosen = of_model[0].settings if of_model else ()
+                    run = fit_outside(*read, model, seed, chosen=chosen)
+                    run = replace(run, folder=path, spec=self.compiled.resolved())
+                    save_outside_run(run)
+                    watch(run)
+                of_model.append(run)
+            result[model] = tuple(of_model) if len(of_model) == len(self.seeds) else tuple(of_model * len(self.seeds))
+        return result
 
-    def fitted(self, folder: Path, seed: int, chosen: Sequence[dict[str, float]]) -> OutsideRun:
-        """Fits and measures the model for a seed, with settings for every task, or those it chooses."""
-        from aesm_dsl.training.outside.outside_run import fit_outside
+    def _prepared(self, model: str) -> tuple[Plan, Prepared]:
+        """The rows as a model reads them: trees cut numbers themselves."""
+        from aesm_dsl.training.outside.cells import with_plain_numbers
+        from aesm_dsl.training.train import prepare_rows
 
-        if self._read is None:
-            self._read = _prepared(self._compiled, self._model)
-        prepared, plan = self._read
-        return fit_outside(
-            plan, prepared, self._model, seed, chosen=chosen, folder=folder, spec=self._compiled.resolved()
-        )
+        compiled, findings = self.compiled, Findings()
+        plan = with_plain_numbers(compiled.plan) if model == "lightgbm" else compiled.plan
+        prepared = prepare_rows(plan, data_roots(compiled.spec), None, findings, compiled.spec.places.of)
+        if prepared is None:
+            raise AesmError(findings)
+        return plan, prepared
 
+    def _kept(self, path: Path) -> OutsideRun | None:
+        """The model that a folder holds; None if it is missing, or another spec's that is to be replaced."""
+        from aesm_dsl.training.outside.outside_run import load_outside_run
 
-def _prepared(compiled: Compiled, model: str) -> tuple[Prepared, Plan]:
-    """The rows as a model reads them: trees cut numbers themselves."""
-    from aesm_dsl.training.outside.cells import with_plain_numbers
-    from aesm_dsl.training.train import prepare_rows
-
-    findings = Findings()
-    plan = with_plain_numbers(compiled.plan) if model == "lightgbm" else compiled.plan
-    prepared = prepare_rows(plan, data_roots(compiled.spec), None, findings, compiled.spec.places.of)
-    if prepared is None:
-        raise AesmError(findings)
-    return prepared, plan
-
-
-def _folders(folder: Path, models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[Path]]:
-    """Model -> its folders, one for each seed, or one for all."""
-    from aesm_dsl.training.outside.outside_run import WITHOUT_CHANCE
-
-    return {
-        model: [folder / f"{model}-{seed}" for seed in (seeds[:1] if model in WITHOUT_CHANCE else seeds)]
-        for model in models
-    }
-
-
-def _kept(path: Path, compiled: Compiled, overwrite: bool) -> OutsideRun | None:
-    """The model that a folder holds; None if it is missing, or another spec's that is to be replaced."""
-    from aesm_dsl.training.outside.outside_run import load_outside_run
-
-    run = load_outside_run(path)
-    if run is None or run.spec == compiled.resolved():
-        return run
-    if not overwrite:
-        findings = Findings()
-        refuse_other_spec(path, findings)
-        raise AesmError(findings)
-    return None
+        run = load_outside_run(path)
+        if run is None or run.spec == self.compiled.resolved():
+            return run
+        if not self.overwrite:
+            findings = Findings()
+            refuse_other_spec(path, findings)
+            raise AesmError(findings)
+        return None

@@ -21,7 +21,8 @@ def compare(
         typer.Option(
             "--with",
             metavar="ARCH,...",
-            help="The architectures to compare with, as large as AES; by default all.",
+            help="The architectures to compare with, as large as AES; by default all. And, if named, models from "
+            "outside: `logistic`, `lightgbm`.",
             autocompletion=completion.rivals,
         ),
     ] = None,

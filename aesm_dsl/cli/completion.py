@@ -48,13 +48,13 @@ def devices(incomplete: str) -> list[str]:
 
 
 def rivals(incomplete: str) -> list[str]:
-    """One more architecture, after the last comma."""
-    from aesm_dsl.spec.baseline import ARCHITECTURES
+    """One more architecture or model from outside, after the last comma."""
+    from aesm_dsl.spec.baseline import ARCHITECTURES, OUTSIDE_MODELS
 
     before, comma, typed = incomplete.rpartition(",")
     return [
         f"{before}{comma}{name}"
-        for name in ARCHITECTURES
+        for name in (*ARCHITECTURES, *OUTSIDE_MODELS)
         if name != "aes" and name.startswith(typed) and name not in before.split(",")
     ]
 

@@ -39,7 +39,8 @@ def _leaderboard(comparison: Comparison) -> Table:
         f"aes minus: the AES model's mean minus this one's, seed by seed, with the p of the paired t-test.\n"
         f"Baselines have as many {'parameters' if comparison.match == 'parameters' else 'FLOPs per row'} as AES; "
         "embedding tables are not counted.\nrows/s: in training; runs at the same time slow each other down."
-        + "".join(f"\n{line}" for line in ["Settings chosen on the validation rows:", *chosen] if chosen),
+        + "".join(f"\n{line}" for line in ["Settings chosen on the validation rows:", *chosen] if chosen)
+        + _from_outside(comparison),
     )
     table.add_column("")
     for name in (*tasks, "mean AUC", "95 %", "aes minus", "p", "parameters", "FLOPs per row", "rows/s"):
@@ -52,11 +53,23 @@ def _leaderboard(comparison: Comparison) -> Table:
             _interval(contender.auc),
             _signed(contender.behind),
             _p(contender.behind),
-            f"{contender.parameters:,}",
-            f"{contender.flops:,}",
-            f"{contender.rows_per_second:,.0f}",
+            contender.size or f"{contender.parameters:,}",
+            "-" if contender.flops is None else f"{contender.flops:,}",
+            "-" if contender.rows_per_second is None else f"{contender.rows_per_second:,.0f}",
         )
     return table
+
+
+def _from_outside(comparison: Comparison) -> str:
+    """What is said of models from outside; "" without any."""
+    names = [contender.architecture for contender in comparison.contenders if contender.outside]
+    if not names:
+        return ""
+    several = len(names) > 1
+    sentence = (
+        f"{' and '.join(names)}: from outside, {'one model each' if several else 'a model'} for every task, all leaves"
+    )
+    return "".join(f"\n{line}." for line in (sentence, *comparison.notes))
 
 
 def _by_leaf(comparison: Comparison) -> Table:

@@ -26,6 +26,8 @@ Architecture = typing.Literal[
 ARCHITECTURES: tuple[Architecture, ...] = typing.get_args(Architecture)
 LEAF_FEATURE: tuple[Architecture, ...] = ("shared_bottom", "mmoe", "ple", "adatt", "aitm", "cross_stitch")
 """The architectures that can have the leaf as a feature: what they share sees no leaf otherwise."""
+OUTSIDE_MODELS = ("logistic", "lightgbm")
+"""Models from outside that a comparison can have beside them: no spec becomes one."""
 
 
 class BaselineBlock(BlockModel):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from aesm_dsl.plan.strict_json import read_json
 from aesm_dsl.training.metrics.paired_rows_test import Place, RowTest
 from aesm_dsl.training.metrics.scores import ALL, Score, with_overall_name
 from aesm_dsl.training.metrics.t_test import MeanOfRuns, mean_of_runs
+from aesm_dsl.training.outside.ahead import ahead_of_networks
+from aesm_dsl.training.outside.outside_run import PARTS_OF, WITHOUT_CHANCE, OutsideRun
 from aesm_dsl.training.run.folder import Run
 
 FORMAT = 1
@@ -32,23 +34,31 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One architecture, over all seeds."""
+    """One architecture or model from outside, over all seeds."""
 
     architecture: str
-    parameters: int
-    """Parameters, without the features' embedding tables."""
-    table_parameters: int
+    parameters: int | None
+    """Parameters, without the features' embedding tables; None for a model from outside."""
+    table_parameters: int | None
     """Parameters of the features' embedding tables."""
-    flops: int
+    flops: int | None
     """FLOPs per row, with as many experts as a row selects at most."""
-    rows_per_second: float
+    rows_per_second: float | None
     """Training speed of the median run. Runs that train at the same time slow each other down."""
     auc: MeanOfRuns
     """Mean over the tasks of the AUC on all rows."""
     behind: MeanOfRuns | None
     """AUC of the AES model minus that of this one, seed by seed; None for AES itself."""
     settings: tuple[str, ...] = ()
-    """The overrides that were chosen for it; empty if there was nothing to choose."""
+    """The overrides that were chosen for it; empty if there was nothing to choose. Of a model from outside, what it
+    chose for each task."""
+    size: str = ""
+    """Of a model from outside, how large it is: "612 trees"; empty for a network."""
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is a model from outside: no network, and nothing that a spec could become."""
+        return bool(self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,10 @@ class Comparison:
     seesaw: tuple[Swing, ...]
     runs: dict[str, tuple[str, ...]]
     """For every architecture its run folders, in the order of the seeds, relative to the comparison's folder."""
+    outside: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The same for models from outside; a model without chance has one folder for all seeds."""
+    notes: tuple[str, ...] = ()
+    """Sentences about models from outside: whether one is ahead of every network, and what they do not read."""
 
     def to_json(self) -> str:
         return json.dumps(self.to_data(), ensure_ascii=False, indent=1) + "\n"
@@ -133,6 +147,7 @@ def comparison(
     folder: Path,
     by_rows: Mapping[str, Mapping[Place, RowTest]],
     settings: Mapping[str, tuple[str, ...]],
+    outside: Mapping[str, Sequence[OutsideRun]] | None = None,
 ) -> Comparison:
     """Compares runs. A leaf and task whose rows are of one class has no AUC, and is left out.
 
@@ -141,14 +156,18 @@ def comparison(
         folder: the comparison's folder, in which the run folders lie.
         by_rows: for every architecture but AES, the tests of AES against it on the same rows, as far as there are any.
         settings: for every architecture, the overrides that were chosen for it.
+        outside: models from outside that were fitted and measured on the same rows, one for each seed.
     """
-    first = runs[UNIFIED][0]
-    scores = {name: [_by_place(run.scores) for run in own] for name, own in runs.items()}
-    overall = {name: [_overall(run.scores) for run in own] for name, own in runs.items()}
+    first, outside = runs[UNIFIED][0], outside or {}
+    every: dict[str, Sequence[Run] | Sequence[OutsideRun]] = {**runs, **outside}
+    scores = {name: [_by_place(run.scores) for run in own] for name, own in every.items()}
+    overall = {name: [_overall(run.scores) for run in own] for name, own in every.items()}
     contenders = [_contender(name, own, overall[name], overall[UNIFIED], settings[name]) for name, own in runs.items()]
+    tasks = [task.name for task in first.plan.tasks.tasks]
+    contenders += [_from_outside(own, tasks, overall[name], overall[UNIFIED]) for name, own in outside.items()]
     places = [(score.leaf, score.task) for score in first.scores if score.auc is not None]
     standings = tuple(
-        _standing(place, name, scores, by_rows.get(name, {}).get(place)) for place in places for name in runs
+        _standing(place, name, scores, by_rows.get(name, {}).get(place)) for place in places for name in every
     )
     return Comparison(
         folder=folder,
@@ -160,8 +179,45 @@ def comparison(
         contenders=tuple(sorted(contenders, key=lambda contender: -contender.auc.value)),
         standings=standings,
         seesaw=_seesaw(standings) if SINGLE in runs else (),
-        runs={name: tuple(run.folder.relative_to(folder).as_posix() for run in own) for name, own in runs.items()},
+        runs={name: _folders(own, folder) for name, own in runs.items()},
+        outside={name: _folders(own, folder) for name, own in outside.items()},
+        notes=(
+            *ahead_of_networks(overall, _by_task(standings), outside),
+            *(note for own in outside.values() for note in own[0].notes),
+        ),
     )
+
+
+def _by_task(standings: Sequence[Standing]) -> dict[str, dict[str, float]]:
+    """Task -> architecture -> its AUC on all rows, mean over the seeds."""
+    values: dict[str, dict[str, float]] = {}
+    for standing in standings:
+        if standing.leaf == ALL:
+            values.setdefault(standing.task, {})[standing.architecture] = standing.auc.value
+    return values
+
+
+def _folders(runs: Sequence[Run] | Sequence[OutsideRun], folder: Path) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(run.folder.relative_to(folder).as_posix() for run in runs))
+
+
+def _from_outside(
+    runs: Sequence[OutsideRun], tasks: Sequence[str], auc: Sequence[float], unified: Sequence[float]
+) -> Contender:
+    first = runs[0]
+    settings = tuple(
+        f"{task}: {', '.join(f'{key} {value:g}' for key, value in chosen.items())}"
+        for task, chosen in zip(tasks, first.settings, strict=True)
+        if chosen
+    )
+    size = f"{first.size:,} {PARTS_OF[first.model]}"
+    behind = _difference(unified, auc)
+    return Contender(first.model, None, None, None, None, _mean(first.model, auc), behind, settings, size)
+
+
+def _mean(name: str, values: Sequence[float]) -> MeanOfRuns:
+    """The mean over the seeds; a model without chance is the same for all of them, and counts once."""
+    return mean_of_runs(values[:1] if name in WITHOUT_CHANCE else values)
 
 
 def _contender(
@@ -194,7 +250,7 @@ def _standing(
         name,
         own[0].rows,
         own[0].positives,
-        mean_of_runs(auc),
+        _mean(name, auc),
         float(np.mean(losses)) if losses else None,
         None if name == UNIFIED else _difference(unified, auc),
         by_rows,

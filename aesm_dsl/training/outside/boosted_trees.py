@@ -158,7 +158,7 @@ class _Grower:
     def searched(self) -> Settings:
         """Returns the settings that are best by the validation rows: a shape, a slower rate, smoother categories."""
         if not len(self._judges.row_R):
-            return {**SHAPES[1], **RATE}
+            return {**SHAPES[0], **RATE}
         best, value = SHAPES[0], -np.inf
         for shape in SHAPES:
             best, value = self._better(best, value, {**shape, **RATE})

@@ -115,7 +115,7 @@ def with_plain_numbers(plan: Plan) -> Plan:
             return feature
         return replace(feature, kind="value", rows=0, slots=0, values=1, scale="none", encoding=None)
 
-    return replace(plan, features=tuple(map(plain, plan.features)), training_features=())
+    return replace(plan, features=tuple(map(plain, plan.features)))
 
 
 def _mean_vectors(id_RK: Whole, vector_KG: Singles) -> Singles:

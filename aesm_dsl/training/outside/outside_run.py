@@ -71,8 +71,6 @@ def fit_outside(
     seed: int,
     *,
     chosen: Sequence[Settings],
-    folder: Path,
-    spec: str,
 ) -> OutsideRun:
     """Fits a model on the training rows of a plan, and measures it where the plan's networks are measured.
 
@@ -82,8 +80,9 @@ def fit_outside(
         model: "logistic" or "lightgbm".
         seed: of whatever chance there is.
         chosen: settings for every task; empty to choose them by the validation rows.
-        folder: where the model is to be kept.
-        spec: the resolved spec.
+
+    Returns:
+        The run, without a folder and the text of its spec.
     """
     tables = prepared.tables
     assert tables.valid is not None
@@ -93,10 +92,10 @@ def fit_outside(
     fits = MODELS[model](train, valid, measured, seed, chosen)
     rows = measured.predicted(np.column_stack([fit.log_odds_R for fit in fits]))
     return OutsideRun(
-        folder,
+        Path(),
         model,
         seed,
-        spec,
+        "",
         part,
         tuple(fit.settings for fit in fits),
         sum(fit.size for fit in fits),
