@@ -6,9 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from aesm_dsl.cli.main import app
 
 BASH = shutil.which("bash")
 
@@ -57,13 +61,27 @@ def bash(script: str, folder: Path, *words: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if line]
 
 
-def offered(folder: Path, *words: str) -> list[str]:
+def through_bash(folder: Path, *words: str) -> list[str]:
     """What the shell is offered for the last word of a line."""
     script = (
         'source <(aesm --show-completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
         "_aesm_completion aesm; printf '%s\\n' \"${COMPREPLY[@]}\""
     )
     return bash(script, folder, *words)
+
+
+def offered(folder: Path, *words: str) -> list[str]:
+    """The same, without a shell: what the script hands on is handed on here."""
+    env = {"_AESM_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    with chdir(folder):
+        done = CliRunner().invoke(app, [], prog_name="aesm", env=env)
+    assert not done.stderr
+    return [line for line in done.stdout.splitlines() if line]
+
+
+def test_a_shell_is_offered_the_same(folder: Path) -> None:
+    for words in (("train", "fund.aesm", "--arch", "s"), ("check", "fund.aesm", "sp"), ("check", "two")):
+        assert through_bash(folder, "aesm", *words) == offered(folder, "aesm", *words)
 
 
 def test_commands_and_options(folder: Path) -> None:
