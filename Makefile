@@ -69,8 +69,9 @@ accept: $(READY)   ## rewrite the golden files from what the code prints now
 bits: $(READY)     ## train by every option with 1, 2 and 3 threads, twice: the same bits, in half an hour or more
 	$(BIN)/python -m tests.bits
 
-sweeps: $(READY)   ## try every planted mistake, and export every architecture under names of every kind
-	AESM_SWEEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/findings/test_independent_mistakes.py tests/serving/test_export.py tests/serving/test_export_names.py
+sweeps: $(READY)   ## try every planted mistake, ten times the examples, every architecture exported under names of every kind
+	AESM_SWEEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/findings/test_independent_mistakes.py tests/plan/test_sizing.py tests/serving/test_export.py tests/serving/test_export_names.py
+	AESM_SWEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m hypothesis
 	$(BIN)/python -m tests.fuzz
 
 clean:    ## remove the environment, the runs and the caches

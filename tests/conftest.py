@@ -34,8 +34,14 @@ SWEEP = "AESM_SWEEP" in os.environ
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="aesm-tests-cache-")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
+
+def examples(few: int) -> int:
+    """How many examples are drawn for a property: a few, and in sweeps ten times as many."""
+    return 10 * few if SWEEP else few
+
+
 # A busy machine is no failure: examples have no time limit each.
-settings.register_profile("aesm", deadline=None)
+settings.register_profile("aesm", deadline=None, max_examples=examples(40))
 settings.load_profile("aesm")
 
 
@@ -45,6 +51,46 @@ def within(seconds: float, true: Callable[[], bool]) -> bool:
     while not true() and time.monotonic() < until:
         time.sleep(0.02)
     return true()
+
+
+SLOW = (
+    "training/fit/test_precision.py",
+    "serving/test_export.py",
+    "api/test_compare.py",
+    "api/test_api.py",
+    "training/distributed/test_together.py",
+    "training/distributed/test_sharded.py",
+    "test_docs.py",
+    "training/run/test_resume.py",
+    "cli/test_init.py",
+    "findings/test_codes.py",
+    "serving/test_predict.py",
+    "kills/test_kills.py",
+    "test_examples.py",
+    "serving/test_parity.py",
+    "plan/test_sizing.py",
+    "report/test_large_page.py",
+    "training/run/test_mlflow_tracking.py",
+    "api/test_tune.py",
+    "serving/test_score_pt2.py",
+    "training/test_baselines.py",
+)
+"""Modules that take longest, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts slow modules first, in turn into both halves: xdist gives a worker a half, and its rest to who is idle."""
+    tests = Path(__file__).parent
+    names = {path: place for place, path in enumerate(SLOW)}
+    halves: tuple[list[pytest.Item], list[pytest.Item]] = [], []
+    rest = []
+    for item in items:
+        place = names.get(item.path.relative_to(tests).as_posix())
+        (rest if place is None else halves[place % 2]).append(item)
+    for half in halves:
+        half.sort(key=lambda item: names[item.path.relative_to(tests).as_posix()])
+    middle = max(0, len(items) // 2 - len(halves[0]))
+    items[:] = [*halves[0], *rest[:middle], *halves[1], *rest[middle:]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ from aesm_dsl.findings.diagnostic import Diagnostic, Findings
 from aesm_dsl.findings.source import Source
 from aesm_dsl.plan.compiled import compile_loaded
 from aesm_dsl.spec.load import load
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, examples
 from tests.invented import Invent
 from tests.worlds import clean, write
 
@@ -93,7 +93,7 @@ def test_what_is_shown_is_the_spec(folder: Path) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@settings(max_examples=examples(25))
 def test_every_origin_is_true(random: Random) -> None:
     """Of any spec: no value without an origin; a line that is named holds the setting, and a value not written is not
     said to be."""

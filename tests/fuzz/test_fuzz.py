@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 from tests.fuzz.judge import faults
 from tests.fuzz.mutate import Mutant, corpus, mutant
 
-MUTANTS, CHUNK = 2_000, 250
+MUTANTS, CHUNK = 800, 100
 SPEC = (PROJECT / "specs" / "fund_search.aesm").read_text(encoding="utf-8")
 MEGABYTE = 1_000_000
 

@@ -17,7 +17,7 @@ from aesm_dsl.spec import format_text as tidy_module
 from aesm_dsl.spec.format_text import FULL_WIDTH_CODE, LayoutError, format_text
 from aesm_dsl.syntax.brackets import MOST_MISTAKES
 from aesm_dsl.syntax.parse import parse
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, examples
 from tests.syntax.test_format import Scribbler
 
 WIDE = dict(zip("{}[]():=,;", "｛｝［］（）：＝，；", strict=True))
@@ -49,7 +49,7 @@ def test_every_spec_of_the_project_is_in_the_layout(path: Path) -> None:
     assert tidied(text) == text
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(40))
 @given(st.randoms(use_true_random=False), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_any_sound_text_is_brought_into_the_layout_and_stays_there(chance: Random, end: str) -> None:
     text = Scribbler(chance).file().replace("\r\n", "\n").replace("\n", end)
@@ -83,7 +83,7 @@ def test_a_missing_edition_is_added(before: str, after: str) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=examples(50))
 def test_any_text_in_the_keys_of_another_keyboard_is_mended_to_what_was_meant(chance: Random) -> None:
     text = Scribbler(chance).file()
     pieces = COMMENT_OR_STRING.split(text)

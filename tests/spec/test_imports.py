@@ -23,7 +23,7 @@ from aesm_dsl.spec.load import load
 from aesm_dsl.syntax import tree
 from aesm_dsl.syntax.bracket_pairs import MOST_NESTED
 from aesm_dsl.syntax.parse import parse
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, examples
 from tests.invented import Invent
 from tests.worlds import clean, write
 
@@ -69,7 +69,7 @@ def test_what_is_taken_stands_where_use_stood(folder: Path) -> None:
 
 
 @given(st.randoms(use_true_random=False), st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_a_spec_whose_groups_are_moved_to_files_stays_the_same(random: Random, whole: bool) -> None:
     """Any spec; each of its groups goes to one of two files, and is taken one by one or with its file."""
     text = "\n".join(Invent(random).lines) + "\n"

@@ -26,7 +26,7 @@ from aesm_dsl.spec.load import load
 from aesm_dsl.spec.model import Spec
 from aesm_dsl.spec.read_json import add_json_paths
 from aesm_dsl.spec.write import write
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, examples
 from tests.invented import Invent
 from tests.spec.mutated import mutate
 from tests.worlds import clean
@@ -71,7 +71,7 @@ def test_the_specs_are_one_to_one(path: Path) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@settings(max_examples=examples(40))
 def test_any_spec_is_one_to_one(random: Random) -> None:
     is_one_to_one(Spec.parse("\n".join(Invent(random).lines)))
 
@@ -80,7 +80,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(("title", "doc", "column", "label", "value", "file"), TEXTS)))
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 def test_texts_of_any_characters_are_one_to_one(texts: dict[str, str]) -> None:
     """Quotes, line ends, control characters, full-width punctuation and look-alikes, in every place that has a text."""
     column = {"call": "equals", "column": texts["column"], "value": texts["value"]}
@@ -104,7 +104,7 @@ def test_texts_of_any_characters_are_one_to_one(texts: dict[str, str]) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_whatever_is_left_out_has_its_default(random: Random) -> None:
     """JSON without the values that are defaults anyway is the same spec."""
     spec = Spec.parse("\n".join(Invent(random).lines))
@@ -115,7 +115,7 @@ def test_whatever_is_left_out_has_its_default(random: Random) -> None:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 def test_whatever_is_written_is_told_at_its_place(random: Random, changes: int) -> None:
     spec = Spec.parse("\n".join(Invent(random).lines))
     data = spec.model_dump(mode="json", by_alias=True)
@@ -130,7 +130,7 @@ def test_whatever_is_written_is_told_at_its_place(random: Random, changes: int) 
 
 
 @given(st.randoms(use_true_random=False), st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 def test_damaged_json_is_told_once(random: Random, data: st.DataObject) -> None:
     text = json_of(Spec.parse("\n".join(Invent(random).lines)))
     place = data.draw(st.integers(0, len(text) - 1))

@@ -18,7 +18,7 @@ from aesm_dsl.api.compile import compile_spec
 from aesm_dsl.findings.render import render
 from aesm_dsl.spec.json_schema import schema, text
 from aesm_dsl.spec.model import Spec
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, examples
 from tests.invented import Invent
 from tests.spec.mutated import mutate
 from tests.spec.test_json import CORPUS, told
@@ -59,7 +59,7 @@ def test_the_specs_fit(path: Path) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@settings(max_examples=examples(40))
 def test_any_spec_fits(random: Random) -> None:
     spec = Spec.parse("\n".join(Invent(random).lines))
     assert not wrong(spec.model_dump(mode="json", by_alias=True))
@@ -86,7 +86,7 @@ def test_it_agrees_about_the_corpus(path: Path) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=400)
+@settings(max_examples=examples(120))
 def test_it_agrees_about_any_change(random: Random) -> None:
     data = Spec.parse("\n".join(Invent(random).lines)).model_dump(mode="json", by_alias=True)
     mutate(data, random)

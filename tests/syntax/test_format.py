@@ -16,6 +16,7 @@ from aesm_dsl.spec.format_text import comment_texts, structure
 from aesm_dsl.syntax.format import format_file
 from aesm_dsl.syntax.parse import parse, parser
 from aesm_dsl.syntax.tree import File
+from tests.conftest import examples
 
 LAYOUTS = {
     "settings are aligned": (
@@ -301,7 +302,7 @@ def _holds(file: File | None) -> None:
     assert "\n\n\n" not in once
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(80))
 @given(st.randoms(use_true_random=False))
 def test_any_spacing_keeps_meaning_and_comments(chance: Random) -> None:
     _holds(tree_of(Scribbler(chance).file()))
@@ -314,7 +315,7 @@ def test_comments_at_odd_places(text: str) -> None:
     _holds(tree_of(text))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 @given(from_lark(parser(strict=True), start="file"))
 def test_whatever_the_grammar_draws_keeps_meaning_and_comments(text: str) -> None:
     file = tree_of(text.replace("\r\n", "\n").replace("\r", "\n"))
