@@ -424,8 +424,7 @@ def test_row_weights_count_in_every_metric(world: Path, tmp_path: Path) -> None:
     assert not np.allclose(run.metrics["log_loss"].to_numpy(), even["log_loss"].to_numpy(), rtol=1e-3)
 
 
-@pytest.mark.parametrize("arch", ["aes", "ple"])
-@pytest.mark.parametrize("combine", ["pcgrad", "aligned_mtl"])
+@pytest.mark.parametrize(("arch", "combine"), [("aes", "pcgrad"), ("ple", "aligned_mtl")])
 def test_methods_for_gradients_train_every_architecture_and_repeat(
     world: Path, tmp_path: Path, arch: str, combine: str
 ) -> None:

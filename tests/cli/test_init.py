@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,29 @@ def drafted(table: Path, folder: Path) -> Spec:
     return Spec.parse(path.read_text(), str(path))
 
 
+@pytest.fixture(scope="module")
+def real_draft(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The draft of a real table, by its name: made and checked once for all tests."""
+
+    @cache
+    def draft(table: str) -> Path:
+        folder = tmp_path_factory.mktemp("draft")
+        drafted(real_data / f"{table}.parquet", folder)
+        return folder / "spec.aesm"
+
+    return draft
+
+
+def spec_of(path: Path) -> Spec:
+    return Spec.parse(path.read_text(), str(path))
+
+
 def features(spec: Spec) -> dict[str, Any]:
     return {name: one for group in spec.features for name, one in group.members.items()}
 
 
-def test_hotel_bookings(real_data: Path, tmp_path: Path) -> None:
-    spec = drafted(real_data / "hotel-bookings.parquet", tmp_path)
+def test_hotel_bookings(real_draft: Callable[[str], Path]) -> None:
+    spec = spec_of(real_draft("hotel-bookings"))
     assert [task.label for task in spec.tasks.tasks] == ["is_canceled"]
     assert [level.name for level in spec.levels] == ["hotel", "market_segment"]
     under = {node.title: node.under for node in spec.levels[1].nodes}
@@ -59,13 +78,13 @@ def test_hotel_bookings(real_data: Path, tmp_path: Path) -> None:
     assert features(spec)["arrival_date"].parts == ("weekday",)
     assert spec.data is not None
     assert [getattr(part, "by", None) for part in (spec.data.valid, spec.data.test)] == ["arrival_date"] * 2
-    text = (tmp_path / "spec.aesm").read_text()
+    text = real_draft("hotel-bookings").read_text()
     assert "# reservation_status: a leak: alone it predicts `is_canceled` (AUC 1.000)\n" in text
     assert "# required_car_parking_spaces: is not 0 only where `is_canceled` is 0: known only afterwards\n" in text
 
 
-def test_census_income(real_data: Path, tmp_path: Path) -> None:
-    spec = drafted(real_data / "census-income-kdd.parquet", tmp_path)
+def test_census_income(real_draft: Callable[[str], Path]) -> None:
+    spec = spec_of(real_draft("census-income-kdd"))
     assert {"y_income", "y_never_married"} < {task.name for task in spec.tasks.tasks}
     after = {task.name: task.after for task in spec.tasks.tasks}
     assert (after["y_edu_bachelor_plus"], after["y_income"]) == ("y_edu_associate_plus", None)
@@ -103,12 +122,17 @@ KNOWN_LATER = ("booking_changes", "total_of_special_requests")
     ],
 )
 def test_two_edits_make_a_draft_what_a_hand_made_spec_is(
-    table: str, hand_made: str, edits: tuple[str, ...], never: tuple[str, ...], real_data: Path, tmp_path: Path
+    table: str,
+    hand_made: str,
+    edits: tuple[str, ...],
+    never: tuple[str, ...],
+    real_data: Path,
+    real_draft: Callable[[str], Path],
+    tmp_path: Path,
 ) -> None:
     """What has to be deleted is flagged; then it has the features of our own spec, of its kinds, and trains."""
-    drafted(real_data / f"{table}.parquet", tmp_path)
     path = tmp_path / "spec.aesm"
-    lines = path.read_text().splitlines(keepends=True)
+    lines = real_draft(table).read_text().splitlines(keepends=True)
     wrong = [line for line in lines if line.split(" = ")[0].strip() in edits]
     assert len(wrong) == len(edits) <= 2
     assert all("is it known in time?" in line for line in wrong)

@@ -12,8 +12,8 @@ from tests.kills.operations import Operation, operations
 from tests.kills.process import Server, why_not
 from tests.kills.state import OTHERS, left_at_end, left_by_kill, state
 
-KILLS = {"fmt": 3, "compile, again": 2, "train --overwrite": 4, "predict to csv, again": 2}
-FULL = {"fmt": 1, "train": 2, "predict to parquet": 1}
+KILLS = {"fmt": 2, "train --overwrite": 3, "predict to csv, again": 1}
+FULL = {"fmt": 1, "train": 1}
 """Command -> how often it is disturbed."""
 
 

@@ -17,9 +17,9 @@ from aesm_dsl.plan.plan import UNKNOWN, Plan
 from tests.layers.plans import FEATURES, LAYER, make_batch, make_plan, stir
 
 
-def unknown_plan(**changes: object) -> Plan:
+def unknown_plan(repeat: int = 2, **changes: object) -> Plan:
     """Both levels take unknown nodes."""
-    plan = make_plan(layer=replace(LAYER, shared=2, **changes))
+    plan = make_plan(layer=replace(LAYER, shared=2, **changes), repeat=repeat)
     levels = tuple(
         replace(level, unknown=True, layers=tuple(replace(layer, unknown=True) for layer in level.layers))
         for level in plan.levels
@@ -138,7 +138,7 @@ class FromTensors(nn.Module):
 
 
 def test_an_exported_graph_takes_unknown_nodes() -> None:
-    plan = unknown_plan(compare="siblings", norm="batch")
+    plan = unknown_plan(repeat=1, compare="siblings", norm="batch")
     entry, card = plan.levels
     card = replace(card, nodes=tuple(replace(node, parents=(k % 3,)) for k, node in enumerate(card.nodes)))
     plan = replace(plan, levels=(entry, card))

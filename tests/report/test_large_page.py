@@ -16,15 +16,15 @@ from aesm_dsl.training.metrics.scores import ALL, Score
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.sharing.layer_usage import Flow, LayerUsage
 from aesm_dsl.training.sharing.usage import Usage
-from tests.report.test_page import BROWSER, PROFILE, run
+from tests.report.test_page import BROWSER, PROFILE, made_run
 
-__all__ = ["run"]
 LEAVES = 1000
 
 
-@pytest.fixture
-def large(run: Run) -> Run:
-    """The run with an entry level of a thousand nodes, each of them a leaf of its own."""
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with an entry level of a thousand nodes, each of them a leaf of its own."""
+    run = made_run(tmp_path_factory.mktemp("large"))
     names = tuple(f"页{at}" for at in range(LEAVES))
     node = run.plan.levels[0].nodes[0]
     entry = replace(run.plan.levels[0], nodes=tuple(replace(node, name=name, label=f"入口 {name}") for name in names))
@@ -54,8 +54,12 @@ def large(run: Run) -> Run:
     )
 
 
-def test_a_thousand_leaves_make_a_small_page_with_all_of_them(large: Run) -> None:
-    text = report_page(large)
+@pytest.fixture(scope="module")
+def text(large: Run) -> str:
+    return report_page(large)
+
+
+def test_a_thousand_leaves_make_a_small_page_with_all_of_them(large: Run, text: str) -> None:
     assert len(text.encode()) < 10_000_000
     listed = re.search(r'<details id="every-leaf">.*?</details>', text, re.DOTALL)
     assert listed is not None
@@ -67,8 +71,8 @@ def test_a_thousand_leaves_make_a_small_page_with_all_of_them(large: Run) -> Non
     assert text.count(">17</td>") > 80, "users beside GAUC"
 
 
-def test_a_small_page_has_no_search(run: Run) -> None:
-    assert 'id="leaf-search"' not in report_page(run)
+def test_a_small_page_has_no_search(tmp_path: Path) -> None:
+    assert 'id="leaf-search"' not in report_page(made_run(tmp_path))
 
 
 PROBE = """<script>
@@ -81,9 +85,9 @@ document.documentElement.dataset.found = `${seen} ${document.getElementById("lea
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium; `apt-get install chromium` brings one")
-def test_the_search_finds_a_leaf(large: Run, tmp_path: Path) -> None:
+def test_the_search_finds_a_leaf(large: Run, text: str, tmp_path: Path) -> None:
     path, task = tmp_path / "report.html", large.plan.tasks.tasks[0].label
-    path.write_text(report_page(large).replace("</body>", PROBE.replace("{task}", task) + "</body>"), encoding="utf-8")
+    path.write_text(text.replace("</body>", PROBE.replace("{task}", task) + "</body>"), encoding="utf-8")
     command = [str(shutil.which(str(BROWSER))), "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     command += [f"--user-data-dir={tmp_path / 'browser'}", path.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

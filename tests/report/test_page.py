@@ -69,6 +69,10 @@ class Elements(HTMLParser):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
+    return made_run(tmp_path)
+
+
+def made_run(tmp_path: Path) -> Run:
     plan, usage = fund_usage()
     plan = replace(plan, label=HOSTILE)
     leaves = [

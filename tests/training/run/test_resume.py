@@ -60,9 +60,9 @@ def same(folder: Path, whole: Run) -> None:
     assert not RunInProgress.of(folder).folder.exists()
 
 
-def test_killed_twenty_times(spec: Path, whole: Run, tmp_path: Path) -> None:
-    kills, overrides = int(os.environ.get("AESM_KILLS", "20")), SMALL
-    if kills > 20:  # a training that is long enough for so many lives
+def test_killed_again_and_again(spec: Path, whole: Run, tmp_path: Path) -> None:
+    kills, overrides = int(os.environ.get("AESM_KILLS", "8")), SMALL
+    if kills > 8:  # a training that is long enough for so many lives
         overrides = [*SMALL, f"train.length={kills // 4} epochs", "train.stop=none"]
         whole = train(spec, tmp_path / "whole", device="cpu", overrides=[*overrides, "train.checkpoint=none"])
     order = {"spec": str(spec), "out": str(tmp_path / "run"), "overrides": overrides, "kills": kills, "seed": 5}
