@@ -92,8 +92,9 @@ def compare(
                 warn=warn,
                 watch=watch,
             )
-        except StoppedError as stopped:
-            say(f"{stopped} of a run: the same command goes on with the runs that are not finished")
+        except (StoppedError, KeyboardInterrupt) as stopped:
+            what = f"{stopped} of a run" if isinstance(stopped, StoppedError) else "interrupted"
+            say(f"{what}: the same command goes on with the runs that are not finished")
             raise typer.Exit(130) from stopped
     if form is ResultFormat.json:
         print_json(result.to_data())

@@ -12,9 +12,11 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from aesm_dsl import AesmError, compare
 from aesm_dsl.api.compare import Finished
+from aesm_dsl.cli.main import app
 from aesm_dsl.report.comparison import comparison_tables
 from aesm_dsl.training.compare import Comparison
 from aesm_dsl.training.metrics.t_test import mean_of_runs
@@ -122,8 +124,12 @@ def test_an_interrupted_fit_leaves_what_is_finished(spec: Path, found: Compariso
     def interrupted(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
-    with patch.dict(outside_run.MODELS, lightgbm=interrupted), pytest.raises(KeyboardInterrupt):
-        compare(spec, tmp_path / "out", **ASKED)
+    command = ["compare", str(spec), "-o", str(tmp_path / "out"), "--with", "lightgbm,logistic", "--seeds", "2"]
+    with patch.dict(outside_run.MODELS, lightgbm=interrupted):
+        told = CliRunner().invoke(app, [*command, "--jobs", "1", "--device", "cpu"])
+    assert told.exit_code == 130
+    last = told.stderr.splitlines()[-1]
+    assert last == "interrupted: the same command goes on with the runs that are not finished"
     assert sorted(path.name for path in (tmp_path / "out" / "runs").iterdir()) == ["aes-7", "aes-8", "logistic-7"]
     again: list[Finished] = []
     result = compare(spec, tmp_path / "out", **ASKED, watch=again.append)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from aesm_dsl.training.metrics.scores import Floats
 from aesm_dsl.training.outside.cells import IdCells, NumberCells, OutsideRows
@@ -53,6 +52,8 @@ def fit_logistic(
 
 def sparse_matrices(parts: Sequence[OutsideRows]) -> list[Any]:
     """Returns a sparse matrix (R, C) for each part; its columns are what the first part has."""
+    from scipy import sparse  # takes long to load, and only this needs it
+
     first, *_ = parts
     blocks: list[list[Any]] = [[] for _ in parts]
     for place, own in enumerate(first.cells):
@@ -64,16 +65,18 @@ def sparse_matrices(parts: Sequence[OutsideRows]) -> list[Any]:
             mean_G, deviation_G = _moments(own)
             for part, block in zip(parts, blocks, strict=True):
                 block.append(_standardised(part.cells[place], mean_G, deviation_G))
-    return [scipy.sparse.hstack(block, format="csr", dtype=np.float64) for block in blocks]
+    return [sparse.hstack(block, format="csr", dtype=np.float64) for block in blocks]
 
 
 def _one_hot(cells: Any, seen: SeenIds) -> Any:
     """A row's ids, each with the weight 1 / their number; ids that no training row has are left out."""
+    from scipy import sparse
+
     code_RK = seen.codes(cells.id_RK)
     row_I, slot_I = np.nonzero(code_RK >= 0)
     present_R = np.maximum((cells.id_RK >= 0).sum(axis=1), 1)
     shape = len(code_RK), len(seen.id_N)
-    return scipy.sparse.csr_matrix((1.0 / present_R[row_I], (row_I, code_RK[row_I, slot_I])), shape=shape)
+    return sparse.csr_matrix((1.0 / present_R[row_I], (row_I, code_RK[row_I, slot_I])), shape=shape)
 
 
 def _moments(cells: NumberCells) -> tuple[Floats, Floats]:
@@ -88,9 +91,11 @@ def _moments(cells: NumberCells) -> tuple[Floats, Floats]:
 
 def _standardised(cells: Any, mean_G: Floats, deviation_G: Floats) -> Any:
     """The numbers, 0 where one is missing, and a column of their own for that."""
+    from scipy import sparse
+
     known_RG = np.isfinite(cells.value_RG)
     value_RG = np.where(known_RG, (cells.value_RG - mean_G) / deviation_G, 0.0)
-    return scipy.sparse.csr_matrix(np.column_stack([value_RG, ~known_RG.all(axis=1)]).astype(np.float64))
+    return sparse.csr_matrix(np.column_stack([value_RG, ~known_RG.all(axis=1)]).astype(np.float64))
 
 
 def _chosen(
