@@ -70,7 +70,7 @@ bits: $(READY)     ## train by every option with 1, 2 and 3 threads, twice: the 
 	$(BIN)/python -m tests.bits
 
 sweeps: $(READY)   ## try every planted mistake, ten times the examples, every architecture exported under names of every kind
-	AESM_SWEEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/findings/test_independent_mistakes.py tests/plan/test_sizing.py tests/serving/test_export.py tests/serving/test_export_names.py
+	AESM_SWEEP=1 $(BIN)/python -m pytest -n $(WORKERS) tests/findings/test_independent_mistakes.py tests/plan/test_sizing.py tests/serving/test_export.py tests/serving/test_export_names.py tests/serving/test_parity.py tests/training/fit/test_precision.py
 	AESM_SWEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m hypothesis
 	$(BIN)/python -m tests.fuzz
 

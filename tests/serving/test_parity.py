@@ -22,7 +22,7 @@ from aesm_dsl.data.reading.hashing import hash64
 from aesm_dsl.data.reading.values import as_text
 from aesm_dsl.plan.cell_text import MISSING, cell_text
 from aesm_dsl.training.run.folder import Run
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, SWEEP
 from tests.serving.conftest import german, table_of
 from tests.serving.ties import assert_same_as_predict
 
@@ -166,17 +166,18 @@ def test_the_scorer_is_short() -> None:
 
 
 def test_the_hotel_bookings_without_torch(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test row of specs/hotel.aesm, scored where nothing but numpy and onnxruntime can be imported."""
+    """Test rows of specs/hotel.aesm, scored where nothing but numpy and onnxruntime can be imported; in sweeps all."""
     monkeypatch.setenv("AESM_DATA", str(real_data))
     short = ["train.length=20 steps", "train.optimizer=adam(rate: 3e-2)", "experts.repeat=1"]
     run = train(PROJECT / "specs" / "hotel.aesm", tmp_path / "run", device="cpu", overrides=short)
     model = export(run, tmp_path / "hotel.onnx")
     table = pl.read_parquet(real_data / "hotel-bookings.parquet").filter(pl.col("arrival_date") >= pl.date(2017, 6, 1))
     assert table.height == 15_885
+    table = table if SWEEP else table.gather_every(4)
     scores = scored_without_torch(model, table, tmp_path)
     assert scores.columns == ["cancel", "special_request", "changed"]
     assert_same_as_predict(run, table, scores)
-    assert all(scores[name].n_unique() > 5000 for name in scores.columns), "rows are scored alike"
+    assert all(scores[name].n_unique() > table.height // 3 for name in scores.columns), "rows are scored alike"
 
 
 BLOCKED = """\

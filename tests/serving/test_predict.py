@@ -194,9 +194,9 @@ def limited(run: Run, table: Path, out: Path, most: int = 2**40) -> subprocess.C
 
 
 def wide(folder: Path, files: int) -> Path:
-    """A table of so many thousand rows, with a column of four kilobytes each."""
+    """A table of so many thousand rows, with a column of eight kilobytes each."""
     folder.mkdir()
-    rows = table_of(1000, 2).with_columns(note=pl.Series([os.urandom(2048).hex() for _ in range(1000)]))
+    rows = table_of(1000, 2).with_columns(note=pl.Series([os.urandom(4096).hex() for _ in range(1000)]))
     rows.write_parquet(folder / "00.parquet")
     for place in range(1, files):
         os.link(folder / "00.parquet", folder / f"{place:02}.parquet")
@@ -205,9 +205,9 @@ def wide(folder: Path, files: int) -> Path:
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_memory_does_not_follow_the_rows(kinds: Run, tmp_path: Path, ending: str) -> None:
-    """30,000 rows more would take 117 MiB, had they to be held."""
+    """15,000 rows more would take 117 MiB, had they to be held."""
     peaks = []
-    for thousands in (10, 40):
+    for thousands in (5, 20):
         done = limited(kinds, wide(tmp_path / f"{thousands}", thousands), tmp_path / f"out.{ending}")
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) / 2**10)

@@ -21,8 +21,9 @@ from aesm_dsl.training.fit.step import Stepper
 from aesm_dsl.training.run.checkpoint import Checkpoints
 from aesm_dsl.training.run.folder import Run
 from aesm_dsl.training.train import new_network
+from tests.conftest import SWEEP
 from tests.layers.baselines.plans import BASELINES, make_baseline, visit
-from tests.layers.plans import LAYER, TRAINING, make_batch, make_plan, stir
+from tests.layers.plans import FUNNEL, LAYER, TRAINING, feature, make_batch, make_plan, stir
 from tests.training.run.test_resume import SMALL, same, stopped
 from tests.worlds import fund_world
 
@@ -42,8 +43,8 @@ def low(spec: Path) -> Run:
 
 
 def test_what_bfloat16_learns_is_as_good(tmp_path: Path) -> None:
-    more = ["train.noise=none", "train.optimizer=adam(rate: 3e-3)", "train.batch=256 rows", "train.length=4 epochs"]
-    large = fund_world(tmp_path, 12000)
+    more = ["train.noise=none", "train.optimizer=adam(rate: 3e-3)", "train.batch=128 rows", "train.length=3 epochs"]
+    large = fund_world(tmp_path, 6000)
     full, low = (
         train(large, tmp_path / one, device="cpu", overrides=[*SMALL, *more, f"train.precision={one}"])
         for one in ("float32", "bf16")
@@ -154,39 +155,35 @@ def learn(plan: Plan, compile: str | None, combine: str) -> tuple[list[list[floa
     return losses, stepper.measured.state_dict()
 
 
-@pytest.mark.parametrize(("way", "combine"), [("loop", "pcgrad"), ("dense", "sum")])
-def test_compiled_steps_learn_the_same(way: str, combine: str) -> None:
-    """Of batches of any size, sparse tables and an average too, and of gradients that are asked for task by task."""
-    training = replace(TRAINING, sparse_from=0.0 if way == "loop" else None, ema_decay=0.9, rate=1e-3)
-    layer = replace(LAYER, hidden=(8, 8), execution=way)
-    plan = replace(make_plan((("entry", 3),), repeat=1, layer=layer), training=training)
-    losses, weights = learn(plan, "aot_eager", combine)
+def assert_learnt_alike(plan: Plan, backend: str, combine: str) -> None:
+    losses, weights = learn(plan, backend, combine)
     expected, other = learn(plan, None, combine)
     assert losses == [pytest.approx(one, abs=1e-5) for one in expected]
     for name, value in weights.items():
         torch.testing.assert_close(value, other[name], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("way", "combine"), [("loop", "pcgrad"), ("dense", "sum")])
+def test_compiled_steps_learn_the_same(way: str, combine: str) -> None:
+    """Of batches of any size, sparse tables and an average too, and of gradients that are asked for task by task."""
+    training = replace(TRAINING, sparse_from=0.0 if way == "loop" else None, ema_decay=0.9)
+    levels = (("entry", 2),) if way == "loop" else ()
+    plan = make_plan(levels, FUNNEL[:2], repeat=1, layer=replace(LAYER, hidden=(8, 8), execution=way))
+    assert_learnt_alike(replace(plan, training=training), "aot_eager", combine)
+
+
+@pytest.mark.skipif(not SWEEP, reason="the C++ compiler takes minutes; `make sweeps` and `make bits` have them")
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="no C++ compiler")
-def test_a_compiled_training_and_its_way_on(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its loops never let several threads add to one place: they would add in another order each time."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
-    few = [
-        "experts.hidden=[8]",
-        "experts.dropout=0%",
-        "experts.execution=dense",
-        "level.card.unknown=error",
-        "train.length=6 steps",
-    ]
-    more = [*SMALL, *few, "train.batch=200 rows", "train.compile=inductor", "train.checkpoint=none"]
-    plain = train(spec, tmp_path / "plain", device="cpu", overrides=[*more, "train.compile=none"])
-    whole = train(spec, tmp_path / "whole", device="cpu", overrides=more)
-    one, two = (run.metrics.filter(pl.col("leaf") == "(all)")["log_loss"].to_list() for run in (plain, whole))
-    assert one == pytest.approx(two, abs=0.02)
-    stopped(spec, tmp_path / "run", 2, overrides=more)
-    train(spec, tmp_path / "run", device="cpu", overrides=more, resume=True)
-    same(tmp_path / "run", whole)
-    loops = [path.read_text() for path in (tmp_path / "compiled").rglob("*.main.cpp")]
+def test_loops_of_the_compiler_learn_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They never let several threads add to one place: they would add in another order each time.
+
+    `make bits` compiles whole trainings, and has them go on from a checkpoint.
+    """
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    layer = replace(LAYER, hidden=(8,), experts=3, execution="dense")
+    plan = make_plan((), FUNNEL[:1], repeat=1, layer=layer)
+    assert_learnt_alike(replace(plan, training_features=(feature("position", 5, 3),)), "inductor", "sum")
+    loops = [path.read_text() for path in tmp_path.rglob("*.main.cpp")]
     assert loops
     assert not [loop for loop in loops if "atomic_add" in loop]
 
@@ -209,7 +206,7 @@ def test_no_compiler_is_told_before_anything_is_read(spec: Path, monkeypatch: py
 
 def test_grouped_products_are_compiled_in_bfloat16() -> None:
     layer = replace(LAYER, hidden=(8, 8), execution="grouped")
-    plan = replace(make_plan((), repeat=1, layer=layer), training=replace(TRAINING, precision="bf16"))
+    plan = replace(make_plan((), FUNNEL[:1], repeat=1, layer=layer), training=replace(TRAINING, precision="bf16"))
     (first, *_), _ = learn(plan, "aot_eager", "sum")
     (other, *_), _ = learn(plan, None, "sum")
     assert first == pytest.approx(other, abs=1e-2)
