@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aesm_dsl.data.batch import Batch
 from aesm_dsl.layers.aes import Noise
@@ -17,9 +17,9 @@ from aesm_dsl.plan.plan import UNKNOWN, Plan
 from tests.layers.plans import FEATURES, LAYER, make_batch, make_plan, stir
 
 
-def unknown_plan(repeat: int = 2, **changes: object) -> Plan:
+def unknown_plan(**changes: object) -> Plan:
     """Both levels take unknown nodes."""
-    plan = make_plan(layer=replace(LAYER, shared=2, **changes), repeat=repeat)
+    plan = make_plan(layer=replace(LAYER, shared=2, **changes))
     levels = tuple(
         replace(level, unknown=True, layers=tuple(replace(layer, unknown=True) for layer in level.layers))
         for level in plan.levels
@@ -124,30 +124,3 @@ def test_its_cost_counts_the_unknown_embeddings() -> None:
     plan = unknown_plan()
     tables = sum(feature.rows * feature.width for feature in FEATURES)
     assert cost(plan).total.parameters == sum(one.numel() for one in Network(plan).parameters()) - tables
-
-
-class FromTensors(nn.Module):
-    """Graphs take tensors only."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, ids_BS: Tensor, value_BV: Tensor, node_BL: Tensor) -> dict[str, Tensor]:
-        return self.network(Batch(ids_BS, value_BV, node_BL, ids_BS, ids_BS)).probability
-
-
-def test_an_exported_graph_takes_unknown_nodes() -> None:
-    plan = unknown_plan(repeat=1, compare="siblings", norm="batch")
-    entry, card = plan.levels
-    card = replace(card, nodes=tuple(replace(node, parents=(k % 3,)) for k, node in enumerate(card.nodes)))
-    plan = replace(plan, levels=(entry, card))
-    network = make_network(plan).eval()
-    given = make_batch(plan, 8)
-    any_rows = {0: torch.export.Dim("rows", min=1)}
-    graph = torch.export.export(
-        FromTensors(network), (given.ids_BS, given.value_BV, given.node_BL), dynamic_shapes=(any_rows,) * 3
-    ).module()
-    mixed, _ = lose(make_batch(plan, 33))
-    p_B = graph(mixed.ids_BS, mixed.value_BV, mixed.node_BL)["purchase"]
-    torch.testing.assert_close(p_B, network(mixed).probability["purchase"])

@@ -234,7 +234,7 @@ def mutate(said: Any, chance: random.Random) -> Any:
 
 def test_any_value_may_change(folder: Path) -> None:
     """Whatever anybody writes into the records of a run: it is refused, or its page and pictures are drawn."""
-    turns, chance = int(os.environ.get("AESM_MUTANTS", "60")), random.Random(11)
+    turns, chance = int(os.environ.get("AESM_MUTANTS", "24")), random.Random(11)
     records = (
         "metrics.json",
         "calibration.json",
