@@ -167,8 +167,7 @@ def assert_learnt_alike(plan: Plan, backend: str, combine: str) -> None:
 def test_compiled_steps_learn_the_same(way: str, combine: str) -> None:
     """Of batches of any size, sparse tables and an average too, and of gradients that are asked for task by task."""
     training = replace(TRAINING, sparse_from=0.0 if way == "loop" else None, ema_decay=0.9)
-    levels = (("entry", 2),) if way == "loop" else ()
-    plan = make_plan(levels, FUNNEL[:2], repeat=1, layer=replace(LAYER, hidden=(8, 8), execution=way))
+    plan = make_plan((), FUNNEL[:2], repeat=1, layer=replace(LAYER, hidden=(8, 8), execution=way))
     assert_learnt_alike(replace(plan, training=training), "aot_eager", combine)
 
 
