@@ -37,8 +37,9 @@ def evaluate(
     Returns:
         One row per leaf and task, with the columns leaf, task, rows, positives, rate, auc, auc_low, auc_high (its 95 %
         interval), log_loss, normalised_entropy, calibration, calibration_error (ECE), and, where the spec names a
-        column of users, gauc, gauc_low, gauc_high and users. A metric that is undefined is null. Row weights count in
-        everything but the counts.
+        column of users, gauc, gauc_low, gauc_high and users; where it names one of queries, queries, and ndcg, mrr,
+        hit_rate and map with their intervals. A metric that is undefined is null. Row weights count in everything but
+        the counts and the metrics within queries.
 
     Raises:
         AesmError: the run or the table cannot be read, or rows of it are wrong.

@@ -28,7 +28,7 @@ def evaluate(
     """Measure a run on the rows its training set aside, or on another table: every leaf and task."""
     from aesm_dsl.api import evaluate as api
     from aesm_dsl.api.load_run import load_run
-    from aesm_dsl.report.metrics_table import metrics_table
+    from aesm_dsl.report.metrics_table import metrics_table, queries_table
 
     loaded = load_run(run)
     metrics = api.evaluate(loaded, data, device=device, streamed=streamed, warn=warn)
@@ -36,4 +36,5 @@ def evaluate(
         print_json(metrics.to_dicts())
     else:
         title = f"{loaded.plan.label} ({loaded.plan.name}): {data or loaded.info['measured on'] + ' rows'}"
-        print_table(metrics_table(metrics, title, run))
+        for table in (metrics_table(metrics, title, run), *queries_table(metrics, loaded.plan)):
+            print_table(table)

@@ -61,8 +61,9 @@ def _lines() -> Watchers:
         planned = last[-1].steps if last else epoch.step
         parts = [f"loss {_named(epoch.train_losses)}"]
         if known := {name: loss for name, loss in epoch.valid_losses.items() if loss is not None}:
-            auc = "" if epoch.valid_mean_auc is None else f"mean AUC {epoch.valid_mean_auc:.4f}, "
-            parts.append(f"validation: {auc}loss {_named(known)}")
+            means = {"AUC": epoch.valid_mean_auc, "GAUC": epoch.valid_mean_gauc, "NDCG": epoch.valid_mean_ndcg}
+            named = "".join(f"mean {name} {value:.4f}, " for name, value in means.items() if value is not None)
+            parts.append(f"validation: {named}loss {_named(known)}")
         speed = _speed(last[-1].rows, last[-1].seconds) if last else ""
         parts.append(", ".join(part for part in (f"{epoch.seconds:,.0f} s", speed) if part))
         say(f"epoch {epoch.epoch}, step {epoch.step:,} of {planned:,}: {'; '.join(parts)}")

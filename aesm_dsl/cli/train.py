@@ -45,7 +45,7 @@ def train(
     from aesm_dsl.api import train as api
     from aesm_dsl.cli.progress import progress
     from aesm_dsl.report.baseline import size_data, size_line
-    from aesm_dsl.report.metrics_table import metrics_table
+    from aesm_dsl.report.metrics_table import metrics_table, queries_table
     from aesm_dsl.report.training_end import training_sentences
     from aesm_dsl.training.distributed.launch import world_size
     from aesm_dsl.training.run.stop_signals import StoppedError
@@ -84,7 +84,8 @@ def train(
         print_json({"run": str(run.folder), **run.info, **size, "metrics": run.metrics.to_dicts()})
     else:
         title = f"{run.plan.label} ({run.plan.name}): {run.info['measured on']} rows, {run.info['seconds']} s"
-        print_table(metrics_table(run.metrics, title, run.folder))
+        for table in (metrics_table(run.metrics, title, run.folder), *queries_table(run.metrics, run.plan)):
+            print_table(table)
         if baseline is not None:
             console(sys.stdout).print(size_line(run.plan, baseline))
         for sentence in training_sentences(run):

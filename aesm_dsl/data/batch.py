@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 NOBODY = 0
-"""The number of an unknown user."""
+"""The number of an unknown user, and of an unknown query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Batch:
     user_B: Tensor | None = None
     """int64; a number for each row's user, NOBODY if the user is missing; None if no users are read. It stays on the
     CPU."""
+    query_B: Tensor | None = None
+    """The same for each row's query."""
 
     @property
     def rows(self) -> int:
@@ -42,11 +44,12 @@ class Batch:
         return self.node_BL.shape[0]
 
     def to(self, device: torch.device | str) -> Batch:
-        """Returns the batch with all tensors on the device, except `user_B`."""
+        """Returns the batch with all tensors on the device, except `user_B` and `query_B`."""
         moved = Batch(*(part.to(device, non_blocking=True) for part in self.parts))
-        return moved if self.user_B is None else replace(moved, user_B=self.user_B)
+        kept = self.user_B is not None or self.query_B is not None
+        return replace(moved, user_B=self.user_B, query_B=self.query_B) if kept else moved
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """All tensors but `user_B`."""
+        """All tensors but `user_B` and `query_B`."""
         return self.ids_BS, self.value_BV, self.node_BL, self.label_BT, self.weight_B

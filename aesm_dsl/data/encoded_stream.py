@@ -39,33 +39,47 @@ class EncodedStream:
         for part, chunk in self._reader.checked(source, splits, halt=True):
             if part == self._part:
                 encoded = self._encoders.encode(chunk.rows.frame)
-                user_RU = user_numbers(chunk, self._reader.user)
+                user_RU, query_RQ = (numbers(chunk, column) for column in (self._reader.user, self._reader.query))
                 if self._seen is not None:
                     self._seen.update(row_hashes(self._reader.plan, chunk, (*encoded, user_RU)))
-                yield from _batches(encoded, chunk, rows, user_RU)
+                yield from _batches(encoded, chunk, rows, user_RU, query_RQ)
 
 
 def encode_batches(encoders: Encoders, chunk: CheckedRows, rows: int) -> Iterator[Batch]:
     """Yields the chunk's rows as batches of at most `rows` rows."""
-    yield from _batches(encoders.encode(chunk.rows.frame), chunk, rows, user_numbers(chunk, None))
+    nobody = numbers(chunk, None)
+    yield from _batches(encoders.encode(chunk.rows.frame), chunk, rows, nobody, nobody)
 
 
 def _batches(
-    encoded: tuple[npt.NDArray[Any], npt.NDArray[Any]], chunk: CheckedRows, rows: int, user_RU: npt.NDArray[np.int64]
+    encoded: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    chunk: CheckedRows,
+    rows: int,
+    user_RU: npt.NDArray[np.int64],
+    query_RQ: npt.NDArray[np.int64],
 ) -> Iterator[Batch]:
     ids_RS, value_RV = (torch.from_numpy(part) for part in encoded)
     node_RL, label_RT, weight_R = (torch.from_numpy(part) for part in (chunk.node_RL, chunk.label_RT, chunk.weight_R))
-    user_R = torch.from_numpy(user_RU[:, 0]) if user_RU.shape[1] else None
+    user_R, query_R = (torch.from_numpy(part[:, 0]) if part.shape[1] else None for part in (user_RU, query_RQ))
     for start in range(0, len(chunk), rows):
         cut = slice(start, start + rows)
         parts = ids_RS[cut].long(), value_RV[cut], node_RL[cut], label_RT[cut], weight_R[cut]
-        yield Batch(*parts, None if user_R is None else user_R[cut])
+        whose = (None if part is None else part[cut] for part in (user_R, query_R))
+        yield Batch(*parts, *whose)
 
 
-def user_numbers(chunk: CheckedRows, user: str | None) -> npt.NDArray[np.int64]:
-    """Returns the hash of each row's user, NOBODY if the user is missing: int64 (R, 1), or (R, 0) without a column."""
-    if user is None:
+def numbers(chunk: CheckedRows, column: str | None) -> npt.NDArray[np.int64]:
+    """Returns the hash of each row's user (or query), NOBODY if it is missing.
+
+    Args:
+        chunk: the rows.
+        column: of the users or queries; None if there is none.
+
+    Returns:
+        int64 (R, 1), or (R, 0) without a column.
+    """
+    if column is None:
         return np.zeros((len(chunk), 0), np.int64)
-    hashes_R, missing_R = hash64(chunk.as_read.frame[user])
-    # NOBODY is 0: a user whose hash is 0 gets the next number.
+    hashes_R, missing_R = hash64(chunk.as_read.frame[column])
+    # NOBODY is 0: what has the hash 0 gets the next number.
     return np.where(missing_R, np.uint64(NOBODY), np.maximum(hashes_R, 1)).view(np.int64)[:, None]

@@ -32,6 +32,7 @@ from aesm_dsl.data.checks.leaves import LeafCounts
 from aesm_dsl.data.checks.missing_words import MissingWords
 from aesm_dsl.data.checks.number_range import NumberRange
 from aesm_dsl.data.checks.own_columns import OwnColumns
+from aesm_dsl.data.checks.query_rows import QueryRows
 from aesm_dsl.data.checks.targets import TargetReader
 from aesm_dsl.data.checks.time_order import TimeOrder, time_columns
 from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
@@ -91,6 +92,11 @@ class TableReader:
     def user(self) -> str | None:
         """The column of users; None if none is read."""
         return self.plan.data.user if self.plan.data is not None and self._labels else None
+
+    @property
+    def query(self) -> str | None:
+        """The column of queries; None if none is read."""
+        return self.plan.data.query if self.plan.data is not None and self._labels else None
 
     def splits(self) -> Splits:
         """Returns the splits of the training rows; reads the columns of those that must know a whole column first."""
@@ -170,6 +176,7 @@ class TableReader:
             DuplicateRows(plan, locate, duplicate_files),
             BrokenFunnels(plan, locate),
             MissingWords(plan, locate),
+            QueryRows(plan, locate),
         )
 
     def _rows(self, part: str, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[TableRows]:

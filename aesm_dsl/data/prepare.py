@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from aesm_dsl.data.checks.columns import Locate
 from aesm_dsl.data.checks.profile import Profile
 from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys, VectorKeys
-from aesm_dsl.data.encoded_stream import user_numbers
+from aesm_dsl.data.encoded_stream import numbers
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.fitting import EncoderFitting, FittingPass, make_encoders
 from aesm_dsl.data.encoding.row_sketch import RowSketch, row_hashes
@@ -279,8 +279,8 @@ def _encode(
     for part in reader.files:
         for to_part, chunk in reader.checked(part, splits if part == "train" else None, report=False):
             ids_RS, value_RV = encoders.encode(chunk.rows.frame)
-            user_RU = user_numbers(chunk, reader.user)
-            arrays = (ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R, user_RU)
+            user_RU, query_RQ = (numbers(chunk, column) for column in (reader.user, reader.query))
+            arrays = (ids_RS, value_RV, chunk.node_RL, chunk.label_RT, chunk.weight_R, user_RU, query_RQ)
             writers[to_part].append(Columns.of_arrays(arrays))
             sketch.update(to_part, row_hashes(reader.plan, chunk, (ids_RS, value_RV, user_RU)))
     return sketch.summary()

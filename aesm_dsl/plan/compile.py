@@ -271,6 +271,8 @@ def _data(data: Data) -> DataPlan:
         data.statistics,
         data.cache,
         CsvFormat(csv.separator, codecs.lookup(csv.encoding).name, csv.quote, csv.escape, csv.null),
+        data.query,
+        data.top,
     )
 
 

@@ -61,3 +61,7 @@ class DataPlan:
     """The cache folder of encoded tables; None for the user's own cache folder."""
     format: CsvFormat = CsvFormat()
     """How csv files are written: those of the plan, and those that its run reads later."""
+    query: str | None = None
+    """The column of queries."""
+    top: int = 10
+    """The first rows of a query that NDCG and the hit rate look at."""

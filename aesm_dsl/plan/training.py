@@ -64,7 +64,8 @@ class TrainingPlan:
     hours: float | None = None
     """Length of the training in hours, if neither `epochs` nor `steps` is set."""
     watched: str = "mean_auc"
-    """Validation metric, averaged over the tasks: "mean_auc", "mean_gauc", "log_loss" or "normalised_entropy"."""
+    """Validation metric, averaged over the tasks: "mean_auc", "mean_gauc", "mean_ndcg", "log_loss" or
+    "normalised_entropy"."""
     warmup: float = 0.0
     """Share of training in which the learning rate rises; in (0, 1) for "one_cycle"."""
     plateau_factor: float = 0.5

@@ -7,10 +7,17 @@ import shlex
 import polars as pl
 from rich.table import Table
 
+from aesm_dsl.plan.plan import Plan
 from aesm_dsl.training.metrics.scores import ALL
 
 MOST_LEAVES = 20
 """Of more than twice as many leaves a table shows as many of the largest and of the worst."""
+
+
+QUERIES_NOTE = (
+    "Within each query that has a positive row, rows with equal scores in every order; means over the queries.\n"
+    "NDCG@{0} and hit@{0} look at the first {0} rows. A leaf has its own rows of a query alone."
+)
 
 
 def metrics_table(metrics: pl.DataFrame, title: str, run: object) -> Table:
@@ -60,6 +67,39 @@ def metrics_table(metrics: pl.DataFrame, title: str, run: object) -> Table:
                 _number(row["calibration_error"], 4),
             )
     return table
+
+
+def queries_table(metrics: pl.DataFrame, plan: Plan) -> list[Table]:
+    """Returns a table of the metrics within queries, with a line for each leaf and task; none without queries.
+
+    Args:
+        metrics: as `Run.metrics`; of many leaves the largest and the worst are shown.
+        plan: of the run.
+    """
+    if plan.data is None or not metrics["queries"].count():
+        return []
+    top, title = plan.data.top, "Order within queries"
+    table = Table(title=title, title_justify="left", caption=QUERIES_NOTE.format(top), caption_justify="left")
+    table.add_column("leaf")
+    table.add_column("task")
+    for name in ("queries", f"NDCG@{top}", "95 %", "MRR", "95 %", f"hit@{top}", "MAP"):
+        table.add_column(name, justify="right", style="bold" if name.startswith("NDCG") else None)
+    shown, _ = most_telling(metrics)
+    for (leaf,), rows in shown.group_by(["leaf"], maintain_order=True):
+        table.add_section()
+        for number, row in enumerate(rows.iter_rows(named=True)):
+            table.add_row(
+                "" if number else str(leaf),
+                row["task"],
+                f"{row['queries'] or 0:,}",
+                _number(row["ndcg"], 4),
+                _interval(row["ndcg_low"], row["ndcg_high"]),
+                _number(row["mrr"], 4),
+                _interval(row["mrr_low"], row["mrr_high"]),
+                _number(row["hit_rate"], 4),
+                _number(row["map"], 4),
+            )
+    return [table]
 
 
 def most_telling(metrics: pl.DataFrame) -> tuple[pl.DataFrame, int]:

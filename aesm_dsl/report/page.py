@@ -28,7 +28,7 @@ from aesm_dsl.report.experts import experts_sentences, experts_table
 from aesm_dsl.report.flow_graph import flow_graph
 from aesm_dsl.report.heat_map import heat_map, training_map
 from aesm_dsl.report.inline_svg import inline
-from aesm_dsl.report.metrics_table import MOST_LEAVES, most_telling
+from aesm_dsl.report.metrics_table import MOST_LEAVES, most_telling, queries_table
 from aesm_dsl.report.profile import advice, profile_tables
 from aesm_dsl.report.sharing_graph import sharing_graph
 from aesm_dsl.report.sharing_words import sharing_sentences
@@ -88,6 +88,7 @@ def report_page(run: Run, comparison: Comparison | None = None) -> str:
         every_score=_largest_first(run.scores) if left_out else [],
         most_listed=MOST_LISTED,
         has_users=any(score.users is not None for score in run.scores),
+        queries=[page_table(table) for table in queries_table(run.metrics, run.plan)],
         bar=_bars(run.scores),
         curves=_curves(run),
         calibration=_calibrations(run, shown),

@@ -88,6 +88,14 @@ class Data(BlockModel):
     user: Annotated[str | None, OptionalKind(NameKind("a column"))] = setting(
         "column of user ids, for metrics within users and for users who occur in several scenarios", None
     )
+    query: Annotated[str | None, OptionalKind(NameKind("a column"))] = setting(
+        "column of the query (request, session) for which rows were shown together, for NDCG and other metrics within "
+        "queries; a random split keeps the rows of a query together",
+        None,
+    )
+    top: Annotated[int, IntegerKind(1, 1000)] = setting(
+        "how many of a query's first rows NDCG and the hit rate look at", 10
+    )
     statistics: Annotated[tuple[str, ...] | None, OptionalKind(_FILES)] = setting(
         "files of statistics, computed by a job of your own, from which vocabularies, quantiles and means are made",
         None,

@@ -222,19 +222,22 @@ def _early_stop_has_rows(context: RuleContext) -> None:
         )
 
 
-def _gauc_has_users(context: RuleContext) -> None:
-    """If `stop` watches the AUC within users, `data` names the column of users."""
+def _watched_has_its_column(context: RuleContext) -> None:
+    """If `stop` watches a metric within users or queries, `data` names their column."""
     spec = context.spec
-    named = spec.data is not None and spec.data.user is not None
-    if spec.train.stop is None or spec.train.stop.on != "mean_gauc" or named or spec.places.is_broken("data"):
+    metric = None if spec.train.stop is None else spec.train.stop.on
+    if metric not in ("mean_gauc", "mean_ndcg") or spec.places.is_broken("data"):
         return
-    context.findings.add(
-        "E307",
-        "`mean_gauc` is the AUC within users, and no column says whose a row is",
-        spec.places.of("train.stop.on"),
-        label="needs users",
-        help="write `user = COLUMN` in `data`",
-    )
+    word, message = {
+        "mean_gauc": ("user", "`mean_gauc` is the AUC within users, and no column says whose a row is"),
+        "mean_ndcg": ("query", "`mean_ndcg` is the NDCG within queries, and no column says to which a row belongs"),
+    }[metric]
+    if spec.data is None or getattr(spec.data, word) is None:
+        place = spec.places.of("train.stop.on")
+        of_rows = {"user": "users", "query": "queries"}[word]
+        context.findings.add(
+            "E307", message, place, label=f"needs {of_rows}", help=f"write `{word} = COLUMN` in `data`"
+        )
 
 
 def _sharded_tables_are_sparse(context: RuleContext) -> None:
@@ -285,7 +288,7 @@ RULES: tuple[Callable[[RuleContext], None], ...] = (
     data_rules.csv_format_can_be_read,
     _features_are_not_labels,
     _early_stop_has_rows,
-    _gauc_has_users,
+    _watched_has_its_column,
     _sharded_tables_are_sparse,
     _scenario_gate_has_levels,
 )

@@ -42,6 +42,7 @@ _SYNONYMS = {
     "train": ("training", "trainer"),
     "data": ("dataset", "datasets"),
     "user": ("user_id", "uid"),
+    "query": ("session", "request", "group", "query_id", "request_id", "session_id", "qid"),
     "task": ("objective", "head"),
     "node": ("scene", "domain", "entry"),
 }

@@ -131,7 +131,7 @@ class Every(BlockModel):
     unit: typing.Literal["minutes", "steps"]
 
 
-METRICS = ("mean_auc", "mean_gauc", "log_loss", "normalised_entropy")
+METRICS = ("mean_auc", "mean_gauc", "mean_ndcg", "log_loss", "normalised_entropy")
 
 
 class Early(BlockModel):
@@ -139,10 +139,12 @@ class Early(BlockModel):
 
     call: typing.Literal["early"]
     patience: Annotated[int, IntegerKind(1)] = setting("epochs without a better value before training stops", 2)
-    on: Annotated[typing.Literal["mean_auc", "mean_gauc", "log_loss", "normalised_entropy"], ChoiceKind(METRICS)] = (
-        setting(
-            "the metric, averaged over the tasks; `mean_gauc`, the AUC within users, needs `user` in `data`", "mean_auc"
-        )
+    on: Annotated[
+        typing.Literal["mean_auc", "mean_gauc", "mean_ndcg", "log_loss", "normalised_entropy"], ChoiceKind(METRICS)
+    ] = setting(
+        "the metric, averaged over the tasks; `mean_gauc`, the AUC within users, needs `user` in `data`, and "
+        "`mean_ndcg` needs `query`",
+        "mean_auc",
     )
 
 

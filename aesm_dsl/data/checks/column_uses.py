@@ -63,7 +63,7 @@ def column_uses(plan: Plan, labels: bool, *, training: bool = False) -> list[Col
 
     Args:
         plan: the plan.
-        labels: with the columns of labels, row weights and users.
+        labels: with the columns of labels, row weights, users and queries.
         training: with those of features that are known in training only.
     """
     wanted = [
@@ -92,6 +92,8 @@ def column_uses(plan: Plan, labels: bool, *, training: bool = False) -> list[Col
             wanted.append(ColumnUse("data.weight", plan.data.weight, "the row weight", NUMBER))
         if plan.data is not None and plan.data.user is not None:
             wanted.append(ColumnUse("data.user", plan.data.user, "the user of a row", ID))
+        if plan.data is not None and plan.data.query is not None:
+            wanted.append(ColumnUse("data.query", plan.data.query, "the query of a row", ID))
     return wanted
 
 

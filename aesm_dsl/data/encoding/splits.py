@@ -19,7 +19,7 @@ from aesm_dsl.data.encoding.value_counts import OrderedCounts
 from aesm_dsl.data.reading.checked_rows import BadRows, CheckedRows, rows_text
 from aesm_dsl.data.reading.comparison import is_at_least, is_one_of
 from aesm_dsl.data.reading.files import TableRows
-from aesm_dsl.data.reading.hashing import Hashes, splitmix64
+from aesm_dsl.data.reading.hashing import Hashes, hash64, splitmix64
 from aesm_dsl.data.reading.order import date_of, read_order
 from aesm_dsl.data.reading.values import Mask
 from aesm_dsl.findings.diagnostic import Findings
@@ -51,8 +51,9 @@ class Splits:
         """
         data, self._read = plan.data, read
         rules = {} if data is None else {"test": data.test, "valid": data.valid}
+        query = None if data is None or failed.has("train", "data.query") else data.query
         self._splits = [
-            SplitRule(part, rule, plan.training.seed if rule.seed is None else rule.seed)
+            SplitRule(part, rule, plan.training.seed if rule.seed is None else rule.seed, query)
             for part, rule in rules.items()
             if isinstance(rule, SplitPlan) and not failed.has("train", f"data.{part}")
         ]
@@ -83,8 +84,7 @@ class Splits:
     def _learn(self, index: int) -> None:
         """Reads the column of one rule, without the rows that the rules before it take."""
         before, split = self._splits[:index], self._splits[index]
-        rules = [earlier.rule for earlier in (*before, split)]
-        columns = [rule.column for rule in rules if rule.column is not None]
+        columns = [column for rule in (*before, split) for column in rule.columns]
         for rows in self._read(columns):
             left = np.ones(len(rows), dtype=np.bool_)
             for earlier in before:
@@ -108,11 +108,13 @@ class SplitRule:
     order (E525). "last" takes the group of largest values whose size is closest to the share, at least one value.
     "last", "from" and "equals" never take a row with a missing value. "random" takes each row with the share as its
     probability; the decision depends only on the seed, the part and the row's number in the table, so it is the same on
-    every machine.
+    every machine. With a column of queries it depends on the query in place of the number, where there is one, so that
+    the rows of a query stay together.
     """
 
-    def __init__(self, part: str, rule: SplitPlan, seed: int) -> None:
+    def __init__(self, part: str, rule: SplitPlan, seed: int, query: str | None = None) -> None:
         self.part, self.rule = part, rule
+        self._query = query if rule.kind == "random" else None
         self._seed, self._order = seed, OrderedCounts(rule.column or "", rule.format)
         self._rows = self._taken = 0
         self._number = _number(rule.value) if rule.kind == "from" and not rule.format else None
@@ -124,6 +126,11 @@ class SplitRule:
     def needs_column(self) -> bool:
         """Whether it must know the whole column before it decides: a number may be compared with dates, too."""
         return self.rule.kind == "last" or self._number is not None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it reads."""
+        return [column for column in (self.rule.column, self._query) if column is not None]
 
     @property
     def fails(self) -> bool:
@@ -157,7 +164,7 @@ class SplitRule:
         """Returns the rows that it takes if all are left."""
         rule = self.rule
         if rule.kind == "random":
-            return _random(rule.share or 0.0, rows, self._seed, 1 if self.part == "test" else 2)
+            return _random(rule.share or 0.0, _keys(rows, self._query), self._seed, 1 if self.part == "test" else 2)
         assert rule.column is not None
         column = rows.frame[rule.column]
         match rule.kind:
@@ -219,11 +226,19 @@ class SplitRule:
         return is_at_least(column, self._least)
 
 
-def _random(share: float, rows: TableRows, seed: int, part: int) -> Mask:
-    """The rows whose hash of (seed, part, row number) lies in the lowest share of all hashes."""
+def _keys(rows: TableRows, query: str | None) -> Hashes:
+    """What decides about each row: the hash of its query; without one its number in the table."""
+    number_R: Hashes = np.arange(rows.first, rows.first + len(rows), dtype=np.uint64)
+    if query is None:
+        return number_R
+    hash_R, missing_R = hash64(rows.frame[query])
+    return np.where(missing_R, number_R, hash_R)
+
+
+def _random(share: float, key_R: Hashes, seed: int, part: int) -> Mask:
+    """The rows whose hash of (seed, part, key) lies in the lowest share of all hashes."""
     start: Hashes = splitmix64(splitmix64(np.array([seed % 2**64], dtype=np.uint64)) ^ np.uint64(part))
-    keys: Hashes = splitmix64(np.arange(rows.first, rows.first + len(rows), dtype=np.uint64) ^ start)
-    taken: Mask = keys < np.uint64(int(share * 2**64))
+    taken: Mask = splitmix64(key_R ^ start) < np.uint64(int(share * 2**64))
     return taken
 
 

@@ -28,7 +28,7 @@ from aesm_dsl.files.whole import replaced_folder
 from aesm_dsl.plan.plan import Plan
 from aesm_dsl.version import VERSION
 
-FORMAT = 6
+FORMAT = 7
 """Version of the entries' format. It also stands for the rules of `values`, `splits` and `fitting`."""
 MANIFEST = "entry.json"
 

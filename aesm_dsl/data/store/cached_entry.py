@@ -91,14 +91,15 @@ def read_entry(entry: Path, plan: Plan) -> CachedEntry:
 
 def _check_shapes(storage: FolderStorage, plan: Plan, part: str) -> None:
     """Raises ValueError if the arrays of a part are not of the plan's widths, types and one number of rows."""
-    user = plan.data is not None and plan.data.user is not None
+    user, query = (plan.data.user, plan.data.query) if plan.data is not None else (None, None)
     widths = {
         "ids": (sum(feature.slots for feature in plan.all_features),),
         "value": (sum(feature.values for feature in plan.all_features),),
         "node": (len(plan.levels),),
         "label": (len(plan.tasks.tasks),),
         "weight": (),
-        "user": (int(user),),
+        "user": (int(user is not None),),
+        "query": (int(query is not None),),
     }
     for name, (kind, shape) in storage.shapes().items():
         if shape != (storage.rows, *widths[name]) or kind not in TYPES[name]:
@@ -112,4 +113,5 @@ TYPES = {
     "label": ("float32",),
     "weight": ("float32",),
     "user": ("int64",),
+    "query": ("int64",),
 }

@@ -192,8 +192,9 @@ class EncodedTable:
 
 
 def _batch(pieces: Sequence[Columns]) -> Batch:
-    ids_BS, value_BV, node_BL, label_BT, weight_B, user_BU = Columns.joined(pieces).parts
-    return Batch(ids_BS.long(), value_BV, node_BL, label_BT, weight_B, user_BU[:, 0] if user_BU.shape[1] else None)
+    ids_BS, value_BV, node_BL, label_BT, weight_B, *whose = Columns.joined(pieces).parts
+    user_B, query_B = (part[:, 0] if part.shape[1] else None for part in whose)
+    return Batch(ids_BS.long(), value_BV, node_BL, label_BT, weight_B, user_B, query_B)
 
 
 def _padding(row: Columns, times: int) -> Columns:

@@ -3,7 +3,8 @@
 A folder has one plain .npy file for each of NAMES, with the rows as its first axis. Files are written front to back and
 read in pieces, so neither needs more memory than a piece.
 
-Axes: R rows, S slots of ids, V values, L levels, T tasks, U columns of users: 1 if the plan names one, else 0.
+Axes: R rows, S slots of ids, V values, L levels, T tasks, U columns of users and Q of
+queries: 1 if the plan names one, else 0.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class RowsLostError(Exception):
     """The files of encoded rows are no longer where they were written."""
 
 
-NAMES = ("ids", "value", "node", "label", "weight", "user")
+NAMES = ("ids", "value", "node", "label", "weight", "user", "query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,16 @@ class Columns:
     """float32; row weights, 1 if the plan names none."""
     user_RU: Tensor
     """int64; a number for each row's user, NOBODY if the user is missing."""
+    query_RQ: Tensor
+    """int64; a number for each row's query, NOBODY if the query is missing."""
 
     def __len__(self) -> int:
         return self.node_RL.shape[0]
 
     @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """All tensors, in the order of NAMES."""
-        return self.ids_RS, self.value_RV, self.node_RL, self.label_RT, self.weight_R, self.user_RU
+        return self.ids_RS, self.value_RV, self.node_RL, self.label_RT, self.weight_R, self.user_RU, self.query_RQ
 
     def take(self, chosen: slice | Tensor) -> Columns:
         """Returns the chosen rows."""
@@ -65,7 +68,7 @@ class Columns:
 
     @staticmethod
     def of_arrays(arrays: Iterable[Array]) -> Columns:
-        """Returns the columns of six arrays, in the order of NAMES, without copying them."""
+        """Returns the columns of arrays, in the order of NAMES, without copying them."""
         return Columns(*map(torch.from_numpy, arrays))
 
     @staticmethod

@@ -68,6 +68,7 @@ def predict_table(
     no: list[torch.Tensor] = []
     known: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     users: list[torch.Tensor] = []
+    queries: list[torch.Tensor] = []
     for batch in table.batches(BATCH_ROWS):
         batch_there = batch.to(device)
         prediction = network(batch_there)
@@ -75,6 +76,7 @@ def predict_table(
         yes.append(torch.stack([prediction.log_probability[name] for name in names], dim=1))
         no.append(torch.stack([prediction.log_complement[name] for name in names], dim=1))
         users += [] if batch.user_B is None else [batch.user_B]
+        queries += [] if batch.query_B is None else [batch.query_B]
         known.append((batch.label_BT, batch.node_BL, batch.weight_B))
     join_lookups(network, missed)
     label, node, weight = zip(*known, strict=True) if known else ((), (), ())
@@ -84,11 +86,12 @@ def predict_table(
         _host(label, len(names)),
         torch.cat(list(node)).numpy() if node else np.zeros((0, len(network.plan.levels)), np.int64),
         torch.cat(list(weight)).double().numpy() if weight else np.zeros(0),
-        torch.cat(users).numpy() if users else np.zeros(0, np.int64),
+        *(torch.cat(whose).numpy() if whose else np.zeros(0, np.int64) for whose in (users, queries)),
     )
     of_all = processes.gather_objects(own) or [tuple(part[:0] for part in own)]
-    yes_RT, no_RT, label_RT, node_RL, weight_R, user_R = (np.concatenate(part) for part in zip(*of_all, strict=True))
-    rows = PredictedRows(yes_RT, no_RT, label_RT, node_RL, weight_R, user_R if users else None)
+    yes_RT, no_RT, label_RT, node_RL, weight_R, user_R, query_R = map(np.concatenate, zip(*of_all, strict=True))
+    whose = user_R if users else None, query_R if queries else None
+    rows = PredictedRows(yes_RT, no_RT, label_RT, node_RL, weight_R, *whose)
     return Predictions(rows, meter.result(processes))
 
 
@@ -113,7 +116,7 @@ def measure_streamed(
                 _host([batch.label_BT], len(names)),
                 batch.node_BL.numpy(),
                 batch.weight_B.double().numpy(),
-                None if batch.user_B is None else batch.user_B.numpy(),
+                *(None if whose is None else whose.numpy() for whose in (batch.user_B, batch.query_B)),
             )
         )
     return streamed.scores()

@@ -31,6 +31,8 @@ class TaskRows:
     weight_R: Floats
     user_R: npt.NDArray[np.int64] | None = None
     """A number for each user; None if users are not looked at."""
+    query_R: npt.NDArray[np.int64] | None = None
+    """A number for each query; None if queries are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from aesm_dsl.data.batch import NOBODY
 from aesm_dsl.plan.plan import UNKNOWN, Plan
 from aesm_dsl.training.metrics.auc import auc_interval, auc_within
+from aesm_dsl.training.metrics.ranking import mean_interval, query_metrics
 from aesm_dsl.training.metrics.score_histogram import ScoreHistogram, TaskRows
 
 Floats = npt.NDArray[np.float64]
@@ -56,6 +57,8 @@ class PredictedRows:
     """From 0."""
     user_R: Whole | None = None
     """A number for each user, NOBODY if it is not known; None if the rows came without users."""
+    query_R: Whole | None = None
+    """The same for each query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,44 @@ class Score:
     """Users with both classes, over which `gauc` is the mean; None if the spec names no column of users."""
     auc_off: float | None = None
     """Bound of the error of `auc` if the rows were counted in fixed memory; None if `auc` is exact."""
+    queries: int | None = None
+    """Queries with a positive row, over which the following are means, each query counting once (ranking.py); None if
+    the spec names no column of queries."""
+    ndcg: float | None = None
+    """NDCG of the first `data.top` rows of a query."""
+    ndcg_low: float | None = None
+    """Lower end of its 95 % interval, by how queries differ; None if they do not."""
+    ndcg_high: float | None = None
+    mrr: float | None = None
+    """Mean of 1 / place of a query's first positive row."""
+    mrr_low: float | None = None
+    mrr_high: float | None = None
+    hit_rate: float | None = None
+    """Share of the queries with a positive row among the first `data.top`."""
+    hit_rate_low: float | None = None
+    hit_rate_high: float | None = None
+    map: float | None = None
+    """Mean over the queries of the average precision."""
+    map_low: float | None = None
+    map_high: float | None = None
+
+    @property
+    def intervals(self) -> tuple[tuple[float | None, float | None, float | None], ...]:
+        """The metrics that have one, each with both ends of its interval; all are shares."""
+        return (
+            (self.auc, self.auc_low, self.auc_high),
+            (self.gauc, self.gauc_low, self.gauc_high),
+            (self.ndcg, self.ndcg_low, self.ndcg_high),
+            (self.mrr, self.mrr_low, self.mrr_high),
+            (self.hit_rate, self.hit_rate_low, self.hit_rate_high),
+            (self.map, self.map_low, self.map_high),
+        )
 
 
 def scores(plan: Plan, rows: PredictedRows) -> tuple[Score, ...]:
     """Returns the score of every leaf and task, leaves in the hierarchy's order, then of all rows together."""
     return tuple(
-        with_users(score(leaf, task, ScoreHistogram.of(counted)), counted)
+        with_queries(with_users(score(leaf, task, ScoreHistogram.of(counted)), counted), counted, plan)
         for leaf, task, counted in task_rows(plan, rows)
     )
 
@@ -123,6 +158,7 @@ def task_rows(plan: Plan, rows: PredictedRows) -> Iterator[tuple[str, str, TaskR
                     rows.label_RT[counted, column],
                     rows.weight_R[counted],
                     None if rows.user_R is None else rows.user_R[counted],
+                    None if rows.query_R is None else rows.query_R[counted],
                 ),
             )
 
@@ -170,6 +206,23 @@ def with_users(own: Score, rows: TaskRows) -> Score:
     return replace(own, gauc=mean, gauc_low=low, gauc_high=high, users=len(area_U))
 
 
+def with_queries(own: Score, rows: TaskRows, plan: Plan) -> Score:
+    """Returns the score with the metrics within queries, if the rows have queries. Weights of rows do not count."""
+    if rows.query_R is None or plan.data is None:
+        return own
+    known_R = rows.query_R != NOBODY
+    metrics = query_metrics(rows.query_R[known_R], rows.yes_R[known_R], rows.label_R[known_R], plan.data.top)
+    means: dict[str, Any] = {"queries": len(metrics.ndcg_Q)}
+    for name, value_Q in (
+        ("ndcg", metrics.ndcg_Q),
+        ("mrr", metrics.mrr_Q),
+        ("hit_rate", metrics.hit_Q),
+        ("map", metrics.map_Q),
+    ):
+        means |= zip((name, f"{name}_low", f"{name}_high"), mean_interval(value_Q), strict=True)
+    return replace(own, **means)
+
+
 def leaf_rows(plan: Plan, node_RL: Whole) -> dict[str, Whole]:
     """Returns the rows of every leaf of the hierarchy, by the leaf's name, in order; a leaf without rows has none.
 
@@ -203,7 +256,7 @@ def mean(scores: tuple[Score, ...], metric: str) -> float | None:
 
     Args:
         scores: of one run.
-        metric: "mean_auc", "mean_gauc", "log_loss" or "normalised_entropy".
+        metric: "mean_auc", "mean_gauc", "mean_ndcg", "log_loss" or "normalised_entropy".
     """
     name = metric.removeprefix("mean_")
     values = [getattr(score, name) for score in scores if score.leaf == ALL and getattr(score, name) is not None]

@@ -60,11 +60,12 @@ class OutsideRows:
     weight_R: Floats
     node_RL: Whole
     user_R: Whole | None
+    query_R: Whole | None
 
     def predicted(self, log_odds_RT: Floats) -> PredictedRows:
         """Returns these rows with what a model predicts for them."""
         yes_RT, no_RT = -np.logaddexp(0.0, -log_odds_RT), -np.logaddexp(0.0, log_odds_RT)
-        return PredictedRows(yes_RT, no_RT, self.label_RT, self.node_RL, self.weight_R, self.user_R)
+        return PredictedRows(yes_RT, no_RT, self.label_RT, self.node_RL, self.weight_R, self.user_R, self.query_R)
 
 
 def outside_rows(plan: Plan, table: EncodedTable, vectors: Mapping[str, VectorTable]) -> OutsideRows:
@@ -97,7 +98,7 @@ def outside_rows(plan: Plan, table: EncodedTable, vectors: Mapping[str, VectorTa
         columns.label_RT.numpy().astype(np.float64),
         columns.weight_R.numpy().astype(np.float64),
         node_RL,
-        columns.user_RU.numpy()[:, 0] if columns.user_RU.shape[1] else None,
+        *(part.numpy()[:, 0] if part.shape[1] else None for part in (columns.user_RU, columns.query_RQ)),
     )
 
 

@@ -139,7 +139,7 @@ def nothing_selected(architecture: str) -> Findings:
 
 def metrics_frame(scores: Sequence[Score]) -> pl.DataFrame:
     """Returns scores as a table: one column per field, null where a score has None."""
-    texts, counts = ("leaf", "task"), ("rows", "positives", "users")
+    texts, counts = ("leaf", "task"), ("rows", "positives", "users", "queries")
     kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(counts, pl.Int64)}
     schema = {field.name: kinds.get(field.name, pl.Float64) for field in fields(Score)}
     return pl.DataFrame([asdict(score) for score in scores], schema=schema)

@@ -43,6 +43,8 @@ class Epoch:
     weights are fixed."""
     valid_mean_gauc: float | None = None
     """None if the spec names no column of users."""
+    valid_mean_ndcg: float | None = None
+    """None if the spec names no column of queries."""
     loss_factors: dict[str, float] = field(default_factory=dict)
     """For every task what its loss counted beside its weight, in the epoch's last step, with `weights = gradnorm`,
     `dwa` or `famo`; empty without."""

@@ -70,8 +70,8 @@ class TrainingLog:
 
     def epoch(self, epoch: Epoch) -> None:
         self._line({**epoch.to_data(), "seconds": round(epoch.seconds, 3)})
-        areas = {"mean AUC": epoch.valid_mean_auc, "mean GAUC": epoch.valid_mean_gauc}
-        values = {**areas, **_named("loss of the epoch", epoch.train_losses)}
+        means = {"mean AUC": epoch.valid_mean_auc, "mean GAUC": epoch.valid_mean_gauc}
+        values = {**means, "mean NDCG": epoch.valid_mean_ndcg, **_named("loss of the epoch", epoch.train_losses)}
         in_use = {f"experts in use/{health.level} {health.layer + 1}": float(health.in_use) for health in epoch.experts}
         self._scalars({**values, **_named("valid loss", epoch.valid_losses), **in_use}, epoch.step)
 

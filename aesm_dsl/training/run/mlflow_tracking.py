@@ -24,7 +24,10 @@ from aesm_dsl.training.run.stop_signals import StoppedError
 RUN_FILE = "mlflow.json"
 """File in the folder of a run in progress that names its MLflow run."""
 
-MEASURES = ("auc", "gauc", "log_loss", "normalised_entropy", "calibration", "calibration_error")
+MEASURES = (
+    *("auc", "gauc", "ndcg", "mrr", "hit_rate", "map"),
+    *("log_loss", "normalised_entropy", "calibration", "calibration_error"),
+)
 
 
 class MlflowTracker:

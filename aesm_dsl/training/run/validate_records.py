@@ -133,16 +133,14 @@ def check_scores(scores: tuple[Score, ...], plan: Plan) -> tuple[Score, ...]:
     _check_places([(score.leaf, score.task) for score in scores], plan)
     for score in scores:
         where = f"`{score.leaf}`, `{score.task}`"
-        _in_range(where, [score.rows, score.positives, score.users, score.log_loss, score.normalised_entropy], None)
-        areas = [score.auc, score.auc_low, score.auc_high, score.gauc, score.gauc_low, score.gauc_high]
-        _in_range(where, [score.rate, score.calibration_error, score.auc_off, *areas], 1)
+        counts = [score.rows, score.positives, score.users, score.queries]
+        _in_range(where, [*counts, score.log_loss, score.normalised_entropy], None)
+        shares = [value for interval in score.intervals for value in interval]
+        _in_range(where, [score.rate, score.calibration_error, score.auc_off, *shares], 1)
         _in_range(where, [score.calibration], None)
         if score.positives > score.rows:
             raise ValueError(f"{where} has more positives than rows")
-        for middle, low, high in (
-            (score.auc, score.auc_low, score.auc_high),
-            (score.gauc, score.gauc_low, score.gauc_high),
-        ):
+        for middle, low, high in score.intervals:
             if (low is None) != (high is None) or (low is not None and middle is None):
                 raise ValueError(f"{where} has half an interval")
     return scores
@@ -207,7 +205,7 @@ def check_history(epochs: Iterable[Epoch], plan: Plan) -> tuple[Epoch, ...]:
         if not set().union(*of_tasks) <= tasks:
             raise ValueError(f"{where} has losses of other tasks than the plan")
         _in_range(where, [epoch.epoch, epoch.step, epoch.seconds], None)
-        _in_range(where, [epoch.valid_mean_auc, epoch.valid_mean_gauc], 1)
+        _in_range(where, [epoch.valid_mean_auc, epoch.valid_mean_gauc, epoch.valid_mean_ndcg], 1)
         for health in epoch.experts:
             key = health.level, health.layer
             if key not in layers:

@@ -23,9 +23,11 @@ from aesm_dsl.plan.data import DataPlan, SplitPlan
 from tests.data.plans import Make
 
 
-def split(rule: SplitPlan, column: pl.Series, part: str, seed: int) -> tuple[Splits, list[int]]:
+def split(
+    rule: SplitPlan, column: pl.Series, part: str, seed: int, query: str | None = None
+) -> tuple[Splits, list[int]]:
     """The splits after all rows of the column went through them, and the rows that left; read in chunks of three."""
-    data = DataPlan(("x",), **{"valid": None, "test": None, "weight": None, part: rule})
+    data = DataPlan(("x",), **{"valid": None, "test": None, "weight": None, "query": query, part: rule})
     made = replace(Make().plan(data=data), training=replace(Make().plan().training, seed=seed))
 
     def read(columns: Sequence[str]) -> Iterator[TableRows]:
@@ -136,6 +138,17 @@ def test_random_is_seeded_and_stable() -> None:
     assert first != taken(rule, column, seed=8)
     both = set(first) & set(taken(rule, column, part="valid"))
     assert 30 < len(both) < 95
+
+
+def test_random_keeps_the_rows_of_a_query_together() -> None:
+    queries = pl.Series([None if row % 11 == 0 else f"q{row // 4}" for row in range(2000)])
+    _, gone = split(SplitPlan("random", None, None, 0.25), queries, "test", 7, query="day")
+    assert 400 < len(gone) < 600
+    in_query = [queries[row] for row in gone if queries[row] is not None]
+    assert len(in_query) == sum(name in set(in_query) for name in queries)
+    # Rows without a query are decided about one by one.
+    alone = [row for row in gone if queries[row] is None]
+    assert alone == [row for row in taken(SplitPlan("random", None, None, 0.25), queries) if queries[row] is None]
 
 
 def test_a_split_without_rows(locate: Locate) -> None:

@@ -148,10 +148,10 @@ def test_streamed_users_are_a_sample_once_there_are_too_many_rows(monkeypatch: p
     meter = streamed_scores.StreamedScores(PLAN)
     for start in range(0, 4000, 500):
         meter.add(PredictedRows(*(part[start : start + 500] for part in (*parts, user_R))))
-        assert meter._kept_rows <= 1000
+        assert len(meter._users.rows(PLAN).weight_R) <= 1000
     found, exact = meter.scores()[-1], scores(PLAN, PredictedRows(*parts, user_R))[-1]
     assert 40 < found.users < exact.users / 2
-    chosen_R = np.isin(user_R, np.concatenate([kept.user_R for kept in meter._kept]))
+    chosen_R = np.isin(user_R, meter._users.rows(PLAN).user_R)
     of_them = scores(PLAN, PredictedRows(*(part[chosen_R] for part in (*parts, user_R))))[-1]
     assert (found.gauc, found.users) == (pytest.approx(of_them.gauc), of_them.users)
 
