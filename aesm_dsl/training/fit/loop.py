@@ -171,7 +171,8 @@ class _Training:
                 {score.task: score.log_loss for score in scores or () if score.leaf == ALL},
                 health(predictions.usage, self.gradients.shares()),
                 self.stepper.log_variances(),
-                *(None if scores is None else mean(scores, metric) for metric in ("mean_gauc", "mean_ndcg")),
+                None if scores is None else mean(scores, "mean_gauc"),
+                None if scores is None else mean(scores, "mean_ndcg"),
                 self.stepper.loss_factors(),
             )
         )
