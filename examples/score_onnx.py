@@ -135,12 +135,54 @@ def bucket_of(number, feature):
 
 def row_slots(feature, row):
     """Returns the input of a feature for a row: a number for each slot. `feature` is its description."""
+    if feature["kind"] == "steps":
+        return step_slots(feature, row)
     if feature["kind"] != "cross":
         return value_slots(feature, row[feature["column"]])
     parts, mixed = [row_slots(part, row) for part in feature["crossed"]], 0
     for number in (number for part in parts for number in part):
         mixed = hash_of(mixed ^ number)
     return [MISSING if any(part[0] == MISSING for part in parts) else mixed % feature["buckets"] + 1]
+
+
+def cells_of(feature, value):
+    """Returns the values of a list, which may be written as text."""
+    if not isinstance(value, list):
+        text = value if isinstance(value, str) else text_of(value)
+        value = (
+            [] if text_of(text) is None else list_in(text, feature["separator"]) if feature["separator"] else [value]
+        )
+    return [cell.strip() if isinstance(cell, str) else cell for cell in value]
+
+
+def step_slots(feature, row):
+    """Returns the input of one of the sequences that describe the same steps; ValueError if they differ in length."""
+    ids = {
+        part["name"]: [step_id(part, cell, row) for cell in cells_of(part, row[part["column"]])]
+        for part in feature["steps"]
+    }
+    timed = [part["name"] for part in feature["steps"] if part["of"]["kind"] == "elapsed"]
+    saying = [numbers for name, numbers in ids.items() if name not in timed or len(timed) == len(ids)]
+    there = [any(step) for step in zip(*saying, strict=True)]
+    kept = [number for number, known in zip(ids[feature["name"]], there, strict=True) if known]
+    kept = kept[::-1][: feature["slots"]]
+    return kept + [PAD] * (feature["slots"] - len(kept))
+
+
+def step_id(feature, cell, row):
+    """Returns the id of one value of a step; of a time, how many bits the whole seconds until the row's own have."""
+    of = feature["of"]
+    if of["kind"] != "elapsed":
+        return value_slots(of, cell)[0]
+    if of["until"]:
+        cells = (cell, row[of["until"]])
+        if None in map(text_of, cells):
+            return MISSING
+        then, now = (time_of(str(cell).strip(), {"zone": "", "digits": True, **of}) for cell in cells)
+        seconds = (now.replace(tzinfo=UTC) - then.replace(tzinfo=UTC)).total_seconds()
+    else:
+        seconds = number_of(cell, None)
+    return min(int(max(seconds, 0)).bit_length() + 1, 32) if math.isfinite(seconds) else MISSING
 
 
 def value_slots(feature, value):
@@ -157,10 +199,7 @@ def value_slots(feature, value):
     if kind == "shared":
         return value_slots(feature["of"], value)
     if kind == "list":
-        if not isinstance(value, list):
-            text = value if isinstance(value, str) else text_of(value) or ""
-            value = list_in(text, feature["separator"]) if feature["separator"] else [value]
-        ids = [value_slots(feature["of"], cell.strip() if isinstance(cell, str) else cell)[0] for cell in value]
+        ids = [value_slots(feature["of"], cell)[0] for cell in cells_of(feature, value)]
         ids = [number for number in ids if number != MISSING][:: -1 if feature["last"] else 1][: feature["slots"]]
         return ids + [PAD] * (feature["slots"] - len(ids))
     text = text_of(value)
@@ -192,7 +231,8 @@ class Scorer:
         self.tasks = [output["name"] for output in described["outputs"]]
         named = {feature["name"]: feature for feature in self.features}
         for feature in self.features:
-            feature["crossed"] = [named[name] for name in feature.get("crossed", ())]
+            for word in ("crossed", "steps"):
+                feature[word] = [named[name] for name in feature.get(word, ())]
             feature["of"] = named[feature["of"]] if isinstance(feature.get("of"), str) else feature.get("of", {})
             for encoder in (feature, feature["of"]):
                 encoder["index"] = {value: number for number, value in enumerate(encoder.get("values", ()), 2)}

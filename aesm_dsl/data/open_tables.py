@@ -33,6 +33,7 @@ from aesm_dsl.data.checks.missing_words import MissingWords
 from aesm_dsl.data.checks.number_range import NumberRange
 from aesm_dsl.data.checks.own_columns import OwnColumns
 from aesm_dsl.data.checks.query_rows import QueryRows
+from aesm_dsl.data.checks.steps import FutureSteps, StepLengths
 from aesm_dsl.data.checks.targets import TargetReader
 from aesm_dsl.data.checks.time_order import TimeOrder, time_columns
 from aesm_dsl.data.checks.unmatched_keys import UnmatchedKeys
@@ -76,7 +77,9 @@ class TableReader:
         self._failed = FailedUses()
         result = [ColumnUse("", column, "the result", ANYTHING) for column in keep]
         self._wanted = {part: self._uses(part) + result for part in files}
-        self._of_training = [feature.column for feature in plan.training_features if feature.column]
+        self._of_training = [
+            column for feature in plan.training_features for column in (feature.column, feature.until) if column
+        ]
         check_columns({part: (files[part], self._wanted[part]) for part in files}, findings, locate, self._failed)
 
     def _features(self, part: str) -> tuple[FeaturePlan, ...]:
@@ -115,6 +118,7 @@ class TableReader:
         """
         target = TargetReader(self.plan, part, self._labels, self._locate, self._failed)
         numbers = NumberCheck(part, self._wanted[part], self._locate, self._failed)
+        steps = StepLengths(part, self._features(part), self._locate, self._failed)
         columns = [use.column for use in self._wanted[part]] + time_columns(self.plan)
         before, count = len(self._findings.errors), 0
         own = OwnColumns(self.plan, self._features(part), self._locate)
@@ -122,7 +126,7 @@ class TableReader:
             chunk = own.blank(target.read(rows.with_empty([*own.columns, *self._of_training])), rows)
             count += len(chunk)
             if report:
-                bad_R = numbers.update(chunk)
+                bad_R = numbers.update(chunk) | steps.update(chunk)
                 chunk = replace(chunk, bad_R=bad_R if chunk.bad_R is None else bad_R | chunk.bad_R)
             if not (halt and target.bad):
                 yield from ((piece.part, piece) for piece in (splits.divide(chunk) if splits else (chunk,)))
@@ -135,6 +139,7 @@ class TableReader:
             self._findings.add("E505", f"no rows in {names}", self._locate(f"data.{part}"), label="no rows")
         own.report(self._findings)
         numbers.report(self._findings)
+        steps.report(self._findings)
         target.report(self._findings)
 
     def check_all(self, checks: Sequence[TableCheck]) -> Splits | None:
@@ -172,6 +177,7 @@ class TableReader:
             LabelLeaks(plan, locate),
             LeafCounts(plan, locate),
             TimeOrder(plan, locate),
+            FutureSteps(plan, locate),
             duplicate_files,
             DuplicateRows(plan, locate, duplicate_files),
             BrokenFunnels(plan, locate),

@@ -20,6 +20,7 @@ from aesm_dsl.layers.pretrained_vectors import PretrainedVectors
 from aesm_dsl.layers.transformer import TransformerPool
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import PAD, UNKNOWN, LevelPlan, TaskLevelPlan
+from aesm_dsl.plan.pools import PoolPlan, pools_of
 from aesm_dsl.plan.tables import TableKey, table_key, table_keys
 
 START_STD = 0.05
@@ -65,10 +66,9 @@ class Embedding(nn.Module):
             else:
                 owner = next(feature for feature in with_ids if feature.name == key)
                 self.tables.append(PretrainedVectors(owner, START_STD, sparse=key in sparse))
+        self.pool_plans = pools_of(features)
         self.pools = nn.ModuleList(
-            (TransformerPool if feature.pool == "transformer" else Pool)(feature, START_STD)
-            for feature in features
-            if feature.pool
+            (TransformerPool if plan.kind == "transformer" else Pool)(plan, START_STD) for plan in self.pool_plans
         )
         numbers = [feature for feature in features if feature.values]
         self.numbers = NumberVectors(numbers, START_STD) if numbers else None
@@ -112,19 +112,29 @@ class Embedding(nn.Module):
         vectors = [look_up(table, rows) for look_up, table, rows in zip(lookups, self.tables, of_table, strict=True)]
         vector_BN = self.numbers(value_BV) if self.numbers is not None else value_BV
         x: list[Tensor] = []
-        pools = iter(self.pools)
+        pooled = dict[str, Tensor]()
+        for plan, pool in zip(self.pool_plans, self.pools, strict=True):
+            pooled |= self._pooled(plan, pool, ids_BS, vectors)
         for part in self.parts:
             if part.feature is None:
                 x.append(vector_BN[:, part.start : part.stop])
-                continue
-            vector_BSW = vectors[part.table][:, part.start : part.stop]
-            if part.feature.pool:
-                real_BS = ids_BS[:, part.slot : part.slot + part.feature.slots] >= 0
-                query_BW = vectors[part.table][:, part.query] if part.query is not None else None
-                x.append(next(pools)(vector_BSW, real_BS, query_BW))
+            elif part.feature.pool:
+                x.append(pooled[part.feature.name])
             else:
-                x.append(vector_BSW.flatten(1))
+                x.append(vectors[part.table][:, part.start : part.stop].flatten(1))
         return torch.cat(x, dim=1)
+
+    def _pooled(self, plan: PoolPlan, pool: nn.Module, ids_BS: Tensor, vectors: list[Tensor]) -> dict[str, Tensor]:
+        """The part of x of each feature of a pool, by name. A slot holds a step if one of its values is there."""
+        parts = {part.feature.name: part for part in self.parts if part.feature is not None}
+        members = [parts[name] for name in plan.names]
+        vector_BSW = _joined([vectors[part.table][:, part.start : part.stop] for part in members])
+        real_BS = ids_BS[:, members[0].slot : members[0].slot + plan.slots] >= 0
+        for part in members[1:]:
+            real_BS = real_BS | (ids_BS[:, part.slot : part.slot + plan.slots] >= 0)
+        queries = [vectors[part.table][:, part.query] for part in members if part.query is not None]
+        pooled_BW: Tensor = pool(vector_BSW, real_BS, _joined(queries) if queries else None)
+        return dict(zip(plan.names, pooled_BW.split_with_sizes(list(plan.widths), dim=1), strict=True))
 
     def extra_repr(self) -> str:
         return f"{len(self.features)} features -> {sum(feature.width for feature in self.features)}"
@@ -239,6 +249,10 @@ def _parts(features: Sequence[FeaturePlan], keys: list[TableKey]) -> tuple[list[
         if part.feature is not None and part.feature.pool in ("attention", "transformer") and part.feature.table:
             parts[index] = replace(part, query=starts[part.feature.table])
     return parts, counts
+
+
+def _joined(vectors: list[Tensor]) -> Tensor:
+    return vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=-1)
 
 
 def _look_up(table: nn.Module, rows_BS: Tensor) -> Tensor:

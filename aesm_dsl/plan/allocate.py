@@ -62,11 +62,30 @@ def allocate(spec: Spec, hierarchy: Hierarchy, findings: Findings) -> tuple[Spec
         The resolved spec, and the reason for each value that was filled in.
     """
     spec, names = _fill_names(spec, hierarchy)
+    spec, steps = _fill_steps(spec)
     spec, tables = _fill_embeddings(spec)
     spec, decay = _fill_embeddings_decay(spec)
     spec, widths = _fill_feature_widths(spec)
     resolved, numbers = _fill_experts_within_budget(spec, hierarchy, findings)
-    return resolved, names | tables | decay | widths | numbers
+    return resolved, names | steps | tables | decay | widths | numbers
+
+
+def _fill_steps(spec: Spec) -> tuple[Spec, Reasons]:
+    """Writes out what sequences that stand `with` another one take from it."""
+    features, reasons = {name: one for group in spec.features for name, one in group.members.items()}, Reasons()
+
+    def fill(path: str, feature: FeatureDefinition) -> FeatureDefinition:
+        lead = features[feature.lead] if isinstance(feature, SequenceFeature) and feature.lead is not None else None
+        if not isinstance(lead, SequenceFeature) or not isinstance(feature, SequenceFeature):
+            return feature
+        reasons[path] = f"`last` and `pool` as `{feature.lead}`"
+        return feature.model_copy(update={"last": lead.last, "pool": lead.pool})
+
+    groups = []
+    for group in spec.features:
+        members = {name: fill(f"features.{group.name}.{name}", one) for name, one in group.members.items()}
+        groups.append(group.model_copy(update={"members": members}))
+    return spec.model_copy(update={"features": tuple(groups)}), reasons
 
 
 def _fill_feature_widths(spec: Spec) -> tuple[Spec, Reasons]:
@@ -89,8 +108,8 @@ def _fill_feature_widths(spec: Spec) -> tuple[Spec, Reasons]:
         else:
             rows = "those of its largest part" if isinstance(embedded, DateFeature) else f"{plan.rows:,}"
         reasons[path] = f"`embed` auto: by its table's rows, {rows}"
-        filled = embedded.model_copy(update={"embed": "auto" if plan.auto else plan.embed})
-        return filled if inner is None else feature.model_copy(update={"of": filled})
+        update = {"embed": "auto" if plan.auto else plan.embed}
+        return feature.model_copy(update=update if inner is None else {"of": embedded.model_copy(update=update)})
 
     groups = []
     for group in spec.features:

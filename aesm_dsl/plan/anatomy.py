@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.bottom import BottomPlan, field_widths
-from aesm_dsl.plan.features import TRANSFORMER_HIDDEN, FeaturePlan, NumberEncoding
+from aesm_dsl.plan.features import FeaturePlan, NumberEncoding
 from aesm_dsl.plan.parts import MEAN, Axis, Part
 from aesm_dsl.plan.plan import TASKS, LayerPlan, LevelPlan, Plan
+from aesm_dsl.plan.pool_parts import pool_parts
+from aesm_dsl.plan.pools import pools_of
 from aesm_dsl.plan.tables import table_keys
 
 Vocabularies = Mapping[str, Sequence[str]]
@@ -124,9 +126,8 @@ class _Anatomy:
     def _embedding(self, features: tuple[FeaturePlan, ...], root: str, of: str = "") -> Iterator[Part]:
         next_row: dict[int, int] = {}
         keys = table_keys(feature for feature in features if feature.slots)
-        pools = 0
         for feature in features:
-            owner, width = f"feature {feature.name}", feature.width
+            owner = f"feature {feature.name}"
             if feature.kind == "vectors" and not feature.table:
                 yield from self._vectors(feature, owner, f"{root}.tables.{keys.index(feature.name)}")
             elif feature.slots and not feature.table:
@@ -135,15 +136,8 @@ class _Anatomy:
                 first = next_row.get(feature.embed, 0)
                 yield Part(f"{owner}, table", owner, state, axes, first)
                 next_row[feature.embed] = first + feature.rows
-            if feature.pool:
-                state = f"{root}.pools.{pools}"
-                yield Part(f"{owner}, empty", owner, f"{state}.empty", (_units(width),))
-                if feature.pool == "attention":
-                    yield Part(f"{owner}, turn", owner, f"{state}.turn", (_units(width), _units(width)))
-                    yield Part(f"{owner}, age", owner, f"{state}.age", (Axis("places", {"place": feature.slots}),))
-                if feature.pool == "transformer":
-                    yield from self._transformer(feature, owner, state)
-                pools += 1
+        for index, pool in enumerate(pools_of(features)):
+            yield from pool_parts(pool, f"{root}.pools.{index}")
         values = [feature for feature in features if feature.values]
         numbers = {f"feature {feature.name}": feature.width for feature in values if feature.encoding is None}
         if numbers:
@@ -152,23 +146,6 @@ class _Anatomy:
         for index, feature in enumerate(feature for feature in values if feature.encoding is not None):
             assert feature.encoding is not None
             yield from self._encoded_number(feature, feature.encoding, f"{root}.numbers.encoded.{index}")
-
-    def _transformer(self, feature: FeaturePlan, owner: str, state: str) -> Iterator[Part]:
-        width, hidden = _units(feature.width), _units(TRANSFORMER_HIDDEN * feature.width)
-        places = Axis("places", ({"candidate": 1} if feature.table else {}) | {"place": feature.slots})
-        mix = Axis("units", {"query": feature.width, "key": feature.width, "value": feature.width})
-        yield Part(f"{owner}, places", owner, f"{state}.place_PW", (places, width))
-        for norm in ("norm", "second_norm"):
-            for kind in ("weight", "bias"):
-                yield Part(f"{owner}, {norm} {kind}", owner, f"{state}.{norm}.{kind}", (width,))
-        for name, after, before in (
-            ("mix", mix, width),
-            ("mixed", width, width),
-            ("up", hidden, width),
-            ("down", width, hidden),
-        ):
-            yield Part(f"{owner}, {name} weight", owner, f"{state}.{name}.weight", (after, before))
-            yield Part(f"{owner}, {name} bias", owner, f"{state}.{name}.bias", (after,))
 
     def _encoded_number(self, feature: FeaturePlan, encoding: NumberEncoding, state: str) -> Iterator[Part]:
         owner, size = f"feature {feature.name}", encoding.size

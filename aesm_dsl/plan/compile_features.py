@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aesm_dsl.plan.features import FeaturePlan, NumberEncoding, auto_width
+from aesm_dsl.plan.features import ELAPSED_ROWS, FeaturePlan, NumberEncoding, auto_width
 from aesm_dsl.plan.number_form import NumberForm
+from aesm_dsl.spec.encodings import Elapsed, Periodic, Piecewise
 from aesm_dsl.spec.features import (
     CategoryFeature,
     CrossFeature,
@@ -14,8 +15,6 @@ from aesm_dsl.spec.features import (
     IdFeature,
     ListFeature,
     NumberFeature,
-    Periodic,
-    Piecewise,
     SameFeature,
     SequenceFeature,
     VectorsFeature,
@@ -67,8 +66,10 @@ def _plan(
     match feature:
         case SameFeature(of=of):
             return replace(_plan(spec, group, of, features[of], features), name=name, column=column, table=of)
-        case ListFeature(of=of) | SequenceFeature(of=of):
-            values = _plan(spec, group, name, features[of] if isinstance(of, str) else of, features)
+        case ListFeature() | SequenceFeature():
+            values = _values(spec, group, name, feature.of, features)
+            lead = features[feature.lead] if isinstance(feature, SequenceFeature) and feature.lead else feature
+            assert isinstance(lead, ListFeature | SequenceFeature)
             return FeaturePlan(
                 name=name,
                 column=column,
@@ -78,12 +79,15 @@ def _plan(
                 width=values.width,
                 min_count=values.min_count,
                 auto=values.auto,
-                table=of if isinstance(of, str) else "",
+                table=feature.of if isinstance(feature.of, str) else "",
                 separator=feature.separator or "",
                 form=values.form,
-                pool=feature.pool,
+                pool=lead.pool,
                 take="first" if isinstance(feature, ListFeature) else "last",
-                slots=feature.most if isinstance(feature, ListFeature) else feature.last,
+                slots=lead.most if isinstance(lead, ListFeature) else lead.last,
+                format=values.format,
+                until=values.until,
+                steps=(feature.lead or "") if isinstance(feature, SequenceFeature) else "",
             )
     embed = feature.embed or spec.embed
 
@@ -132,6 +136,23 @@ def _plan(
             return FeaturePlan(
                 name, column, group, "date", rows, width, slots=slots, parts=parts, zone=zone, format=written
             )
+
+
+def _values(
+    spec: Spec, group: str, name: str, of: FeatureDefinition | Elapsed | str, features: dict[str, FeatureDefinition]
+) -> FeaturePlan:
+    """The plan of the values of a list, without what makes them one."""
+    if isinstance(of, Elapsed):
+        return _elapsed(spec, group, name, of)
+    return _plan(spec, group, name, features[of] if isinstance(of, str) else of, features)
+
+
+def _elapsed(spec: Spec, group: str, name: str, elapsed: Elapsed) -> FeaturePlan:
+    """The values of a sequence of times."""
+    embed = elapsed.embed or spec.embed
+    width = auto_width(ELAPSED_ROWS) if embed == "auto" else embed
+    written, until = elapsed.format or "", elapsed.until or ""
+    return FeaturePlan(name, name, group, "elapsed", ELAPSED_ROWS, width, format=written, until=until)
 
 
 def _number_encoding(encoding: Piecewise | Periodic) -> NumberEncoding:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from aesm_dsl.plan.baseline import BaselinePlan
-from aesm_dsl.plan.feature_cost import feature_cost
+from aesm_dsl.plan.feature_cost import feature_cost, pool_cost
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import TASKS, LayerPlan, Plan
+from aesm_dsl.plan.pools import pools_of
 
 EXPERT_START = {"cpu": 1.5e6, "cuda": 5e9}
 """FLOPs that could be done in the time that it takes to start one more expert. The CPU's number is measured
@@ -101,7 +102,7 @@ def features_cost(features: Sequence[FeaturePlan], copies: int = 1) -> Cost:
         features: the features of the plan.
         copies: copies of the embedding in the network; a row runs one of them.
     """
-    costs = [feature_cost(feature) for feature in features]
+    costs = [*map(feature_cost, features), *map(pool_cost, pools_of(features))]
     return _unselected(copies * sum(parameters for parameters, _ in costs), sum(flops for _, flops in costs))
 
 

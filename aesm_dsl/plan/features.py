@@ -9,7 +9,9 @@ from aesm_dsl.plan.number_form import NumberForm
 STEP = 4
 """Automatic widths are multiples of this, so that more features have equal widths and share one lookup."""
 
-
+ELAPSED_ROWS = 33
+"""Rows of the embedding table of elapsed times: the missing one, less than a second, then 2^(k-1) to 2^k seconds for
+k = 1, 2, ...; the last one is 2^30 seconds (34 years) and more."""
 TRANSFORMER_HIDDEN = 4
 """Width of the hidden layer of a transformer block, in widths of its vectors."""
 
@@ -54,6 +56,7 @@ class FeaturePlan:
     - "value": no ids; the number itself enters the network, scaled
     - "date": for each part, 0 is missing and 1... are its values; the rows of the parts follow each other in one table
     - "vectors": 1 is every key that is not in the file, 2... are the keys of the file, in its order
+    - "elapsed": 1...32 are buckets of the seconds from the value to the time in the column `until` (`ELAPSED_ROWS`)
     - "cross": 1...buckets are hashes of the ids of the features in `crossed`
 
     A list has the kind of its values; missing values in it are left out.
@@ -83,7 +86,8 @@ class FeaturePlan:
     zone: str = ""
     """For a date, the time zone of its parts; empty for UTC."""
     format: str = ""
-    """For a date, how it is written as text, in the signs of `strptime`; empty for ISO text and numbers."""
+    """For a date and for times, how they are written as text, in the signs of `strptime`; empty for ISO text and
+    numbers."""
     form: NumberForm | None = None
     """How the numbers of a column of text are written; None if as in the language, and for other kinds."""
     crossed: tuple[str, ...] = ()
@@ -105,10 +109,10 @@ class FeaturePlan:
     only: tuple[tuple[str, str], ...] = ()
     """The (level, node) whose rows have the feature; empty if all rows have it. Elsewhere its part of x is 0."""
 
-    @property
-    def places(self) -> int:
-        """For a transformer, its places: the slots, and one for the candidate, if there is one."""
-        return self.slots + bool(self.table)
+    steps: str = ""
+    """For a sequence that describes the steps of another one, that other sequence."""
+    until: str = ""
+    """For elapsed times, the column of the row's own time; if empty, the values are the seconds that have passed."""
 
     @property
     def embed(self) -> int:

@@ -274,7 +274,7 @@ class Plan:
         """Writes the plan as JSON."""
         values = {"format": FORMAT, **asdict(self)}
         for part in (values, *values["features"], *values["training_features"]):
-            for name in {"bottom", "training_features", "encoding", "only"} & part.keys():
+            for name in {"bottom", "training_features", "encoding", "only", "steps", "until"} & part.keys():
                 if not part[name]:  # versions that do not know it can read such a plan
                     del part[name]
         return json.dumps(values, ensure_ascii=False, indent=2) + "\n"

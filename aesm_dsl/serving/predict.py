@@ -26,7 +26,7 @@ from aesm_dsl.training.run.reporter import ignore
 BATCH_ROWS = 4096
 """The most rows that are scored together."""
 
-ROW_CODES = ("E504", "E506", "E507")
+ROW_CODES = ("E504", "E506", "E507", "E536")
 """Codes of findings about single rows."""
 
 

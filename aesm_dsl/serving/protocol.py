@@ -113,6 +113,8 @@ def _columns(plan: Plan) -> dict[str, list[FeaturePlan]]:
     for feature in plan.features:
         if feature.column:
             columns.setdefault(feature.column, []).append(feature)
+        if feature.until:
+            columns.setdefault(feature.until, [])
     for level in plan.levels:
         columns.setdefault(level.column, [])
     return columns

@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from aesm_dsl.findings.diagnostic import Related, did_you_mean, quoted, suggest
 from aesm_dsl.findings.known_names import KnownNames
 from aesm_dsl.spec import form_rules
+from aesm_dsl.spec.encodings import Elapsed, Periodic, Piecewise
 from aesm_dsl.spec.features import (
     CategoryFeature,
     CrossFeature,
@@ -15,8 +16,6 @@ from aesm_dsl.spec.features import (
     IdFeature,
     ListFeature,
     NumberFeature,
-    Periodic,
-    Piecewise,
     SameFeature,
     SequenceFeature,
     VectorsFeature,
@@ -114,9 +113,11 @@ def _training_only_place(context: RuleContext, name: str) -> Related | None:
 
 
 def _check_values_of_list(context: RuleContext, path: str, name: str, feature: ListFeature | SequenceFeature) -> None:
-    """Reports arguments that the values of a list or sequence cannot have, and attention without a feature (E308)."""
+    """Reports arguments that the values of a list or sequence cannot have (E308)."""
     values, places, findings = feature.of, context.spec.places, context.findings
-    if not isinstance(values, str) and values.column is not None:
+    if isinstance(values, str | Elapsed):
+        return
+    if values.column is not None:
         call = f"{feature.call}(of: {values.call}(...), column: {values.column})"
         findings.add(
             "E308",
@@ -125,7 +126,7 @@ def _check_values_of_list(context: RuleContext, path: str, name: str, feature: L
             label="not needed",
             help=f"write `column` beside `of`: `{call}`",
         )
-    if not isinstance(values, str) and values.training_only:
+    if values.training_only:
         call = f"{feature.call}(of: {values.call}(...), training_only: true)"
         findings.add(
             "E308",
@@ -134,7 +135,7 @@ def _check_values_of_list(context: RuleContext, path: str, name: str, feature: L
             label="not needed",
             help=f"write `training_only` beside `of`: `{call}`",
         )
-    if not isinstance(values, str) and (word := _word_for_itself(values)):
+    if word := _word_for_itself(values):
         findings.add(
             "E308",
             f"the numbers of `{name}` have no `{word}`",
@@ -145,15 +146,6 @@ def _check_values_of_list(context: RuleContext, path: str, name: str, feature: L
                 "for lists of one length write each number to a column of its own, a `number(scale: ...)`",
             ],
         )
-    if feature.pool == "attention":
-        findings.add(
-            "E308",
-            f"attention over `{name}` has nothing to ask with",
-            places.of(f"{path}.pool"),
-            label="it asks with the row's own value of a feature",
-            help="write `of: FEATURE`, the name of a feature, or another `pool`",
-            second=Related.at(places.of(f"{path}.of"), "this is no feature"),
-        )
 
 
 def _check_shared_table(context: RuleContext, path: str, name: str, of: str, features: Features) -> None:
@@ -163,7 +155,8 @@ def _check_shared_table(context: RuleContext, path: str, name: str, of: str, fea
         known = (
             f"features with a table to share are {quoted(fitting)}" if fitting else "no feature has a table to share"
         )
-        call = f"write `{of}()` for values with a table of their own" if of in ("id", "category") else ""
+        kinds = ("id", "category", *(("elapsed",) if isinstance(features.by_name[name], SequenceFeature) else ()))
+        call = f"write `{of}()` for values with a table of their own" if of in kinds else ""
         _report_undeclared(context, path, of, fitting, [call, known])
     elif of not in fitting:
         context.findings.add(

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from aesm_dsl.spec.block_model import BlockModel, Doc, setting
+from aesm_dsl.spec.encodings import Elapsed, Periodic, Piecewise
 from aesm_dsl.spec.feature_rows import ONLY, TRAINING_ONLY, Only, TrainingOnly
 from aesm_dsl.spec.kinds import (
     AutoKind,
@@ -19,7 +20,6 @@ from aesm_dsl.spec.kinds import (
     MembersKind,
     NameKind,
     OptionalKind,
-    RealKind,
     ReferenceKind,
     TextKind,
 )
@@ -61,22 +61,6 @@ class IdFeature(BlockModel):
     buckets: Annotated[int, IntegerKind(1, 4_000_000_000)] = setting("number of hash buckets", 100_000)
     only: Only = ONLY
     training_only: TrainingOnly = TRAINING_ONLY
-
-
-class Piecewise(BlockModel):
-    """Piecewise linear encoding: the number's place among bins with equally many training rows each, as how much of
-    every bin lies below it. Numbers beyond those of the training rows count as the least or greatest of them."""
-
-    call: typing.Literal["piecewise"]
-    bins: Annotated[int, IntegerKind(1, 1024)] = setting("number of bins", 16)
-
-
-class Periodic(BlockModel):
-    """Sines and cosines of the scaled number, with learnt frequencies, then a ReLU of a linear map."""
-
-    call: typing.Literal["periodic"]
-    frequencies: Annotated[int, IntegerKind(1, 1024)] = setting("number of frequencies", 16)
-    sigma: Annotated[float, RealKind(open=True)] = setting("standard deviation of the frequencies at the start", 0.1)
 
 
 class NumberFeature(BlockModel):
@@ -220,11 +204,21 @@ class ListFeature(BlockModel):
 
 class SequenceFeature(BlockModel):
     """A history, oldest first, whose embeddings are pooled: a column of lists, or of text with a `separator`. Missing
-    values are left out; an empty history has a vector of its own."""
+    values are left out; an empty history has a vector of its own. Several sequences can describe the same steps."""
 
     call: typing.Literal["sequence"]
-    of: Annotated[_Values, _OF] = setting(
-        "the kind of its values, or a feature whose encoding and embedding table they use"
+    of: Annotated[
+        Annotated[IdFeature | CategoryFeature | NumberFeature | Elapsed, Field(discriminator="call")] | str,
+        EitherKind((CallKind((IdFeature, CategoryFeature, NumberFeature, Elapsed)), ReferenceKind("feature"))),
+    ] = setting(
+        "the kind of its values, or a feature whose encoding and embedding table they use; `elapsed` is the time from "
+        "each value to the row's own"
+    )
+    lead: Annotated[str | None, OptionalKind(ReferenceKind("feature"))] = setting(
+        "another sequence with as many values in every row: those at one place make a step, whose vectors are "
+        "concatenated and pooled together, by the `pool` and `last` of that sequence",
+        None,
+        "with",
     )
     column: Annotated[str | None, _COLUMN] = setting("column of the table; by default the feature's name", None)
     pool: Annotated[
@@ -277,6 +271,12 @@ def only_of(group: FeatureGroup, feature: FeatureDefinition) -> tuple[str, ...]:
 def column_of(name: str, feature: FeatureDefinition) -> str:
     """Returns the column that a feature reads; empty for a cross."""
     return "" if isinstance(feature, CrossFeature) else feature.column or name
+
+
+def columns_of(name: str, feature: FeatureDefinition) -> list[str]:
+    """Returns all columns that a feature reads: of a sequence with times, that of the row's own time too."""
+    until = feature.of.until if isinstance(feature, SequenceFeature) and isinstance(feature.of, Elapsed) else None
+    return [column for column in (column_of(name, feature), until) if column]
 
 
 class FeatureGroup(BlockModel):

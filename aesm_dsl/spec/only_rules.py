@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aesm_dsl.findings.diagnostic import Related, quoted
-from aesm_dsl.spec.features import CrossFeature, FeatureDefinition, ListFeature, SequenceFeature, column_of, only_of
+from aesm_dsl.spec.features import CrossFeature, FeatureDefinition, ListFeature, SequenceFeature, columns_of, only_of
 from aesm_dsl.spec.rule_context import RuleContext
 
 
@@ -22,7 +22,7 @@ def features_of_nodes_are_consistent(context: RuleContext) -> None:
         for name, feature in group.members.items():
             if not spec.places.is_broken(paths[name]):
                 _check(context, name, feature, paths, onlys)
-                if column := column_of(name, feature):
+                for column in columns_of(name, feature):
                     _check_column(context, name, first.setdefault(column, name), paths, onlys)
 
 

@@ -8,8 +8,17 @@ from collections.abc import Callable
 from aesm_dsl.findings.diagnostic import Findings, Related, quoted
 from aesm_dsl.findings.lookalike import normalize
 from aesm_dsl.findings.source import Span
-from aesm_dsl.spec import baseline_rules, data_rules, expert_rules, feature_rules, form_rules, name_rules, only_rules
-from aesm_dsl.spec.bottom import Scenario
+from aesm_dsl.spec import (
+    baseline_rules,
+    bottom_rules,
+    data_rules,
+    expert_rules,
+    feature_rules,
+    form_rules,
+    name_rules,
+    only_rules,
+    sequence_rules,
+)
 from aesm_dsl.spec.data import Split
 from aesm_dsl.spec.features import KINDS, column_of
 from aesm_dsl.spec.model import Spec
@@ -254,20 +263,6 @@ def _sharded_tables_are_sparse(context: RuleContext) -> None:
         )
 
 
-def _scenario_gate_has_levels(context: RuleContext) -> None:
-    """A gate of the row's nodes needs a level that has nodes."""
-    spec = context.spec
-    if spec.bottom is None or not isinstance(spec.bottom.gate, Scenario) or spec.levels or context.lost:
-        return
-    context.findings.add(
-        "E307",
-        "`gate = scenario` needs a level: the gate sees the row's nodes",
-        spec.places.of("bottom.gate"),
-        label="there are no levels",
-        help="write `level NAME { node ... }`, or `gate = senet`, which sees the features alone",
-    )
-
-
 RULES: tuple[Callable[[RuleContext], None], ...] = (
     name_rules.references_are_declared,
     name_rules.nodes_of_features_are_declared,
@@ -275,6 +270,7 @@ RULES: tuple[Callable[[RuleContext], None], ...] = (
     name_rules.feature_names_are_unique,
     feature_rules.features_are_consistent,
     only_rules.features_of_nodes_are_consistent,
+    sequence_rules.sequences_are_consistent,
     _values_mean_one_node,
     name_rules.no_level_is_called_tasks,
     _has_features_and_tasks,
@@ -290,5 +286,5 @@ RULES: tuple[Callable[[RuleContext], None], ...] = (
     _early_stop_has_rows,
     _watched_has_its_column,
     _sharded_tables_are_sparse,
-    _scenario_gate_has_levels,
+    bottom_rules.scenario_gate_has_levels,
 )

@@ -30,6 +30,8 @@ model bits {
     user_id = id(buckets: 500)
     last    = same(of: fund)
     seen    = sequence(of: fund, last: 4, pool: attention)
+    how     = sequence(of: category(), with: seen)
+    at      = sequence(of: elapsed(until: when), with: seen)
     tags    = list(of: category(), separator: "|")
     paid    = list(of: number(quantiles: 8), separator: "|", pool: max)
     words   = list(of: brand, separator: "|", pool: sum)
@@ -85,6 +87,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "a gate of fields, products of pairs": ("bottom.gate=senet", "bottom.interaction=fm"),
     "numbers by bins": ("features.item.fee=number(encoding: piecewise)",),
     "numbers by waves": ("features.item.fee=number(encoding: periodic)",),
+    "steps by a transformer": ("features.user.seen=sequence(of: fund, last: 4, pool: transformer)",),
     "balance": ("train.balance=0.1", "train.noise=constant(sigma: 1, into: mixture)"),
     **{
         name: (f"architecture={name}", "baseline.hidden=[32, 16]", "experts.dropout=10%", "tasks.tower_dropout=10%")
@@ -114,6 +117,8 @@ def write_world(folder: Path) -> Path:
     def texts(below: int) -> list[str]:
         return ["|".join(map(str, chance.integers(0, below, count))) for count in chance.integers(0, 5, ROWS)]
 
+    seen = [chance.integers(0, 3000, count).tolist() for count in chance.integers(0, 6, ROWS)]
+    when = chance.integers(1_600_000_000, 1_700_000_000, ROWS)
     page = chance.choice(["a", "b", "c"], ROWS)
     click = chance.random(ROWS) < 0.4
     cart = click & (chance.random(ROWS) < 0.5)
@@ -122,11 +127,13 @@ def write_world(folder: Path) -> Path:
         "brand": [f"brand {number}" for number in chance.zipf(1.5, ROWS) % 300],
         "price": chance.lognormal(size=ROWS),
         "fee": np.where(chance.random(ROWS) < 0.1, np.nan, chance.normal(size=ROWS)),
-        "when": chance.integers(1_600_000_000, 1_700_000_000, ROWS),
+        "when": when,
         "text": chance.integers(0, 400, ROWS),
         "user_id": chance.integers(0, 900, ROWS),
         "last": chance.integers(0, 3000, ROWS),
-        "seen": [chance.integers(0, 3000, count).tolist() for count in chance.integers(0, 6, ROWS)],
+        "seen": seen,
+        "how": [chance.choice(["click", "buy"], len(one)).tolist() for one in seen],
+        "at": [(own - chance.integers(0, 10**6, len(one))).tolist() for own, one in zip(when, seen, strict=True)],
         "tags": texts(20),
         "paid": texts(50),
         "words": texts(9),

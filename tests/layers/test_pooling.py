@@ -12,6 +12,7 @@ from aesm_dsl.layers.embedding import Embedding
 from aesm_dsl.layers.transformer import TransformerPool
 from aesm_dsl.plan.cost import cost, features_cost
 from aesm_dsl.plan.features import FeaturePlan
+from aesm_dsl.plan.pools import PoolPlan
 from aesm_dsl.plan.tables import embedding_parameters
 from tests.layers.plans import feature, make_plan
 
@@ -171,7 +172,7 @@ def test_low_precision_runs() -> None:
 def test_a_transformer_is_what_its_equations_say(table: str, width: int) -> None:
     """One row, one head and one place at a time; a candidate stands first, if the table is a feature's."""
     torch.manual_seed(0)
-    pool = TransformerPool(replace(listed("seen", "transformer", 3, table), width=width), 1.0).double()
+    pool = TransformerPool(PoolPlan((replace(listed("seen", "transformer", 3, table), width=width),)), 1.0).double()
     for one in pool.parameters():
         one.data.normal_()
     vector_BSW, query_BW = torch.randn(4, 3, width).double(), torch.randn(4, width).double() if table else None
@@ -206,14 +207,14 @@ def test_what_a_transformer_costs(table: str) -> None:
     """The four maps of attention and the two of the layer on each place, and each place with each."""
     sequence, places = listed("seen", "transformer", 3, table), 3 + bool(table)
     found = features_cost((sequence,))
-    assert found.parameters == sum(one.numel() for one in TransformerPool(sequence, 1.0).parameters())
+    assert found.parameters == sum(one.numel() for one in TransformerPool(PoolPlan((sequence,)), 1.0).parameters())
     assert found.selected == places * 2 * (4 * 4 * 4 + 2 * 4 * 16) + 2 * (2 * places * places * 4) + 2 * places * 4
     x_BD = Embedding((FUND, sequence))(IDS_BS[:, [3, 0, 1, 2]], VALUE_BV[:, :0])
     assert x_BD.shape == (3, 8)
 
 
 def test_a_graph_has_a_transformer() -> None:
-    pool = TransformerPool(listed("seen", "transformer", 3, "fund"), 1.0).eval()
+    pool = TransformerPool(PoolPlan((listed("seen", "transformer", 3, "fund"),)), 1.0).eval()
     given = (torch.randn(4, 3, 4), torch.tensor([[1, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 0]]).bool(), torch.randn(4, 4))
     rows = {0: torch.export.Dim("rows", min=1)}
     graph = torch.export.export(pool, given, dynamic_shapes=(rows, rows, rows)).module()

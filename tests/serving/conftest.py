@@ -54,6 +54,9 @@ model kinds {
     item   = id(buckets: 40)
     viewed = sequence(of: item, last: 4, pool: attention)
     walked = sequence(of: item, column: viewed, last: 3, pool: transformer)
+    moved  = sequence(of: item, last: 3, pool: transformer)
+    how    = sequence(of: category(embed: 3), with: moved, separator: "|")
+    at     = sequence(of: elapsed(until: asked, embed: 5), with: moved)
   }
   level entry {
     node home
@@ -98,6 +101,13 @@ def table_of(rows: int, seed: int) -> pl.DataFrame:
         "|".join(chance.choice(["a", " b", "c", ""], count).tolist()) for count in chance.integers(0, 5, rows).tolist()
     ]
     sizes = [chance.integers(0, 50, count).tolist() for count in chance.integers(0, 4, rows).tolist()]
+    asked = chance.integers(1_600_000_000, 1_600_900_000, rows)
+    counts = chance.integers(0, 5, rows).tolist()
+    at = [
+        (own - chance.integers(0, 2 ** chance.integers(1, 20), n)).tolist()
+        for own, n in zip(asked, counts, strict=True)
+    ]
+    how = ["|".join(chance.choice(["a", "b", ""], count).tolist()) if count > 1 else "a" * count for count in counts]
     viewed = [chance.choice(item, count).tolist() for count in chance.integers(0, 7, rows).tolist()]
     return pl.DataFrame(
         {
@@ -111,6 +121,10 @@ def table_of(rows: int, seed: int) -> pl.DataFrame:
             "sizes": some(pl.Series(sizes, dtype=pl.List(pl.Int64))),
             "item": some(pl.Series(item)),
             "viewed": some(pl.Series(viewed, dtype=pl.List(pl.Int64))),
+            "moved": pl.Series([chance.choice(item, count).tolist() for count in counts], dtype=pl.List(pl.Int64)),
+            "how": how,
+            "at": pl.Series(at, dtype=pl.List(pl.Int64)),
+            "asked": some(pl.Series(asked)),
             "price": some(pl.Series([german(cents) for cents in chance.integers(-500, 500_000, rows).tolist()])),
             "rate": some(pl.Series([f"{share:.1f} %" for share in chance.uniform(0, 20, rows).tolist()])),
             "joined": some(

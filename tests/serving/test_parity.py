@@ -40,6 +40,10 @@ TYPES = {
     "sizes": pl.List(pl.Int64),
     "item": pl.Int64,
     "viewed": pl.List(pl.Int64),
+    "moved": pl.List(pl.Int64),
+    "how": pl.String,
+    "at": pl.List(pl.String),
+    "asked": pl.String,
     "price": pl.String,
     "rate": pl.String,
     "joined": pl.String,
@@ -53,6 +57,8 @@ WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 60)
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6)
 NUMBERS = st.none() | st.floats() | st.floats(-100, 100) | st.integers(-100, 100).map(float)
 MOMENTS = st.datetimes().map(str) | st.datetimes().map(lambda one: f"{one:%Y-%m-%dT%H:%M}+03:00")
+LATER = st.datetimes(datetime(1000, 1, 2))
+TIMES = st.integers(4 * 10**7, 2**32).map(str) | LATER.map(str) | LATER.map(lambda one: f"{one:%Y-%m-%dT%H:%M}+03:00")
 DAYS = ["2024-01-31", "2024-02-30", "0001-01-01", "9999-12-31", "2024-13-01", "2024-1-031", "20240131-1"]
 CLOCKS = ["00:00:00", "23:59:59", "23:59:60", "24:00:00", "12:30:00", "12:30", "12:3:000"]
 FRACTIONS = ["", ".0", ".000", ".5", ".50", ".123456", ".123456700", "."]
@@ -82,6 +88,7 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
     "sizes": st.none() | st.lists(st.none() | WHOLE, max_size=5),
     "item": st.none() | WHOLE,
     "viewed": st.none() | st.lists(st.none() | WHOLE, max_size=6),
+    "asked": st.none() | TIMES,
     "price": st.none()
     | st.sampled_from(["", " ", "1.234,5", "€ -5", "-€7,", "1234567", "12.345.678 €", ",5", "1e3", " 3,0E-2€ "])
     | st.integers(-(10**8), 10**8).map(german),
@@ -100,6 +107,25 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
     "card": st.sampled_from(["hot", "new"]),
 }
 
+STEPS = st.lists(
+    st.tuples(
+        st.none() | WHOLE,
+        st.sampled_from(["a", " b", "", "new"]),
+        st.none() | TIMES,
+    ),
+    max_size=6,
+)
+"""What a row's three sequences of the same steps hold."""
+
+
+def with_steps(row: dict[str, Any], steps: list[tuple[Any, str, Any]]) -> dict[str, Any]:
+    moved, how, at = ([step[place] for step in steps] for place in range(3))
+    # Of a single missing value the text would be empty, as that of no steps is.
+    return {**row, "moved": moved, "how": "|".join(how) if any(how) or len(how) != 1 else "a", "at": at}
+
+
+ROWS = st.lists(st.builds(with_steps, st.fixed_dictionaries(CELLS), STEPS), min_size=1, max_size=4)
+
 
 def check(run: Run, scorer: Any, rows: list[dict[str, Any]]) -> None:
     tasks = dict.fromkeys((task.name for task in run.plan.tasks.tasks), pl.Float64)
@@ -112,19 +138,26 @@ def scorer(exported: Path, scorer_class: Any) -> Any:
 
 
 @settings(max_examples=40, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(rows=st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=4))
+@given(rows=ROWS)
 def test_rows_of_any_kind(kinds: Run, scorer: Any, rows: list[dict[str, Any]]) -> None:
     check(kinds, scorer, rows)
 
 
 @settings(max_examples=3, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(pool=st.lists(st.fixed_dictionaries(CELLS), min_size=30, max_size=40), count=st.integers(5, 4096))
+@given(
+    pool=st.lists(st.builds(with_steps, st.fixed_dictionaries(CELLS), STEPS), min_size=30, max_size=40),
+    count=st.integers(5, 4096),
+)
 def test_batches_of_any_size(kinds: Run, scorer: Any, pool: list[dict[str, Any]], count: int) -> None:
     """Every cell of a row from another row of those drawn."""
     chance = np.random.default_rng(count)
     for rows in (count, 4096):
         picks = {name: chance.integers(0, len(pool), rows).tolist() for name in CELLS}
-        check(kinds, scorer, [{name: pool[picks[name][row]][name] for name in CELLS} for row in range(rows)])
+        check(
+            kinds,
+            scorer,
+            [pool[row % len(pool)] | {name: pool[picks[name][row]][name] for name in CELLS} for row in range(rows)],
+        )
 
 
 def test_whole_numbers_of_any_size_count_exactly() -> None:

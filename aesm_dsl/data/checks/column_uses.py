@@ -66,6 +66,7 @@ def column_uses(plan: Plan, labels: bool, *, training: bool = False) -> list[Col
         labels: with the columns of labels, row weights, users and queries.
         training: with those of features that are known in training only.
     """
+    features = plan.all_features if training else plan.features
     wanted = [
         ColumnUse(
             f"features.{feature.group}.{feature.name}",
@@ -77,8 +78,19 @@ def column_uses(plan: Plan, labels: bool, *, training: bool = False) -> list[Col
             feature.separator,
             optional=bool(feature.only),
         )
-        for feature in (plan.all_features if training else plan.features)
+        for feature in features
         if feature.column
+    ]
+    wanted += [
+        ColumnUse(
+            f"features.{feature.group}.{feature.name}.of.until",
+            feature.until,
+            f"feature `{feature.name}`",
+            DATE,
+            date_form=DateForm(format=feature.format),
+        )
+        for feature in features
+        if feature.until
     ]
     wanted += [
         ColumnUse(f"level.{level.name}.column", level.column, f"level `{level.name}`", SINGLE_VALUE)
@@ -115,6 +127,7 @@ _FEATURE = {
     "number": NUMBER,
     "value": NUMBER,
     "date": DATE,
+    "elapsed": DATE,
 }
 _LABEL = {"as is": LABEL, "above": NUMBER, "equals": SINGLE_VALUE}
 _PART = {"test": "test", "valid": "validation"}
@@ -123,5 +136,6 @@ _PART = {"test": "test", "valid": "validation"}
 def _needs(feature: FeaturePlan) -> tuple[str, str]:
     """What the column of a feature has to hold, and what its lists have to hold."""
     if feature.take:
-        return TEXT_LIST if feature.separator else LIST, _FEATURE[feature.kind]
+        seconds = feature.kind == "elapsed" and not feature.until
+        return TEXT_LIST if feature.separator else LIST, NUMBER if seconds else _FEATURE[feature.kind]
     return _FEATURE[feature.kind], ""

@@ -97,14 +97,10 @@ class NumberCheck:
             column = chunk.rows.frame[use.column]
             if use.inner:
                 values, row_I = flatten(column, use.separator)
-                wrong_I = inexact_ids(values) if use.inner == ID else as_numbers(values, use.number_form)[1]
+                wrong_I = _wrong(values, use, use.inner)
                 wrong_R = np.bincount(row_I[wrong_I], minlength=len(column)) > 0
-            elif use.needs == ID:
-                wrong_R = inexact_ids(column)
-            elif use.needs == NUMBER:
-                wrong_R = as_numbers(column, use.number_form)[1]
             else:
-                wrong_R = as_timestamps(column, use.date_form)[1]
+                wrong_R = _wrong(column, use, use.needs)
             bad_rows.add(chunk.rows, use.column, wrong_R)
             bad_R |= wrong_R
         return bad_R
@@ -127,6 +123,13 @@ class NumberCheck:
                     helps = null_option([bad_rows.value])
                 label = f"`{use.column}` is not a {noun}"
                 findings.add("E504", message, self._locate(use.key), label=label, help=helps)
+
+
+def _wrong(cells: pl.Series, use: ColumnUse, needs: str) -> Mask:
+    """The cells that are not what is needed: ids, numbers or dates."""
+    if needs == ID:
+        return inexact_ids(cells)
+    return as_numbers(cells, use.number_form)[1] if needs == NUMBER else as_timestamps(cells, use.date_form)[1]
 
 
 _NOUN = {NUMBER: "number", DATE: "date", ID: "whole number below 2^53"}

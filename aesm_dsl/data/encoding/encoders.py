@@ -18,14 +18,13 @@ from aesm_dsl.data.encoding.feature_encoders import (
     CategoryEncoder,
     CrossEncoder,
     DateEncoder,
-    Encoder,
     IdEncoder,
-    ListEncoder,
     NumberEncoder,
     PiecewiseEncoder,
     SharedEncoder,
     ValueEncoder,
 )
+from aesm_dsl.data.encoding.list_encoders import ElapsedEncoder, ListEncoder, StepsEncoder, encode_steps
 from aesm_dsl.plan.strict_json import read_json
 
 FORMAT = 4
@@ -33,7 +32,20 @@ FORMAT = 4
 OLD_FORMAT = 3
 """An older version that can be read: its encoders lack what later versions added, and go on encoding as they did."""
 
-KINDS: dict[type[Encoder], str] = {
+Encoder = (
+    CategoryEncoder
+    | IdEncoder
+    | NumberEncoder
+    | ValueEncoder
+    | PiecewiseEncoder
+    | DateEncoder
+    | SharedEncoder
+    | ListEncoder
+    | StepsEncoder
+    | CrossEncoder
+)
+
+KINDS: dict[type[Encoder | ElapsedEncoder], str] = {
     CategoryEncoder: "category",
     IdEncoder: "id",
     NumberEncoder: "number",
@@ -42,6 +54,8 @@ KINDS: dict[type[Encoder], str] = {
     DateEncoder: "date",
     SharedEncoder: "shared",
     ListEncoder: "list",
+    StepsEncoder: "steps",
+    ElapsedEncoder: "elapsed",
     CrossEncoder: "cross",
 }
 
@@ -75,8 +89,12 @@ class Encoders:
             if isinstance(encoder, ValueEncoder | PiecewiseEncoder):
                 value_RV[:, v] = encoder.values(frame[encoder.column])
                 v += 1
-            elif not isinstance(encoder, CrossEncoder):
+            elif not isinstance(encoder, StepsEncoder | CrossEncoder):
                 own_RS[:] = encoder.ids(frame[encoder.column]).reshape(own_RS.shape)
+        by_name = {encoder.name: encoder for encoder in self.encoders if isinstance(encoder, StepsEncoder)}
+        for names in dict.fromkeys(encoder.steps for encoder in by_name.values()):
+            for name, own_RS in zip(names, encode_steps([by_name[name] for name in names], frame), strict=True):
+                ids[name][:] = own_RS
         # Crosses need the ids of the other features, wherever they stand in the plan.
         for encoder in self.encoders:
             if isinstance(encoder, CrossEncoder):
@@ -94,7 +112,7 @@ class Encoders:
             if isinstance(encoder, CategoryEncoder) and encoder.name in keys:
                 return replace(encoder, values=keys[encoder.name])
             if (
-                isinstance(encoder, SharedEncoder | ListEncoder)
+                isinstance(encoder, SharedEncoder | ListEncoder | StepsEncoder)
                 and isinstance(encoder.of, CategoryEncoder)
                 and encoder.of.name in keys
             ):
@@ -127,7 +145,7 @@ class Encoders:
             restored[feature["name"]] = _restored(dict(feature), restored)
         return Encoders(tuple(restored[feature["name"]] for feature in features))
 
-    def _stored(self, encoder: Encoder) -> dict[str, Any]:
+    def _stored(self, encoder: Encoder | ElapsedEncoder) -> dict[str, Any]:
         """The fields of an encoder; an encoder that another feature has too is stored as that feature's name."""
         values = {name: getattr(encoder, name) for name in encoder.__dataclass_fields__}
         of = values.get("of")
@@ -152,9 +170,9 @@ def _as_it_was(feature: dict[str, Any]) -> dict[str, Any]:
             return feature
 
 
-def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Encoder:
+def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Any:
     """The encoder with these fields; if it uses another feature's encoder, that is taken from `known`."""
-    kind: type[Encoder] = next(kind for kind, name in KINDS.items() if name == values["kind"])
+    kind: type[Any] = next(kind for kind, name in KINDS.items() if name == values["kind"])
     fields = {name: value for name, value in values.items() if name != "kind"}
     of = fields.get("of")
     if of is None:
@@ -162,4 +180,4 @@ def _restored(values: dict[str, Any], known: dict[str, Encoder]) -> Encoder:
     inner = known[of] if isinstance(of, str) else _restored(of, known)
     # Read with a tiny encoder in its place: so a vocabulary that several features use is in memory only once.
     outer: Any = read_json(kind, json.dumps({**fields, "of": asdict(IdEncoder("", "", 1))}))
-    return replace(outer, of=inner)  # type: ignore[no-any-return]
+    return replace(outer, of=inner)

@@ -13,7 +13,6 @@ import polars as pl
 
 from aesm_dsl.data.encoding.quantiles import Boundaries
 from aesm_dsl.data.reading.hashing import Hashes, hash64, splitmix64
-from aesm_dsl.data.reading.lists import fill_slots, flatten
 from aesm_dsl.data.reading.timestamps import PARTS, DateForm, as_timestamps, part_ids
 from aesm_dsl.data.reading.values import Mask, Numbers, as_numbers, as_text
 from aesm_dsl.plan.number_form import NumberForm
@@ -220,30 +219,6 @@ class SharedEncoder:
 
 
 @dataclass(frozen=True, slots=True)
-class ListEncoder:
-    """The ids of the first `slots` values of a list, without missing ones; PAD in unused slots."""
-
-    name: str
-    column: str
-    of: SingleIdEncoder
-    slots: int
-    last: bool
-    """Takes the last values instead, the newest in the first slot."""
-    separator: str
-    """Separator of lists that are written as text."""
-
-    @property
-    def rows(self) -> int:
-        return self.of.rows
-
-    def ids(self, column: pl.Series) -> Ids:
-        values, row_I = flatten(column, self.separator)
-        ids_I = self.of.ids(values)
-        present_I = ids_I != MISSING
-        return fill_slots(ids_I[present_I], row_I[present_I], len(column), self.slots, self.last)
-
-
-@dataclass(frozen=True, slots=True)
 class CrossEncoder:
     """Hash bucket of the ids of several features.
 
@@ -281,16 +256,3 @@ class CrossEncoder:
 def _bucketed(hashes: Hashes, missing: Mask, buckets: int) -> Ids:
     """0 if missing, else the hash modulo `buckets`, plus 1."""
     return np.where(missing, MISSING, (hashes % np.uint64(buckets)).astype(np.int64) + 1)
-
-
-Encoder = (
-    CategoryEncoder
-    | IdEncoder
-    | NumberEncoder
-    | ValueEncoder
-    | PiecewiseEncoder
-    | DateEncoder
-    | SharedEncoder
-    | ListEncoder
-    | CrossEncoder
-)

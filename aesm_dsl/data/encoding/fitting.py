@@ -11,14 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from aesm_dsl.data.encoding.encoders import Encoders
+from aesm_dsl.data.encoding.encoders import Encoder, Encoders
 from aesm_dsl.data.encoding.feature_encoders import (
     CategoryEncoder,
     CrossEncoder,
     DateEncoder,
-    Encoder,
     IdEncoder,
-    ListEncoder,
     NumberEncoder,
     PiecewiseEncoder,
     SharedEncoder,
@@ -26,12 +24,14 @@ from aesm_dsl.data.encoding.feature_encoders import (
     ValueEncoder,
 )
 from aesm_dsl.data.encoding.learners import Learner, MeanAndDeviation, NumberHistogram, NumberSample, VocabularyCounts
+from aesm_dsl.data.encoding.list_encoders import ElapsedEncoder, ListEncoder, StepsEncoder
 from aesm_dsl.data.reading.checked_rows import TRAINING, CheckedRows
 from aesm_dsl.data.reading.hashing import Hashes
 from aesm_dsl.data.reading.lists import flatten
 from aesm_dsl.findings.diagnostic import Findings
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
+from aesm_dsl.plan.pools import PoolPlan, pools_of
 
 BLOCK = 2**18
 """Rows after which the learners settle."""
@@ -104,10 +104,11 @@ class FittingPass:
 def make_encoders(features: Sequence[FeaturePlan], learners: Sequence[Learner | NumberHistogram | None]) -> Encoders:
     """Returns the encoders of the features from what their learners have learnt."""
     encoders: dict[str, Encoder] = {}
+    steps = {member.name: pool for pool in pools_of(features) for member in pool.members}
     pairs = list(zip(features, learners, strict=True))
     # Features that use another's encoder come last, wherever they stand.
     for feature, learner in sorted(pairs, key=lambda pair: bool(pair[0].table)):
-        encoders[feature.name] = _encoder(feature, learner, encoders)
+        encoders[feature.name] = _encoder(feature, learner, encoders, steps.get(feature.name))
     return Encoders(tuple(encoders[feature.name] for feature in features))
 
 
@@ -135,14 +136,21 @@ def new_learner(feature: FeaturePlan) -> Learner | None:
             return NumberSample(feature.form)
         case "value" if feature.scale != "none":
             return MeanAndDeviation(feature.scale, feature.form)
-        case "id" | "date" | "value" | "cross" | "vectors":
+        case "id" | "date" | "value" | "cross" | "vectors" | "elapsed":
             return None
         case kind:
             raise ValueError(f"feature `{feature.name}` has the unknown kind {kind!r}")
 
 
-def _encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None, known: dict[str, Encoder]) -> Encoder:
+def _encoder(
+    feature: FeaturePlan,
+    learner: Learner | NumberHistogram | None,
+    known: dict[str, Encoder],
+    pool: PoolPlan | None,
+) -> Encoder:
     """The feature's encoder; `known` has the encoders of all features that others share."""
+    if pool is not None and (len(pool.members) > 1 or feature.kind == "elapsed"):
+        return _steps_encoder(feature, learner, known, pool)
     encoder = known[feature.table] if feature.table else _own_encoder(feature, learner)
     if feature.take:
         assert isinstance(encoder, SingleIdEncoder)
@@ -152,6 +160,19 @@ def _encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None, kn
         assert isinstance(encoder, SingleIdEncoder)
         return SharedEncoder(feature.name, feature.column, encoder)
     return encoder
+
+
+def _steps_encoder(
+    feature: FeaturePlan, learner: Learner | NumberHistogram | None, known: dict[str, Encoder], pool: PoolPlan
+) -> StepsEncoder:
+    name, column = feature.name, feature.column
+    of: Encoder | ElapsedEncoder
+    if feature.kind == "elapsed":
+        of = ElapsedEncoder(name, column, feature.until, feature.format)
+    else:
+        of = known[feature.table] if feature.table else _own_encoder(feature, learner)
+    assert isinstance(of, SingleIdEncoder | ElapsedEncoder)
+    return StepsEncoder(name, column, of, feature.slots, feature.separator, pool.names)
 
 
 def _own_encoder(feature: FeaturePlan, learner: Learner | NumberHistogram | None) -> Encoder:

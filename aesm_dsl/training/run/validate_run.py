@@ -14,12 +14,14 @@ from safetensors.torch import load_file
 
 from aesm_dsl.data.encoding.encoders import Encoders
 from aesm_dsl.data.encoding.feature_encoders import DateEncoder
+from aesm_dsl.data.encoding.list_encoders import StepsEncoder
 from aesm_dsl.data.reading.timestamps import PARTS
 from aesm_dsl.layers.build import AnyNetwork, build_network
 from aesm_dsl.plan.bottom import GATES, INTERACTIONS, BottomPlan
 from aesm_dsl.plan.cost import cost
 from aesm_dsl.plan.features import FeaturePlan, NumberEncoding
 from aesm_dsl.plan.plan import MOST_LEAVES, LayerPlan, Plan
+from aesm_dsl.plan.pools import pools_of
 from aesm_dsl.plan.tables import embedding_tables
 
 MOST_EXPERTS = 100_000
@@ -31,11 +33,14 @@ def check_plan(plan: Plan) -> Plan:
     names = [feature.name for feature in plan.all_features]
     for feature in plan.all_features:
         where = f"features `{feature.name}`"
-        _known(where, [name for name in (feature.table, *feature.crossed) if name], names)
+        _known(where, [name for name in (feature.table, feature.steps, *feature.crossed) if name], names)
         _positive(where, feature.width, feature.rows if feature.slots else 1, feature.slots + feature.values)
         if feature.encoding is not None:
             _check_encoding(where, feature, feature.encoding)
         _positive(where, feature.slots + 1, feature.values + 1, feature.min_count + 1, feature.given + 1)
+    for pool in pools_of(plan.all_features):
+        if len({(feature.pool, feature.slots) for feature in pool.members}) > 1:
+            raise ValueError(f"features `{pool.members[0].name}` is pooled in several ways")
     if len(set(names)) < len(names):
         raise ValueError("two features have one name")
     leaves_under = [1]  # each node of the level above
@@ -113,6 +118,7 @@ def check_encoders(encoders: Encoders, plan: Plan) -> Encoders:
     """Returns the encoders if they are those of the plan's features."""
     if [encoder.name for encoder in encoders.encoders] != [feature.name for feature in plan.all_features]:
         raise ValueError("they are not those of the plan's features")
+    steps = {one: pool.names for pool in pools_of(plan.all_features) for one in pool.names}
     for encoder, feature in zip(encoders.encoders, plan.all_features, strict=True):
         if encoder.rows != (feature.rows if feature.slots else 0) or encoder.slots != feature.slots:
             raise ValueError(f"`{encoder.name}` gives other ids than the plan has")
@@ -120,6 +126,8 @@ def check_encoders(encoders: Encoders, plan: Plan) -> Encoders:
             raise ValueError(f"`{encoder.name}` reads another column than the plan says")
         if getattr(encoder, "buckets", 1) < 1 or not getattr(encoder, "deviation", 1.0):
             raise ValueError(f"`{encoder.name}` divides by zero")
+        if isinstance(encoder, StepsEncoder) and encoder.steps != steps[encoder.name]:
+            raise ValueError(f"`{encoder.name}` has other steps than the plan says")
         if isinstance(encoder, DateEncoder):
             ZoneInfo(encoder.zone or "UTC")
             if not set(encoder.parts) <= set(PARTS):

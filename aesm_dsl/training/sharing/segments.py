@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from aesm_dsl.data.batch import Batch
-from aesm_dsl.data.encoding.encoders import Encoders
-from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder, Encoder, NumberEncoder, SharedEncoder
+from aesm_dsl.data.encoding.encoders import Encoder, Encoders
+from aesm_dsl.data.encoding.feature_encoders import CategoryEncoder, NumberEncoder, SharedEncoder
 from aesm_dsl.findings.diagnostic import Findings, did_you_mean, quoted
 from aesm_dsl.plan.plan import Plan
 

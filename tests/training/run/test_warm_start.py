@@ -43,6 +43,8 @@ model shop {
     bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
     kept = sequence(of: seller, last: 3, pool: transformer, separator: "|")
     day = date(parts: [weekday, month])
+    kept_how = sequence(of: category(limit: 5, embed: 2), with: kept, separator: "|")
+    kept_at = sequence(of: elapsed(), with: kept, separator: "|")
   }
   features more {
     text = vectors(file: "v.npy", weights: trained, embed: 5)
@@ -66,7 +68,9 @@ model shop {
     text = vectors(file: "v.npy", weights: trained, embed: 5)
   }
   features past {
+    kept_at = sequence(of: elapsed(), with: kept, separator: "|")
     day = date(parts: [weekday, month])
+    kept_how = sequence(of: category(limit: 5, embed: 2), with: kept, separator: "|")
     bought = sequence(of: seller, last: 4, pool: attention, separator: "|")
     kept = sequence(of: seller, last: 3, pool: transformer, separator: "|")
     seen = list(of: category(limit: 5), most: 3, separator: "|")
@@ -100,7 +104,7 @@ def trained(plan: Plan) -> Network:
     return network
 
 
-MORE = {"text": 3, "both": 21, "height": 0, "length": 0}
+MORE = {"text": 3, "both": 21, "height": 0, "length": 0, "kept_how": 7, "kept_at": 33}
 NONE = Encoders(())
 """No vocabulary is fitted: values are told apart by their row."""
 
