@@ -20,12 +20,12 @@ LARGE = 1_000_000
 def network_settings(draft: TableDraft) -> dict[str, Any]:
     """Returns the settings of the model: `experts` and `train`.
 
-    With levels, one wide layer a level and averaged weights; without, narrow experts and no average.
+    With levels, one wide layer a level and averaged weights; without, narrow experts, one layer too, and no average.
     """
     batch: dict[str, Any] = {} if draft.rows >= LARGE else {"batch": 256 if draft.rows < SMALL else 512}
     if not draft.levels:
         return {
-            "experts": ExpertsBlock(hidden=(32, 16)),
+            "experts": ExpertsBlock(hidden=(32, 16), repeat=1),
             "train": Train(optimizer=Adam(call="adam", rate=2e-3), **batch),
         }
     return {
