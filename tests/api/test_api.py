@@ -65,7 +65,8 @@ def test_metrics_have_every_leaf_and_task(run: Run) -> None:
     counts, areas = ["leaf", "task", "rows", "positives", "rate"], ["auc", "auc_low", "auc_high"]
     users = ["gauc", "gauc_low", "gauc_high", "users"]
     losses = ["log_loss", "normalised_entropy", "calibration", "calibration_error"]
-    assert metrics.columns == [*counts, *areas, *losses, *users, "auc_off"]
+    within = [f"{name}{end}" for name in ("ndcg", "mrr", "hit_rate", "map") for end in ("", "_low", "_high")]
+    assert metrics.columns == [*counts, *areas, *losses, *users, "auc_off", "queries", *within]
     assert metrics["leaf"].unique(maintain_order=True).to_list() == [
         "search > hot_funds",
         "search > fund_product",

@@ -55,6 +55,8 @@ model m {
     who   = id(buckets: 50)
     seen  = date(parts: [hour, weekday])
     item  = vectors(file: "items.parquet", key: item)
+    read    = sequence(of: category(), last: 3, separator: "|")
+    read_at = sequence(of: elapsed(until: asked), with: read, separator: "|")
   }
   level page { unknown = shared; node home; node cart; node search }
   level card {
@@ -64,7 +66,7 @@ model m {
     node bond { under = [home, cart] }
   }
   tasks { task click; task buy { after = click } }
-  data { train = "train.parquet"; weight = weight; user = who }
+  data { train = "train.parquet"; weight = weight; user = who; query = request }
 }
 """
 ROWS = 1000
@@ -97,6 +99,10 @@ def rows(part: str) -> pl.DataFrame:
             "who": draw.integers(0, 12, ROWS),
             "seen": [f"2024-01-{1 + day:02} {hour:02}:00" for day, hour in draw.integers(0, (28, 24), (ROWS, 2))],
             "item": draw.choice(["a", "b", "c"], ROWS),
+            "read": draw.choice(["x|y", "y|z", "z|x"], ROWS),
+            "read_at": draw.choice(["2024-01-02|2024-01-01", "2024-01-03|2024-01-01"], ROWS),
+            "asked": "2024-02-01",
+            "request": [f"{part} {row // 2}" for row in range(ROWS)],
             "page": page,
             "card": np.where((page != "search") & (draw.random(ROWS) < 0.5), "bond", "fund"),
             "click": click.astype(int),
@@ -125,7 +131,7 @@ def where(wanted: pl.Expr, **values: object) -> Plant:
 
 
 def constant(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col("age", "city", "price", "who", "seen", "item").first())
+    return frame.with_columns(pl.col("age", "city", "price", "who", "seen", "item", "read", "read_at").first())
 
 
 def leaking(frame: pl.DataFrame) -> pl.DataFrame:
@@ -157,6 +163,7 @@ IN_TRAINING: dict[str, Plant] = {
     "W513": column("item", "unheard of"),
     "W525": lambda frame: frame.with_columns(seen=pl.col("seen").str.slice(0, 10) + " 07:00"),
     "W535": lambda frame: frame.with_columns(who=pl.int_range(pl.len())),
+    "W539": lambda frame: frame.with_columns(request=pl.col("part") + pl.int_range(pl.len()).cast(pl.String)),
     "E512": constant,
     "E513": column("city", "atlantis"),
     "E526": column("price", 1e200, 100),
@@ -170,9 +177,11 @@ ANYWHERE: dict[str, Plant] = {
     "E507": where(pl.col("page") == "search", card="bond"),
     "E508": column("click", 7, 100),
     "E509": column("weight", -1.0, 100),
+    "E536": column("read", "x", 100),
     "W511": copied,
     "W512": column("buy", 1),
     "W515": column("city", "NULL", 100),
+    "W537": column("read_at", "2024-03-02|2024-03-01", 100),
 }
 """A code that is said of any rows, with the part, the file or the row -> a defect that is told with it."""
 
@@ -181,6 +190,7 @@ ELSEWHERE = {
     "E525": "test_surveys: rows of a file of its own, compared with the training rows",
     "W509": "test_surveys: rows of a file of its own, compared with the training rows",
     "W510": "test_surveys: whole files",
+    "W538": "test_query_rows: rows of two parts together",
 }
 """Codes of the same modules that no single row has, and where they are tried."""
 
