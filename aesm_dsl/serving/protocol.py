@@ -21,6 +21,7 @@ from aesm_dsl.findings.diagnostic import did_you_mean, quoted
 from aesm_dsl.findings.printable import shortened
 from aesm_dsl.plan.features import FeaturePlan
 from aesm_dsl.plan.plan import Plan
+from aesm_dsl.serving.padded_steps import without_padding
 
 DATATYPES: dict[str, tuple[Any, str]] = {
     "BOOL": (pl.Boolean, "?"),
@@ -104,7 +105,8 @@ def read_request(plan: Plan, body: bytes, most_rows: int, json_bytes: int | None
         raise RequestError(f"inputs differ in their rows: {listed}")
     if binary:
         raise RequestError(f"{len(binary)} bytes after the last binary input")
-    return InferenceRequest(identity, pl.DataFrame(list(columns.values())), _outputs(plan, content.get("outputs")))
+    frame = without_padding(plan, pl.DataFrame(list(columns.values())))
+    return InferenceRequest(identity, frame, _outputs(plan, content.get("outputs")))
 
 
 def _columns(plan: Plan) -> dict[str, list[FeaturePlan]]:

@@ -40,7 +40,11 @@ FORM = ("decimal", "thousands", "strip", "percent")
         ("quantiles: 8", "quantiles: 8, |", ["column", "embed", "scale", "encoding", *FORM, "only", "training_only"]),
         ("quantiles: 8", "|", ["column", "embed", "quantiles", "scale", "encoding", *FORM, "only", "training_only"]),
         ("batch  = 512 rows", "optimizer = ad|", ["adam", "adamw", "sgd", "adagrad"]),
-        ("batch  = 512 rows", "stop = early(on: |)", ["mean_auc", "mean_gauc", "log_loss", "normalised_entropy"]),
+        (
+            "batch  = 512 rows",
+            "stop = early(on: |)",
+            ["mean_auc", "mean_gauc", "mean_ndcg", "log_loss", "normalised_entropy"],
+        ),
         ('"首页"', '"首|页"', []),
         ("## Everything", "## Every|thing", []),
         ("node home", "node |home", []),

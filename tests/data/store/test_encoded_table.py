@@ -27,6 +27,7 @@ def table(rows: int) -> EncodedTable:
         torch.stack([r, r, r], 1).float(),
         r.float(),
         r[:, None],
+        r[:, None],
     )
     return EncodedTable.in_memory(columns)
 
