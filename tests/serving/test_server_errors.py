@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -65,6 +66,14 @@ def test_a_failure_inside_stays_with_its_request(engine: Engine, rows: pl.DataFr
         assert counted(port, 'aesm_requests_total{status="200"}') == 2
 
 
+def until(true: Callable[[], bool]) -> None:
+    """Waits for what a server has to come to."""
+    latest = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < latest
+        time.sleep(0.01)
+
+
 def test_a_failure_among_others_is_that_of_its_request_alone(engine: Engine, rows: pl.DataFrame) -> None:
     free, together = threading.Event(), list[int]()
 
@@ -78,11 +87,10 @@ def test_a_failure_among_others_is_that_of_its_request_alone(engine: Engine, row
     odd = Engine("odd", engine.plan, engine.encoders, score)
     with served(odd, Limits(body_s=120, answer_s=120)) as port, ThreadPoolExecutor(4) as clients:
         first = clients.submit(ask, port, INFER, body_of(rows.head(1)))
-        while counted(port, "aesm_batch_rows_count") < 1:  # it is being scored, the others wait
-            time.sleep(0.01)
+        # It is being scored, the others wait.
+        until(lambda: first.done() or counted(port, "aesm_batch_rows_count") >= 1)
         others = {count: clients.submit(ask, port, INFER, body_of(rows.head(count))) for count in (2, 3, 17)}
-        while counted(port, "aesm_waiting_rows") < 22:
-            time.sleep(0.01)
+        until(lambda: counted(port, "aesm_waiting_rows") >= 22)
         free.set()
         assert first.result()[0] == 200
         assert {count: answer.result()[0] for count, answer in others.items()} == {2: 200, 3: 200, 17: 500}
