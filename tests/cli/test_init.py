@@ -336,3 +336,21 @@ def test_tables_that_cannot_be_drafted(tmp_path: Path) -> None:
             api.init(tmp_path / name, tmp_path / "spec.aesm")
         assert [one.code for one in caught.value.findings] == [code]
     assert not (tmp_path / "spec.aesm").exists()
+
+
+def test_what_was_shown_together_is_the_query(tmp_path: Path) -> None:
+    draw, rows = np.random.default_rng(0), 2000
+    x = draw.normal(size=rows)
+    frame = {
+        "session_id": [f"s{row // 4}" for row in range(rows)],
+        "request_id": [f"r{row}" for row in range(rows)],
+        "city": draw.choice(["rome", "oslo", "bern"], rows),
+        "x": x,
+        "is_click": (draw.random(rows) < 1 / (1 + np.exp(1 - x))).astype(int),
+    }
+    pl.DataFrame(frame).write_parquet(tmp_path / "rows.parquet")
+    spec = drafted(tmp_path / "rows.parquet", tmp_path)
+    # A request of one row was not shown together with others.
+    assert spec.data is not None
+    assert spec.data.query == "session_id"
+    assert {"session_id", "request_id"}.isdisjoint(features(spec))

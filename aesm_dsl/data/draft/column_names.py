@@ -144,6 +144,8 @@ USER = re.compile(
     r"^(user|member|customer|visitor|guest|account|client)(_?(id|no|key|code|hash|uuid|number))?$|^(uid|user_?id_\w+)$"
 )
 """Names of the user of a row."""
+QUERY = re.compile(r"^(query|request|req|session|search|impression)(_?(id|no|key|hash|uuid))$|^(qid|query_?id_\w+)$")
+"""Names of what is the same for all rows that were shown together."""
 WEIGHT = re.compile(r"(^|_)weight$")
 KEY = re.compile(r"(^|_)(ids?|codes?|keys?|uuid|no)$")
 """Names of numbers that identify things."""

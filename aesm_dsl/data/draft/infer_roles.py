@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from aesm_dsl.data.draft.column import Column
-from aesm_dsl.data.draft.column_names import INDEX, KEY, POSITION, SCENARIO, TIME, USER, WEIGHT, plain_name
+from aesm_dsl.data.draft.column_names import INDEX, KEY, POSITION, QUERY, SCENARIO, TIME, USER, WEIGHT, plain_name
 from aesm_dsl.data.draft.labels import take_labels
 from aesm_dsl.data.draft.outcomes import leave_out_outcomes, rare_value
 from aesm_dsl.data.draft.sampled_table import SampledTable
@@ -70,7 +70,7 @@ def _is_index(name: str) -> bool:
 
 
 def _take_useful(columns: Sequence[Column], draft: TableDraft) -> list[Column]:
-    """Leaves out columns that nothing can be learnt from; finds the user."""
+    """Leaves out columns that nothing can be learnt from; finds the user and the query."""
     left = []
     for column in columns:
         if column.kind == "nested":
@@ -84,6 +84,9 @@ def _take_useful(columns: Sequence[Column], draft: TableDraft) -> list[Column]:
         elif USER.search(column.plain) and draft.user is None and column.kind != "time":
             draft.user = column.name
             left.append(column)
+        elif QUERY.search(column.plain) and draft.query is None and column.kind != "time" and not column.unique:
+            draft.query = column.name
+            draft.left_out[column.name] = "says which rows were shown together: it is the `query` of `data`"
         elif WEIGHT.search(column.plain) and column.kind == "number":
             draft.left_out[column.name] = f"looks like a row weight: if so, write `weight = {column.name}` in `data`"
         elif column.unique and (column.kind == "text" or (column.kind == "number" and column.is_whole)):

@@ -69,6 +69,8 @@ class TableDraft:
     left_out: dict[str, str] = field(default_factory=dict)
     """Column -> why it is not a feature."""
     user: str | None = None
+    query: str | None = None
+    """Column that is the same for all rows that were shown together."""
     time: Column | None = None
     """Column that the rows are split by."""
     parts: dict[str, str] = field(default_factory=dict)

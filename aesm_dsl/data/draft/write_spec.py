@@ -218,7 +218,7 @@ def _task(task: TaskGuess, names: dict[str, str]) -> Task:
 
 
 def _data(draft: TableDraft, table: str) -> Data:
-    settings = _settings(user=draft.user)
+    settings = _settings(user=draft.user, query=draft.query)
     if draft.csv != CsvFormat():
         settings["format"] = Csv(call="csv", **_differing(draft.csv, CsvFormat()))
     if draft.time is not None:
