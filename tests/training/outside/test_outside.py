@@ -231,7 +231,7 @@ def test_trees_get_numbers_as_they_are(spec: Path) -> None:
 
 def rows_of(*cells: IdCells | NumberCells) -> OutsideRows:
     rows = len(cells[0].id_RK if isinstance(cells[0], IdCells) else cells[0].value_RG)
-    return OutsideRows(cells, np.zeros((rows, 1)), np.ones(rows), np.zeros((rows, 0), np.int64), None)
+    return OutsideRows(cells, np.zeros((rows, 1)), np.ones(rows), np.zeros((rows, 0), np.int64), None, None)
 
 
 def ids(*rows: list[int]) -> Any:
