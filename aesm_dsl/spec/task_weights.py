@@ -48,7 +48,7 @@ class FAMO(BlockModel):
     decay: Annotated[float, RealKind()] = setting("weight decay of the factors' logits", 0.001)
 
 
-COMBINE = (
+Combine = typing.Literal[
     "sum",
     "pcgrad",
     "gradvac",
@@ -61,4 +61,5 @@ COMBINE = (
     "fairgrad",
     "graddrop",
     "random",
-)
+]
+COMBINE: tuple[Combine, ...] = typing.get_args(Combine)

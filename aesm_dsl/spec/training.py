@@ -18,7 +18,7 @@ from aesm_dsl.spec.kinds import (
     RealKind,
     ShareKind,
 )
-from aesm_dsl.spec.task_weights import COMBINE, DWA, FAMO, Fixed, GradNorm, Uncertainty
+from aesm_dsl.spec.task_weights import COMBINE, DWA, FAMO, Combine, Fixed, GradNorm, Uncertainty
 
 
 class Adam(BlockModel):
@@ -238,23 +238,7 @@ class Train(BlockModel):
         "part of the rows in each process (extra `torchrec`)",
         "local",
     )
-    combine: Annotated[
-        typing.Literal[
-            "sum",
-            "pcgrad",
-            "gradvac",
-            "upgrad",
-            "dualproj",
-            "config",
-            "aligned_mtl",
-            "mgda",
-            "imtl_g",
-            "fairgrad",
-            "graddrop",
-            "random",
-        ],
-        ChoiceKind(COMBINE),
-    ] = setting(
+    combine: Annotated[Combine, ChoiceKind(COMBINE)] = setting(
         "how the tasks' gradients are combined: their `sum`, or a method against conflicts (extra `gradients`)",
         "sum",
     )

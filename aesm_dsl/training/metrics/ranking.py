@@ -104,15 +104,14 @@ class _Cells:
 
     def dcg(self, top: int) -> Floats:
         """Each of a cell's rows is positive with the same probability."""
-        discount = 1 / np.log2(np.arange(2, top + 2))
-        up_to = np.append(0.0, np.cumsum(discount))
+        up_to = _discounts_up_to(top)
         first_C, last_C = np.minimum(self.before_C, top), np.minimum(self.before_C + self.rows_C, top)
         gain_C = self.positives_C / self.rows_C * (up_to[last_C] - up_to[first_C])
         return _summed(self.query_C, gain_C, self.queries)
 
     def mrr(self) -> Floats:
         """The first positive row is the j-th of its cell with probability C(n - j, p - 1) / C(n, p)."""
-        first_C = np.flatnonzero((self._above_C() == 0) & (self.positives_C > 0))
+        first_C = self._first_C()
         rows, positives = self.rows_C[first_C], self.positives_C[first_C]
         # One entry for every place in these cells at which the first positive row can be.
         places = rows - positives + 1
@@ -125,7 +124,7 @@ class _Cells:
 
     def hit(self, top: int) -> Floats:
         """Of the first cell with positives t rows are among the first; none is positive with C(n - p, t) / C(n, t)."""
-        first_C = np.flatnonzero((self._above_C() == 0) & (self.positives_C > 0))
+        first_C = self._first_C()
         rows, positives = self.rows_C[first_C], self.positives_C[first_C]
         taken = np.clip(top - self.before_C[first_C], 0, rows)
         sure = taken > rows - positives
@@ -142,6 +141,10 @@ class _Cells:
         share_R = (self._above_C()[cell_R] + 1 + others_R) / (self.before_C[cell_R] + place_R + 1)
         return _summed(self.query_C[cell_R], positives_R / rows_R * share_R, self.queries) / np.maximum(positives_Q, 1)
 
+    def _first_C(self) -> Whole:
+        """The places of the cells that hold a query's first positive row."""
+        return np.flatnonzero((self._above_C() == 0) & (self.positives_C > 0))
+
     def _above_C(self) -> Whole:
         """Positive rows of the query above the cell."""
         total_C = np.cumsum(self.positives_C) - self.positives_C
@@ -155,8 +158,12 @@ def _summed(query_R: Whole, value_R: Floats, queries: int) -> Floats:
 
 
 def _best_dcg(positives_Q: Whole, top: int) -> Floats:
-    up_to = np.append(0.0, np.cumsum(1 / np.log2(np.arange(2, top + 2))))
-    return np.asarray(up_to[np.clip(positives_Q, 1, top)], np.float64)
+    return np.asarray(_discounts_up_to(top)[np.clip(positives_Q, 1, top)], np.float64)
+
+
+def _discounts_up_to(top: int) -> Floats:
+    """The sum of 1 / log2(1 + place) over the first 0, 1, ..., `top` places."""
+    return np.append(0.0, np.cumsum(1 / np.log2(np.arange(2, top + 2))))
 
 
 def _log_choices(n: Whole, k: Whole) -> Floats:
